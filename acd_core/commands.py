@@ -1,0 +1,251 @@
+"""The command table: everything that can change the state, one frozen Struct a command.
+
+A row gives the wire type (tag), the fields with their bounds, the role that may send it, and the docs. Its
+`apply` calls the machine's method of the same name, so the readable model and the engine are driven alike::
+
+    outcome = command.apply(machine, now_ns, client)
+
+`id` is the sender's own number or word for the request, echoed in the answer; it does not reach the machine.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from acd_core.config import Address, AgentId, Config, Level, Name, Priority, RequirementText, SkillName
+from acd_core.machine import Machine
+
+ContactId = Annotated[
+    str, Meta(min_length=1, max_length=128, description="chosen by the adapter, unique in the domain")
+]
+OfferId = Annotated[str, Meta(min_length=1, max_length=32)]
+Reason = Annotated[str, Meta(max_length=64)]
+RequestId = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] | Annotated[str, Meta(max_length=64)] | None
+AttributeValue = str | int | float | bool | None
+CompletionReason = Literal["completed_agent", "completed_caller", "transferred", "callback_done", "lost", "failed"]
+Attributes = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], AttributeValue],
+    Meta(max_length=64, description="caller and case data, handed to the agent with the offer"),
+]
+
+
+class Command(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True, omit_defaults=True):
+    """What all commands have."""
+
+    role: ClassVar[str] = "adapter"
+
+    id: RequestId = None
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        """Carry the command out at engine time `now` for the client of that name; gives an `Outcome` number."""
+        raise NotImplementedError
+
+
+class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
+    """Put a contact into a queue. It is offered at once if an agent is free, else it waits.
+
+    Args:
+        contact: your id for it. A repeat is answered with `duplicate` and changes nothing.
+        priority: 0..100, more is more urgent; each point is worth `priority_step_s` of waiting.
+        require: asked of the agent in addition to what the queue asks, such as `spanish>=50`.
+        attributes: up to 64 values that come with the offer.
+    """
+
+    contact: ContactId
+    tenant: Name
+    queue: Name
+    priority: Priority = 0
+    require: RequirementText = ""
+    attributes: Attributes = {}
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.enqueue_contact(
+            now, client, self.contact, self.tenant, self.queue, self.priority, self.require, self.attributes
+        )
+
+
+class ContactUpdate(Command, tag="contact.update", frozen=True, kw_only=True):
+    """Change the priority of a waiting contact, or the attributes of any live one. What is left out stays."""
+
+    contact: ContactId
+    priority: Priority | None = None
+    attributes: Attributes | None = None
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.update_contact(now, self.contact, self.priority, self.attributes)
+
+
+class ContactAbandon(Command, tag="contact.abandon", frozen=True, kw_only=True):
+    """The caller hung up. Right in any state: in conversation it ends the contact as `completed_caller`."""
+
+    contact: ContactId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.abandon_contact(now, self.contact)
+
+
+class ContactWithdraw(Command, tag="contact.withdraw", frozen=True, kw_only=True):
+    """Take a waiting contact out of its queue; it ends as `withdrawn`."""
+
+    contact: ContactId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.withdraw_contact(now, self.contact)
+
+
+class ContactComplete(Command, tag="contact.complete", frozen=True, kw_only=True):
+    """The conversation is over. The agent goes into wrap-up, if the queue has any.
+
+    Args:
+        reason: who ended it, or how: `completed_agent`, `completed_caller`, `transferred`, `callback_done`,
+            `lost` (the PBX lost it) or `failed`.
+    """
+
+    contact: ContactId
+    reason: CompletionReason = "completed_agent"
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.complete_contact(now, self.contact, self.reason)
+
+
+class ContactHold(Command, tag="contact.hold", frozen=True, kw_only=True):
+    """The agent put the contact on hold."""
+
+    contact: ContactId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.hold_contact(now, self.contact, True)
+
+
+class ContactUnhold(Command, tag="contact.unhold", frozen=True, kw_only=True):
+    """The agent took the contact off hold."""
+
+    contact: ContactId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.hold_contact(now, self.contact, False)
+
+
+class OfferAccept(Command, tag="offer.accept", frozen=True, kw_only=True):
+    """The agent answered. Connect contact and agent only after `ok`: of two answers the first one counts."""
+
+    offer: OfferId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.accept_offer(now, self.offer)
+
+
+class OfferReject(Command, tag="offer.reject", frozen=True, kw_only=True):
+    """The agent cannot or will not. The contact keeps its place; the agent rests for `reject_cooldown_s`.
+
+    Args:
+        cause: in your words, such as `busy`; it comes back in the offer.ended event.
+    """
+
+    offer: OfferId
+    cause: Reason = ""
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.reject_offer(now, self.offer, self.cause)
+
+
+class AgentLogin(Command, tag="agent.login", frozen=True, kw_only=True):
+    """Log a configured agent in: paused with the reason `login`, or ready at once.
+
+    Args:
+        address: where he sits today; replaces the configured address until he logs out.
+        ready: whether contacts may come at once.
+    """
+
+    agent: AgentId
+    address: Address | None = None
+    ready: bool = False
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.login_agent(now, client, self.agent, self.address, self.ready)
+
+
+class AgentReady(Command, tag="agent.ready", frozen=True, kw_only=True):
+    """The agent wants contacts. Ends a pause and a cooldown; his idle time starts now."""
+
+    agent: AgentId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.ready_agent(now, self.agent)
+
+
+class AgentPause(Command, tag="agent.pause", frozen=True, kw_only=True):
+    """No more contacts for the agent. An open offer is withdrawn from him; a conversation goes on."""
+
+    agent: AgentId
+    reason: Reason = ""
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.pause_agent(now, self.agent, self.reason)
+
+
+class AgentLogout(Command, tag="agent.logout", frozen=True, kw_only=True):
+    """The agent leaves. During a conversation it takes effect after the contact and its wrap-up."""
+
+    agent: AgentId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.logout_agent(now, self.agent)
+
+
+class AgentUpdate(Command, tag="agent.update", frozen=True, kw_only=True):
+    """Change address or skills of an agent, at once; until the next configuration says otherwise.
+
+    Args:
+        skills: replaces all his skills. They must be known to the configuration.
+    """
+
+    role: ClassVar[str] = "supervisor"
+
+    agent: AgentId
+    address: Address | None = None
+    skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] | None = None
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.update_agent(now, self.agent, self.address, self.skills)
+
+
+class AgentWrapupDone(Command, tag="agent.wrapup_done", frozen=True, kw_only=True):
+    """The agent is through with the after-work."""
+
+    agent: AgentId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.end_wrapup(now, self.agent)
+
+
+class ConfigApply(Command, tag="config.apply", frozen=True, kw_only=True):
+    """Replace the whole configuration at one instant, for those already waiting too; or refuse it whole."""
+
+    role: ClassVar[str] = "operator"
+
+    config: Config
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.apply_config(now, self.config)
+
+
+AnyCommand = (
+    ContactEnqueue
+    | ContactUpdate
+    | ContactAbandon
+    | ContactWithdraw
+    | ContactComplete
+    | ContactHold
+    | ContactUnhold
+    | OfferAccept
+    | OfferReject
+    | AgentLogin
+    | AgentReady
+    | AgentPause
+    | AgentLogout
+    | AgentUpdate
+    | AgentWrapupDone
+    | ConfigApply
+)
+COMMAND_TYPES: tuple[type[Command], ...] = AnyCommand.__args__

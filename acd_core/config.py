@@ -1,0 +1,209 @@
+"""The configuration: tenants, skills, queues and agents, as one frozen value that is validated once.
+
+Times are seconds with at most millisecond resolution, and become whole nanoseconds (`ns_of_seconds`) before
+the engine sees them: the engine itself knows integers only.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from acd_core import requirement
+
+NAME_PATTERN = r"^[^\s\x00-\x1f\x7f\"\\/]{1,64}\Z"
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=NAME_PATTERN,
+        description="1..64 characters, no white space, quotes, slashes",
+    ),
+]
+SkillName = Annotated[str, Meta(min_length=1, max_length=64, pattern=requirement.SKILL_PATTERN)]
+Level = Annotated[int, Meta(ge=requirement.LEVEL_MIN, le=requirement.LEVEL_MAX)]
+Address = Annotated[str, Meta(max_length=256, description="where the PBX reaches the agent, such as PJSIP/1012")]
+AgentId = Annotated[str, Meta(min_length=1, max_length=64)]
+Seconds = Annotated[float, Meta(ge=0, le=2_592_000, description="seconds, at most 30 days")]
+PositiveSeconds = Annotated[float, Meta(ge=0.001, le=2_592_000, description="seconds, at most 30 days")]
+Priority = Annotated[int, Meta(ge=0, le=100)]
+Strategy = Literal["longest_idle", "most_skilled"]
+RequirementText = Annotated[str, Meta(max_length=1024)]
+
+NS_PER_MS = 1_000_000
+
+
+class ConfigError(ValueError):
+    """A configuration that contradicts itself; the message names the place and what to do."""
+
+
+class Tenant(Struct, frozen=True, forbid_unknown_fields=True):
+    """A client company. It owns queues, contacts and reports."""
+
+    name: Name
+
+
+class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where contacts of one kind wait.
+
+    Attributes:
+        tenant: the company that owns it.
+        name: unique within the tenant.
+        require: what every contact of this queue asks of an agent, such as `billing>=30 & spanish`.
+        strategy: which of several free agents gets the contact: `longest_idle`, or `most_skilled` (highest sum
+            of his levels in the skills required, then longest idle).
+        priority: added to the priority of each contact, 0..100.
+        priority_step_s: what one point of priority is worth: so many seconds of head start in waiting.
+        offer_timeout_s: how long an agent may take to answer an offer.
+        wrapup_s: work after the contact; 0 for none.
+        reject_cooldown_s: rest of an agent who rejected an offer, before he gets another.
+        no_answer_cooldown_s: rest of an agent who let an offer time out.
+        max_waiting: most contacts that may wait; one more ends at once with `queue_full`. 0 for no limit.
+        max_wait_s: longest wait; then the contact ends with `max_wait`. 0 for no limit.
+        max_talk_s: a conversation longer than this is taken for lost, so that no agent stays busy for ever.
+        service_level_s: target of the service level, in seconds of waiting.
+    """
+
+    tenant: Name
+    name: Name
+    require: RequirementText = ""
+    strategy: Strategy = "longest_idle"
+    priority: Priority = 0
+    priority_step_s: Seconds = 60
+    offer_timeout_s: PositiveSeconds = 20
+    wrapup_s: Seconds = 0
+    reject_cooldown_s: Seconds = 5
+    no_answer_cooldown_s: Seconds = 5
+    max_waiting: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    max_wait_s: Seconds = 3600
+    max_talk_s: PositiveSeconds = 28_800
+    service_level_s: Seconds = 20
+
+
+class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A person who answers contacts.
+
+    Attributes:
+        agent: the id, unique in the routing domain.
+        address: where the PBX reaches him; comes with every offer.
+        tenants: the companies whose contacts he answers; empty means all.
+        skills: level by skill, 1..100.
+        missed_offers_max: overrides `settings.missed_offers_max`.
+    """
+
+    agent: AgentId
+    address: Address = ""
+    tenants: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
+    skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] = {}
+    missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What holds for the whole routing domain.
+
+    Attributes:
+        missed_offers_max: an agent who lets so many offers in a row time out is paused; 0 for never.
+        max_contacts: most contacts at once, in all states.
+        ended_contacts_kept: so many ended contacts are remembered, so that a repeated command is known as such.
+    """
+
+    missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] = 3
+    max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
+    ended_contacts_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 65_536
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole configuration of a routing domain.
+
+    Attributes:
+        settings: what holds for all.
+        skills: when given, queues and agents may name these skills only, which catches misspellings.
+        tenants, queues, agents: the things themselves; ids must be unique.
+    """
+
+    settings: Settings = Settings()
+    skills: Annotated[tuple[SkillName, ...], Meta(max_length=10_000)] = ()
+    tenants: Annotated[tuple[Tenant, ...], Meta(max_length=10_000)] = ()
+    queues: Annotated[tuple[Queue, ...], Meta(max_length=100_000)] = ()
+    agents: Annotated[tuple[Agent, ...], Meta(max_length=1_000_000)] = ()
+
+
+def ns_of_seconds(seconds: float) -> int:
+    """Whole nanoseconds of `seconds`, rounded to the millisecond."""
+    return round(seconds * 1000) * NS_PER_MS
+
+
+def seconds_of_ns(ns: int) -> int | float:
+    """Seconds of `ns`, rounded to the millisecond; an `int` when they are whole."""
+    ms = (ns + NS_PER_MS // 2) // NS_PER_MS
+    return ms // 1000 if ms % 1000 == 0 else ms / 1000
+
+
+def known_skills(config: Config) -> frozenset[str]:
+    """Every skill that the configuration names anywhere."""
+    names = set(config.skills)
+    for agent in config.agents:
+        names.update(agent.skills)
+    for queue in config.queues:
+        names.update(skill for skill, _ in requirement.parse(queue.require))
+    return frozenset(names)
+
+
+def validate(config: Config) -> None:
+    """Check what the types cannot say: unique ids, known tenants and skills, requirements that can be read.
+
+    Raises:
+        ConfigError: for the first contradiction found.
+    """
+    _unique("tenant", (tenant.name for tenant in config.tenants))
+    _unique("skill", config.skills)
+    _unique("queue", (f"{queue.tenant}/{queue.name}" for queue in config.queues))
+    _unique("agent", (agent.agent for agent in config.agents))
+    tenants = {tenant.name for tenant in config.tenants}
+    declared = set(config.skills)
+    for queue in config.queues:
+        place = f"queue {queue.tenant}/{queue.name}"
+        if queue.tenant not in tenants:
+            raise ConfigError(f"{place}: there is no tenant {queue.tenant!r}; add it under [[tenants]]")
+        try:
+            terms = requirement.parse(queue.require)
+        except requirement.RequirementError as error:
+            raise ConfigError(f"{place}: require: {error}") from error
+        for skill, _ in terms:
+            _declared(place, skill, declared)
+    for agent in config.agents:
+        place = f"agent {agent.agent}"
+        for tenant in agent.tenants:
+            if tenant not in tenants:
+                raise ConfigError(f"{place}: there is no tenant {tenant!r}; add it under [[tenants]]")
+        for skill in agent.skills:
+            _declared(place, skill, declared)
+
+
+def _unique(noun: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(f"{noun} {name!r} is there twice; keep one")
+        seen.add(name)
+
+
+def _declared(place: str, skill: str, declared: set[str]) -> None:
+    if declared and skill not in declared:
+        raise ConfigError(f"{place}: skill {skill!r} is not in the list 'skills'; correct it, or add it there")
+
+
+_decode = msgspec.json.Decoder(Config).decode
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def to_json(config: Config) -> bytes:
+    """The canonical JSON of `config`: equal configurations give equal bytes."""
+    return _encode(config)
+
+
+def from_json(data: bytes) -> Config:
+    """Read what `to_json` wrote, or any JSON of the same shape. Raises `msgspec.ValidationError`."""
+    return _decode(data)

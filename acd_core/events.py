@@ -1,0 +1,188 @@
+"""What happened: one frozen Struct an event, with its wire type as the tag.
+
+`seq` numbers all events of a routing domain without a gap and never repeats; `at` is engine time in
+nanoseconds since 1970. A machine hands events out as `Addressed`: with the names of the clients that own the
+contact and the agent, to whom the server sends the event even if they subscribed to nothing.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+from msgspec import UNSET, Struct, UnsetType
+
+EndReason = Literal[
+    "completed_agent",
+    "completed_caller",
+    "transferred",
+    "abandoned",
+    "max_wait",
+    "no_agents",
+    "queue_full",
+    "diverted",
+    "withdrawn",
+    "callback_done",
+    "lost",
+    "failed",
+]
+OfferOutcome = Literal["rejected", "timed_out", "withdrawn"]
+AgentState = Literal["logged_out", "paused", "ready", "offered", "busy", "wrapup", "cooldown"]
+
+
+class Event(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", omit_defaults=True):
+    """What all events have."""
+
+    seq: int
+    at: int
+
+
+class ContactQueued(Event, tag="contact.queued", frozen=True, kw_only=True):
+    """A contact entered a queue. `position` counts those of at least its priority that wait there, with itself."""
+
+    contact: str
+    tenant: str
+    queue: str
+    priority: int
+    position: int
+
+
+class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
+    """A contact is held out to an agent: ring him at `address`, and answer with offer.accept or offer.reject.
+
+    `expires_in` is in seconds; `wait` is how long the contact has waited, in seconds; `attributes` are those
+    given with contact.enqueue.
+    """
+
+    offer: str
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    address: str
+    expires_in: int | float
+    wait: int | float
+    attributes: dict[str, Any]
+
+
+class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
+    """An offer ended without a conversation: stop ringing the agent. The contact keeps its place, unless it ended.
+
+    `cause` says more: what the adapter gave with offer.reject, or for a withdrawn offer `abandoned`,
+    `withdrawn`, `agent_paused` or `agent_logged_out`.
+    """
+
+    offer: str
+    contact: str
+    agent: str
+    outcome: OfferOutcome
+    cause: str
+
+
+class ContactConnected(Event, tag="contact.connected", frozen=True, kw_only=True):
+    """The agent accepted: contact and agent talk. `wait` is the whole time in the queue, in seconds."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    offer: str
+    wait: int | float
+
+
+class ContactHeld(Event, tag="contact.held", frozen=True, kw_only=True):
+    """The agent put the contact on hold."""
+
+    contact: str
+    agent: str
+
+
+class ContactResumed(Event, tag="contact.resumed", frozen=True, kw_only=True):
+    """The agent took the contact off hold."""
+
+    contact: str
+    agent: str
+
+
+class ContactUpdated(Event, tag="contact.updated", frozen=True, kw_only=True):
+    """Priority or attributes of a contact were changed."""
+
+    contact: str
+    tenant: str
+    queue: str
+    priority: int
+
+
+class ContactWrapup(Event, tag="contact.wrapup", frozen=True, kw_only=True):
+    """The conversation is over and the agent does its after-work, for at most `expires_in` seconds."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    reason: EndReason
+    talk: int | float
+    expires_in: int | float
+
+
+class ContactEnded(Event, tag="contact.ended", frozen=True, kw_only=True):
+    """A contact is over. `wait` and `talk` are in seconds; `agent` is empty when nobody ever answered it."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    reason: EndReason
+    wait: int | float
+    talk: int | float
+
+
+class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
+    """An agent came into another state.
+
+    `reason` is that of a pause (`login`, `missed_offers`, or what the agent gave), or the cause of a cooldown
+    (`rejected`, `no_answer`). `expires_in`, in seconds, is there when the state ends by itself.
+    `logging_out` is set when a logout waits for the end of the contact in hand.
+    """
+
+    agent: str
+    state: AgentState
+    reason: str = ""
+    expires_in: int | float | UnsetType = UNSET
+    logging_out: bool = False
+
+
+class AgentUpdated(Event, tag="agent.updated", frozen=True, kw_only=True):
+    """Address or skills of an agent were changed."""
+
+    agent: str
+
+
+class ConfigApplied(Event, tag="config.applied", frozen=True, kw_only=True):
+    """Another configuration holds from here on."""
+
+    tenants: int
+    queues: int
+    agents: int
+
+
+AnyEvent = (
+    ContactQueued
+    | ContactOffered
+    | OfferEnded
+    | ContactConnected
+    | ContactHeld
+    | ContactResumed
+    | ContactUpdated
+    | ContactWrapup
+    | ContactEnded
+    | AgentChanged
+    | AgentUpdated
+    | ConfigApplied
+)
+EVENT_TYPES: tuple[type[Event], ...] = AnyEvent.__args__
+
+
+class Addressed(NamedTuple):
+    """An event with its addressees: the clients that own the contact and the agent (`""` where there is none)."""
+
+    event: Event
+    contact_client: str
+    agent_client: str

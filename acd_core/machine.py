@@ -1,0 +1,104 @@
+"""The contract that the readable model and the compiled engine both keep."""
+
+from typing import Any, Protocol
+
+from acd_core.config import Config
+from acd_core.events import Addressed
+from acd_core.views import AgentView, ContactView, DomainView, QueueView
+
+
+class Machine(Protocol):
+    """A deterministic state machine: the same calls give the same outcomes, events and digest, anywhere.
+
+    Time is an argument, in nanoseconds since 1970, and never goes back: an earlier time is taken as the latest
+    seen. Every method first fires the deadlines that have passed, each at its own instant, so it does not matter
+    how often `advance` is called. Methods give an `Outcome` number; from 100 on nothing was changed, except that
+    deadlines fired.
+
+    Attributes:
+        seq: number of the latest event.
+        now: latest engine time seen.
+        last_position: position that the latest accepted `enqueue_contact` gave; 0 if the contact ended at once.
+    """
+
+    seq: int
+    now: int
+    last_position: int
+
+    def advance(self, now: int) -> None:
+        """Fire all deadlines up to and including `now`, in their order."""
+        ...
+
+    def next_deadline(self) -> int:
+        """When `advance` next has something to do; 0 for never."""
+        ...
+
+    def take_events(self) -> list[Addressed]:
+        """The events since the last call, in order. They must be taken after each command or batch."""
+        ...
+
+    def apply_config(self, now: int, config: Config) -> int: ...
+    def enqueue_contact(
+        self,
+        now: int,
+        client: str,
+        contact: str,
+        tenant: str,
+        queue: str,
+        priority: int,
+        require: str,
+        attributes: dict[str, Any],
+    ) -> int: ...
+    def update_contact(
+        self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None
+    ) -> int: ...
+    def abandon_contact(self, now: int, contact: str) -> int: ...
+    def withdraw_contact(self, now: int, contact: str) -> int: ...
+    def complete_contact(self, now: int, contact: str, reason: str) -> int: ...
+    def hold_contact(self, now: int, contact: str, held: bool) -> int: ...
+    def accept_offer(self, now: int, offer: str) -> int: ...
+    def reject_offer(self, now: int, offer: str, cause: str) -> int: ...
+    def login_agent(self, now: int, client: str, agent: str, address: str | None, ready: bool) -> int: ...
+    def ready_agent(self, now: int, agent: str) -> int: ...
+    def pause_agent(self, now: int, agent: str, reason: str) -> int: ...
+    def logout_agent(self, now: int, agent: str) -> int: ...
+    def update_agent(self, now: int, agent: str, address: str | None, skills: dict[str, int] | None) -> int: ...
+    def end_wrapup(self, now: int, agent: str) -> int: ...
+
+    def config(self) -> Config:
+        """The configuration that holds."""
+        ...
+
+    def domain(self) -> DomainView:
+        """Counts over everything, in constant time."""
+        ...
+
+    def queue(self, tenant: str, queue: str) -> QueueView | None: ...
+    def queues(self) -> list[QueueView]:
+        """All queues, in the order of the configuration."""
+        ...
+
+    def agent(self, agent: str) -> AgentView | None: ...
+    def agents(self) -> list[AgentView]:
+        """All configured agents, in the order of the configuration."""
+        ...
+
+    def contact(self, contact: str) -> ContactView | None:
+        """A live contact, or None."""
+        ...
+
+    def contacts(self, tenant: str = "", queue: str = "", limit: int = 0) -> list[ContactView]:
+        """Live contacts in order of arrival: all, of one tenant, or of one queue; at most `limit` if not 0."""
+        ...
+
+    def ended_reason(self, contact: str) -> str:
+        """How a contact ended, while it is remembered; else the empty text."""
+        ...
+
+    def digest(self) -> str:
+        """Fingerprint of the whole state, equal in model and engine."""
+        ...
+
+    def check(self) -> None:
+        """Walk all invariants; raises AssertionError with the one that is broken. Slow, for tests."""
+        ...

@@ -1,0 +1,117 @@
+"""What a command answers: a number that is never given a second meaning, a stable word, and a sentence.
+
+The core returns the number (`Outcome`); the edges turn it into the word and the sentence. Numbers come in
+families, so that a client can decide by the hundreds alone:
+
+=====  ==========================================================================
+0..99  accepted: the state is as the caller wanted it
+1xx    something named in the command does not exist
+2xx    it exists, but not in a state in which the command makes sense
+3xx    a value in the command is not acceptable
+4xx    a limit is reached
+5xx    the line, the connection or its rights are not in order
+6xx    the server cannot serve now; the same command may succeed later
+9xx    a fault of ours
+=====  ==========================================================================
+"""
+
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """Result of one command. Values are part of the protocol and are never renumbered."""
+
+    OK = 0
+    DUPLICATE = 1
+
+    TENANT_UNKNOWN = 101
+    QUEUE_UNKNOWN = 102
+    AGENT_UNKNOWN = 103
+    CONTACT_UNKNOWN = 104
+    OFFER_UNKNOWN = 105
+    SKILL_UNKNOWN = 106
+
+    OFFER_GONE = 201
+    CONTACT_NOT_CONNECTED = 202
+    CONTACT_NOT_WAITING = 203
+    CONTACT_EXISTS = 204
+    AGENT_LOGGED_OUT = 205
+    AGENT_NOT_IN_WRAPUP = 206
+    AGENT_IN_USE = 207
+    QUEUE_IN_USE = 208
+
+    REQUIREMENT_INVALID = 301
+    CONFIG_INVALID = 302
+    VALUE_INVALID = 303
+
+    TOO_MANY_CONTACTS = 401
+
+    MALFORMED = 501
+    TYPE_UNKNOWN = 502
+    HELLO_MISSING = 503
+    LINE_TOO_LONG = 504
+    VERSION_UNSUPPORTED = 505
+    UNAUTHORISED = 506
+    HELLO_REPEATED = 507
+
+    UNAVAILABLE = 601
+    DRAINING = 602
+
+    INTERNAL_ERROR = 901
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the state is now as the caller wanted it."""
+        return self.value < 100
+
+    @property
+    def code(self) -> str:
+        """The stable word on the wire, such as `queue_unknown`."""
+        return self.name.lower()
+
+
+SENTENCES: dict[Outcome, str] = {
+    Outcome.OK: "done",
+    Outcome.DUPLICATE: "already so; nothing was changed",
+    Outcome.TENANT_UNKNOWN: "there is no such tenant; add it with 'acd apply' or correct the name",
+    Outcome.QUEUE_UNKNOWN: "this tenant has no such queue; add it with 'acd apply' or correct the name",
+    Outcome.AGENT_UNKNOWN: "there is no such agent; add him with 'acd apply' or correct the id",
+    Outcome.CONTACT_UNKNOWN: "there is no such contact; it was never enqueued, or ended too long ago to be remembered",
+    Outcome.OFFER_UNKNOWN: "there never was such an offer; use the id of a contact.offered event",
+    Outcome.SKILL_UNKNOWN: "the requirement or the agent names a skill that the configuration does not have",
+    Outcome.OFFER_GONE: (
+        "the offer is no longer open: it was answered, timed out or was withdrawn; do not connect the contact"
+    ),
+    Outcome.CONTACT_NOT_CONNECTED: (
+        "the contact is not in conversation; end a waiting one with contact.abandon or contact.withdraw"
+    ),
+    Outcome.CONTACT_NOT_WAITING: "the contact no longer waits; end a conversation with contact.complete",
+    Outcome.CONTACT_EXISTS: (
+        "another live contact has this id in another queue; choose ids that are unique in the whole routing domain"
+    ),
+    Outcome.AGENT_LOGGED_OUT: "the agent is not logged in; send agent.login first",
+    Outcome.AGENT_NOT_IN_WRAPUP: "the agent is not in wrap-up; there is nothing to end",
+    Outcome.AGENT_IN_USE: "the new configuration lacks an agent who is logged in; log him out first, or keep him",
+    Outcome.QUEUE_IN_USE: (
+        "the new configuration lacks a queue that still holds contacts; let it drain first, or keep it"
+    ),
+    Outcome.REQUIREMENT_INVALID: "the requirement cannot be read; write it like 'billing>=30 & spanish'",
+    Outcome.CONFIG_INVALID: "the configuration contradicts itself; nothing of it was applied",
+    Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
+    Outcome.TOO_MANY_CONTACTS: (
+        "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"
+    ),
+    Outcome.MALFORMED: "the line is not a JSON object of a known message; the protocol page has the fields",
+    Outcome.TYPE_UNKNOWN: "there is no message of this type; the protocol page lists all",
+    Outcome.HELLO_MISSING: "the first message of a connection must be 'hello'",
+    Outcome.LINE_TOO_LONG: "the line is longer than the server accepts; the connection is closed",
+    Outcome.VERSION_UNSUPPORTED: "this server does not speak that version of the protocol",
+    Outcome.UNAUTHORISED: "the token is missing, wrong, or does not allow this",
+    Outcome.HELLO_REPEATED: "this connection has already said 'hello'",
+    Outcome.UNAVAILABLE: "the server cannot take commands now; try again shortly",
+    Outcome.DRAINING: "the server is about to stop; connect again shortly",
+    Outcome.INTERNAL_ERROR: (
+        "the server could not carry out this command because of a fault of its own; nothing was changed, and "
+        "its log has the details"
+    ),
+}

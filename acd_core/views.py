@@ -1,0 +1,156 @@
+"""What a machine shows of itself: frozen values for lists, explanations, metrics and the digest.
+
+Model and engine give equal views of equal states, field by field. Times are engine nanoseconds.
+"""
+
+import hashlib
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from acd_core.events import AgentState, EndReason
+
+AGENT_STATES: tuple[str, ...] = get_args(AgentState)
+END_REASONS: tuple[str, ...] = get_args(EndReason)
+
+ContactState = Literal["queued", "offered", "connected", "wrapup"]
+Presence = Literal["logged_out", "paused", "ready"]
+Activity = Literal["none", "offered", "busy", "wrapup", "cooldown"]
+
+
+class ContactView(Struct, frozen=True, kw_only=True):
+    """A live contact.
+
+    Attributes:
+        client: name of the client that enqueued it.
+        seq: order of arrival in the routing domain, from 1.
+        require: the whole requirement, that of the queue included.
+        key_ns: place in the order of service: arrival time less the head start that its priority is worth.
+        agent, offer: empty unless offered, connected or in wrap-up.
+        end_reason: known from wrap-up on.
+        deadline_ns: when its longest wait or longest talk ends; 0 for never.
+        timer: order in which that deadline was set, among equal deadlines; 0 for none.
+        wait_expired: its longest wait ended while an agent was being rung.
+    """
+
+    contact: str
+    tenant: str
+    queue: str
+    client: str
+    state: ContactState
+    seq: int
+    priority: int
+    require: str
+    attributes: dict[str, Any]
+    enqueued_ns: int
+    key_ns: int
+    connected_ns: int
+    completed_ns: int
+    held: bool
+    agent: str
+    offer: str
+    end_reason: str
+    deadline_ns: int
+    timer: int
+    wait_expired: bool
+
+
+class AgentView(Struct, frozen=True, kw_only=True):
+    """A configured agent.
+
+    Attributes:
+        client: name of the client that logged him in.
+        presence: what he said; activity: what follows from the contact he holds.
+        pause_reason: of the pause; cooldown_cause: of the cooldown.
+        idle_seq: order among free agents, lowest is longest idle; 0 unless free or rung. An agent whose offer is
+            withdrawn keeps his place.
+        missed: offers timed out in a row.
+        since_ns: when the state that he is seen in began.
+        deadline_ns: when offer, wrap-up or cooldown end; 0 for none. timer: as in `ContactView`.
+    """
+
+    agent: str
+    address: str
+    tenants: tuple[str, ...]
+    skills: dict[str, int]
+    client: str
+    presence: Presence
+    activity: Activity
+    pause_reason: str
+    cooldown_cause: str
+    logging_out: bool
+    contact: str
+    offer: str
+    idle_seq: int
+    missed: int
+    since_ns: int
+    deadline_ns: int
+    timer: int
+    answered: int
+    missed_total: int
+    rejected_total: int
+    talk_ns: int
+
+    @property
+    def state(self) -> str:
+        """One word for what he does: the activity, else the presence."""
+        return self.presence if self.activity == "none" else self.activity
+
+
+class QueueView(Struct, frozen=True, kw_only=True):
+    """A queue with its counters since the engine's first start.
+
+    Attributes:
+        waiting: contacts that wait and are not being offered.
+        offered: contacts that are being offered right now.
+        connected, wrapup: contacts now in conversation, or in wrap-up.
+        oldest_ns: arrival of the contact that has waited longest, being offered or not; 0 for none.
+        entered: contacts that ever asked for this queue.
+        answered: those that reached an agent; answered_in_target: within the service level's target.
+        abandoned_in_target: gave up before the target.
+        ended: contacts ended, by reason.
+        offers, offers_rejected, offers_timed_out, offers_withdrawn: offers made and how they failed.
+        wait_ns: sum of the waits of those answered; talk_ns: sum of the talks that ended.
+        wait_histogram: answered contacts by wait; bucket i counts waits of at most `WAIT_BUCKETS_S[i]`
+            seconds, the last all longer ones.
+    """
+
+    tenant: str
+    queue: str
+    waiting: int
+    offered: int
+    connected: int
+    wrapup: int
+    oldest_ns: int
+    entered: int
+    answered: int
+    answered_in_target: int
+    abandoned_in_target: int
+    ended: dict[str, int]
+    offers: int
+    offers_rejected: int
+    offers_timed_out: int
+    offers_withdrawn: int
+    wait_ns: int
+    talk_ns: int
+    wait_histogram: tuple[int, ...]
+
+
+WAIT_BUCKETS_S = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)
+"""Upper bounds, in seconds, of the buckets of `QueueView.wait_histogram` but the last."""
+
+
+class DomainView(Struct, frozen=True, kw_only=True):
+    """Counts over the whole routing domain: cheap, whatever its size."""
+
+    now_ns: int
+    seq: int
+    contacts: int
+    waiting: int
+    agents: dict[str, int]
+
+
+def digest(state: object) -> str:
+    """A short fingerprint of a machine's whole state, equal for equal states anywhere."""
+    return hashlib.blake2b(msgspec.msgpack.encode(state), digest_size=16).hexdigest()

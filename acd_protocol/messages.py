@@ -1,0 +1,199 @@
+"""The messages of a session: everything on the wire that is neither a command nor an event of the core.
+
+A connection begins with `hello`; after `welcome` the client sends commands and requests, pipelined as it
+likes, and gets one answer to each, in the order in which it sent them: `ok` or `error`, with the request's `id`.
+Events come in between, in the order of their `seq`.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from acd_core.commands import AnyCommand, Command, ContactId, RequestId
+from acd_core.config import AgentId, Name
+from acd_core.events import AnyEvent
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+PROTOCOL_VERSION = 1
+DEFAULT_PORT = 7410
+LINE_BYTES_MAX = 65_536
+"""Longest line that a server accepts from a client, but for `config.apply`."""
+CONFIG_LINE_BYTES_MAX = 64 * 1024 * 1024
+"""Longest line that carries `config.apply`: the first bytes of the line must be `{"type":"config.apply"`."""
+
+Topic = Literal["contact", "offer", "agent", "config"]
+Listing = Literal["queues", "agents", "contacts", "config"]
+
+
+class Request(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True, omit_defaults=True):
+    """What all requests of a session have."""
+
+    role: ClassVar[str] = "read_only"
+
+    id: RequestId = None
+
+
+class Hello(Request, tag="hello", frozen=True, kw_only=True):
+    """The first message of a connection.
+
+    Args:
+        version: of the protocol; this page describes 1.
+        client: your name. Contacts and agents belong to the name, not to the connection: a newer connection of
+            the same name takes over, and the older is told `replaced` and closed.
+        token: if the server wants one.
+        resume: the `seq` of the last event that you have; those that concern you since then are sent again.
+    """
+
+    version: int
+    client: Annotated[str, Meta(min_length=1, max_length=64)]
+    token: Annotated[str, Meta(max_length=256)] = ""
+    resume: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Ping(Request, tag="ping", frozen=True, kw_only=True):
+    """Ask for a sign of life; answered with `ok`."""
+
+
+class Subscribe(Request, tag="subscribe", frozen=True, kw_only=True):
+    """Get events beyond those that concern your own contacts and agents.
+
+    Args:
+        topics: the first words of the events wanted; all when left out. An empty list ends the subscription.
+        tenant: only events of this tenant's contacts, if given; events of agents come in any case.
+        from_seq: also those after this `seq`, as far back as the server keeps them.
+    """
+
+    topics: Annotated[tuple[Topic, ...], Meta(max_length=4)] = ("contact", "offer", "agent", "config")
+    tenant: Name | None = None
+    from_seq: Annotated[int, Meta(ge=0)] | None = None
+
+
+class List(Request, tag="list", frozen=True, kw_only=True):
+    """List queues, agents, live contacts, or the configuration that holds.
+
+    Args:
+        tenant, queue: only of this tenant, or queue.
+        limit: at most so many.
+    """
+
+    what: Listing
+    tenant: Name | None = None
+    queue: Name | None = None
+    limit: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+
+
+class Stats(Request, tag="stats", frozen=True, kw_only=True):
+    """Counters of all queues, or of one tenant's, and counts of the whole domain."""
+
+    tenant: Name | None = None
+
+
+class Explain(Request, tag="explain", frozen=True, kw_only=True):
+    """Why does this contact wait, or what keeps this agent free? Name one of the two."""
+
+    contact: ContactId | None = None
+    agent: AgentId | None = None
+
+
+class Reply(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """What all answers of the server have."""
+
+
+class Welcome(Reply, tag="welcome", frozen=True, kw_only=True):
+    """The answer to `hello`.
+
+    `seq` is that of the latest event; `node` names the server; `time` is engine time in nanoseconds since 1970;
+    `clock_speed` is how fast that time runs: 1 but for simulations. `oldest_seq` is the oldest event that can
+    be sent again.
+    """
+
+    version: int
+    seq: int
+    node: str
+    time: int
+    clock_speed: float = 1.0
+    oldest_seq: int = 0
+    id: RequestId = None
+
+
+class Ok(Reply, tag="ok", frozen=True, kw_only=True):
+    """The request is carried out, and durable.
+
+    `seq` is that of the latest event by then. `duplicate` tells that it was so already. `position` and `ended`
+    answer contact.enqueue: the place in the queue, or the reason for which the contact ended at once, or with
+    `duplicate` long ago. `result` answers list, stats and explain.
+    """
+
+    seq: int
+    id: RequestId = None
+    duplicate: bool = False
+    position: int = 0
+    ended: str = ""
+    result: Any | UnsetType = UNSET
+
+
+class Error(Reply, tag="error", frozen=True, kw_only=True):
+    """The request was refused, and changed nothing.
+
+    `code` is a stable word, `number` its number; `message` says what is wrong and what to do; `at` is the
+    character of a requirement, from 0, that cannot be read.
+    """
+
+    code: str
+    number: int
+    message: str
+    id: RequestId = None
+    at: int | UnsetType = UNSET
+
+
+class Replaced(Reply, tag="replaced", frozen=True, kw_only=True):
+    """A newer connection of the same client name has taken over; this one is closed."""
+
+
+class Gap(Reply, tag="gap", frozen=True, kw_only=True):
+    """Events from the one asked for up to `first_seq` are no longer kept: list what you need, then go on."""
+
+    first_seq: int
+
+
+class Draining(Reply, tag="draining", frozen=True, kw_only=True):
+    """The server is about to stop: connect again, with `resume`."""
+
+
+AnyRequest = Hello | Ping | Subscribe | List | Stats | Explain
+REQUEST_TYPES: tuple[type[Request], ...] = AnyRequest.__args__
+AnyReply = Welcome | Ok | Error | Replaced | Gap | Draining
+REPLY_TYPES: tuple[type[Reply], ...] = AnyReply.__args__
+
+FromClient = AnyCommand | AnyRequest
+FromServer = AnyReply | AnyEvent
+
+__all__ = [
+    "CONFIG_LINE_BYTES_MAX",
+    "DEFAULT_PORT",
+    "LINE_BYTES_MAX",
+    "PROTOCOL_VERSION",
+    "REPLY_TYPES",
+    "REQUEST_TYPES",
+    "AnyCommand",
+    "AnyEvent",
+    "AnyReply",
+    "AnyRequest",
+    "Command",
+    "Draining",
+    "Error",
+    "Explain",
+    "FromClient",
+    "FromServer",
+    "Gap",
+    "Hello",
+    "List",
+    "Listing",
+    "Ok",
+    "Ping",
+    "Replaced",
+    "Reply",
+    "Request",
+    "Stats",
+    "Subscribe",
+    "Topic",
+    "Welcome",
+]

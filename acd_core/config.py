@@ -201,7 +201,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def to_json(config: Config) -> bytes:
     """The canonical JSON of `config`: equal configurations give equal bytes."""
-    return _encode(config)
+    return _encode(_decode(_encode(config)))  # a whole number of seconds may be an int before, and is a float after
 
 
 def from_json(data: bytes) -> Config:

@@ -17,7 +17,7 @@ LEVEL_MAX = 100
 SKILLS_MAX = 16
 """Most skills that one requirement may name."""
 
-SKILL_PATTERN = r"^[^\W\d][\w.-]{0,63}$"
+SKILL_PATTERN = r"^[^\W\d][\w.-]{0,63}\Z"
 """A skill's name: a letter or underscore, then letters, digits, `_`, `.`, `-`; at most 64 characters."""
 
 Terms = tuple[tuple[str, int], ...]
@@ -80,7 +80,7 @@ def parse(text: str) -> Terms:
         return ()
     index = 0
     while True:
-        kind, value, position = tokens[index]
+        kind, value, position = name = tokens[index]
         if kind != "name":
             found = f"found {value!r}" if value else "found the end"
             raise RequirementError(f"expected a skill's name, {found}", text, position)
@@ -98,7 +98,7 @@ def parse(text: str) -> Terms:
             index += 2
         levels[skill] = max(level, levels.get(skill, 0))
         if len(levels) > SKILLS_MAX:
-            raise RequirementError(f"at most {SKILLS_MAX} skills in one requirement", text, position)
+            raise RequirementError(f"at most {SKILLS_MAX} skills in one requirement", text, name[2])
         kind, value, position = tokens[index]
         if kind == "end":
             return tuple(sorted(levels.items()))

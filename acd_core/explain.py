@@ -1,0 +1,480 @@
+"""Why does this contact wait, and what keeps this agent free? The true answer, from what a machine shows of itself.
+
+An agent gets a contact when every one of these conditions holds; they are asked in this order, and the first
+that fails is the answer:
+
+1. state of the agent: logged in, not paused, not logging out, not in conversation, not rung, not in wrap-up,
+   not resting after a missed or rejected offer;
+2. fit: he serves the contact's tenant, and has each required skill, at the required level.
+
+State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
+beside it (`qualified`), so that nobody calls an agent back from lunch for a contact that he cannot answer.
+
+Explanations read only the views of the `Machine` contract, so they are the same for model and engine. They cost
+time in proportion to the agents and to the live contacts, of which at most `CONTACTS_SCANNED_MAX`, the first to
+arrive, are looked at; `exact` tells when that was not all of them. Durations are whole seconds of engine time.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from acd_core import requirement
+from acd_core.machine import Machine
+from acd_core.views import AgentView, ContactView
+
+CONTACTS_SCANNED_MAX = 10_000
+"""Most live contacts that one explanation looks at, so that a question never holds up the decisions for long."""
+AGENTS_LISTED_MAX = 1_000
+"""Most agents that an explanation lists one by one; the counts are always of all."""
+OBSTACLES_LISTED_MAX = 10
+"""Most different reasons that the explanation of an agent lists for each queue."""
+
+NS_PER_S = 1_000_000_000
+
+Condition = Literal[
+    "logged_out",
+    "paused",
+    "logging_out",
+    "busy",
+    "offered",
+    "wrapup",
+    "cooldown",
+    "tenant",
+    "skill_missing",
+    "level_too_low",
+    "none",
+]
+"""What keeps an agent from a contact: the first that fails in this order; `none` when all hold."""
+CONDITIONS: tuple[Condition, ...] = Condition.__args__  # type: ignore[attr-defined]
+
+CONDITION_WORDS: dict[Condition, str] = {
+    "logged_out": "logged out",
+    "paused": "paused",
+    "logging_out": "logging out",
+    "busy": "busy",
+    "offered": "being rung",
+    "wrapup": "in wrap-up",
+    "cooldown": "in cooldown",
+    "tenant": "not serving the tenant",
+    "skill_missing": "lacking a skill",
+    "level_too_low": "below a required level",
+    "none": "free",
+}
+
+
+class AgentVerdict(Struct, frozen=True, kw_only=True):
+    """What keeps one agent from one contact.
+
+    Attributes:
+        condition: the first condition that fails; `text`: the same in words, with its numbers.
+        qualified: whether he fits tenant and skills, whatever he does now.
+    """
+
+    agent: str
+    condition: Condition
+    text: str
+    qualified: bool
+
+
+class ConditionCount(Struct, frozen=True, kw_only=True):
+    """So many logged-in agents fail first at this condition; so many of them would fit."""
+
+    condition: Condition
+    agents: int
+    qualified: int
+
+
+class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a contact stands, and why.
+
+    Attributes:
+        state: `queued`, `offered`, `connected`, `wrapup` or `ended`.
+        summary: the answer in a few sentences.
+        wait_s: how long it has waited, or waited until it was answered.
+        reason: how it ended; set from wrap-up on.
+        position: place in the order of service among the waiting contacts that it competes with: those for whom
+            an agent qualifies who qualifies for this one too. 0 unless queued.
+        queue_position: place among the waiting contacts of its own queue.
+        exact: false when more contacts are live than were looked at; the positions are then lower bounds.
+        agents_logged_in, agents_qualified: how many are logged in, and how many of those fit.
+        conditions: logged-in agents by the first condition that fails, in the order of `Condition`.
+        agents: each of those agents, at most `AGENTS_LISTED_MAX`; agents_left_out: how many more there are.
+    """
+
+    contact: str
+    state: str
+    summary: str
+    tenant: str = ""
+    queue: str = ""
+    priority: int = 0
+    require: str = ""
+    wait_s: int = 0
+    agent: str = ""
+    reason: str = ""
+    position: int = 0
+    queue_position: int = 0
+    exact: bool = True
+    agents_logged_in: int = 0
+    agents_qualified: int = 0
+    conditions: tuple[ConditionCount, ...] = ()
+    agents: tuple[AgentVerdict, ...] = ()
+    agents_left_out: int = 0
+
+
+class Obstacle(Struct, frozen=True, kw_only=True):
+    """The first thing that an agent lacks for so many waiting contacts."""
+
+    condition: Condition
+    text: str
+    contacts: int
+
+
+class QueueForAgent(Struct, frozen=True, kw_only=True):
+    """The waiting contacts of one queue, as seen by one agent.
+
+    Attributes:
+        waiting: contacts that wait there, of those looked at; could_serve: for whom he fits.
+        obstacles: why he cannot serve the others, most frequent first.
+    """
+
+    tenant: str
+    queue: str
+    waiting: int
+    could_serve: int
+    obstacles: tuple[Obstacle, ...]
+
+
+class AgentExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent does, and what waits for him.
+
+    Attributes:
+        state: `logged_out`, `paused`, `ready`, `offered`, `busy`, `wrapup` or `cooldown`.
+        summary: the answer in a few sentences.
+        since_s: for how long he has been in that state; for_s: for how long it lasts at most, 0 if unknown.
+        reason: of the pause or the cooldown.
+        contact: the one that he holds or is rung for.
+        condition: what keeps him from every contact; `none` when he is free.
+        waiting, could_serve: contacts that wait anywhere, and for whom he fits.
+        exact: false when more contacts are live than were looked at.
+        queues: by queue, for each that has contacts waiting.
+    """
+
+    agent: str
+    state: str
+    summary: str
+    condition: Condition
+    since_s: int = 0
+    for_s: int = 0
+    reason: str = ""
+    contact: str = ""
+    waiting: int = 0
+    could_serve: int = 0
+    exact: bool = True
+    queues: tuple[QueueForAgent, ...] = ()
+
+
+def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> ContactExplanation | None:
+    """Say where a contact stands and, if it waits, what keeps each logged-in agent from it.
+
+    Args:
+        machine: whose state is asked; nothing in it changes.
+        contact_id: a live contact, or one that ended and is remembered.
+        now: the engine time of the question, in ns, if later than the latest that the machine has seen.
+
+    Returns:
+        The explanation; None when the machine knows no such contact.
+    """
+    now = max(now, machine.now)
+    contact = machine.contact(contact_id)
+    if contact is None:
+        reason = machine.ended_reason(contact_id)
+        if not reason:
+            return None
+        return ContactExplanation(
+            contact=contact_id, state="ended", reason=reason, summary=f"{contact_id} is over: {reason}."
+        )
+    if contact.state == "queued":
+        return _explain_waiting(machine, contact, now)
+    place = f"{contact.tenant}/{contact.queue}"
+    if contact.state == "offered":
+        wait_s = _seconds(now - contact.enqueued_ns)
+        agent = machine.agent(contact.agent)
+        left = _seconds(agent.deadline_ns - now) if agent is not None else 0
+        summary = (
+            f"{contact.contact} waits in {place} for {wait_s} s and rings at agent {contact.agent}, "
+            f"for another {left} s at most. If he does not answer, it goes on from where it stood."
+        )
+    elif contact.state == "connected":
+        wait_s = _seconds(contact.connected_ns - contact.enqueued_ns)
+        held = ", on hold now" if contact.held else ""
+        summary = (
+            f"{contact.contact} of {place} talks with agent {contact.agent} for "
+            f"{_seconds(now - contact.connected_ns)} s{held}, after {wait_s} s of waiting."
+        )
+    else:
+        wait_s = _seconds(contact.connected_ns - contact.enqueued_ns)
+        summary = (
+            f"The conversation of {contact.contact} ({place}) is over ({contact.end_reason}); agent {contact.agent} "
+            f"does its after-work for {_seconds(now - contact.completed_ns)} s."
+        )
+    return ContactExplanation(
+        contact=contact.contact,
+        state=contact.state,
+        summary=summary,
+        tenant=contact.tenant,
+        queue=contact.queue,
+        priority=contact.priority,
+        require=contact.require,
+        wait_s=wait_s,
+        agent=contact.agent,
+        reason=contact.end_reason,
+    )
+
+
+def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExplanation | None:
+    """Say what an agent does and which of the waiting contacts he could serve.
+
+    Args and result are as for `explain_contact`; None when no such agent is configured.
+    """
+    now = max(now, machine.now)
+    agent = machine.agent(agent_id)
+    if agent is None:
+        return None
+    contacts, exact = _live_contacts(machine)
+    queues = _queues_for_agent(agent, [contact for contact in contacts if contact.state == "queued"])
+    waiting = sum(queue.waiting for queue in queues)
+    could_serve = sum(queue.could_serve for queue in queues)
+    condition, text = _state_obstacle(agent, now)
+    if condition == "none":
+        text = f"free for {_seconds(now - agent.since_ns)} s"
+    return AgentExplanation(
+        agent=agent.agent,
+        state=agent.state,
+        summary=f"{agent.agent} is {text}. {_work_for(condition, waiting, could_serve)}",
+        condition=condition,
+        since_s=_seconds(now - agent.since_ns),
+        for_s=_seconds(agent.deadline_ns - now) if agent.deadline_ns else 0,
+        reason=agent.pause_reason if agent.presence == "paused" else agent.cooldown_cause,
+        contact=agent.contact,
+        waiting=waiting,
+        could_serve=could_serve,
+        exact=exact,
+        queues=queues,
+    )
+
+
+def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> ContactExplanation:
+    terms = _terms(contact.require)
+    agents = machine.agents()
+    fits = [_fit_obstacle(agent, contact.tenant, terms) for agent in agents]
+    verdicts = []
+    for agent, fit in zip(agents, fits, strict=True):
+        if agent.presence == "logged_out":
+            continue
+        condition, text = _state_obstacle(agent, now)
+        if condition == "none":
+            condition, text = fit
+        verdicts.append(AgentVerdict(agent=agent.agent, condition=condition, text=text, qualified=fit[0] == "none"))
+    qualified = [agent for agent, fit in zip(agents, fits, strict=True) if fit[0] == "none"]
+    present = [agent for agent in qualified if agent.presence != "logged_out"]
+    conditions = _count(verdicts)
+    contacts, exact = _live_contacts(machine)
+    ahead = [other for other in contacts if other.state == "queued" and _served_before(other, contact)]
+    queue_position = 1 + sum(1 for other in ahead if (other.tenant, other.queue) == (contact.tenant, contact.queue))
+    position = 1 + _competing(ahead, present or qualified)
+    wait_s = _seconds(now - contact.enqueued_ns)
+    sentences = [
+        f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
+        _order(position, exact) if present else "",
+        f"It asks for {contact.require}." if terms else "It asks for no skill.",
+        _who_could(contact.tenant, terms, agents, conditions, len(verdicts), len(present)),
+    ]
+    return ContactExplanation(
+        contact=contact.contact,
+        state=contact.state,
+        summary=" ".join(filter(None, sentences)),
+        tenant=contact.tenant,
+        queue=contact.queue,
+        priority=contact.priority,
+        require=contact.require,
+        wait_s=wait_s,
+        position=position,
+        queue_position=queue_position,
+        exact=exact,
+        agents_logged_in=len(verdicts),
+        agents_qualified=len(present),
+        conditions=conditions,
+        agents=tuple(verdicts[:AGENTS_LISTED_MAX]),
+        agents_left_out=max(0, len(verdicts) - AGENTS_LISTED_MAX),
+    )
+
+
+def _state_obstacle(agent: AgentView, now: int) -> tuple[Condition, str]:
+    """The first condition of his own state that keeps the agent from every contact, in words; `none` if free."""
+    left = _seconds(agent.deadline_ns - now)
+    since = _seconds(now - agent.since_ns)
+    if agent.presence == "logged_out":
+        return "logged_out", "logged out"
+    activity: tuple[Condition, str] = ("none", "free")
+    match agent.activity:
+        case "busy":
+            activity = "busy", f"busy with contact {agent.contact} for {since} s"
+        case "offered":
+            activity = "offered", f"rung for contact {agent.contact}, for another {left} s"
+        case "wrapup":
+            activity = "wrapup", f"in wrap-up of contact {agent.contact}, for another {left} s"
+        case "cooldown":
+            activity = "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {left} s"
+    still = "" if agent.activity == "none" else f", still {activity[1]}"
+    if agent.presence == "paused":
+        return "paused", ("paused: " + agent.pause_reason if agent.pause_reason else "paused") + still
+    if agent.logging_out:
+        return "logging_out", "logging out" + still
+    return activity
+
+
+def _terms(require: str) -> requirement.Terms:
+    """The terms of a view's canonical text. With those of its queue a contact may have more than `parse` allows."""
+    split = (term.partition(">=") for term in require.split(" & ") if term)
+    return tuple((skill, int(level or requirement.LEVEL_MIN)) for skill, _, level in split)
+
+
+def _fit_obstacle(agent: AgentView, tenant: str, terms: requirement.Terms) -> tuple[Condition, str]:
+    """The first reason why the agent, if free, could not serve such a contact, in words; `none` if he could."""
+    if agent.tenants and tenant not in agent.tenants:
+        return "tenant", f"does not serve tenant {tenant}"
+    for skill, _ in terms:
+        if skill not in agent.skills:
+            return "skill_missing", f"lacks skill {skill}"
+    for skill, level in terms:
+        if agent.skills[skill] < level:
+            return "level_too_low", f"skill {skill} {agent.skills[skill]}, needs {level}"
+    return "none", "free and qualified: gets it next"
+
+
+def _served_before(other: ContactView, contact: ContactView) -> bool:
+    return (other.key_ns, other.seq) < (contact.key_ns, contact.seq)
+
+
+def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
+    """How many of `ahead` want an agent out of `agents`. Contacts that ask the same are judged once."""
+    alike = Counter((other.tenant, other.require) for other in ahead)
+    skill_sets = {(agent.tenants, tuple(sorted(agent.skills.items()))): agent for agent in agents}
+    found = 0
+    for (tenant, require), count in alike.items():
+        terms = _terms(require)
+        if any(_fit_obstacle(agent, tenant, terms)[0] == "none" for agent in skill_sets.values()):
+            found += count
+    return found
+
+
+def _count(verdicts: Iterable[AgentVerdict]) -> tuple[ConditionCount, ...]:
+    agents: Counter[Condition] = Counter()
+    qualified: Counter[Condition] = Counter()
+    for verdict in verdicts:
+        agents[verdict.condition] += 1
+        qualified[verdict.condition] += verdict.qualified
+    return tuple(
+        ConditionCount(condition=condition, agents=agents[condition], qualified=qualified[condition])
+        for condition in CONDITIONS
+        if agents[condition]
+    )
+
+
+def _who_could(
+    tenant: str,
+    terms: requirement.Terms,
+    agents: list[AgentView],
+    conditions: tuple[ConditionCount, ...],
+    logged_in: int,
+    present: int,
+) -> str:
+    """The sentence on the agents: what those who fit are doing, or why nobody fits."""
+    if present:
+        doing = ", ".join(f"{row.qualified} {CONDITION_WORDS[row.condition]}" for row in conditions if row.qualified)
+        verb = "qualifies" if present == 1 else "qualify"
+        return f"{_agents(logged_in)} logged in, {present} of them {verb}: {doing}."
+    if not agents:
+        return "No agent is configured."
+    serving = [agent for agent in agents if not agent.tenants or tenant in agent.tenants]
+    fitting = [agent for agent in serving if _fit_obstacle(agent, tenant, terms)[0] == "none"]
+    if fitting and not logged_in:
+        return f"Nobody is logged in; {_absent_who(len(fitting), 'qualify', 'qualifies')}."
+    candidates = [(serving, f"serves tenant {tenant}", "serve it", "serves it")]
+    for skill, level in terms:
+        having = [agent for agent in serving if agent.skills.get(skill, 0) >= level]
+        candidates.append((having, f"has {requirement.describe([(skill, level)])}", "have it", "has it"))
+    candidates.append((fitting, f"has all of {requirement.describe(terms)}", "have all", "has all"))
+    for having, what, plural, singular in candidates:
+        if not having:
+            return f"Nobody {what}, logged in or not."
+        if all(agent.presence == "logged_out" for agent in having):
+            return f"Nobody logged in {what}; {_absent_who(len(having), plural, singular)}."
+    raise AssertionError("nobody who fits is logged in, and yet somebody logged in fits")
+
+
+def _order(position: int, exact: bool) -> str:
+    if position == 1:
+        return "It is next."
+    noun = "contact that it competes with goes" if position == 2 else "contacts that it competes with go"
+    return f"{'' if exact else 'At least '}{position - 1} {noun} first."
+
+
+def _agents(count: int) -> str:
+    return "1 agent" if count == 1 else f"{count} agents"
+
+
+def _absent_who(count: int, plural: str, singular: str) -> str:
+    return f"1 agent who {singular} is logged out" if count == 1 else f"{count} agents who {plural} are logged out"
+
+
+def _queues_for_agent(agent: AgentView, waiting: list[ContactView]) -> tuple[QueueForAgent, ...]:
+    verdict_of: dict[tuple[str, str], tuple[Condition, str]] = {}
+    by_queue: dict[tuple[str, str], Counter[tuple[Condition, str]]] = {}
+    for contact in waiting:
+        asked = (contact.tenant, contact.require)
+        if asked not in verdict_of:
+            verdict_of[asked] = _fit_obstacle(agent, contact.tenant, _terms(contact.require))
+        by_queue.setdefault((contact.tenant, contact.queue), Counter())[verdict_of[asked]] += 1
+    rows = []
+    for (tenant, queue), verdicts in by_queue.items():
+        obstacles = [
+            Obstacle(condition=condition, text=text, contacts=count)
+            for (condition, text), count in sorted(verdicts.items(), key=lambda item: (-item[1], item[0]))
+            if condition != "none"
+        ]
+        total = verdicts.total()
+        rows.append(
+            QueueForAgent(
+                tenant=tenant,
+                queue=queue,
+                waiting=total,
+                could_serve=total - sum(obstacle.contacts for obstacle in obstacles),
+                obstacles=tuple(obstacles[:OBSTACLES_LISTED_MAX]),
+            )
+        )
+    return tuple(rows)
+
+
+def _work_for(condition: Condition, waiting: int, could_serve: int) -> str:
+    if not waiting:
+        return "No contact waits."
+    noun = "contact waits" if waiting == 1 else "contacts wait"
+    if not could_serve:
+        return f"{waiting} {noun}, and he could serve none of them."
+    when = "he gets the first of them next" if condition == "none" else "once he is free"
+    return f"{waiting} {noun}; {could_serve} of them he could serve: {when}."
+
+
+def _live_contacts(machine: Machine) -> tuple[list[ContactView], bool]:
+    """The live contacts, oldest first, and whether those are all."""
+    contacts = machine.contacts(limit=CONTACTS_SCANNED_MAX)
+    return contacts, len(contacts) == machine.domain().contacts
+
+
+def _seconds(ns: int) -> int:
+    """Whole seconds of a duration, never negative."""
+    return max(0, ns) // NS_PER_S

@@ -1,0 +1,275 @@
+"""Configuration: validation, canonical JSON, TOML with errors that name the place, and the difference of two."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acd_core.config import (
+    Agent,
+    Config,
+    ConfigError,
+    Queue,
+    Settings,
+    Tenant,
+    from_json,
+    known_skills,
+    ns_of_seconds,
+    seconds_of_ns,
+    to_json,
+    validate,
+)
+from acd_core.requirement import describe
+from acd_core.toml import read_toml
+from server.config_diff import Change, FieldChange, difference, summary
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "centre.toml"
+
+NAMES = st.sampled_from(["acme", "zenith", "a-1", "größe", "x"])
+SKILLS = st.sampled_from(["billing", "spanish", "level.2"])
+TERMS = st.dictionaries(SKILLS, st.integers(1, 100), max_size=3).map(lambda levels: describe(sorted(levels.items())))
+SECONDS = st.integers(1, 2_592_000_000).map(lambda ms: ms / 1000)
+CONFIGS = st.builds(
+    Config,
+    settings=st.builds(Settings, missed_offers_max=st.integers(0, 1000)),
+    skills=st.lists(SKILLS, max_size=3).map(tuple),
+    tenants=st.lists(st.builds(Tenant, name=NAMES), max_size=4).map(tuple),
+    queues=st.lists(
+        st.builds(
+            Queue,
+            tenant=NAMES,
+            name=NAMES,
+            require=TERMS | st.just("billing>"),
+            strategy=st.sampled_from(["longest_idle", "most_skilled"]),
+            priority=st.integers(0, 100),
+            offer_timeout_s=SECONDS,
+        ),
+        max_size=4,
+    ).map(tuple),
+    agents=st.lists(
+        st.builds(
+            Agent,
+            agent=NAMES,
+            tenants=st.lists(NAMES, max_size=2).map(tuple),
+            skills=st.dictionaries(SKILLS, st.integers(1, 100), max_size=3),
+            missed_offers_max=st.none() | st.integers(0, 1000),
+        ),
+        max_size=4,
+    ).map(tuple),
+)
+
+
+def is_valid(config: Config) -> bool:
+    try:
+        validate(config)
+    except ConfigError:
+        return False
+    return True
+
+
+@given(CONFIGS)
+def test_only_configurations_without_contradiction_pass(config: Config) -> None:
+    tenants = [tenant.name for tenant in config.tenants]
+    queues = [(queue.tenant, queue.name) for queue in config.queues]
+    agents = [agent.agent for agent in config.agents]
+    unique = all(len(set(names)) == len(names) for names in (tenants, queues, agents, config.skills))
+    readable = all(not queue.require.endswith(">") for queue in config.queues)
+    served = {queue.tenant for queue in config.queues} | {name for agent in config.agents for name in agent.tenants}
+    declared = readable and (not config.skills or known_skills(config) == set(config.skills))
+    assert is_valid(config) == (unique and readable and served <= set(tenants) and declared)
+
+
+@given(CONFIGS)
+def test_json_is_read_back_and_canonical(config: Config) -> None:
+    data = to_json(config)
+    assert from_json(data) == config
+    assert to_json(from_json(data)) == data
+    turned = msgspec.structs.replace(
+        config,
+        agents=tuple(
+            msgspec.structs.replace(agent, skills=dict(reversed(agent.skills.items()))) for agent in config.agents
+        ),
+    )
+    assert to_json(turned) == data
+
+
+@given(CONFIGS, CONFIGS)
+def test_json_differs_when_configurations_do(one: Config, other: Config) -> None:
+    assert (to_json(one) == to_json(other)) == (one == other)
+
+
+@given(st.binary(max_size=100))
+def test_bytes_that_are_no_configuration_are_refused(data: bytes) -> None:
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        from_json(b"{" + data)
+
+
+@given(st.integers(0, 2_592_000_000))
+def test_seconds_are_exact_to_the_millisecond(ms: int) -> None:
+    assert ns_of_seconds(ms / 1000) == ms * 1_000_000
+    assert seconds_of_ns(ms * 1_000_000) == ms / 1000
+
+
+def test_the_example_is_valid() -> None:
+    config = read_toml(EXAMPLE.read_text(), EXAMPLE.name)
+    assert [tenant.name for tenant in config.tenants] == ["acme", "zenith"]
+    assert len(config.queues) == 6
+    assert len(config.agents) == 10
+    assert "billing" in config.skills
+    assert config.queues[3].priority == 2
+
+
+def test_the_defaults_that_the_example_names_are_the_defaults() -> None:
+    named = {}
+    for line in EXAMPLE.read_text().splitlines():
+        setting, _, comment = line.partition("#")
+        if "default" in comment and "=" in setting:
+            value = comment.split("default", 1)[1].lstrip().split(":")[0].split(",")[0].replace("_", "").strip()
+            named[setting.split("=")[0].strip()] = value or None
+    defaults = {
+        field.name: field.default
+        for kind in (Settings, Queue)
+        for field in msgspec.structs.fields(kind)
+        if field.default is not msgspec.NODEFAULT
+    }
+    numbers = {field: int(value) for field, value in named.items() if value and value.isdigit()}
+    assert len(numbers) >= 10
+    assert numbers == {field: defaults[field] for field in numbers}
+
+
+QUEUE = '[[tenants]]\nname = "acme"\n[[queues]]\ntenant = "acme"\nname = "support"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            f'{QUEUE}[[queues]]\ntenant = "acme"\nname = "sales"\nstrategy = "longest"',
+            "queues[2] (acme/sales): strategy: 'longest' is not one of 'longest_idle', 'most_skilled'",
+        ),
+        (f"{QUEUE}priority = 200", "queues[1] (acme/support): priority: expected a whole number <= 100, got 200"),
+        (f'{QUEUE}priority = "5"', "queues[1] (acme/support): priority: expected a whole number, got '5'"),
+        (
+            f"{QUEUE}offer_timeout_s = nan",
+            "queues[1] (acme/support): offer_timeout_s: expected a number >= 0.001, got nan",
+        ),
+        (f"{QUEUE}prioritty = 5", "queues[1] (acme/support): there is no field 'prioritty'; 'priority' was meant?"),
+        (
+            f'{QUEUE}require = "a or b"',
+            "queue acme/support: require: 'or' is not supported; join skills with '&' at character 3 of 'a or b'",
+        ),
+        ('[[queues]]\ntenant = "acme"', "queues[1] (acme): the field 'name' is missing"),
+        ('[[queues]]\ntenant = "a"\nname = "b"', "queue a/b: there is no tenant 'a'; add it under [[tenants]]"),
+        ('[[tenants]]\nname = "a b"', "tenants[1] (a b): name: expected 1 to 64 characters without white space, "),
+        ('[[agents]]\nagent = "x"\nskills = { a = 101 }', "agents[1] (x): skills: expected a whole number <= 100, got"),
+        ('[[agents]]\nagent = "x"\nskills = { "1" = 1 }', "agents[1] (x): skills: expected names of letters, digits, "),
+        ('[[agents]]\nagent = "x"\ntenants = ["a", 5]', "agents[1] (x): tenants: expected text, got 5"),
+        ('[[agents]]\nagent = "x"\n[[agents]]\nagent = "x"', "agent 'x' is there twice; keep one"),
+        ("agents = [5]", "agents[1]: expected a table, got 5"),
+        ("[agents]\na = 1", "agents: write each entry under its own [[agents]], with two brackets"),
+        ("[[agent]]\nagent = 'x'", "there is no table 'agent'; 'agents' was meant?"),
+        ("settings = 5", "settings: expected a table, got 5"),
+        ("[settings]\nmax = 5", "settings: there is no field 'max'; known are missed_offers_max, "),
+        ("[settings]\nskills = ['a']", "settings: 'skills' is no setting; put the list above the first [table]"),
+        ("skills = 5", "skills: expected a list, got 5"),
+        ("skills = ['a', 'a']", "skill 'a' is there twice; keep one"),
+        ("[skills]\na = 5", "skills: a: expected a description in quotes, got 5"),
+        (
+            "skills = ['b']\n[[agents]]\nagent = 'x'\nskills = { a = 1 }",
+            "agent x: skill 'a' is not in the list 'skills'",
+        ),
+        ("[[agents]\n", "not valid TOML: "),
+        ("x = " + "[" * 5000, "not valid TOML: nested too deeply"),
+    ],
+)
+def test_errors_name_file_table_and_entry(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_toml(text, "centre.toml")
+    assert str(caught.value).startswith(f"centre.toml: {message}")
+
+
+def test_skills_are_a_list_or_a_table_of_descriptions() -> None:
+    listed = read_toml('skills = ["billing", "spanish"]', "a.toml")
+    described = read_toml('[skills]\nbilling = "invoices"\nspanish = "fluent"', "b.toml")
+    assert listed == described == Config(skills=("billing", "spanish"))
+
+
+VALUES: st.SearchStrategy[object] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = [field for kind in (Settings, Tenant, Queue, Agent) for field in kind.__struct_fields__]
+DOCUMENTS = st.dictionaries(
+    st.sampled_from(["settings", "skills", "tenants", "queues", "agents"]) | st.text(max_size=3),
+    st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4), max_size=3)
+    | st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
+    | VALUES,
+)
+
+
+def read(text: str) -> Config | ConfigError:
+    try:
+        return read_toml(text, "some.toml")
+    except ConfigError as error:
+        return error
+
+
+@given(DOCUMENTS)
+def test_no_document_breaks_the_reader(document: dict[str, object]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("acd_core.toml.tomllib.loads", lambda text: document)
+        found = read("")
+    if isinstance(found, Config):
+        validate(found)
+    else:
+        assert str(found).startswith("some.toml: ")
+
+
+@given(st.text(max_size=100))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    found = read(text)
+    assert isinstance(found, Config) or str(found).startswith("some.toml: ")
+
+
+@settings(max_examples=40)
+@given(CONFIGS.filter(is_valid), CONFIGS.filter(is_valid))
+def test_there_is_a_difference_exactly_between_different_configurations(one: Config, other: Config) -> None:
+    assert difference(one, one) == []
+    assert (difference(one, other) == []) == (one == other)
+    swapped = {"added": "removed", "removed": "added", "changed": "changed"}
+    forth = sorted((change.kind, change.noun, change.name) for change in difference(one, other))
+    back = sorted((swapped[change.kind], change.noun, change.name) for change in difference(other, one))
+    assert forth == back
+
+
+def test_the_difference_names_fields_with_old_and_new_value() -> None:
+    old = Config(
+        tenants=(Tenant(name="acme"),),
+        queues=(Queue(tenant="acme", name="support"), Queue(tenant="acme", name="old")),
+        agents=(Agent(agent="a-1", skills={"billing": 20, "spanish": 5}),),
+    )
+    new = Config(
+        tenants=(Tenant(name="acme"),),
+        settings=Settings(missed_offers_max=5),
+        queues=(Queue(tenant="acme", name="support", wrapup_s=30, require="billing"),),
+        agents=(Agent(agent="a-1", skills={"billing": 40}, tenants=("acme",)), Agent(agent="a-2")),
+    )
+    changes = difference(old, new)
+    assert [str(change) for change in changes] == [
+        "~ settings: missed_offers_max 3 → 5",
+        "- queue acme/old",
+        "~ queue acme/support: require (none) → billing, wrapup_s 0 → 30",
+        "~ agent a-1: tenants (none) → [acme], skills.billing 20 → 40, skills.spanish 5 → (none)",
+        "+ agent a-2",
+    ]
+    assert changes[0] == Change("changed", "settings", "", (FieldChange("missed_offers_max", 3, 5),))
+    assert summary(changes) == "1 added, 1 removed, 3 changed"
+
+
+def test_another_order_is_a_difference() -> None:
+    old = Config(tenants=(Tenant(name="a"), Tenant(name="b")))
+    new = Config(tenants=(Tenant(name="b"), Tenant(name="a")))
+    assert [str(change) for change in difference(old, new)] == ["~ order of tenants"]

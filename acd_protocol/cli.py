@@ -1,0 +1,166 @@
+"""What the commands of `acd` share: their declaration, the connection options, printing, and one-sentence errors.
+
+A command is a module that exports `COMMAND`. Exit status: 0 fine, 1 the thing asked for failed or was refused,
+2 wrong usage or environment. Errors go to stderr as one sentence that says what to do.
+"""
+
+import argparse
+import asyncio
+import errno
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from acd_protocol.messages import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from acd_protocol.client import Client
+
+DEFAULT_HOST = "127.0.0.1"
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of `acd`.
+
+    Attributes:
+        name: the word after `acd`.
+        summary: one line for `acd --help`.
+        example: one or more command lines, shown below the options.
+        add_arguments: adds the options to the command's own parser.
+        run: does it; gives the exit status.
+    """
+
+    name: str
+    summary: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+    def add_to(self, subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+        """Give the command its parser; the parsed arguments have this command's `run` as `args.run`."""
+        indented = "\n".join(f"  {line}" for line in self.example.strip().splitlines())
+        parser = subparsers.add_parser(
+            self.name,
+            help=self.summary,
+            description=self.summary,
+            epilog=f"example:\n{indented}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_arguments(parser)
+        parser.set_defaults(run=self.run)
+        return parser
+
+
+def port_number(text: str) -> int:
+    """A TCP port, for argparse: 0..65535."""
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; it must be 0..65535")
+    return port
+
+
+port_number.__name__ = "port"  # argparse says "invalid port value"
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """`--json`, which every command has."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_connection_options(parser: argparse.ArgumentParser) -> None:
+    """`--host`, `--port`, `--token` and `--json`. Their defaults come from ACD_HOST, ACD_PORT and ACD_TOKEN."""
+    environment = os.environ
+    parser.add_argument(
+        "--host",
+        default=environment.get("ACD_HOST") or DEFAULT_HOST,
+        help="where the server is (ACD_HOST, else %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        default=environment.get("ACD_PORT") or DEFAULT_PORT,
+        help=f"its port (ACD_PORT, else {DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "--token", default=environment.get("ACD_TOKEN") or "", help="what the server wants to see (ACD_TOKEN)"
+    )
+    add_json_option(parser)
+
+
+def print_json(value: Any) -> None:
+    """Print `value`, a Struct or plain data, as one line of JSON."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def fail(sentence: str, status: int = EXIT_FAILED) -> int:
+    """Print one sentence to stderr. Gives the exit status, for a command to return."""
+    sys.stderr.write(f"acd: {sentence}\n")
+    return status
+
+
+def connect_sentence(host: str, port: int, error: BaseException | None) -> str:
+    """Why a server cannot be reached, and what to do."""
+    place = f"{host}:{port}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"no server answers at {place}; start one with 'acd serve', or give --port"
+    if isinstance(error, socket.gaierror):
+        return f"the host name {host!r} is not known; correct --host"
+    if isinstance(error, TimeoutError):
+        return f"{place} does not answer in time; check --host and --port, and whether the server is stuck"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot connect to {place}: {error.strerror}; check --host and --port"
+    return f"no ACD server answers at {place}: {error}; check --host and --port"
+
+
+def listen_sentence(host: str, port: int, error: OSError, option: str = "--port") -> str:
+    """Why a port cannot be listened on, and what to do. `option` is the one that gives this port."""
+    variable = f"ACD_{option.lstrip('-').replace('-', '_').upper()}"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken; give another with {option} or {variable}, or 0 for any free one"
+    if error.errno == errno.EACCES:
+        return f"port {port} may not be used without more rights; give one above 1023 with {option} or {variable}"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"this machine has no address {host!r}; give one of its own with --host or ACD_HOST"
+    return f"cannot listen on {host}:{port}: {error.strerror or error}; give another with {option} or {variable}"
+
+
+def run_with_client(args: argparse.Namespace, action: Callable[["Client"], Awaitable[int]]) -> int:
+    """Connect as the options say, carry `action` out, close; gives its exit status.
+
+    A refusal, or a server that cannot be reached or goes away, becomes a sentence on stderr. One attempt is made to
+    connect; a connection that breaks later is made again for up to ten seconds.
+    """
+    from acd_protocol.client import Client, ClientError, ConnectionLost
+
+    async def session() -> int:
+        name = f"acd-{socket.gethostname()[:32]}-{os.getpid()}"
+        client = Client(
+            args.host,
+            args.port,
+            name=name,
+            token=args.token,
+            connect_deadline_s=0,
+            reconnect_deadline_s=10,
+            events_max=0,
+        )
+        async with client:
+            return await action(client)
+
+    try:
+        return asyncio.run(session())
+    except ConnectionLost as lost:
+        return fail(connect_sentence(args.host, args.port, lost.__cause__ or lost), EXIT_USAGE)
+    except ClientError as refused:
+        return fail(str(refused))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED

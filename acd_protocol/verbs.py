@@ -1,0 +1,152 @@
+"""The commands and requests of the protocol as methods: what a program that uses the client calls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from acd_core.commands import (
+    AgentLogin,
+    AgentLogout,
+    AgentPause,
+    AgentReady,
+    AgentUpdate,
+    AgentWrapupDone,
+    AttributeValue,
+    CompletionReason,
+    ConfigApply,
+    ContactAbandon,
+    ContactComplete,
+    ContactEnqueue,
+    ContactHold,
+    ContactUnhold,
+    ContactUpdate,
+    ContactWithdraw,
+    OfferAccept,
+    OfferReject,
+)
+from acd_core.config import Config
+from acd_protocol.messages import Command, Explain, List, Listing, Ok, Ping, Request, Stats, Subscribe, Topic
+
+ALL_TOPICS: tuple[Topic, ...] = ("contact", "offer", "agent", "config")
+
+
+class Verbs:
+    """One method a verb. Each waits for the answer, and raises `Refused` if that is an error.
+
+    The fields and their bounds are those of the message of the same name; the protocol page describes them.
+    """
+
+    async def call(self, message: Command | Request) -> Ok:
+        """Send a command or request and wait for its answer."""
+        raise NotImplementedError
+
+    async def enqueue(
+        self,
+        contact: str,
+        tenant: str,
+        queue: str,
+        *,
+        priority: int = 0,
+        require: str = "",
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Ok:
+        """contact.enqueue: put a contact into a queue."""
+        return await self.call(
+            ContactEnqueue(
+                contact=contact,
+                tenant=tenant,
+                queue=queue,
+                priority=priority,
+                require=require,
+                attributes=dict(attributes or {}),
+            )
+        )
+
+    async def update(
+        self, contact: str, *, priority: int | None = None, attributes: Mapping[str, AttributeValue] | None = None
+    ) -> Ok:
+        """contact.update: change priority or attributes of a contact; what is None stays."""
+        changed = None if attributes is None else dict(attributes)
+        return await self.call(ContactUpdate(contact=contact, priority=priority, attributes=changed))
+
+    async def abandon(self, contact: str) -> Ok:
+        """contact.abandon: the caller hung up."""
+        return await self.call(ContactAbandon(contact=contact))
+
+    async def withdraw(self, contact: str) -> Ok:
+        """contact.withdraw: take a waiting contact out of its queue."""
+        return await self.call(ContactWithdraw(contact=contact))
+
+    async def complete(self, contact: str, reason: CompletionReason = "completed_agent") -> Ok:
+        """contact.complete: the conversation is over."""
+        return await self.call(ContactComplete(contact=contact, reason=reason))
+
+    async def hold(self, contact: str) -> Ok:
+        """contact.hold: the agent put the contact on hold."""
+        return await self.call(ContactHold(contact=contact))
+
+    async def unhold(self, contact: str) -> Ok:
+        """contact.unhold: the agent took the contact off hold."""
+        return await self.call(ContactUnhold(contact=contact))
+
+    async def accept(self, offer: str) -> Ok:
+        """offer.accept: the agent answered. Connect the two only after this returns."""
+        return await self.call(OfferAccept(offer=offer))
+
+    async def reject(self, offer: str, cause: str = "") -> Ok:
+        """offer.reject: the agent cannot or will not."""
+        return await self.call(OfferReject(offer=offer, cause=cause))
+
+    async def login(self, agent: str, *, address: str | None = None, ready: bool = False) -> Ok:
+        """agent.login: log an agent in, paused or ready at once."""
+        return await self.call(AgentLogin(agent=agent, address=address, ready=ready))
+
+    async def ready(self, agent: str) -> Ok:
+        """agent.ready: the agent wants contacts."""
+        return await self.call(AgentReady(agent=agent))
+
+    async def pause(self, agent: str, reason: str = "") -> Ok:
+        """agent.pause: no more contacts for the agent."""
+        return await self.call(AgentPause(agent=agent, reason=reason))
+
+    async def logout(self, agent: str) -> Ok:
+        """agent.logout: the agent leaves."""
+        return await self.call(AgentLogout(agent=agent))
+
+    async def update_agent(
+        self, agent: str, *, address: str | None = None, skills: Mapping[str, int] | None = None
+    ) -> Ok:
+        """agent.update: change address or skills of an agent; what is None stays."""
+        changed = None if skills is None else dict(skills)
+        return await self.call(AgentUpdate(agent=agent, address=address, skills=changed))
+
+    async def end_wrapup(self, agent: str) -> Ok:
+        """agent.wrapup_done: the agent is through with the after-work."""
+        return await self.call(AgentWrapupDone(agent=agent))
+
+    async def apply_config(self, config: Config) -> Ok:
+        """config.apply: replace the whole configuration."""
+        return await self.call(ConfigApply(config=config))
+
+    async def subscribe(
+        self, topics: tuple[Topic, ...] = ALL_TOPICS, *, tenant: str | None = None, from_seq: int | None = None
+    ) -> Ok:
+        """subscribe: get events beyond those of one's own contacts and agents; kept over reconnections."""
+        return await self.call(Subscribe(topics=topics, tenant=tenant, from_seq=from_seq))
+
+    async def listing(
+        self, what: Listing, *, tenant: str | None = None, queue: str | None = None, limit: int = 1000
+    ) -> Any:
+        """list: the queues, agents, contacts or the configuration; gives the `result` of the answer."""
+        return (await self.call(List(what=what, tenant=tenant, queue=queue, limit=limit))).result
+
+    async def stats(self, tenant: str | None = None) -> Any:
+        """stats: counters of queues and domain; gives the `result` of the answer."""
+        return (await self.call(Stats(tenant=tenant))).result
+
+    async def explain(self, *, contact: str | None = None, agent: str | None = None) -> Any:
+        """explain: why a contact waits, or what keeps an agent free; gives the `result` of the answer."""
+        return (await self.call(Explain(contact=contact, agent=agent))).result
+
+    async def ping(self) -> Ok:
+        """ping: ask for a sign of life."""
+        return await self.call(Ping())

@@ -1,0 +1,178 @@
+"""The side door: `/metrics` for Prometheus, `/healthz` (alive) and `/readyz` (accepts commands) for who starts and stops.
+
+A small HTTP/1.1 server inside the server's own loop, since only there the machine may be read: one request a
+connection, GET and HEAD only, everything bounded. What is copied for a scrape is copied in the loop; it becomes text
+in a thread, one scrape at a time, so that a large centre's metrics do not hold up its calls.
+"""
+
+import asyncio
+from http import HTTPStatus
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from server.collector import Collector, Snapshot, Source
+from server.log import logger
+
+HEAD_BYTES_MAX = 8192
+"""Longest request line with its headers."""
+REQUEST_S = 5.0
+"""A request must be complete by then."""
+RESPONSE_S = 20.0
+"""The answer must be taken by then."""
+CONNECTIONS_MAX = 32
+"""More at the same time are told to come again; from twice as many on they are cut."""
+
+_TEXT = "text/plain; charset=utf-8"
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+class _RequestError(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        self.status = status
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+class MetricsServer:
+    """Serves `/metrics`, `/healthz` and `/readyz`.
+
+    Args:
+        sequencer: what is scraped.
+        host, port: where to listen; port 0 takes any free one.
+
+    Attributes:
+        port: the one that is listened on, once started.
+    """
+
+    def __init__(self, sequencer: Source, host: str, port: int) -> None:
+        self.port = port
+        self._sequencer = sequencer
+        self._host = host
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._rendering = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Listen. Raises `OSError` if that is not possible."""
+        self._server = await asyncio.start_server(self._connected, self._host, self.port, limit=HEAD_BYTES_MAX)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut what is still open. Without effect on a server that is not started."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= 2 * CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="metrics request")
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request and close."""
+        try:
+            response = await self._respond(reader)
+            async with asyncio.timeout(RESPONSE_S):
+                writer.write(response)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            pass  # the client went away, or did not take the answer: it may ask again
+        finally:
+            writer.transport.abort()
+
+    async def _respond(self, reader: asyncio.StreamReader) -> bytes:
+        with_body = True
+        try:
+            one_too_many = len(self._connections) > CONNECTIONS_MAX
+            method, path, accept = _parse(await _read_head(reader))
+            with_body = method != "HEAD"
+            if one_too_many:
+                raise _RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; ask again")
+            status, kind, body = await self._content(path, accept)
+        except _RequestError as refused:
+            status, kind, body = refused.status, _TEXT, f"{refused.sentence}\n".encode()
+        except (OSError, TimeoutError):
+            raise
+        except Exception:  # noqa: BLE001 - a fault in the metrics is logged, and must not reach the calls
+            logger.exception("a request for metrics failed")
+            status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"this failed; the log has the details\n"
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            f"Content-Type: {kind}\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            + ("Allow: GET, HEAD\r\n" if status is HTTPStatus.METHOD_NOT_ALLOWED else "")
+            + "Connection: close\r\n\r\n"
+        )
+        return head.encode() + (body if with_body else b"")
+
+    async def _content(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
+        """Status, content type and body of what `path` names."""
+        match path:
+            case "/metrics":
+                async with self._rendering:
+                    kind, body = await asyncio.to_thread(render, Snapshot.of(self._sequencer), accept)
+                return HTTPStatus.OK, kind, body
+            case "/healthz":
+                return HTTPStatus.OK, _TEXT, b"alive\n"
+            case "/readyz":
+                state = self._sequencer.state
+                ready = state == "serving"
+                status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+                return status, _TEXT, b"ready\n" if ready else f"{state}\n".encode()
+            case _:
+                raise _RequestError(HTTPStatus.NOT_FOUND, "there are /metrics, /healthz and /readyz")
+
+
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(REQUEST_S):
+            return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.LimitOverrunError as error:
+        raise _RequestError(HTTPStatus.BAD_REQUEST, f"the request is longer than {HEAD_BYTES_MAX} bytes") from error
+    except asyncio.IncompleteReadError as error:
+        raise _RequestError(HTTPStatus.BAD_REQUEST, "the request ended early") from error
+    except TimeoutError as error:
+        raise _RequestError(HTTPStatus.REQUEST_TIMEOUT, f"no request came within {REQUEST_S:g} seconds") from error
+
+
+def _parse(head: bytes) -> tuple[str, str, str]:
+    """Method, path and the Accept header of a request."""
+    request_line, *lines = head[:-4].decode("latin-1").split("\r\n")
+    words = request_line.split(" ")
+    if not head[:-4].replace(b"\r\n", b"").replace(b"\t", b" ").decode("latin-1").isprintable() or len(words) != 3:
+        raise _RequestError(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
+    method, target, version = words
+    if version not in {"HTTP/1.1", "HTTP/1.0"} or not target.startswith("/"):
+        raise _RequestError(HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request")
+    if method not in {"GET", "HEAD"}:
+        raise _RequestError(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are served")
+    accept = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise _RequestError(HTTPStatus.BAD_REQUEST, "a header has no colon")
+        if name.lower() == "accept":
+            accept.append(value.strip())
+    return method, target.partition("?")[0], ",".join(accept)
+
+
+def render(snapshot: Snapshot, accept: str = "") -> tuple[str, bytes]:
+    """Content type and text of a scrape: OpenMetrics if `accept`, the header, asks for it, else Prometheus text."""
+    # The library trips over versions and escapings that it does not know, so it gets a header of ours.
+    encode, kind = choose_encoder(_OPENMETRICS if "application/openmetrics-text" in accept else "")
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector(snapshot))
+    return kind, encode(registry)

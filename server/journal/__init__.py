@@ -1,0 +1,1 @@
+"""What happened, durably and in order; see `server.journal.contract`."""

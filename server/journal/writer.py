@@ -1,0 +1,85 @@
+"""The thread that appends to the journal, so that the event loop never waits for a disk."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+
+from server.clock import monotonic_ns
+from server.errors import Fatal, JournalError
+from server.journal.contract import Batch, Journal
+
+
+class JournalWriter:
+    """Appends one batch at a time; the caller submits the next only after `on_durable`.
+
+    Both callbacks run in the event loop's thread. After `on_failed` nothing more is appended.
+
+    Args:
+        journal: open and fenced; used by this thread alone until `stop` is done.
+        epoch: of the fence.
+        seq: of the journal's last record.
+        on_durable: called with the nanoseconds that the append took.
+        on_failed: called with what went wrong.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        epoch: int,
+        seq: int,
+        on_durable: Callable[[int], None],
+        on_failed: Callable[[JournalError], None],
+    ) -> None:
+        self._journal = journal
+        self._epoch = epoch
+        self._seq = seq
+        self._on_durable = on_durable
+        self._on_failed = on_failed
+        self._loop = asyncio.get_running_loop()
+        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._seal_time_ns = 0
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def seq(self) -> int:
+        """Number of the last durable record."""
+        return self._seq
+
+    def submit(self, batch: Batch) -> None:
+        """Append `batch`; no other may be under way."""
+        self._inbox.put(batch)
+
+    async def stop(self, seal_time_ns: int) -> None:
+        """Append the SEAL, unless an append failed, and end the thread. Nothing may be under way."""
+        self._seal_time_ns = seal_time_ns
+        self._inbox.put(None)
+        await self._ended.wait()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._append_all()
+        except JournalError as error:
+            self._tell(self._on_failed, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the batch cannot be called durable
+            self._tell(self._on_failed, Fatal(f"the journal failed in an unknown way ({error!r})"))
+        self._tell(self._ended.set)
+
+    def _append_all(self) -> None:
+        while (batch := self._inbox.get()) is not None:
+            started_ns = monotonic_ns()
+            self._journal.append(self._epoch, self._seq + 1, batch)
+            self._seq += 1
+            self._tell(self._on_durable, monotonic_ns() - started_ns)
+            self._journal.maintain(self._inbox.empty())
+        self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns)
+
+    def _tell(self, callback: Callable[..., object], *args: object) -> None:
+        """Call back in the event loop, unless it is gone: then nobody waits for it."""
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            pass

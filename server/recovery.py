@@ -1,0 +1,67 @@
+"""From the journal back to the state: one path for the first start and for every restart."""
+
+from collections import deque
+from typing import NamedTuple
+
+from acd_core import Engine, Machine
+from acd_core.commands import Command
+from acd_core.events import Addressed
+from acd_protocol.framing import decode_from_client
+from server.clock import monotonic_ns
+from server.errors import Corrupt
+from server.journal.contract import Journal, Kind, Tail
+from server.journal.records import Tick, ticks_of
+from server.sequencer import apply_command
+
+
+class Recovered(NamedTuple):
+    """What a journal held.
+
+    Attributes:
+        machine: in the state after the last record.
+        tail: of the journal.
+        events: the latest, oldest first, for those who missed them.
+        commands: how many were applied again.
+        took_ns: real time that it took.
+    """
+
+    machine: Machine
+    tail: Tail
+    events: deque[Addressed]
+    commands: int
+    took_ns: int
+
+
+def recover(journal: Journal, events_kept: int) -> Recovered:
+    """Open `journal` and apply what it holds to a new engine; keeps the latest `events_kept` events.
+
+    Raises:
+        Corrupt: it cannot be trusted, or holds commands that this version cannot read. Nothing was changed.
+    """
+    started_ns = monotonic_ns()
+    tail = journal.open()
+    machine = Engine()
+    events: deque[Addressed] = deque(maxlen=events_kept)
+    commands = 0
+    for record in journal.read():
+        if record.kind is Kind.BATCH:
+            for tick in ticks_of(record):
+                replay(machine, tick, record.seq)
+                events.extend(machine.take_events())
+            commands += record.commands
+    return Recovered(machine, tail, events, commands, monotonic_ns() - started_ns)
+
+
+def replay(machine: Machine, tick: Tick, record_seq: int) -> None:
+    """Apply one tick as the sequencer did. Raises `Corrupt` for a line that is no command."""
+    now, lines = tick
+    if not lines:
+        machine.advance(now)
+    for client, line in lines:
+        command = decode_from_client(line)
+        if not isinstance(command, Command):
+            raise Corrupt(
+                f"journal record {record_seq} holds a command that this release cannot read: "
+                "start the release that wrote it"
+            )
+        apply_command(machine, command, now, client)

@@ -1,0 +1,100 @@
+"""Who gets which event: the owners of its contact and agent by client name, and subscribers."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+from acd_core.events import EVENT_TYPES, Addressed, ContactEnded, ContactQueued, Event
+from acd_protocol.framing import encode
+from server.counters import Counters
+from server.ring import Entry, EventRing
+
+_TOPICS: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag).partition(".")[0] for kind in EVENT_TYPES}
+
+
+class Subscription(Struct, frozen=True):
+    """What a client asked for beyond its own events.
+
+    Attributes:
+        topics: first words of the types wanted.
+        tenant: only events of this tenant's contacts, and those of no tenant; empty for all.
+        since: events up to this number were not asked for.
+    """
+
+    topics: frozenset[str]
+    tenant: str
+    since: int
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether an event matches."""
+        return entry.topic in self.topics and (not self.tenant or not entry.tenant or entry.tenant == self.tenant)
+
+
+class Receiver(Protocol):
+    """What the router knows of a connection."""
+
+    name: str
+    subscription: Subscription | None
+
+    def deliver(self, seq: int, line: bytes) -> None:
+        """Take the event `seq`. Delivering is in order, and never waits."""
+        ...
+
+
+class Router:
+    """Hands events to connections and keeps the latest in a ring.
+
+    Attributes:
+        receivers: the connection that speaks for each client name.
+        subscribers: those connections that have a subscription.
+    """
+
+    def __init__(self, ring: EventRing, counters: Counters) -> None:
+        self.ring = ring
+        self.receivers: dict[str, Receiver] = {}
+        self.subscribers: dict[str, Receiver] = {}
+        self._counters = counters
+        self._tenants: dict[str, str] = {}
+
+    def remember(self, addressed: Addressed) -> Entry:
+        """Put an event into the ring; gives its entry."""
+        event, contact_client, agent_client = addressed
+        entry = Entry(encode(event), contact_client, agent_client, _TOPICS[type(event)], self._tenant_of(event))
+        self.ring.append(event.seq, entry)
+        return entry
+
+    def _tenant_of(self, event: Event) -> str:
+        """Whose contact an event concerns. Events that do not say it are preceded by a contact.queued that does."""
+        tenant = getattr(event, "tenant", None)
+        if tenant is None:
+            return self._tenants.get(getattr(event, "contact", ""), "")
+        if type(event) is ContactQueued:
+            self._tenants[event.contact] = tenant
+        elif type(event) is ContactEnded:
+            self._tenants.pop(event.contact, None)
+        return str(tenant)
+
+    def route(self, events: Iterable[Addressed]) -> None:
+        """Hand events out, in their order."""
+        receivers = self.receivers
+        for addressed in events:
+            event, contact_client, agent_client = addressed
+            entry = self.remember(addressed)
+            seq = event.seq
+            self._counters.events += 1
+            receiver = receivers.get(contact_client)
+            if receiver is not None:
+                receiver.deliver(seq, entry.line)
+            if agent_client != contact_client:
+                receiver = receivers.get(agent_client)
+                if receiver is not None:
+                    receiver.deliver(seq, entry.line)
+            if self.subscribers:
+                for name, receiver in self.subscribers.items():
+                    if (
+                        name not in {contact_client, agent_client}
+                        and receiver.subscription is not None
+                        and receiver.subscription.wants(entry)
+                    ):
+                        receiver.deliver(seq, entry.line)

@@ -1,0 +1,242 @@
+"""A running server: its parts put together, from the lock on the data directory to the SEAL in the journal."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+
+from acd_core import Config, Outcome
+from acd_core.commands import ConfigApply
+from acd_core.config import ConfigError, to_json, validate
+from acd_protocol.cli import listen_sentence
+from acd_protocol.framing import encode
+from server import answers
+from server.clock import NS_PER_S, Clock, monotonic_ns
+from server.config import Settings
+from server.counters import Counters
+from server.errors import StartError
+from server.journal.contract import Journal
+from server.journal.lock import DirectoryLock
+from server.journal.sqlite import SqliteJournal
+from server.log import note
+from server.metrics import MetricsServer
+from server.recovery import Recovered, recover
+from server.ring import EventRing
+from server.router import Router
+from server.sequencer import Sequencer
+from server.session import Door
+
+BACKLOG = 4096
+LAG_PERIOD_S = 0.1
+_CONFIG_CLIENT = "acd-serve"
+"""The client name under which the configuration of `--config` is journaled."""
+
+
+class Service:
+    """A server that serves. Made by `running`.
+
+    Attributes:
+        sequencer: the heart.
+        port, metrics_port: the ones that are listened on.
+    """
+
+    def __init__(self, sequencer: Sequencer, port: int, metrics_port: int) -> None:
+        self.sequencer = sequencer
+        self.port = port
+        self.metrics_port = metrics_port
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, make_journal: Callable[[Path], Journal] = SqliteJournal
+) -> AsyncIterator[Service]:
+    """Serve, from here to the end of the block: then stop cleanly.
+
+    Raises:
+        StartError: an option or the environment is not as needed.
+        ServerError: the journal cannot be used, now or, at the end of the block, any more.
+    """
+    settings.check()
+    raise_file_limit()
+    config = read_config(settings.config_file) if settings.config_file is not None else None
+    async with contextlib.AsyncExitStack() as stack:
+        # Everything that may be taken is taken before the journal is read, which may last.
+        listener = bind(settings.host, settings.port)
+        stack.callback(listener.close)
+        lock = DirectoryLock(settings.data)
+        stack.callback(lock.release)
+        journal = make_journal(settings.data)
+        stack.callback(journal.close)
+        recovered = recover(journal, settings.limits.ring_events_max)
+        sequencer, epoch = build(settings, recovered, journal)
+        stack.callback(note_end, sequencer)
+        sequencer.start(journal, epoch, recovered.tail.seq + 1)
+        stack.push_async_callback(sequencer.stop)
+        if config is not None:
+            await apply_config(sequencer, config, str(settings.config_file))
+        metrics = MetricsServer(sequencer, settings.metrics_host, settings.metrics_port)
+        try:
+            await metrics.start()
+        except OSError as error:
+            raise StartError(
+                listen_sentence(settings.metrics_host, settings.metrics_port, error, "--metrics-port")
+            ) from error
+        stack.push_async_callback(metrics.stop)
+        door = Door(sequencer, settings.node, settings.token)
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(door, sock=listener, backlog=BACKLOG)
+        except OSError as error:  # two servers may bind to one port, until the first one listens
+            raise StartError(listen_sentence(settings.host, settings.port, error)) from error
+        stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
+        lag = asyncio.ensure_future(watch_lag(sequencer.counters))
+        stack.callback(lag.cancel)
+        gc.collect()
+        gc.freeze()  # what was recovered stays: the collector need not look at it again and again
+        port = listener.getsockname()[1]
+        note(
+            logging.INFO,
+            f"serving on {settings.host} port {port}",
+            port=port,
+            metrics_port=metrics.port,
+            data=str(settings.data),
+            clock_speed=settings.clock_speed,
+        )
+        yield Service(sequencer, port, metrics.port)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the port, but not listening: until then, connections are refused."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise StartError(listen_sentence(host, port, error)) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise StartError(listen_sentence(host, port, error)) from error
+    listener.setblocking(False)
+    return listener
+
+
+def build(settings: Settings, recovered: Recovered, journal: Journal) -> tuple[Sequencer, int]:
+    """The sequencer over what was recovered, and the epoch in which it may append."""
+    machine, tail = recovered.machine, recovered.tail
+    note_recovery(recovered)
+    last_ns = max(tail.time_ns, machine.now)
+    clock = Clock.after(last_ns, settings.clock_speed)
+    epoch = journal.fence(settings.node, tail, max(clock.now(), last_ns))
+    limits = settings.limits
+    first = recovered.events[0].event.seq if recovered.events else machine.seq + 1
+    counters = Counters()
+    router = Router(EventRing(limits.ring_events_max, limits.ring_bytes_max, first - 1), counters)
+    for addressed in recovered.events:
+        router.remember(addressed)
+    return Sequencer(machine, clock, router, counters, limits), epoch
+
+
+def note_recovery(recovered: Recovered) -> None:
+    """Say in the log what was found."""
+    tail = recovered.tail
+    if tail.seq == 0:
+        note(logging.INFO, "a new journal was begun", journal=tail.uuid.hex())
+        return
+    how = (
+        "the last stop was clean" if tail.sealed else "the last server did not stop cleanly: recovered from its journal"
+    )
+    note(
+        logging.INFO,
+        how,
+        journal=tail.uuid.hex(),
+        journal_seq=tail.seq,
+        commands=recovered.commands,
+        events=recovered.machine.seq,
+        took_ms=recovered.took_ns // 1_000_000,
+    )
+
+
+def note_end(sequencer: Sequencer) -> None:
+    """Say in the log that everything is safe."""
+    if sequencer.state == "stopped":
+        note(logging.INFO, "stopped cleanly", journal_seq=sequencer.journal_seq + 1)
+
+
+def read_config(path: Path) -> Config:
+    """The configuration in a TOML file. Raises `StartError` with the place that is wrong."""
+    try:
+        config = msgspec.toml.decode(path.read_bytes(), type=Config)
+        validate(config)
+    except OSError as error:
+        raise StartError(f"the configuration {path} cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, ConfigError, ValueError) as error:
+        raise StartError(f"the configuration {path} is not right: {error}") from error
+    return config
+
+
+async def apply_config(sequencer: Sequencer, config: Config, source: str) -> None:
+    """Make `config` hold, durably, if another one does. Raises `StartError` if the engine refuses it."""
+    if to_json(config) == to_json(sequencer.machine.config()):
+        note(logging.INFO, f"the configuration {source} holds already")
+        return
+    command = ConfigApply(config=config)
+    outcome = sequencer.execute(_CONFIG_CLIENT, encode(command).rstrip(), command)
+    await sequencer.flushed()
+    if sequencer.failed.done():
+        sequencer.failed.result()
+    if not Outcome(outcome).accepted:
+        raise StartError(f"the configuration {source} was refused: {answers.refusal(command, outcome).message}")
+    note(logging.INFO, f"the configuration {source} was applied", queues=len(config.queues), agents=len(config.agents))
+
+
+async def close_connections(server: asyncio.Server, door: Door, drain_s: float) -> None:
+    """Take no more connections and commands; let each client have what is due, but not for ever."""
+    server.close()
+    sequencer = door.sequencer
+    if sequencer.state == "failed":
+        for session in list(door.sessions):
+            session.abort()
+        return
+    sequencer.state = "draining"
+    for session in list(door.sessions):
+        session.drain()
+    await sequencer.flushed()
+    for session in list(door.sessions):
+        session.close()
+    try:
+        async with asyncio.timeout(drain_s):
+            await door.empty.wait()
+    except TimeoutError:
+        for session in list(door.sessions):
+            session.abort()
+
+
+async def watch_lag(counters: Counters) -> None:
+    """Count how late the event loop is, for ever."""
+    period_ns = int(LAG_PERIOD_S * NS_PER_S)
+    due_ns = monotonic_ns() + period_ns
+    while True:
+        await asyncio.sleep(max(0, due_ns - monotonic_ns()) / NS_PER_S)
+        now_ns = monotonic_ns()
+        counters.lag_ns.observe(max(0, now_ns - due_ns))
+        due_ns = now_ns + period_ns
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files, and so connections, as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError):
+            pass  # fewer connections then; the kernel refuses the others

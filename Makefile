@@ -1,0 +1,102 @@
+# The words of this project; `make` alone lists them. Each makes .venv and builds the extension modules first where
+# that is needed, and only then: see tools/bootstrap.py. To be set on the command line or in the environment:
+#
+#   PYTHON=python3.12          the interpreter that .venv is made with
+#   ACD_BUILD=debug            another build of the extension modules: see setup.py
+#   ARGS="..."                 handed on by run, test, bench, coverage and sanitize
+#   PORT=7500 METRICS_PORT=    other ports for `make run`
+#   JOBS=2                     how many tests run at a time
+
+PYTHON ?= python3
+JOBS ?= 2
+SEED ?= 1
+STEPS ?= 100000
+
+# setup.py is not among them: its base classes have no types.
+TYPED := $(sort $(dir $(wildcard */*.py)))
+CYTHON := $(wildcard acd_core/*.pyx acd_protocol/*.pyx server/*.pyx)
+RUN := .venv/bin/python -m
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean
+
+help: ## list these words
+	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' Makefile | expand -t 12
+
+run: build ## start the server and a simulated contact centre, live in the terminal (PORT=, METRICS_PORT=, ARGS=)
+ifdef PORT
+run: export ACD_PORT := $(PORT)
+endif
+ifdef METRICS_PORT
+run: export ACD_METRICS_PORT := $(METRICS_PORT)
+endif
+run:
+	@exec $(RUN) server demo $(ARGS)
+
+test: build ## run the tests (ARGS="-k name")
+	@$(RUN) pytest -n $(JOBS) $(ARGS)
+
+check: build ## lint, formatting, types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy $(TYPED)
+ifneq ($(wildcard acd_core/engine.pyi),)
+	@$(RUN) mypy.stubtest --mypy-config-file pyproject.toml acd_core.engine
+endif
+ifneq ($(CYTHON),)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(RUN) cython_lint.cython_lint $(foreach file,$(CYTHON) $(wildcard $(CYTHON:.pyx=.pxd)),"$(CURDIR)"/$(file))
+endif
+
+build: ## make .venv and build the extension modules, where anything has changed (ACD_BUILD=debug)
+	@command -v "$(PYTHON)" >/dev/null || \
+	{ echo "There is no $(PYTHON): on Debian and Ubuntu install the package python3." >&2; exit 2; }
+	@"$(PYTHON)" tools/bootstrap.py
+
+bench: build ## measure; prints a table and writes build/bench.json
+	@mkdir -p build
+	@$(RUN) pytest bench --benchmark-enable --benchmark-json=build/bench.json --timeout=1200 $(ARGS)
+
+coverage: export ACD_BUILD := coverage
+coverage: build ## which lines the tests reach, compiled ones too; pages in build/coverage/html
+	@rm -rf build/coverage/data* build/coverage/html
+	@$(RUN) coverage run -m pytest --timeout=1200 $(ARGS)
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage html --quiet
+	@$(RUN) coverage report
+
+sanitize: export ACD_BUILD := sanitize
+sanitize: build ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	$(RUN) pytest --timeout=1200 -m "not slow" $(ARGS)
+
+annotate: build ## show what Cython made of each line, in build/annotate
+	@mkdir -p build/annotate
+	@for file in $(CYTHON); do \
+	$(RUN) cython -3 --annotate -o "build/annotate/$$(echo $${file%.pyx} | tr / .).c" $$file || exit 1; done
+	@ls build/annotate/*.html
+
+docs: build ## write docs/protocol.md from the declarations of the messages
+	@$(RUN) acd_protocol.docs docs/protocol.md
+
+wheel: build ## build the wheel, install it into an empty environment and try it there
+	@.venv/bin/python tools/wheel.py
+
+lockstep: build ## drive the readable model and the engine side by side (SEED=1 STEPS=100000)
+	@$(RUN) tests.lockstep --seed $(SEED) --steps $(STEPS)
+
+ci: check test wheel ## all that must be green
+
+format: build ## put the sources into their form
+	@$(RUN) ruff check --select I --fix --quiet .
+	@$(RUN) ruff format .
+
+clean: ## remove what was built; .venv stays
+	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -f $(CYTHON:.pyx=.c)
+	@find acd_* server -name '*.so' -delete
+	@find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv and the downloaded packages too
+	@rm -rf .venv .wheels

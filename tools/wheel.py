@@ -1,0 +1,108 @@
+"""Build the wheel, look at what is in it, install it into an empty environment and start `acd` there.
+
+Run by `make wheel` with the interpreter of `.venv`. The wheel is left in build/dist, the environment in
+build/wheel-env.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DIST = ROOT / "build" / "dist"
+ENVIRONMENT = ROOT / "build" / "wheel-env"
+WHEELS = ROOT / ".wheels"
+
+# What a package shows to Python, to type checkers and to other Cython modules.
+SHIPPED = {".py", ".pyi", ".pxd", ".typed"}
+
+
+class StepError(Exception):
+    """A step went wrong. The message says which."""
+
+
+def expected_files(root: Path) -> set[str]:
+    """The files that a wheel of this tree must have, extension modules without their suffix."""
+    packages = [path.parent for path in root.glob("*/__init__.py") if path.parent.name not in ("tests", "bench")]
+    files = [path for package in packages for path in package.rglob("*") if path.stem != "_probe"]
+    shipped = {path.relative_to(root).as_posix() for path in files if path.suffix in SHIPPED}
+    compiled = {path.relative_to(root).with_suffix("").as_posix() for path in files if path.suffix == ".pyx"}
+    return shipped | compiled
+
+
+def faults(names: Iterable[str], root: Path) -> list[str]:
+    """What is wrong with a wheel of this tree that holds files of these names."""
+    held = {name.split(".")[0] if name.endswith(".so") else name for name in names if ".dist-info/" not in name}
+    expected = expected_files(root)
+    missing = [f"{name} is missing" for name in sorted(expected - held)]
+    return missing + [f"{name} does not belong there" for name in sorted(held - expected)]
+
+
+def build() -> Path:
+    shutil.rmtree(DIST, ignore_errors=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), "."]
+    run(command, "The wheel could not be built.", {**os.environ, "ACD_BUILD": "wheel"})
+    (wheel,) = DIST.glob("*.whl")
+    return wheel
+
+
+def inspect(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        found = faults(archive.namelist(), ROOT)
+    if found:
+        raise StepError("\n".join([f"{wheel.name} is not what it should be:", *found]))
+
+
+def install(wheel: Path) -> None:
+    """Install without network from the packages that the bootstrap kept, or beside those that the system lends."""
+    lent = "include-system-site-packages = true" in Path(sys.prefix, "pyvenv.cfg").read_text("utf-8")
+    make = [sys.executable, "-m", "venv", "--clear", *(["--system-site-packages"] if lent else []), str(ENVIRONMENT)]
+    run(make, "The empty environment could not be made.")
+    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    source = ["--no-deps"] if lent else ["--find-links", WHEELS.name]
+    run([*pip, "install", "--no-index", *source, str(wheel)], "The wheel could not be installed.")
+
+
+def try_out() -> str:
+    """The first line that `acd --help` prints, started where the sources cannot be imported by accident."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(ENVIRONMENT / "bin" / "acd"), "--help"]
+    return run(command, "acd --help failed.", environment, ENVIRONMENT).strip().splitlines()[0]
+
+
+def run(command: list[str], complaint: str, environment: dict[str, str] | None = None, directory: Path = ROOT) -> str:
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StepError(f"{done.stdout.rstrip()}\n{complaint}")
+    return done.stdout
+
+
+def main() -> int:
+    try:
+        print("building the wheel", flush=True)
+        wheel = build()
+        inspect(wheel)
+        print(f"{wheel.relative_to(ROOT)}: {wheel.stat().st_size // 1024} KiB", flush=True)
+        install(wheel)
+        print(f"acd --help in an empty environment: {try_out()}")
+    except StepError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""`acd list`: the queues, agents or live contacts of a server."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from acd_core.service_level import service_level
+from acd_core.views import AgentView, ContactView, QueueView
+from acd_protocol.cli import EXIT_USAGE, Command, add_connection_options, fail, print_json, run_with_client
+from server.cli.table import duration, percent, print_table
+
+if TYPE_CHECKING:
+    from acd_protocol.client import Client
+
+LIMIT_MAX = 100_000
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=["queues", "agents", "contacts"])
+    parser.add_argument("--tenant", help="only of this tenant")
+    parser.add_argument("--queue", help="only of this queue; for queues and contacts")
+    parser.add_argument("--limit", type=_limit, default=1000, help="at most so many rows (%(default)s)")
+    add_connection_options(parser)
+
+
+def _limit(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= LIMIT_MAX:
+        raise argparse.ArgumentTypeError(f"give a number in 1..{LIMIT_MAX}")
+    return value
+
+
+_limit.__name__ = "number"  # argparse says "invalid number value"
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.queue and args.what == "agents":
+        return fail("--queue is for queues and contacts; agents belong to no queue", EXIT_USAGE)
+
+    async def show(client: "Client") -> int:
+        rows = await client.listing(args.what, tenant=args.tenant, queue=args.queue, limit=args.limit)
+        if args.json:
+            print_json(rows)
+            return 0
+        assert client.welcome is not None
+        {"queues": _show_queues, "agents": _show_agents, "contacts": _show_contacts}[args.what](
+            rows, client.welcome.time
+        )
+        if not rows:
+            sys.stdout.write(f"no {args.what}\n")
+        elif len(rows) >= args.limit:
+            sys.stdout.write(f"the first {len(rows)}; --limit shows more\n")
+        return 0
+
+    return run_with_client(args, show)
+
+
+def _show_queues(rows: Any, now_ns: int) -> None:
+    if rows:
+        print_table(
+            ["queue", "waiting", "ringing", "talking", "wrapup", "oldest", "answered", "gave up", "level"],
+            [
+                (
+                    f"{view.tenant}/{view.queue}",
+                    view.waiting,
+                    view.offered,
+                    view.connected,
+                    view.wrapup,
+                    duration(now_ns - view.oldest_ns) if view.oldest_ns else "-",
+                    view.answered,
+                    view.ended.get("abandoned", 0),
+                    percent(*service_level([view])),
+                )
+                for view in msgspec.convert(rows, list[QueueView])
+            ],
+            numbers=["waiting", "ringing", "talking", "wrapup", "oldest", "answered", "gave up", "level"],
+        )
+
+
+def _show_agents(rows: Any, now_ns: int) -> None:
+    if rows:
+        print_table(
+            ["agent", "state", "for", "contact", "answered", "missed", "skills"],
+            [
+                (
+                    view.agent,
+                    _agent_state(view),
+                    duration(now_ns - view.since_ns) if view.presence != "logged_out" else "-",
+                    view.contact or "-",
+                    view.answered,
+                    view.missed_total,
+                    " ".join(f"{skill}:{level}" for skill, level in view.skills.items()),
+                )
+                for view in msgspec.convert(rows, list[AgentView])
+            ],
+            numbers=["for", "answered", "missed"],
+        )
+
+
+def _agent_state(view: AgentView) -> str:
+    """One word, what it is for, and what comes after it."""
+    words = [view.state.replace("_", " ")]
+    if view.presence == "paused":
+        words = (
+            [words[0], f"(paused: {view.pause_reason})"] if view.activity != "none" else ["paused:", view.pause_reason]
+        )
+    elif view.activity == "cooldown":
+        words.append(f"({view.cooldown_cause})")
+    if view.logging_out:
+        words.append("(logging out)")
+    return " ".join(words)
+
+
+def _show_contacts(rows: Any, now_ns: int) -> None:
+    if rows:
+        print_table(
+            ["contact", "queue", "state", "wait", "prio", "agent", "asks for"],
+            [
+                (
+                    view.contact,
+                    f"{view.tenant}/{view.queue}",
+                    "on hold" if view.held else view.state,
+                    duration((view.connected_ns or now_ns) - view.enqueued_ns),
+                    view.priority,
+                    view.agent or "-",
+                    view.require or "-",
+                )
+                for view in msgspec.convert(rows, list[ContactView])
+            ],
+            numbers=["wait", "prio"],
+        )
+
+
+COMMAND = Command(
+    name="list",
+    summary="list the queues, agents or live contacts",
+    example="acd list queues\nacd list contacts --tenant acme --queue support --limit 20\nacd list agents --json",
+    add_arguments=_add_arguments,
+    run=_run,
+)

@@ -21,7 +21,7 @@ ContactId = Annotated[
 OfferId = Annotated[str, Meta(min_length=1, max_length=32)]
 Reason = Annotated[str, Meta(max_length=64)]
 RequestId = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] | Annotated[str, Meta(max_length=64)] | None
-AttributeValue = str | int | float | bool | None
+AttributeValue = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 CompletionReason = Literal["completed_agent", "completed_caller", "transferred", "callback_done", "lost", "failed"]
 Attributes = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], AttributeValue],

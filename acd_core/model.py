@@ -18,6 +18,7 @@ The rules in short:
 """
 
 import heapq
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,7 +154,7 @@ class Model:
         self._queues: dict[tuple[str, str], _Queue] = {}
         self._agents: dict[str, _Agent] = {}
         self._contacts: dict[str, _Contact] = {}
-        self._ended: dict[str, str] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
         self._contact_seq = 0
         self._offer_seq = 0
         self._idle_seq = 0
@@ -616,7 +617,7 @@ class Model:
 
     def _forget(self) -> None:
         while len(self._ended) > self._config.settings.ended_contacts_kept:
-            del self._ended[next(iter(self._ended))]
+            self._ended.popitem(last=False)
 
     # -- offers -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,187 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Containers without a word of call centres: growing arrays, pairing heaps over node arrays, a map of integers.
+
+The heap is intrusive: a node is an index into an array that the caller owns, so nothing is allocated per entry and
+any node can be taken out. Inserting is O(1), taking out O(log n) amortised.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from acd_core.types cimport NONE, Node
+
+
+cdef int reserve(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
+    """Make room for `needed` items; new room is zeroed."""
+    cdef int64_t size = capacity[0]
+    cdef void *grown
+    if needed <= size:
+        return 0
+    size = size * 2 if size else 16
+    if size < needed:
+        size = needed
+    grown = realloc(items[0], <size_t>size * item_size)
+    if grown == NULL:
+        raise MemoryError(f"cannot hold {needed} items of {item_size} bytes")
+    memset(<char *>grown + <size_t>capacity[0] * item_size, 0, <size_t>(size - capacity[0]) * item_size)
+    items[0] = grown
+    capacity[0] = size
+    return 0
+
+
+cdef int32_t heap_meld(Node *nodes, int32_t a, int32_t b) noexcept nogil:
+    """Join two heaps by their roots; gives the root of both."""
+    cdef int32_t swap
+    if a == NONE:
+        return b
+    if b == NONE:
+        return a
+    if before(nodes, b, a):
+        swap = a
+        a = b
+        b = swap
+    nodes[b].prev = a
+    nodes[b].next = nodes[a].child
+    if nodes[a].child != NONE:
+        nodes[nodes[a].child].prev = b
+    nodes[a].child = b
+    return a
+
+
+cdef int32_t heap_insert(Node *nodes, int32_t root, int32_t node) noexcept nogil:
+    """Put `node`, whose key and sequence are set, into the heap; gives the new root."""
+    nodes[node].child = NONE
+    nodes[node].prev = NONE
+    nodes[node].next = NONE
+    return heap_meld(nodes, root, node)
+
+
+cdef int32_t _merge_children(Node *nodes, int32_t first) noexcept nogil:
+    """Make one heap of a list of siblings: meld in pairs from the left, then all from the right."""
+    cdef int32_t pairs = NONE, a, b, following, root
+    while first != NONE:
+        a = first
+        b = nodes[a].next
+        following = nodes[b].next if b != NONE else NONE
+        nodes[a].prev = NONE
+        nodes[a].next = NONE
+        if b != NONE:
+            nodes[b].prev = NONE
+            nodes[b].next = NONE
+        a = heap_meld(nodes, a, b)
+        nodes[a].next = pairs
+        pairs = a
+        first = following
+    root = NONE
+    while pairs != NONE:
+        following = nodes[pairs].next
+        nodes[pairs].next = NONE
+        root = heap_meld(nodes, root, pairs)
+        pairs = following
+    return root
+
+
+cdef int32_t heap_remove(Node *nodes, int32_t root, int32_t node) noexcept nogil:
+    """Take `node` out, wherever it is; gives the new root."""
+    cdef int32_t orphans = _merge_children(nodes, nodes[node].child)
+    nodes[node].child = NONE
+    if node == root:
+        return orphans
+    if nodes[nodes[node].prev].child == node:
+        nodes[nodes[node].prev].child = nodes[node].next
+    else:
+        nodes[nodes[node].prev].next = nodes[node].next
+    if nodes[node].next != NONE:
+        nodes[nodes[node].next].prev = nodes[node].prev
+    nodes[node].prev = NONE
+    nodes[node].next = NONE
+    return heap_meld(nodes, root, orphans)
+
+
+@cython.overflowcheck(False)
+cdef inline int64_t _spread(int64_t key) noexcept nogil:
+    """Mix the bits of a key, so that regular keys do not collide in a row."""
+    return <int64_t>((<uint64_t>key * 0x9E3779B97F4A7C15ULL) >> 17)
+
+
+@cython.final
+cdef class IntMap:
+    """Positive 64-bit keys to slots, by open addressing; 0 marks a free place."""
+
+    def __cinit__(self):
+        self.mask = 15
+        self.used = 0
+        self.keys = <int64_t *>calloc(16, sizeof(int64_t))
+        self.values = <int32_t *>malloc(16 * sizeof(int32_t))
+        if self.keys == NULL or self.values == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.keys)
+        free(self.values)
+
+    cdef int32_t get(self, int64_t key) noexcept nogil:
+        """The value of `key`, or NONE."""
+        cdef int64_t place = _spread(key) & self.mask
+        while self.keys[place]:
+            if self.keys[place] == key:
+                return self.values[place]
+            place = (place + 1) & self.mask
+        return NONE
+
+    cdef int put(self, int64_t key, int32_t value) except -1:
+        """Set the value of `key`, which is positive."""
+        cdef int64_t place
+        if self.used * 2 > self.mask:
+            self._grow()
+        place = _spread(key) & self.mask
+        while self.keys[place] and self.keys[place] != key:
+            place = (place + 1) & self.mask
+        if not self.keys[place]:
+            self.used += 1
+            self.keys[place] = key
+        self.values[place] = value
+        return 0
+
+    cdef void remove(self, int64_t key) noexcept nogil:
+        """Forget `key`, if it is there. Later entries of its run move up, so no marker is left behind."""
+        cdef int64_t hole = _spread(key) & self.mask, place, home
+        while self.keys[hole] != key:
+            if not self.keys[hole]:
+                return
+            hole = (hole + 1) & self.mask
+        self.used -= 1
+        place = hole
+        while True:
+            place = (place + 1) & self.mask
+            if not self.keys[place]:
+                break
+            home = _spread(self.keys[place]) & self.mask
+            if ((place - home) & self.mask) >= ((place - hole) & self.mask):
+                self.keys[hole] = self.keys[place]
+                self.values[hole] = self.values[place]
+                hole = place
+        self.keys[hole] = 0
+
+    cdef int _grow(self) except -1:
+        cdef int64_t *old_keys = self.keys
+        cdef int32_t *old_values = self.values
+        cdef int64_t old_size = self.mask + 1, place
+        self.keys = <int64_t *>calloc(old_size * 2, sizeof(int64_t))
+        self.values = <int32_t *>malloc(old_size * 2 * sizeof(int32_t))
+        if self.keys == NULL or self.values == NULL:
+            free(self.keys)
+            free(self.values)
+            self.keys = old_keys
+            self.values = old_values
+            raise MemoryError
+        self.mask = old_size * 2 - 1
+        self.used = 0
+        for place in range(old_size):
+            if old_keys[place]:
+                self.put(old_keys[place], old_values[place])
+        free(old_keys)
+        free(old_values)
+        return 0

@@ -1,0 +1,1034 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The compiled machine: the behaviour of model.py, method by method, on structures that stay flat as they grow.
+
+Read model.py for what happens and why. Here only the how differs: who waits is asked of `Lines`, who is free of
+`IdleAgents`, what comes due of `Timers`; counts are kept instead of counted. Between commands no contact waits that a
+free agent could serve, so an arriving contact need not look at lines, nor a freed agent at other agents.
+"""
+
+cimport cython
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport int32_t, int64_t
+
+from acd_core.state cimport (
+    AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_HELD, CONTACT_OFFERED_EVENT,
+    CONTACT_QUEUED_EVENT, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record, State,
+)
+from acd_core.types cimport (
+    ABANDONED, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, AGENT_IN_USE,
+    AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, ANY_SKILL, CAUSE_NO_ANSWER, CAUSE_NONE, CAUSE_REJECTED,
+    COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED,
+    CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE,
+    LOGGED_OUT, LONGEST_IDLE, LOST, MAX_WAIT, MOST_SKILLED, NONE, OFFER_GONE, OFFER_REJECTED, OFFER_TIMED_OUT,
+    OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED, PRIORITIES, QUEUE_FULL, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
+    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
+    Queue,
+)
+
+from acd_core import requirement, views
+from acd_core.config import ConfigError, known_skills, ns_of_seconds
+from acd_core.config import validate as validate_config
+
+cdef int64_t NS_PER_S = 1_000_000_000
+cdef int64_t WAIT_BOUNDS[17]
+for _index, _bound in enumerate(views.WAIT_BUCKETS_S):
+    WAIT_BOUNDS[_index] = _bound * NS_PER_S
+cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
+
+cdef enum:
+    CLASSES_SPARE = 1024      # classes beyond those in use that are tolerated before unused ones are swept out
+
+
+@cython.final
+cdef class Engine(State):
+    """The machine that serves live calls; see `acd_core.machine.Machine` for the contract."""
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def advance(self, int64_t now):
+        """See `Machine.advance`."""
+        self._advance(now)
+
+    cdef int _advance(self, int64_t now) except -1:
+        cdef int32_t timer, slot
+        cdef bint is_agent
+        if now < self.now:
+            now = self.now
+        while True:
+            timer = self.timers.first()
+            if timer == NONE or self.timers.nodes[timer].key > now:
+                break
+            if self.timers.nodes[timer].key > self.now:
+                self.now = self.timers.nodes[timer].key
+            slot = self.timers.owners[timer].slot
+            is_agent = self.timers.owners[timer].is_agent
+            if is_agent:
+                self._disarm_agent(slot)
+                self._agent_deadline(slot)
+            else:
+                self._disarm_contact(slot)
+                self._contact_deadline(slot)
+        self.now = now
+        return 0
+
+    cdef int _contact_deadline(self, int32_t contact) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.state == CONTACT_QUEUED:
+            self._end(contact, MAX_WAIT)
+        elif row.state == CONTACT_OFFERED:
+            row.wait_expired = True
+        elif row.state == CONTACT_CONNECTED:
+            self._complete(contact, LOST)
+        return 0
+
+    cdef int _agent_deadline(self, int32_t agent) except -1:
+        cdef int activity = self.tables.agents[agent].activity
+        if activity == ACTIVITY_OFFERED:
+            self._offer_missed(agent)
+        elif activity == ACTIVITY_WRAPUP:
+            self._finish_wrapup(agent)
+        elif activity == ACTIVITY_COOLDOWN:
+            self._free(agent)
+        return 0
+
+    cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1:
+        self._disarm_agent(agent)
+        self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, True)
+        return 0
+
+    cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
+        self._disarm_contact(contact)
+        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, False)
+        return 0
+
+    cdef void _disarm_agent(self, int32_t agent) noexcept:
+        if self.tables.agents[agent].timer != NONE:
+            self.timers.cancel(self.tables.agents[agent].timer)
+            self.tables.agents[agent].timer = NONE
+
+    cdef void _disarm_contact(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].timer)
+            self.tables.contacts[contact].timer = NONE
+
+    # -- states of agents ---------------------------------------------------------------------------------------
+
+    cdef int _set_activity(self, int32_t agent, int activity) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        self.agents_by_state[self._state(agent)] -= 1
+        row.activity = activity
+        row.since = self.now
+        self.agents_by_state[self._state(agent)] += 1
+        return 0
+
+    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        self.agents_by_state[self._state(agent)] -= 1
+        if row.activity == ACTIVITY_NONE:
+            row.since = self.now
+        row.presence = presence
+        self.agent_pause_reasons[agent] = reason
+        self.agents_by_state[self._state(agent)] += 1
+        return 0
+
+    cdef int _free(self, int32_t agent) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        self._disarm_agent(agent)
+        if row.offer:
+            self.offers.remove(row.offer)
+        row.contact = NONE
+        row.offer = 0
+        self._not_idle(agent)
+        row.cooldown_cause = CAUSE_NONE
+        self._set_activity(agent, ACTIVITY_NONE)
+        if row.logging_out:
+            return self._log_out(agent)
+        if row.presence == PAUSED:
+            return self._agent_changed(agent)
+        return self._idle(agent)
+
+    cdef int _idle(self, int32_t agent) except -1:
+        self.idle_seq += 1
+        self.tables.agents[agent].idle_seq = self.idle_seq
+        self.idle.add(agent)
+        self._agent_changed(agent)
+        return self._serve_agent(agent)
+
+    cdef int _not_idle(self, int32_t agent) except -1:
+        if self.tables.agents[agent].idle_seq:
+            self.idle.drop(agent)
+            self.tables.agents[agent].idle_seq = 0
+        return 0
+
+    cdef int _log_out(self, int32_t agent) except -1:
+        self.tables.agents[agent].logging_out = False
+        self._set_presence(agent, LOGGED_OUT, "")
+        self.tables.agents[agent].missed = 0
+        self.agent_addresses[agent] = self.agent_configs[agent].address
+        self._agent_changed(agent)
+        self.agent_clients[agent] = ""
+        return 0
+
+    # -- matching -----------------------------------------------------------------------------------------------
+
+    cdef int _serve_agent(self, int32_t agent) except -1:
+        cdef int32_t contact = self.lines.best_contact(agent) if self.live_waiting else NONE
+        if contact != NONE:
+            self._offer(contact, agent)
+        return 0
+
+    cdef int _serve_contact(self, int32_t contact) except -1:
+        """Offer a contact to a free agent, or let it wait."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t agent = self.idle.best_agent(
+            self.lines.lines[row.line].owner, self.tables.queues[row.queue].strategy
+        )
+        if agent != NONE:
+            return self._offer(contact, agent)
+        if row.where == HELD_NOWHERE:
+            self._wait(contact)
+        return 0
+
+    cdef int _wait(self, int32_t contact) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        self.lines.add(contact)
+        self.tables.queues[row.queue].waiting += 1
+        self.tables.queues[row.queue].by_priority[row.priority] += 1
+        self.live_waiting += 1
+        return 0
+
+    cdef int _leave_line(self, int32_t contact) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.where == HELD_NOWHERE:
+            return 0
+        self.lines.remove(contact)
+        self.tables.queues[row.queue].waiting -= 1
+        self.tables.queues[row.queue].by_priority[row.priority] -= 1
+        self.live_waiting -= 1
+        return 0
+
+    cdef int _offer(self, int32_t contact, int32_t agent) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Agent *person = &self.tables.agents[agent]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef Record *record
+        cdef object address, attributes
+        self._leave_line(contact)
+        self.offer_seq += 1
+        row.state = CONTACT_OFFERED
+        row.agent = agent
+        person.contact = contact
+        person.offer = self.offer_seq
+        self.offers.put(self.offer_seq, agent)
+        self._set_activity(agent, ACTIVITY_OFFERED)
+        self._arm_agent(agent, queue.offer_timeout)
+        queue.offers += 1
+        queue.offered += 1
+        record = self._record(CONTACT_OFFERED_EVENT, contact, agent, row.queue)
+        record.offer = person.offer
+        record.a = queue.offer_timeout
+        record.b = self.now - row.enqueued
+        address = self.agent_addresses[agent]
+        attributes = self.contact_attributes[contact]
+        Py_INCREF(address)
+        Py_INCREF(attributes)
+        record.text = <PyObject *>address
+        record.data = <PyObject *>attributes
+        return self._agent_changed(agent)
+
+    cdef int32_t _end_offer(self, int32_t agent, int outcome, object cause) except -1:
+        """Undo an offer; gives the contact, which is in no line until it is served or ended."""
+        cdef Agent *person = &self.tables.agents[agent]
+        cdef int32_t contact = person.contact
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef Record *record
+        row.state = CONTACT_QUEUED
+        row.agent = NONE
+        queue.offered -= 1
+        queue.failed[outcome] += 1
+        record = self._record(OFFER_ENDED, contact, agent, NONE)
+        record.offer = person.offer
+        record.code = outcome
+        Py_INCREF(cause)
+        record.text = <PyObject *>cause
+        self.offers.remove(person.offer)
+        person.contact = NONE
+        person.offer = 0
+        self._disarm_agent(agent)
+        return contact
+
+    cdef int _requeue(self, int32_t contact) except -1:
+        if self.tables.contacts[contact].wait_expired:
+            return self._end(contact, MAX_WAIT)
+        return self._serve_contact(contact)
+
+    cdef int _offer_missed(self, int32_t agent) except -1:
+        cdef Agent *person = &self.tables.agents[agent]
+        cdef int64_t limit
+        cdef int32_t contact
+        person.missed += 1
+        person.missed_total += 1
+        contact = self._end_offer(agent, OFFER_TIMED_OUT, "")
+        limit = person.missed_max if person.missed_max != NONE else self.missed_offers_max
+        self._not_idle(agent)
+        if limit and person.missed >= limit:
+            person.missed = 0
+            self._set_activity(agent, ACTIVITY_NONE)
+            self._set_presence(agent, PAUSED, "missed_offers")
+            self._agent_changed(agent)
+            return self._requeue(contact)
+        return self._cool_down(
+            agent, contact, CAUSE_NO_ANSWER,
+            self.tables.queues[self.tables.contacts[contact].queue].no_answer_cooldown,
+        )
+
+    cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1:
+        if duration:
+            self._set_activity(agent, ACTIVITY_COOLDOWN)
+            self.tables.agents[agent].cooldown_cause = cause
+            self._arm_agent(agent, duration)
+            self._agent_changed(agent)
+        self._requeue(contact)
+        if not duration:
+            self._free(agent)
+        return 0
+
+    # -- contacts -----------------------------------------------------------------------------------------------
+
+    def enqueue_contact(
+        self, int64_t now, str client, str contact, str tenant, str queue, int priority, str require,
+        dict attributes,
+    ):
+        """See `Machine.enqueue_contact`."""
+        cdef int32_t slot, target, agent, owner, index
+        cdef Contact *row
+        cdef Queue *line
+        cdef Record *record
+        cdef object found
+        cdef tuple own_terms = ()
+        self._advance(now)
+        self.last_position = 0
+        if not 0 <= priority < PRIORITIES:
+            raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
+        found = self.contact_slots.get(contact)
+        if found is not None:
+            config = self.queue_configs[self.tables.contacts[<int32_t>found].queue]
+            return DUPLICATE if config.tenant == tenant and config.name == queue else CONTACT_EXISTS
+        if contact in self.ended:
+            return DUPLICATE
+        found = self.queue_slots.get((tenant, queue))
+        if found is None:
+            return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
+        target = found
+        if require:
+            found = self.route_of.get((target, require))
+            if found is None:
+                try:
+                    own_terms = requirement.parse(require)
+                except requirement.RequirementError:
+                    return REQUIREMENT_INVALID
+                for skill, _ in own_terms:
+                    if skill not in self.skill_names:
+                        return SKILL_UNKNOWN
+            else:
+                owner, own_terms = found
+        if self.live_contacts >= self.max_contacts:
+            return TOO_MANY_CONTACTS
+        if found is None:
+            self._sweep_classes()
+            owner = self._class(target, own_terms)
+            self.route_of[(target, require)] = (owner, own_terms)
+        elif not require:
+            owner = self.tables.queues[target].base_class
+        line = &self.tables.queues[target]
+        line.entered += 1
+        self.contact_seq += 1
+        slot = self._new_contact_slot()
+        self.contact_ids[slot] = contact
+        self.contact_clients[slot] = client
+        self.contact_attributes[slot] = attributes
+        self.contact_terms[slot] = own_terms
+        row = &self.tables.contacts[slot]
+        row.state = CONTACT_QUEUED
+        row.held = False
+        row.wait_expired = False
+        row.priority = priority
+        row.where = HELD_NOWHERE
+        row.queue = target
+        row.agent = NONE
+        row.timer = NONE
+        row.seq = self.contact_seq
+        row.enqueued = self.now
+        row.connected = 0
+        row.completed = 0
+        self.live_contacts += 1
+        self.contact_slots[contact] = slot
+        self._enlist(slot)
+        self.lines.assign(slot, owner, self._head_start(slot))
+        agent = self.idle.best_agent(owner, line.strategy)
+        if agent == NONE and 0 < line.max_waiting <= line.waiting:
+            self._end(slot, QUEUE_FULL)
+            return OK
+        if line.max_wait:
+            self._arm_contact(slot, self.now + line.max_wait, line.max_wait)
+        self.last_position = 1
+        if line.waiting:
+            for index in range(priority, PRIORITIES):
+                self.last_position += line.by_priority[index]
+        record = self._record(CONTACT_QUEUED_EVENT, slot, NONE, target)
+        record.code = priority
+        record.a = self.last_position
+        if agent != NONE:
+            self._offer(slot, agent)
+        else:
+            self._wait(slot)
+        return OK
+
+    def update_contact(self, int64_t now, str contact, object priority, object attributes):
+        """See `Machine.update_contact`."""
+        cdef int32_t slot, owner
+        cdef Contact *row
+        cdef Record *record
+        cdef bint was_waiting
+        cdef object found
+        cdef int new_priority
+        self._advance(now)
+        found = self.contact_slots.get(contact)
+        if found is None:
+            return CONTACT_NOT_WAITING if contact in self.ended else CONTACT_UNKNOWN
+        slot = found
+        row = &self.tables.contacts[slot]
+        new_priority = row.priority if priority is None else priority
+        if not 0 <= new_priority < PRIORITIES:
+            raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
+        new_attributes = self.contact_attributes[slot] if attributes is None else attributes
+        if new_priority != row.priority and row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+            return CONTACT_NOT_WAITING
+        if new_priority == row.priority and new_attributes == self.contact_attributes[slot]:
+            return DUPLICATE
+        if new_priority != row.priority:
+            was_waiting = row.where != HELD_NOWHERE
+            self._leave_line(slot)
+            row.priority = new_priority
+            owner = self.lines.lines[row.line].owner
+            self.lines.assign(slot, owner, self._head_start(slot))
+            if was_waiting:
+                self._wait(slot)
+        self.contact_attributes[slot] = new_attributes
+        record = self._record(CONTACT_UPDATED, slot, row.agent, row.queue)
+        record.code = new_priority
+        return OK
+
+    def abandon_contact(self, int64_t now, str contact):
+        """See `Machine.abandon_contact`."""
+        cdef int32_t slot
+        cdef object found
+        self._advance(now)
+        found = self.contact_slots.get(contact)
+        if found is None:
+            return self._gone(contact)
+        slot = found
+        if self.tables.contacts[slot].state == CONTACT_WRAPUP:
+            return DUPLICATE
+        if self.tables.contacts[slot].state == CONTACT_CONNECTED:
+            self._complete(slot, COMPLETED_CALLER)
+        else:
+            self._leave_queue(slot, ABANDONED)
+        return OK
+
+    def withdraw_contact(self, int64_t now, str contact):
+        """See `Machine.withdraw_contact`."""
+        cdef int32_t slot
+        cdef object found
+        self._advance(now)
+        found = self.contact_slots.get(contact)
+        if found is None:
+            return self._gone(contact)
+        slot = found
+        if self.tables.contacts[slot].state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+            return CONTACT_NOT_WAITING
+        self._leave_queue(slot, WITHDRAWN)
+        return OK
+
+    def complete_contact(self, int64_t now, str contact, str reason):
+        """See `Machine.complete_contact`."""
+        cdef int32_t slot
+        cdef object found
+        cdef int code = REASONS[reason]
+        self._advance(now)
+        found = self.contact_slots.get(contact)
+        if found is None:
+            return self._gone(contact)
+        slot = found
+        if self.tables.contacts[slot].state == CONTACT_WRAPUP:
+            return DUPLICATE
+        if self.tables.contacts[slot].state != CONTACT_CONNECTED:
+            return CONTACT_NOT_CONNECTED
+        self._complete(slot, code)
+        return OK
+
+    def hold_contact(self, int64_t now, str contact, bint held):
+        """See `Machine.hold_contact`."""
+        cdef int32_t slot
+        cdef Contact *row
+        cdef object found
+        self._advance(now)
+        found = self.contact_slots.get(contact)
+        if found is None:
+            return CONTACT_NOT_CONNECTED if contact in self.ended else CONTACT_UNKNOWN
+        slot = found
+        row = &self.tables.contacts[slot]
+        if row.state != CONTACT_CONNECTED:
+            return CONTACT_NOT_CONNECTED
+        if row.held == held:
+            return DUPLICATE
+        row.held = held
+        self._record(CONTACT_HELD if held else CONTACT_RESUMED, slot, row.agent, NONE)
+        return OK
+
+    cdef int _gone(self, str contact) except -1:
+        return DUPLICATE if contact in self.ended else CONTACT_UNKNOWN
+
+    cdef int _leave_queue(self, int32_t contact, int reason) except -1:
+        cdef int32_t agent = self.tables.contacts[contact].agent
+        if agent != NONE:
+            self._end_offer(agent, OFFER_WITHDRAWN, "abandoned" if reason == ABANDONED else "withdrawn")
+        self._end(contact, reason)
+        if agent != NONE:
+            self._set_activity(agent, ACTIVITY_NONE)
+            self.idle.restore(agent)
+            self._agent_changed(agent)
+            self._serve_agent(agent)
+        return 0
+
+    cdef int _complete(self, int32_t contact, int reason) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int32_t agent = row.agent
+        cdef int64_t talk = self.now - row.connected
+        cdef Record *record
+        row.completed = self.now
+        row.held = False
+        row.end_reason = reason
+        self._disarm_contact(contact)
+        queue.talk_ns += talk
+        queue.connected -= 1
+        queue.wrapping_up += 1
+        self.tables.agents[agent].talk_ns += talk
+        row.state = CONTACT_WRAPUP
+        if not queue.wrapup:
+            return self._finish_wrapup(agent)
+        self._set_activity(agent, ACTIVITY_WRAPUP)
+        self._arm_agent(agent, queue.wrapup)
+        record = self._record(CONTACT_WRAPUP_EVENT, contact, agent, row.queue)
+        record.code = reason
+        record.a = talk
+        record.b = queue.wrapup
+        return self._agent_changed(agent)
+
+    cdef int _finish_wrapup(self, int32_t agent) except -1:
+        cdef int32_t contact = self.tables.agents[agent].contact
+        self._end(contact, self.tables.contacts[contact].end_reason)
+        return self._free(agent)
+
+    cdef int _end(self, int32_t contact, int reason) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef bint answered = row.connected != 0
+        cdef int64_t wait = (row.connected if answered else self.now) - row.enqueued
+        cdef Record *record
+        cdef str name = self.contact_ids[contact]
+        queue.ended[reason] += 1
+        if reason == ABANDONED and wait <= queue.service_level:
+            queue.abandoned_in_target += 1
+        self._disarm_contact(contact)
+        if row.state == CONTACT_WRAPUP:
+            queue.wrapping_up -= 1
+        else:
+            self._leave_line(contact)
+            self._delist(contact)
+        del self.contact_slots[name]
+        self.live_contacts -= 1
+        self.ended[name] = reason
+        self.ended_order.append(name)
+        self._forget()
+        record = self._record(CONTACT_ENDED, contact, row.agent, row.queue)
+        record.code = reason
+        record.a = wait
+        record.b = row.completed - row.connected if answered else 0
+        row.state = CONTACT_FREE
+        self.ended_slots.append(contact)
+        return 0
+
+    cdef int _forget(self) except -1:
+        while len(self.ended) > self.ended_contacts_kept:
+            del self.ended[self.ended_order.popleft()]
+        return 0
+
+    cdef int32_t _new_contact_slot(self) except -1:
+        if self.free_contacts:
+            return self.free_contacts.pop()
+        self.contact_ids.append(None)
+        self.contact_clients.append(None)
+        self.contact_attributes.append(None)
+        self.contact_terms.append(None)
+        return self.tables.new_contact()
+
+    cdef void _enlist(self, int32_t contact) noexcept:
+        """Put a contact at the end of its queue's list of those that wait or are offered."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        row.queue_prev = queue.tail
+        row.queue_next = NONE
+        if queue.tail == NONE:
+            queue.head = contact
+        else:
+            self.tables.contacts[queue.tail].queue_next = contact
+        queue.tail = contact
+
+    cdef void _delist(self, int32_t contact) noexcept:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        if row.queue_prev == NONE:
+            queue.head = row.queue_next
+        else:
+            self.tables.contacts[row.queue_prev].queue_next = row.queue_next
+        if row.queue_next == NONE:
+            queue.tail = row.queue_prev
+        else:
+            self.tables.contacts[row.queue_next].queue_prev = row.queue_prev
+
+    # -- offers -------------------------------------------------------------------------------------------------
+
+    cdef int32_t _offered_to(self, str offer) except -1:
+        """The agent who holds an offer; or -2 and below: the negated outcome, less one."""
+        cdef int64_t number = 0
+        cdef int32_t agent
+        if 3 <= len(offer) <= 20 and offer.startswith("o-") and offer[2:].isdecimal() and offer.isascii():
+            number = int(offer[2:])
+        if not 0 < number <= self.offer_seq or offer != f"o-{number}":
+            return -1 - <int32_t>OFFER_UNKNOWN
+        agent = self.offers.get(number)
+        return agent if agent != NONE else -1 - <int32_t>OFFER_GONE
+
+    def accept_offer(self, int64_t now, str offer):
+        """See `Machine.accept_offer`."""
+        cdef int32_t agent, contact, bucket = 0
+        cdef Agent *person
+        cdef Contact *row
+        cdef Queue *queue
+        cdef Record *record
+        cdef int64_t wait
+        self._advance(now)
+        agent = self._offered_to(offer)
+        if agent < 0:
+            return -1 - agent
+        person = &self.tables.agents[agent]
+        if person.activity != ACTIVITY_OFFERED:
+            return DUPLICATE
+        contact = person.contact
+        row = &self.tables.contacts[contact]
+        queue = &self.tables.queues[row.queue]
+        wait = self.now - row.enqueued
+        row.state = CONTACT_CONNECTED
+        row.connected = self.now
+        row.wait_expired = False
+        self._delist(contact)
+        self._arm_contact(contact, self.now + queue.max_talk, queue.max_talk)
+        self._disarm_agent(agent)
+        self._not_idle(agent)
+        person.missed = 0
+        person.answered += 1
+        self._set_activity(agent, ACTIVITY_BUSY)
+        queue.offered -= 1
+        queue.connected += 1
+        queue.answered += 1
+        queue.wait_ns += wait
+        if wait <= queue.service_level:
+            queue.answered_in_target += 1
+        while bucket < WAIT_BUCKETS - 1 and wait > WAIT_BOUNDS[bucket]:
+            bucket += 1
+        queue.histogram[bucket] += 1
+        record = self._record(CONTACT_CONNECTED_EVENT, contact, agent, row.queue)
+        record.offer = person.offer
+        record.a = wait
+        self._agent_changed(agent)
+        return OK
+
+    def reject_offer(self, int64_t now, str offer, str cause):
+        """See `Machine.reject_offer`."""
+        cdef int32_t agent, contact
+        self._advance(now)
+        agent = self._offered_to(offer)
+        if agent < 0:
+            return -1 - agent
+        if self.tables.agents[agent].activity != ACTIVITY_OFFERED:
+            return OFFER_GONE
+        self.tables.agents[agent].rejected_total += 1
+        contact = self._end_offer(agent, OFFER_REJECTED, cause)
+        self._not_idle(agent)
+        self._cool_down(
+            agent, contact, CAUSE_REJECTED,
+            self.tables.queues[self.tables.contacts[contact].queue].reject_cooldown,
+        )
+        return OK
+
+    # -- agents -------------------------------------------------------------------------------------------------
+
+    def login_agent(self, int64_t now, str client, str agent, object address, bint ready):
+        """See `Machine.login_agent`."""
+        cdef int32_t slot
+        cdef Agent *row
+        cdef object found
+        self._advance(now)
+        found = self.agent_slots.get(agent)
+        if found is None:
+            return AGENT_UNKNOWN
+        slot = found
+        row = &self.tables.agents[slot]
+        new_address = self.agent_addresses[slot] if address is None else address
+        if row.presence != LOGGED_OUT:
+            if self.agent_clients[slot] == client and self.agent_addresses[slot] == new_address and not row.logging_out:
+                return DUPLICATE
+            self.agent_clients[slot] = client
+            self.agent_addresses[slot] = new_address
+            row.logging_out = False
+            self._agent_changed(slot)
+            return OK
+        self.agent_clients[slot] = client
+        self.agent_addresses[slot] = new_address
+        if ready:
+            self._set_presence(slot, READY, "")
+            self._idle(slot)
+        else:
+            self._set_presence(slot, PAUSED, "login")
+            self._agent_changed(slot)
+        return OK
+
+    def ready_agent(self, int64_t now, str agent):
+        """See `Machine.ready_agent`."""
+        cdef int32_t slot
+        cdef Agent *row
+        cdef object found
+        self._advance(now)
+        found = self.agent_slots.get(agent)
+        if found is None:
+            return AGENT_UNKNOWN
+        slot = found
+        row = &self.tables.agents[slot]
+        if row.presence == LOGGED_OUT:
+            return AGENT_LOGGED_OUT
+        if row.presence == PAUSED:
+            row.missed = 0
+            self._set_presence(slot, READY, "")
+            if row.activity == ACTIVITY_NONE:
+                self._idle(slot)
+            else:
+                self._agent_changed(slot)
+            return OK
+        if row.activity == ACTIVITY_COOLDOWN:
+            self._free(slot)
+            return OK
+        return DUPLICATE
+
+    def pause_agent(self, int64_t now, str agent, str reason):
+        """See `Machine.pause_agent`."""
+        cdef int32_t slot, contact
+        cdef Agent *row
+        cdef object found
+        self._advance(now)
+        found = self.agent_slots.get(agent)
+        if found is None:
+            return AGENT_UNKNOWN
+        slot = found
+        row = &self.tables.agents[slot]
+        if row.presence == LOGGED_OUT:
+            return AGENT_LOGGED_OUT
+        if row.presence == PAUSED and self.agent_pause_reasons[slot] == reason:
+            return DUPLICATE
+        contact = self._stop_offering(slot, "agent_paused")
+        self._set_presence(slot, PAUSED, reason)
+        self._agent_changed(slot)
+        if contact != NONE:
+            self._requeue(contact)
+        return OK
+
+    def logout_agent(self, int64_t now, str agent):
+        """See `Machine.logout_agent`."""
+        cdef int32_t slot, contact
+        cdef Agent *row
+        cdef object found
+        self._advance(now)
+        found = self.agent_slots.get(agent)
+        if found is None:
+            return AGENT_UNKNOWN
+        slot = found
+        row = &self.tables.agents[slot]
+        if row.presence == LOGGED_OUT or row.logging_out:
+            return DUPLICATE
+        if row.activity == ACTIVITY_BUSY:
+            row.logging_out = True
+            self._agent_changed(slot)
+            return OK
+        if row.activity == ACTIVITY_WRAPUP:
+            row.logging_out = True
+            self._finish_wrapup(slot)
+            return OK
+        contact = self._stop_offering(slot, "agent_logged_out")
+        self._log_out(slot)
+        if contact != NONE:
+            self._requeue(contact)
+        return OK
+
+    cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2:
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t contact = NONE
+        if row.activity == ACTIVITY_OFFERED:
+            contact = self._end_offer(agent, OFFER_WITHDRAWN, cause)
+        if row.activity in (ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_COOLDOWN):
+            self._disarm_agent(agent)
+            self._not_idle(agent)
+            row.cooldown_cause = CAUSE_NONE
+            self._set_activity(agent, ACTIVITY_NONE)
+        return contact
+
+    def update_agent(self, int64_t now, str agent, object address, object skills):
+        """See `Machine.update_agent`."""
+        cdef int32_t slot
+        cdef Agent *row
+        cdef object found
+        self._advance(now)
+        found = self.agent_slots.get(agent)
+        if found is None:
+            return AGENT_UNKNOWN
+        slot = found
+        row = &self.tables.agents[slot]
+        if skills is not None:
+            for skill in skills:
+                if skill not in self.skill_names:
+                    return SKILL_UNKNOWN
+        new_address = self.agent_addresses[slot] if address is None else address
+        new_skills = self.agent_skills[slot] if skills is None else skills
+        if new_address == self.agent_addresses[slot] and new_skills == self.agent_skills[slot]:
+            return DUPLICATE
+        self.agent_addresses[slot] = new_address
+        if new_skills != self.agent_skills[slot]:
+            self.agent_skills[slot] = dict(new_skills)
+            if row.idle_seq:
+                self.idle.drop(slot)
+            self.tables.set_skills(slot, [(self.skill_ids[skill], level) for skill, level in new_skills.items()])
+            if row.idle_seq:
+                self.idle.add_again(slot)
+        self._record(AGENT_UPDATED, NONE, slot, NONE)
+        if row.presence == READY and row.activity == ACTIVITY_NONE:
+            self._serve_agent(slot)
+        return OK
+
+    def end_wrapup(self, int64_t now, str agent):
+        """See `Machine.end_wrapup`."""
+        cdef int32_t slot
+        cdef object found
+        self._advance(now)
+        found = self.agent_slots.get(agent)
+        if found is None:
+            return AGENT_UNKNOWN
+        slot = found
+        if self.tables.agents[slot].presence == LOGGED_OUT:
+            return AGENT_LOGGED_OUT
+        if self.tables.agents[slot].activity != ACTIVITY_WRAPUP:
+            return AGENT_NOT_IN_WRAPUP
+        self._finish_wrapup(slot)
+        return OK
+
+    # -- configuration ------------------------------------------------------------------------------------------
+
+    def apply_config(self, int64_t now, object config):
+        """See `Machine.apply_config`."""
+        cdef int32_t slot
+        cdef int64_t max_wait
+        cdef Contact *row
+        cdef Record *record
+        cdef list changed = [], live, waiting
+        cdef dict max_wait_before = {}
+        self._advance(now)
+        try:
+            validate_config(config)
+        except ConfigError:
+            return CONFIG_INVALID
+        if config == self.configuration:
+            return DUPLICATE
+        wanted_queues = {(queue.tenant, queue.name) for queue in config.queues}
+        for slot in self.contact_slots.values():
+            old = self.queue_configs[self.tables.contacts[slot].queue]
+            if (old.tenant, old.name) not in wanted_queues:
+                return QUEUE_IN_USE
+        wanted_agents = {agent.agent for agent in config.agents}
+        for name, slot in self.agent_slots.items():
+            if self.tables.agents[slot].presence != LOGGED_OUT and name not in wanted_agents:
+                return AGENT_IN_USE
+        self._materialise()
+        self.configuration = config
+        self.skill_names = known_skills(config)
+        self.missed_offers_max = config.settings.missed_offers_max
+        self.max_contacts = config.settings.max_contacts
+        self.ended_contacts_kept = config.settings.ended_contacts_kept
+        self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
+        for slot in self.queue_slots.values():
+            max_wait_before[slot] = self.tables.queues[slot].max_wait
+        for key, slot in self.queue_slots.items():
+            if key not in wanted_queues:
+                self.free_queues.append(slot)
+        for name, slot in self.agent_slots.items():
+            if name not in wanted_agents:
+                self.agents_by_state[<int>LOGGED_OUT] -= 1
+                self.tables.agents[slot].skill_count = 0
+                self.free_agents.append(slot)
+        self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
+        self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        self._forget()
+        self._rebuild()
+        live = sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()])
+        for _, slot in live:
+            row = &self.tables.contacts[slot]
+            max_wait = self.tables.queues[row.queue].max_wait
+            if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED) or max_wait == <int64_t>max_wait_before[row.queue]:
+                continue
+            self._disarm_contact(slot)
+            row.wait_expired = False
+            if max_wait:
+                self._arm_contact(slot, max(self.now, row.enqueued + max_wait), max_wait)
+        record = self._record(CONFIG_APPLIED, NONE, NONE, NONE)
+        record.a = len(config.tenants)
+        record.b = len(config.queues)
+        record.code = len(config.agents)
+        if self.agents_by_state[<int>READY]:
+            waiting = sorted([
+                (self.tables.nodes[slot].key, seq, slot)
+                for seq, slot in live
+                if self.tables.contacts[slot].state == CONTACT_QUEUED
+            ])
+            for _, _, slot in waiting:
+                self._serve_contact(slot)
+        return OK
+
+    cdef int32_t _configured_queue(self, object config) except -1:
+        """The slot of a queue, old or new, with this configuration."""
+        cdef object found = self.queue_slots.get((config.tenant, config.name))
+        cdef int32_t slot, head, tail
+        cdef Queue *row
+        if found is not None:
+            slot = found
+        elif self.free_queues:
+            slot = self.free_queues.pop()
+            self.tables.clear_queue(slot)
+        else:
+            slot = self.tables.new_queue()
+            self.queue_configs.append(None)
+            self.queue_terms.append(())
+        self.queue_configs[slot] = config
+        self.queue_terms[slot] = requirement.parse(config.require)
+        row = &self.tables.queues[slot]
+        row.tenant = self.tenant_ids[config.tenant]
+        row.strategy = MOST_SKILLED if config.strategy == "most_skilled" else LONGEST_IDLE
+        row.priority = config.priority
+        row.priority_step = ns_of_seconds(config.priority_step_s)
+        row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
+        row.wrapup = ns_of_seconds(config.wrapup_s)
+        row.reject_cooldown = ns_of_seconds(config.reject_cooldown_s)
+        row.no_answer_cooldown = ns_of_seconds(config.no_answer_cooldown_s)
+        row.max_waiting = config.max_waiting
+        row.max_wait = ns_of_seconds(config.max_wait_s)
+        row.max_talk = ns_of_seconds(config.max_talk_s)
+        row.service_level = ns_of_seconds(config.service_level_s)
+        return slot
+
+    cdef int32_t _configured_agent(self, object config) except -1:
+        """The slot of an agent, old or new, with this configuration. His skills are entered by `_rebuild`."""
+        cdef object found = self.agent_slots.get(config.agent)
+        cdef int32_t slot
+        cdef Agent *row
+        if found is not None:
+            slot = found
+            row = &self.tables.agents[slot]
+            if row.presence == LOGGED_OUT or self.agent_configs[slot].address != config.address:
+                self.agent_addresses[slot] = config.address
+        else:
+            if self.free_agents:
+                slot = self.free_agents.pop()
+                self.tables.clear_agent(slot)
+            else:
+                slot = self.tables.new_agent()
+                for column in (self.agent_configs, self.agent_skills, self.agent_addresses, self.agent_clients,
+                               self.agent_pause_reasons):
+                    column.append(None)
+            row = &self.tables.agents[slot]
+            row.since = self.now
+            self.agent_addresses[slot] = config.address
+            self.agent_clients[slot] = ""
+            self.agent_pause_reasons[slot] = ""
+            self.agents_by_state[<int>LOGGED_OUT] += 1
+        self.agent_configs[slot] = config
+        self.agent_skills[slot] = dict(config.skills)
+        row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
+        return slot
+
+    # -- classes ------------------------------------------------------------------------------------------------
+
+    cdef int64_t _head_start(self, int32_t contact) noexcept:
+        """What the priority of a contact and its queue is worth, in nanoseconds of waiting."""
+        cdef Queue *queue = &self.tables.queues[self.tables.contacts[contact].queue]
+        return (queue.priority + self.tables.contacts[contact].priority) * queue.priority_step
+
+    cdef int32_t _class(self, int32_t queue, tuple own_terms) except -1:
+        """The class of contacts of this queue that ask `own_terms` themselves; made when first asked for."""
+        cdef int32_t owner
+        cdef tuple merged = requirement.merge(self.queue_terms[queue], own_terms)
+        cdef tuple terms = tuple([(self.skill_ids[skill], level) for skill, level in merged]) or ((ANY_SKILL, 1),)
+        cdef tuple key = (self.tables.queues[queue].tenant, terms)
+        found = self.class_of.get(key)
+        if found is not None:
+            return found
+        owner = self.tables.new_class(key[0], terms)
+        self.idle.add_class(owner)
+        self.class_of[key] = owner
+        return owner
+
+    cdef int _sweep_classes(self) except -1:
+        """Before another class is made: forget those that nobody waits in, when there are very many."""
+        if self.tables.class_count > 2 * self.classes_swept + CLASSES_SPARE + (self.live_contacts >> 3):
+            self._rebuild()
+        return 0
+
+    cdef int _rebuild(self) except -1:
+        """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
+        cdef int32_t slot, owner
+        cdef Contact *row
+        self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
+        for slot in self.contact_slots.values():
+            for skill, _ in self.contact_terms[slot]:
+                if skill not in self.skill_ids:
+                    self.skill_ids[skill] = len(self.skill_ids) + 1
+        self.tables.clear_classes()
+        self.class_of.clear()
+        self.route_of.clear()
+        for slot in self.agent_slots.values():
+            self.tables.set_skills(
+                slot, [(self.skill_ids[skill], level) for skill, level in self.agent_skills[slot].items()]
+            )
+            self.tables.set_tenants(
+                slot, [self.tenant_ids[tenant] for tenant in self.agent_configs[slot].tenants]
+            )
+        self.lines.reset(<int32_t>len(self.skill_ids) + 1)
+        self.idle.reset(<int32_t>len(self.skill_ids) + 1)
+        for slot in self.queue_slots.values():
+            owner = self._class(slot, ())
+            self.tables.queues[slot].base_class = owner
+        for _, slot in sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()]):
+            row = &self.tables.contacts[slot]
+            owner = self._class(row.queue, self.contact_terms[slot])
+            self.lines.assign(slot, owner, self._head_start(slot))
+            if row.state == CONTACT_QUEUED:
+                self.lines.add(slot)
+        self.classes_swept = self.tables.class_count
+        return 0

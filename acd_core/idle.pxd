@@ -1,0 +1,55 @@
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from acd_core.tables cimport Tables
+
+cdef struct Entry:
+    int64_t seq               # the agent's idle_seq when he was entered; another one now: a dead entry
+    int32_t agent
+    uint32_t signature
+
+cdef struct IdleArray:
+    Entry *items
+    int64_t capacity
+    int32_t count
+    int32_t live              # agents with this skill who are free or being rung
+    int32_t classes           # first class with this index skill; NONE: nobody looks here, nothing is entered
+    int32_t staff             # configured agents with this skill
+
+cdef struct Rank:
+    int64_t sum
+    int64_t seq
+    int32_t agent
+
+cdef struct Ranking:
+    Rank *items               # binary heap: highest sum, then longest idle
+    int64_t capacity
+    int32_t count
+    int32_t cursor            # entries of the index skill before it have been looked at
+
+cdef class IdleAgents:
+    cdef Tables tables
+    cdef IdleArray *arrays    # by skill
+    cdef int64_t array_capacity
+    cdef int32_t skill_count
+    cdef Ranking *rankings
+    cdef int64_t ranking_capacity
+    cdef int32_t ranking_count
+    cdef int32_t *moved       # scratch for compaction
+    cdef int64_t moved_capacity
+
+    cdef int reset(self, int32_t skills) except -1
+    cdef void count_staff(self) noexcept nogil
+    cdef int add_class(self, int32_t owner) except -1
+    cdef int add(self, int32_t agent) except -1
+    cdef int drop(self, int32_t agent) except -1
+    cdef int add_again(self, int32_t agent) except -1
+    cdef int restore(self, int32_t agent) except -1
+    cdef int refill(self) except -1
+    cdef int32_t best_agent(self, int32_t owner, int strategy) except -2
+    cdef int _append(self, int32_t skill, int32_t agent) except -1
+    cdef int _compact(self, int32_t skill) except -1
+    cdef int _fill(self, int32_t skill) except -1
+    cdef int32_t _find(self, int32_t skill, int64_t seq) noexcept nogil
+    cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil
+    cdef int32_t _most_skilled(self, int32_t owner) except -2
+    cdef int _rank(self, Ranking *ranking, int32_t owner, int32_t agent) except -1
+    cdef void _pop_rank(self, Ranking *ranking) noexcept nogil

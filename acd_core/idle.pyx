@@ -1,0 +1,342 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Free agents: which of them gets an arriving contact?
+
+Each skill has an array of its free agents in idle order. An agent who becomes free is appended to the arrays of his
+skills; when he is taken nothing is touched, for an entry lives only as long as its sequence number is still the
+agent's. When more than half of an array is dead it is compacted.
+
+Each class of contacts looks into the array of its index skill, from its cursor on: everything before the cursor is
+known not to qualify. New entries come at the end only, so a class looks at each entry once, however many free agents
+stand there who cannot serve it. That is all `longest_idle` needs. For `most_skilled` a class feeds the qualified
+entries it passes into a heap of its own, its ranking.
+
+An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Only arrays
+that some class looks into are kept filled.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free
+
+from acd_core.containers cimport reserve
+from acd_core.tables cimport Tables
+from acd_core.types cimport ACTIVITY_NONE, MOST_SKILLED, NONE, Agent, Class, Term
+
+cdef enum:
+    SLACK = 64                # dead entries that are never worth a compaction
+
+
+cdef inline bint _ranks_before(Rank *a, Rank *b) noexcept nogil:
+    return a.sum > b.sum or (a.sum == b.sum and a.seq < b.seq)
+
+
+@cython.final
+cdef class IdleAgents:
+    """The free agents of one engine, over the rows of its tables."""
+
+    def __cinit__(self, Tables tables):
+        self.tables = tables
+
+    def __dealloc__(self):
+        cdef int32_t index
+        for index in range(self.skill_count):
+            free(self.arrays[index].items)
+        for index in range(<int32_t>self.ranking_capacity):
+            free(self.rankings[index].items)
+        free(self.arrays)
+        free(self.rankings)
+        free(self.moved)
+
+    cdef int reset(self, int32_t skills) except -1:
+        """Forget entries, classes and rankings, and know so many skills."""
+        cdef int32_t skill
+        reserve(<void **>&self.arrays, &self.array_capacity, skills, sizeof(IdleArray))
+        if skills > self.skill_count:
+            self.skill_count = skills
+        for skill in range(self.skill_count):
+            self.arrays[skill].count = 0
+            self.arrays[skill].live = 0
+            self.arrays[skill].classes = NONE
+            self.arrays[skill].staff = 0
+        self.ranking_count = 0
+        self.count_staff()
+        return 0
+
+    cdef void count_staff(self) noexcept nogil:
+        """Count the configured agents, and those free or rung, of each skill."""
+        cdef int32_t agent, index
+        cdef Agent *row
+        for agent in range(self.tables.agent_count):
+            row = &self.tables.agents[agent]
+            for index in range(row.skill_count):
+                self.arrays[self.tables.agent_skills[row.skills + index].skill].staff += 1
+                if row.idle_seq:
+                    self.arrays[self.tables.agent_skills[row.skills + index].skill].live += 1
+
+    cdef int add_class(self, int32_t owner) except -1:
+        """Choose the index skill of a new class, the one that the fewest agents have, and begin to look there."""
+        cdef Class *row = &self.tables.classes[owner]
+        cdef int32_t index, skill
+        for index in range(row.term_count):
+            skill = self.tables.terms[row.terms + index].skill
+            if index == 0 or self.arrays[skill].staff < self.arrays[row.index_skill].staff:
+                row.index_skill = skill
+        if self.arrays[row.index_skill].classes == NONE:
+            self._fill(row.index_skill)
+        row.next_in_skill = self.arrays[row.index_skill].classes
+        self.arrays[row.index_skill].classes = owner
+        return 0
+
+    cdef int add(self, int32_t agent) except -1:
+        """An agent became free, with a new idle_seq: he is the last in all his arrays."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t index, skill
+        for index in range(row.skill_count):
+            skill = self.tables.agent_skills[row.skills + index].skill
+            self.arrays[skill].live += 1
+            if self.arrays[skill].classes != NONE:
+                self._append(skill, agent)
+        return 0
+
+    cdef int drop(self, int32_t agent) except -1:
+        """An agent is neither free nor rung any more. Call it while his idle_seq is still set; then clear that."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t index
+        for index in range(row.skill_count):
+            self.arrays[self.tables.agent_skills[row.skills + index].skill].live -= 1
+        return 0
+
+    cdef int add_again(self, int32_t agent) except -1:
+        """After `drop` and a change of his skills: count the agent under the new ones, at the place that he had."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t index
+        for index in range(row.skill_count):
+            self.arrays[self.tables.agent_skills[row.skills + index].skill].live += 1
+        return self.restore(agent)
+
+    cdef int restore(self, int32_t agent) except -1:
+        """An agent who was rung, or whose skills were changed, is free at the place of his idle_seq.
+
+        His entries may have been compacted away, so they are looked up by sequence, and put in where missing; the
+        classes that have passed them look again.
+        """
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t index, skill, place, owner, entry
+        cdef IdleArray *array
+        cdef Class *wanted
+        for index in range(row.skill_count):
+            skill = self.tables.agent_skills[row.skills + index].skill
+            array = &self.arrays[skill]
+            if array.classes == NONE:
+                continue
+            place = self._find(skill, row.idle_seq)
+            if place == array.count or array.items[place].seq != row.idle_seq:
+                reserve(<void **>&array.items, &array.capacity, array.count + 1, sizeof(Entry))
+                for entry in range(array.count, place, -1):
+                    array.items[entry] = array.items[entry - 1]
+                array.count += 1
+                array.items[place].seq = row.idle_seq
+                array.items[place].agent = agent
+                owner = array.classes
+                while owner != NONE:
+                    wanted = &self.tables.classes[owner]
+                    if wanted.cursor > place:
+                        wanted.cursor += 1
+                    if wanted.ranking != NONE and self.rankings[wanted.ranking].cursor > place:
+                        self.rankings[wanted.ranking].cursor += 1
+                    owner = wanted.next_in_skill
+            array.items[place].signature = row.signature
+            owner = array.classes
+            while owner != NONE:
+                wanted = &self.tables.classes[owner]
+                if wanted.cursor > place:
+                    wanted.cursor = place
+                if (
+                    wanted.ranking != NONE
+                    and self.rankings[wanted.ranking].cursor > place
+                    and self.tables.eligible(agent, owner)
+                ):
+                    self._rank(&self.rankings[wanted.ranking], owner, agent)
+                owner = wanted.next_in_skill
+        return 0
+
+    cdef int refill(self) except -1:
+        """Fill all arrays in use anew: for a change that touches many agents."""
+        cdef int32_t skill
+        for skill in range(self.skill_count):
+            if self.arrays[skill].classes != NONE:
+                self._fill(skill)
+        return 0
+
+    cdef int32_t best_agent(self, int32_t owner, int strategy) except -2:
+        """The free agent whom a contact of this class gets, or NONE."""
+        if strategy == MOST_SKILLED:
+            return self._most_skilled(owner)
+        return self._longest_idle(owner)
+
+    cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
+        cdef Class *wanted = &self.tables.classes[owner]
+        cdef IdleArray *array = &self.arrays[wanted.index_skill]
+        cdef Entry *entry
+        cdef Agent *agent
+        cdef int32_t place = wanted.cursor
+        while place < array.count:
+            entry = &array.items[place]
+            if not (wanted.signature & ~entry.signature):
+                agent = &self.tables.agents[entry.agent]
+                if (
+                    agent.idle_seq == entry.seq
+                    and agent.activity == ACTIVITY_NONE
+                    and self.tables.eligible(entry.agent, owner)
+                ):
+                    wanted.cursor = place
+                    return entry.agent
+            place += 1
+        wanted.cursor = place
+        return NONE
+
+    cdef int32_t _most_skilled(self, int32_t owner) except -2:
+        cdef Class *wanted = &self.tables.classes[owner]
+        cdef IdleArray *array = &self.arrays[wanted.index_skill]
+        cdef Ranking *ranking
+        cdef Entry *entry
+        cdef Rank *top
+        cdef Agent *agent
+        if wanted.ranking == NONE:
+            reserve(<void **>&self.rankings, &self.ranking_capacity, self.ranking_count + 1, sizeof(Ranking))
+            wanted.ranking = self.ranking_count
+            self.ranking_count += 1
+            self.rankings[wanted.ranking].count = 0
+            self.rankings[wanted.ranking].cursor = 0
+        ranking = &self.rankings[wanted.ranking]
+        if ranking.count > 2 * array.live + SLACK:
+            ranking.count = 0
+            ranking.cursor = 0
+        while ranking.cursor < array.count:
+            entry = &array.items[ranking.cursor]
+            ranking.cursor += 1
+            if (
+                not (wanted.signature & ~entry.signature)
+                and self.tables.agents[entry.agent].idle_seq == entry.seq
+                and self.tables.eligible(entry.agent, owner)
+            ):
+                self._rank(ranking, owner, entry.agent)
+        while ranking.count:
+            top = &ranking.items[0]
+            agent = &self.tables.agents[top.agent]
+            if (
+                agent.idle_seq == top.seq
+                and agent.activity == ACTIVITY_NONE
+                and self.tables.eligible(top.agent, owner)
+                and self.tables.skill_sum(top.agent, owner) == top.sum
+            ):
+                return top.agent
+            self._pop_rank(ranking)
+        return NONE
+
+    cdef int _append(self, int32_t skill, int32_t agent) except -1:
+        cdef IdleArray *array = &self.arrays[skill]
+        if array.count > 2 * array.live + SLACK:
+            self._compact(skill)
+        reserve(<void **>&array.items, &array.capacity, array.count + 1, sizeof(Entry))
+        array.items[array.count].seq = self.tables.agents[agent].idle_seq
+        array.items[array.count].agent = agent
+        array.items[array.count].signature = self.tables.agents[agent].signature
+        array.count += 1
+        return 0
+
+    cdef int _compact(self, int32_t skill) except -1:
+        """Drop dead entries, and those of agents who have lost the skill; cursors keep to the entries that they stood at."""
+        cdef IdleArray *array = &self.arrays[skill]
+        cdef int32_t place, kept = 0, owner
+        cdef Class *wanted
+        reserve(<void **>&self.moved, &self.moved_capacity, array.count + 1, sizeof(int32_t))
+        for place in range(array.count):
+            self.moved[place] = kept
+            if (
+                self.tables.agents[array.items[place].agent].idle_seq == array.items[place].seq
+                and self.tables.level_of(array.items[place].agent, skill)
+            ):
+                array.items[kept] = array.items[place]
+                kept += 1
+        self.moved[array.count] = kept
+        owner = array.classes
+        while owner != NONE:
+            wanted = &self.tables.classes[owner]
+            wanted.cursor = self.moved[wanted.cursor]
+            if wanted.ranking != NONE:
+                self.rankings[wanted.ranking].cursor = self.moved[self.rankings[wanted.ranking].cursor]
+            owner = wanted.next_in_skill
+        array.count = kept
+        return 0
+
+    cdef int _fill(self, int32_t skill) except -1:
+        """Enter all who are free or rung and have this skill, in idle order, and let its classes look again."""
+        cdef IdleArray *array = &self.arrays[skill]
+        cdef int32_t agent, owner
+        cdef list idle = []
+        array.count = 0
+        for agent in range(self.tables.agent_count):
+            if self.tables.agents[agent].idle_seq and self.tables.level_of(agent, skill):
+                idle.append((self.tables.agents[agent].idle_seq, agent))
+        idle.sort()
+        for _, agent in idle:
+            self._append(skill, agent)
+        owner = array.classes
+        while owner != NONE:
+            self.tables.classes[owner].cursor = 0
+            if self.tables.classes[owner].ranking != NONE:
+                self.rankings[self.tables.classes[owner].ranking].cursor = 0
+                self.rankings[self.tables.classes[owner].ranking].count = 0
+            owner = self.tables.classes[owner].next_in_skill
+        return 0
+
+    cdef int32_t _find(self, int32_t skill, int64_t seq) noexcept nogil:
+        """Place of the first entry of an array that is not before `seq`."""
+        cdef IdleArray *array = &self.arrays[skill]
+        cdef int32_t low = 0, high = array.count, middle
+        while low < high:
+            middle = (low + high) >> 1
+            if array.items[middle].seq < seq:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef int _rank(self, Ranking *ranking, int32_t owner, int32_t agent) except -1:
+        """Enter an agent into a ranking."""
+        cdef Rank entry
+        cdef int32_t place, parent
+        reserve(<void **>&ranking.items, &ranking.capacity, ranking.count + 1, sizeof(Rank))
+        entry.sum = self.tables.skill_sum(agent, owner)
+        entry.seq = self.tables.agents[agent].idle_seq
+        entry.agent = agent
+        place = ranking.count
+        ranking.count += 1
+        while place:
+            parent = (place - 1) >> 1
+            if not _ranks_before(&entry, &ranking.items[parent]):
+                break
+            ranking.items[place] = ranking.items[parent]
+            place = parent
+        ranking.items[place] = entry
+        return 0
+
+    cdef void _pop_rank(self, Ranking *ranking) noexcept nogil:
+        """Take the first entry out of a ranking."""
+        cdef int32_t place = 0, child
+        cdef Rank entry
+        ranking.count -= 1
+        entry = ranking.items[ranking.count]
+        while True:
+            child = 2 * place + 1
+            if child >= ranking.count:
+                break
+            if child + 1 < ranking.count and _ranks_before(&ranking.items[child + 1], &ranking.items[child]):
+                child += 1
+            if not _ranks_before(&ranking.items[child], &entry):
+                break
+            ranking.items[place] = ranking.items[child]
+            place = child
+        if ranking.count:
+            ranking.items[place] = entry

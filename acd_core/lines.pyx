@@ -1,0 +1,205 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Waiting lines: which waiting contact does a freed agent get?
+
+Contacts that ask the same of an agent form a class; within a class, those with the same head start form a line.
+In a line keys arrive in order, so it is a FIFO: joining, leaving and abandoning from the middle are O(1). A contact
+that comes back after a failed offer, or whose priority is changed, goes into the line's heap instead, so that it
+stands where its key says.
+
+The first contact of each class is packed, with what the class asks, into an array under the class's index skill.
+A freed agent looks through the arrays of his own skills, and nothing else: classes that nobody waits in are not
+there. Cost: the number of classes that wait under his skills, whatever the number of contacts.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free
+
+from acd_core.containers cimport before, heap_insert, heap_remove, reserve
+from acd_core.tables cimport Tables
+from acd_core.types cimport (
+    HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
+)
+
+
+@cython.final
+cdef class Lines:
+    """All waiting lines of one engine, over the rows of its tables."""
+
+    def __cinit__(self, Tables tables):
+        self.tables = tables
+
+    def __dealloc__(self):
+        cdef int32_t skill
+        for skill in range(self.skill_count):
+            free(self.heads[skill].items)
+        free(self.heads)
+        free(self.lines)
+        free(self.levels)
+
+    cdef int reset(self, int32_t skills) except -1:
+        """Forget all lines, and know so many skills."""
+        cdef int32_t skill
+        self.line_count = 0
+        reserve(<void **>&self.heads, &self.skill_capacity, skills, sizeof(Heads))
+        reserve(<void **>&self.levels, &self.level_capacity, skills, sizeof(int32_t))
+        if skills > self.skill_count:
+            self.skill_count = skills
+        for skill in range(self.skill_count):
+            self.heads[skill].count = 0
+        return 0
+
+    cdef int32_t line_for(self, int32_t owner, int64_t head_start) except -1:
+        """The line of a class for a head start; made when first asked for."""
+        cdef int32_t line = self.tables.classes[owner].lines
+        while line != NONE:
+            if self.lines[line].head_start == head_start:
+                return line
+            line = self.lines[line].next_in_class
+        line = self.line_count
+        reserve(<void **>&self.lines, &self.line_capacity, line + 1, sizeof(Line))
+        self.line_count += 1
+        self.lines[line].head_start = head_start
+        self.lines[line].owner = owner
+        self.lines[line].next_in_class = self.tables.classes[owner].lines
+        self.lines[line].fifo_head = NONE
+        self.lines[line].fifo_tail = NONE
+        self.lines[line].heap = NONE
+        self.tables.classes[owner].lines = line
+        return line
+
+    cdef int assign(self, int32_t contact, int32_t owner, int64_t head_start) except -1:
+        """Give a contact that is in no line its line and its key. They stay until they are assigned anew."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        row.line = self.line_for(owner, head_start)
+        self.tables.nodes[contact].key = row.enqueued - head_start
+        self.tables.nodes[contact].seq = row.seq
+        return 0
+
+    cdef int add(self, int32_t contact) except -1:
+        """Let a contact wait where its key says: at the end of its line, or among those that came back."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Line *line = &self.lines[row.line]
+        cdef Node *nodes = self.tables.nodes
+        if line.fifo_tail == NONE or before(nodes, line.fifo_tail, contact):
+            row.where = HELD_FIFO
+            nodes[contact].prev = line.fifo_tail
+            nodes[contact].next = NONE
+            if line.fifo_tail == NONE:
+                line.fifo_head = contact
+            else:
+                nodes[line.fifo_tail].next = contact
+            line.fifo_tail = contact
+        else:
+            row.where = HELD_HEAP
+            line.heap = heap_insert(nodes, line.heap, contact)
+        if self.first(row.line) == contact:
+            self._head_changed(line.owner)
+        return 0
+
+    cdef int remove(self, int32_t contact) except -1:
+        """Take a waiting contact out of its line. Line and key stay, for `add`."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Line *line = &self.lines[row.line]
+        cdef Node *nodes = self.tables.nodes
+        cdef bint was_first = self.first(row.line) == contact
+        if row.where == HELD_HEAP:
+            line.heap = heap_remove(nodes, line.heap, contact)
+        else:
+            if nodes[contact].prev == NONE:
+                line.fifo_head = nodes[contact].next
+            else:
+                nodes[nodes[contact].prev].next = nodes[contact].next
+            if nodes[contact].next == NONE:
+                line.fifo_tail = nodes[contact].prev
+            else:
+                nodes[nodes[contact].next].prev = nodes[contact].prev
+        row.where = HELD_NOWHERE
+        if was_first:
+            self._head_changed(line.owner)
+        return 0
+
+    cdef int32_t first(self, int32_t line) noexcept nogil:
+        """The contact at the head of a line, or NONE."""
+        cdef Line *row = &self.lines[line]
+        if row.heap == NONE:
+            return row.fifo_head
+        if row.fifo_head == NONE or before(self.tables.nodes, row.heap, row.fifo_head):
+            return row.heap
+        return row.fifo_head
+
+    cdef int _head_changed(self, int32_t owner) except -1:
+        """Bring the packed head of a class up to date with its lines."""
+        cdef Class *row = &self.tables.classes[owner]
+        cdef Heads *heads = &self.heads[row.index_skill]
+        cdef Node *nodes = self.tables.nodes
+        cdef Term *terms = self.tables.terms + row.terms
+        cdef int32_t line = row.lines, best = NONE, contact, index
+        cdef Head *head
+        row.head_line = NONE
+        while line != NONE:
+            contact = self.first(line)
+            if contact != NONE and (best == NONE or before(nodes, contact, best)):
+                best = contact
+                row.head_line = line
+            line = self.lines[line].next_in_class
+        if best == NONE:
+            if row.head_position != NONE:
+                heads.count -= 1
+                if row.head_position != heads.count:
+                    heads.items[row.head_position] = heads.items[heads.count]
+                    self.tables.classes[heads.items[row.head_position].owner].head_position = row.head_position
+                row.head_position = NONE
+            return 0
+        if row.head_position == NONE:
+            reserve(<void **>&heads.items, &heads.capacity, heads.count + 1, sizeof(Head))
+            row.head_position = heads.count
+            heads.count += 1
+            head = &heads.items[row.head_position]
+            head.owner = owner
+            head.tenant = row.tenant
+            for index in range(HEAD_TERMS):
+                head.terms[index] = terms[index].skill * 128 + terms[index].level if index < row.term_count else 0
+            if row.term_count > HEAD_TERMS:
+                head.terms[HEAD_TERMS - 1] = -1
+        heads.items[row.head_position].key = nodes[best].key
+        return 0
+
+    cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil:
+        """Whether the agent, whose levels are laid out, meets what a packed head asks."""
+        cdef int32_t index, term
+        for index in range(HEAD_TERMS):
+            term = head.terms[index]
+            if term == 0:
+                break
+            if term < 0:
+                return self.tables.eligible(agent, head.owner)
+            if self.levels[term >> 7] < (term & 127):
+                return False
+        return self.tables.serves(agent, head.tenant)
+
+    cdef int32_t best_contact(self, int32_t agent) noexcept nogil:
+        """The waiting contact with the lowest key that the agent can serve, or NONE."""
+        cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
+        cdef int32_t count = self.tables.agents[agent].skill_count
+        cdef int32_t index, position, best = NONE, contact
+        cdef int64_t best_key = 0
+        cdef Heads *heads
+        cdef Head *head
+        for index in range(count):
+            self.levels[held[index].skill] = held[index].level
+        for index in range(count):
+            heads = &self.heads[held[index].skill]
+            for position in range(heads.count):
+                head = &heads.items[position]
+                if best != NONE and head.key > best_key:
+                    continue
+                if not self._asks_met(head, agent):
+                    continue
+                contact = self.first(self.tables.classes[head.owner].head_line)
+                if best == NONE or before(self.tables.nodes, contact, best):
+                    best = contact
+                    best_key = head.key
+        for index in range(count):
+            self.levels[held[index].skill] = 0
+        return best

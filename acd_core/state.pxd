@@ -1,0 +1,100 @@
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from acd_core.containers cimport IntMap
+from acd_core.idle cimport IdleAgents
+from acd_core.lines cimport Lines
+from acd_core.tables cimport Tables
+from acd_core.timers cimport Timers
+
+cdef enum Kind:
+    CONTACT_QUEUED_EVENT
+    CONTACT_OFFERED_EVENT
+    OFFER_ENDED
+    CONTACT_CONNECTED_EVENT
+    CONTACT_HELD
+    CONTACT_RESUMED
+    CONTACT_UPDATED
+    CONTACT_WRAPUP_EVENT
+    CONTACT_ENDED
+    AGENT_CHANGED
+    AGENT_UPDATED
+    CONFIG_APPLIED
+
+# What happened, before it becomes a Python object. The names are looked up when it does; objects that may change
+# meanwhile are owned by the record.
+cdef struct Record:
+    uint8_t kind
+    uint8_t flag
+    int32_t code
+    int32_t contact
+    int32_t agent
+    int32_t queue
+    int64_t seq
+    int64_t at
+    int64_t offer
+    int64_t a
+    int64_t b
+    PyObject *text
+    PyObject *data
+    PyObject *agent_client
+
+cdef class State:
+    cdef readonly int64_t seq
+    cdef readonly int64_t now
+    cdef readonly int64_t last_position
+    cdef Tables tables
+    cdef Lines lines
+    cdef IdleAgents idle
+    cdef Timers timers
+    cdef IntMap offers        # open offers, and those in conversation or wrap-up, to the agent's slot
+    cdef int64_t contact_seq
+    cdef int64_t offer_seq
+    cdef int64_t idle_seq
+    cdef int64_t live_contacts
+    cdef int64_t live_waiting
+    cdef int64_t agents_by_state[7]
+    cdef int64_t missed_offers_max
+    cdef int64_t max_contacts
+    cdef int64_t ended_contacts_kept
+    cdef int64_t classes_swept
+    cdef Record *records
+    cdef int64_t record_capacity
+    cdef int64_t record_count
+    cdef list materialised
+    cdef object configuration
+    cdef object skill_names   # frozenset of the configuration's
+    cdef dict skill_ids
+    cdef dict tenant_ids
+    cdef dict class_of        # (tenant, requirement) to class
+    cdef dict route_of        # (queue slot, requirement text of a contact) to (class, its own requirement)
+    cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
+    cdef dict agent_slots     # id to slot, in the order of the configuration
+    cdef dict contact_slots
+    cdef dict ended           # id to reason
+    cdef object ended_order   # deque of those ids, oldest first
+    cdef list queue_configs   # by slot, as are the following
+    cdef list queue_terms
+    cdef list agent_configs
+    cdef list agent_skills
+    cdef list agent_addresses
+    cdef list agent_clients
+    cdef list agent_pause_reasons
+    cdef list free_agents
+    cdef list free_queues
+    cdef list contact_ids
+    cdef list contact_clients
+    cdef list contact_attributes
+    cdef list contact_terms
+    cdef list free_contacts
+    cdef list ended_slots     # used again once their events are taken
+
+    cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL
+    cdef int _agent_changed(self, int32_t agent) except -1
+    cdef int _state(self, int32_t agent) noexcept
+    cdef int _materialise(self) except -1
+    cdef object _event(self, Record *record)
+    cdef object _queue_view(self, int32_t slot)
+    cdef object _agent_view(self, int32_t slot)
+    cdef object _contact_view(self, int32_t slot)
+    cdef str _agent_name(self, int32_t agent)
+    cdef void _release_slots(self)

@@ -1,0 +1,477 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The engine's state: its tables and names, the record of what happened, and the views that it shows.
+
+Nothing here decides anything. Events are kept as plain records while commands run and become Python objects only
+when they are taken, so a caller who wants none pays for none.
+"""
+
+cimport cython
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free
+
+from acd_core.containers cimport IntMap, reserve
+from acd_core.idle cimport IdleAgents
+from acd_core.lines cimport Lines
+from acd_core.tables cimport Tables
+from acd_core.timers cimport Timers
+from acd_core.types cimport (
+    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
+    CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT,
+    OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Queue,
+)
+
+from collections import deque
+
+from acd_core import events, requirement, views
+from acd_core.config import Config, seconds_of_ns, to_json
+from acd_core.events import Addressed
+
+cdef tuple REASON_NAMES = views.END_REASONS
+cdef tuple OUTCOME_NAMES = ("rejected", "timed_out", "withdrawn")
+cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer")
+cdef tuple STATE_NAMES = views.AGENT_STATES
+cdef tuple PRESENCE_NAMES = ("logged_out", "paused", "ready")
+cdef tuple ACTIVITY_NAMES = ("none", "offered", "busy", "wrapup", "cooldown")
+cdef tuple CONTACT_STATE_NAMES = ("", "queued", "offered", "connected", "wrapup")
+
+if len(REASON_NAMES) != END_REASONS or len(views.WAIT_BUCKETS_S) + 1 != WAIT_BUCKETS:
+    raise ImportError("types.pxd and views.py disagree; build the extension modules anew")
+
+
+cdef str _offer_id(int64_t number):
+    return f"o-{number}"
+
+
+cdef class State:
+    """What `Engine` works on; see there."""
+
+    def __cinit__(self):
+        self.tables = Tables()
+        self.lines = Lines(self.tables)
+        self.idle = IdleAgents(self.tables)
+        self.timers = Timers()
+        self.offers = IntMap()
+        self.materialised = []
+        self.skill_names = frozenset()
+        self.skill_ids = {}
+        self.tenant_ids = {}
+        self.class_of = {}
+        self.route_of = {}
+        self.queue_slots = {}
+        self.agent_slots = {}
+        self.contact_slots = {}
+        self.ended = {}
+        self.ended_order = deque()
+        self.queue_configs = []
+        self.queue_terms = []
+        self.agent_configs = []
+        self.agent_skills = []
+        self.agent_addresses = []
+        self.agent_clients = []
+        self.agent_pause_reasons = []
+        self.free_agents = []
+        self.free_queues = []
+        self.contact_ids = []
+        self.contact_clients = []
+        self.contact_attributes = []
+        self.contact_terms = []
+        self.free_contacts = []
+        self.ended_slots = []
+        self.configuration = Config()
+        self.missed_offers_max = self.configuration.settings.missed_offers_max
+        self.max_contacts = self.configuration.settings.max_contacts
+        self.ended_contacts_kept = self.configuration.settings.ended_contacts_kept
+
+    def __dealloc__(self):
+        cdef int64_t index
+        for index in range(self.record_count):
+            Py_XDECREF(self.records[index].text)
+            Py_XDECREF(self.records[index].data)
+            Py_XDECREF(self.records[index].agent_client)
+        free(self.records)
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL:
+        """A new record with the next sequence number, for the caller to complete at once."""
+        cdef Record *record
+        cdef object client
+        reserve(<void **>&self.records, &self.record_capacity, self.record_count + 1, sizeof(Record))
+        record = &self.records[self.record_count]
+        self.record_count += 1
+        self.seq += 1
+        record.kind = kind
+        record.flag = 0
+        record.code = 0
+        record.contact = contact
+        record.agent = agent
+        record.queue = queue
+        record.seq = self.seq
+        record.at = self.now
+        record.offer = 0
+        record.a = 0
+        record.b = 0
+        record.text = NULL
+        record.data = NULL
+        record.agent_client = NULL
+        if agent != NONE:
+            client = self.agent_clients[agent]
+            Py_INCREF(client)
+            record.agent_client = <PyObject *>client
+        return record
+
+    cdef int _agent_changed(self, int32_t agent) except -1:
+        """Record the state that an agent is in now."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef Record *record = self._record(AGENT_CHANGED, NONE, agent, NONE)
+        cdef object reason = ""
+        record.code = self._state(agent)
+        record.flag = row.logging_out
+        record.a = self.timers.nodes[row.timer].key - self.now if row.timer != NONE else NONE
+        if row.presence == PAUSED:
+            reason = self.agent_pause_reasons[agent]
+        elif row.activity == ACTIVITY_COOLDOWN:
+            reason = CAUSE_NAMES[row.cooldown_cause]
+        Py_INCREF(reason)
+        record.text = <PyObject *>reason
+        return 0
+
+    cdef int _state(self, int32_t agent) noexcept:
+        """Index into events.AgentState of what the agent is seen to do."""
+        cdef Agent *row = &self.tables.agents[agent]
+        return row.presence if row.activity == ACTIVITY_NONE else 2 + row.activity
+
+    def take_events(self):
+        """See `Machine.take_events`."""
+        cdef list taken
+        self._materialise()
+        taken = self.materialised
+        self.materialised = []
+        self._release_slots()
+        return taken
+
+    def discard_events(self):
+        """Forget the events since the last call, unseen. Returns how many there were."""
+        cdef int64_t index, count = self.record_count + len(self.materialised)
+        for index in range(self.record_count):
+            Py_XDECREF(self.records[index].text)
+            Py_XDECREF(self.records[index].data)
+            Py_XDECREF(self.records[index].agent_client)
+        self.record_count = 0
+        self.materialised.clear()
+        self._release_slots()
+        return count
+
+    cdef void _release_slots(self):
+        """Rows of ended contacts can be used again, now that no record names them."""
+        cdef int32_t slot
+        for slot in self.ended_slots:
+            self.contact_ids[slot] = None
+            self.contact_clients[slot] = None
+            self.contact_attributes[slot] = None
+            self.contact_terms[slot] = None
+        self.free_contacts.extend(self.ended_slots)
+        self.ended_slots.clear()
+
+    cdef int _materialise(self) except -1:
+        """Turn the records into events."""
+        cdef int64_t index
+        cdef Record *record
+        cdef object contact_client, agent_client
+        for index in range(self.record_count):
+            record = &self.records[index]
+            contact_client = self.contact_clients[record.contact] if record.contact != NONE else ""
+            agent_client = <object>record.agent_client if record.agent_client != NULL else ""
+            self.materialised.append(Addressed(self._event(record), contact_client, agent_client))
+            Py_XDECREF(record.text)
+            Py_XDECREF(record.data)
+            Py_XDECREF(record.agent_client)
+            record.text = NULL
+            record.data = NULL
+            record.agent_client = NULL
+        self.record_count = 0
+        return 0
+
+    cdef str _agent_name(self, int32_t agent):
+        return self.agent_configs[agent].agent if agent != NONE else ""
+
+    cdef object _event(self, Record *record):
+        cdef int kind = record.kind
+        cdef str contact = self.contact_ids[record.contact] if record.contact != NONE else ""
+        cdef str agent = self._agent_name(record.agent)
+        cdef object queue = self.queue_configs[record.queue] if record.queue != NONE else None
+        if kind == AGENT_CHANGED:
+            if record.a == NONE:
+                return events.AgentChanged(
+                    seq=record.seq, at=record.at, agent=agent, state=STATE_NAMES[record.code],
+                    reason=<object>record.text, logging_out=bool(record.flag),
+                )
+            return events.AgentChanged(
+                seq=record.seq, at=record.at, agent=agent, state=STATE_NAMES[record.code],
+                reason=<object>record.text, expires_in=seconds_of_ns(record.a), logging_out=bool(record.flag),
+            )
+        if kind == CONTACT_QUEUED_EVENT:
+            return events.ContactQueued(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
+                priority=record.code, position=record.a,
+            )
+        if kind == CONTACT_OFFERED_EVENT:
+            return events.ContactOffered(
+                seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, tenant=queue.tenant,
+                queue=queue.name, agent=agent, address=<object>record.text, expires_in=seconds_of_ns(record.a),
+                wait=seconds_of_ns(record.b), attributes=<object>record.data,
+            )
+        if kind == OFFER_ENDED:
+            return events.OfferEnded(
+                seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, agent=agent,
+                outcome=OUTCOME_NAMES[record.code], cause=<object>record.text,
+            )
+        if kind == CONTACT_CONNECTED_EVENT:
+            return events.ContactConnected(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                offer=_offer_id(record.offer), wait=seconds_of_ns(record.a),
+            )
+        if kind == CONTACT_HELD:
+            return events.ContactHeld(seq=record.seq, at=record.at, contact=contact, agent=agent)
+        if kind == CONTACT_RESUMED:
+            return events.ContactResumed(seq=record.seq, at=record.at, contact=contact, agent=agent)
+        if kind == CONTACT_UPDATED:
+            return events.ContactUpdated(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
+                priority=record.code,
+            )
+        if kind == CONTACT_WRAPUP_EVENT:
+            return events.ContactWrapup(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                reason=REASON_NAMES[record.code], talk=seconds_of_ns(record.a), expires_in=seconds_of_ns(record.b),
+            )
+        if kind == CONTACT_ENDED:
+            return events.ContactEnded(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                reason=REASON_NAMES[record.code], wait=seconds_of_ns(record.a), talk=seconds_of_ns(record.b),
+            )
+        if kind == AGENT_UPDATED:
+            return events.AgentUpdated(seq=record.seq, at=record.at, agent=agent)
+        return events.ConfigApplied(
+            seq=record.seq, at=record.at, tenants=record.a, queues=record.b, agents=record.code
+        )
+
+    # -- views --------------------------------------------------------------------------------------------------
+
+    def config(self):
+        """See `Machine.config`."""
+        return self.configuration
+
+    def next_deadline(self):
+        """See `Machine.next_deadline`."""
+        return self.timers.next_deadline()
+
+    def domain(self):
+        """See `Machine.domain`."""
+        return views.DomainView(
+            now_ns=self.now,
+            seq=self.seq,
+            contacts=self.live_contacts,
+            waiting=self.live_waiting,
+            agents={name: self.agents_by_state[index] for index, name in enumerate(STATE_NAMES)},
+        )
+
+    def queue(self, str tenant, str queue):
+        """See `Machine.queue`."""
+        slot = self.queue_slots.get((tenant, queue))
+        return None if slot is None else self._queue_view(slot)
+
+    def queues(self):
+        """See `Machine.queues`."""
+        return [self._queue_view(slot) for slot in self.queue_slots.values()]
+
+    def agent(self, str agent):
+        """See `Machine.agent`."""
+        slot = self.agent_slots.get(agent)
+        return None if slot is None else self._agent_view(slot)
+
+    def agents(self):
+        """See `Machine.agents`."""
+        return [self._agent_view(slot) for slot in self.agent_slots.values()]
+
+    def contact(self, str contact):
+        """See `Machine.contact`."""
+        slot = self.contact_slots.get(contact)
+        return None if slot is None else self._contact_view(slot)
+
+    def contacts(self, str tenant="", str queue="", int64_t limit=0):
+        """See `Machine.contacts`."""
+        cdef list found = []
+        cdef int32_t slot
+        for slot in self.contact_slots.values():
+            config = self.queue_configs[self.tables.contacts[slot].queue]
+            if (not tenant or config.tenant == tenant) and (not queue or config.name == queue):
+                found.append((self.tables.contacts[slot].seq, slot))
+        found.sort()
+        if limit:
+            del found[limit:]
+        return [self._contact_view(slot) for _, slot in found]
+
+    def ended_reason(self, str contact):
+        """See `Machine.ended_reason`."""
+        reason = self.ended.get(contact)
+        return "" if reason is None else REASON_NAMES[reason]
+
+    cdef object _queue_view(self, int32_t slot):
+        cdef Queue *row = &self.tables.queues[slot]
+        config = self.queue_configs[slot]
+        return views.QueueView(
+            tenant=config.tenant,
+            queue=config.name,
+            waiting=row.waiting,
+            offered=row.offered,
+            connected=row.connected,
+            wrapup=row.wrapping_up,
+            oldest_ns=self.tables.contacts[row.head].enqueued if row.head != NONE else 0,
+            entered=row.entered,
+            answered=row.answered,
+            answered_in_target=row.answered_in_target,
+            abandoned_in_target=row.abandoned_in_target,
+            ended={REASON_NAMES[index]: row.ended[index] for index in range(<int>END_REASONS) if row.ended[index]},
+            offers=row.offers,
+            offers_rejected=row.failed[<int>OFFER_REJECTED],
+            offers_timed_out=row.failed[<int>OFFER_TIMED_OUT],
+            offers_withdrawn=row.failed[<int>OFFER_WITHDRAWN],
+            wait_ns=row.wait_ns,
+            talk_ns=row.talk_ns,
+            wait_histogram=tuple([row.histogram[index] for index in range(<int>WAIT_BUCKETS)]),
+        )
+
+    cdef object _agent_view(self, int32_t slot):
+        cdef Agent *row = &self.tables.agents[slot]
+        config = self.agent_configs[slot]
+        return views.AgentView(
+            agent=config.agent,
+            address=self.agent_addresses[slot],
+            tenants=config.tenants,
+            skills=dict(sorted(self.agent_skills[slot].items())),
+            client=self.agent_clients[slot],
+            presence=PRESENCE_NAMES[row.presence],
+            activity=ACTIVITY_NAMES[row.activity],
+            pause_reason=self.agent_pause_reasons[slot],
+            cooldown_cause=CAUSE_NAMES[row.cooldown_cause],
+            logging_out=bool(row.logging_out),
+            contact=self.contact_ids[row.contact] if row.contact != NONE else "",
+            offer=_offer_id(row.offer) if row.offer else "",
+            idle_seq=row.idle_seq,
+            missed=row.missed,
+            since_ns=row.since,
+            deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
+            timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            answered=row.answered,
+            missed_total=row.missed_total,
+            rejected_total=row.rejected_total,
+            talk_ns=row.talk_ns,
+        )
+
+    cdef object _contact_view(self, int32_t slot):
+        cdef Contact *row = &self.tables.contacts[slot]
+        config = self.queue_configs[row.queue]
+        return views.ContactView(
+            contact=self.contact_ids[slot],
+            tenant=config.tenant,
+            queue=config.name,
+            client=self.contact_clients[slot],
+            state=CONTACT_STATE_NAMES[row.state],
+            seq=row.seq,
+            priority=row.priority,
+            require=requirement.describe(
+                requirement.merge(self.queue_terms[row.queue], self.contact_terms[slot])
+            ),
+            attributes=self.contact_attributes[slot],
+            enqueued_ns=row.enqueued,
+            key_ns=self.tables.nodes[slot].key,
+            connected_ns=row.connected,
+            completed_ns=row.completed,
+            held=bool(row.held),
+            agent=self._agent_name(row.agent),
+            offer=_offer_id(self.tables.agents[row.agent].offer) if row.agent != NONE else "",
+            end_reason=REASON_NAMES[row.end_reason] if row.state == CONTACT_WRAPUP else "",
+            deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
+            timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            wait_expired=bool(row.wait_expired),
+        )
+
+    # -- proof --------------------------------------------------------------------------------------------------
+
+    def digest(self):
+        """See `Machine.digest`."""
+        counters = [self.seq, self.contact_seq, self.offer_seq, self.idle_seq, self.timers.seq]
+        ended = [(contact, REASON_NAMES[reason]) for contact, reason in self.ended.items()]
+        return views.digest(
+            [counters, to_json(self.configuration), self.queues(), self.agents(), self.contacts(), ended]
+        )
+
+    def check(self):
+        """See `Machine.check`."""
+        cdef int32_t slot, agent, other, line
+        cdef Contact *contact
+        cdef Agent *row
+        cdef Queue *queue
+        waiting = 0
+        by_queue = {}
+        for name, slot in self.contact_slots.items():
+            contact = &self.tables.contacts[slot]
+            by_queue.setdefault(contact.queue, []).append(contact.state)
+            if contact.state == CONTACT_QUEUED:
+                waiting += 1
+                if not (contact.agent == NONE):
+                    raise AssertionError(f"{name} waits and has an agent")
+                owner = self.lines.lines[contact.line].owner
+                for agent in self.agent_slots.values():
+                    row = &self.tables.agents[agent]
+                    free_now = row.presence == READY and row.activity == ACTIVITY_NONE
+                    if free_now and self.tables.eligible(agent, owner):
+                        raise AssertionError(f"{name} waits for {agent}, who is free")
+                if not (self.lines.first(contact.line) != NONE):
+                    raise AssertionError(f"the line of {name} is empty")
+                if not (self.tables.classes[owner].head_position != NONE):
+                    raise AssertionError(f"the class of {name} has no packed head")
+            else:
+                if not (contact.agent != NONE):
+                    raise AssertionError(f"{name} has no agent")
+                if not (self.tables.agents[contact.agent].contact == slot):
+                    raise AssertionError(f"{name} and its agent disagree")
+        if not (waiting == self.live_waiting):
+            raise AssertionError(f"{waiting} wait, {self.live_waiting} are counted")
+        if not (len(self.contact_slots) == self.live_contacts):
+            raise AssertionError("live contacts are miscounted")
+        states = [0] * len(STATE_NAMES)
+        for name, slot in self.agent_slots.items():
+            row = &self.tables.agents[slot]
+            states[self._state(slot)] += 1
+            holds = row.activity in (ACTIVITY_OFFERED, ACTIVITY_BUSY, ACTIVITY_WRAPUP)
+            if not ((row.contact != NONE) == holds):
+                raise AssertionError(f"{name} holds a contact in {ACTIVITY_NAMES[row.activity]}")
+            transient = row.activity in (ACTIVITY_OFFERED, ACTIVITY_WRAPUP, ACTIVITY_COOLDOWN)
+            if not ((row.timer != NONE) == transient):
+                raise AssertionError(f"{name} has no deadline in {ACTIVITY_NAMES[row.activity]}")
+            free_now = row.presence == READY and row.activity == ACTIVITY_NONE
+            if not ((row.idle_seq != 0) == (free_now or row.activity == ACTIVITY_OFFERED)):
+                raise AssertionError(f"idle_seq of {name}")
+            if not ((row.offer != 0) == holds):
+                raise AssertionError(f"{name} has an offer in {ACTIVITY_NAMES[row.activity]}")
+            if row.offer:
+                if not (self.offers.get(row.offer) == slot):
+                    raise AssertionError(f"the offer to {name} is not found")
+        if not (states == [self.agents_by_state[index] for index in range(7)]):
+            raise AssertionError("agents are miscounted by state")
+        for name, slot in self.queue_slots.items():
+            queue = &self.tables.queues[slot]
+            held = by_queue.get(slot, [])
+            counted = (queue.waiting, queue.offered, queue.connected, queue.wrapping_up)
+            there = tuple([held.count(state) for state in (CONTACT_QUEUED, CONTACT_OFFERED, CONTACT_CONNECTED,
+                                                           CONTACT_WRAPUP)])
+            if not (counted == there):
+                raise AssertionError(f"{name}: {there} are there, {counted} counted")
+            ended = sum([queue.ended[index] for index in range(<int>END_REASONS)])
+            if not (queue.entered == len(held) + ended):
+                raise AssertionError(f"the sums of {name} do not close")
+            if not (sum([queue.by_priority[index] for index in range(101)]) == queue.waiting):
+                raise AssertionError(f"{name}: priorities")

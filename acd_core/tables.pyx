@@ -1,0 +1,185 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The rows of agents, contacts, queues and requirement classes, and who is eligible for what.
+
+Rows are plain structs in growing arrays, addressed by slot. A slot is used again, so whoever keeps one beyond a
+command must know that its row still lives. Names, attributes and other Python objects are the engine's matter.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from acd_core.containers cimport reserve
+from acd_core.types cimport ANY_SKILL, NONE, Agent, Class, Contact, Node, Queue, Term
+
+
+@cython.final
+cdef class Tables:
+    """All rows of one engine."""
+
+    def __dealloc__(self):
+        free(self.agents)
+        free(self.contacts)
+        free(self.nodes)
+        free(self.queues)
+        free(self.classes)
+        free(self.terms)
+        free(self.agent_skills)
+        free(self.agent_tenants)
+
+    cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
+        """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
+        cdef Term *held = self.agent_skills + self.agents[agent].skills
+        cdef int32_t index
+        for index in range(self.agents[agent].skill_count):
+            if held[index].skill == skill:
+                return held[index].level
+        return 0
+
+    cdef bint serves(self, int32_t agent, int32_t tenant) noexcept nogil:
+        """Whether the agent answers contacts of this tenant."""
+        cdef int32_t *served = self.agent_tenants + self.agents[agent].tenants
+        cdef int32_t index
+        if self.agents[agent].all_tenants:
+            return True
+        for index in range(self.agents[agent].tenant_count):
+            if served[index] == tenant:
+                return True
+        return False
+
+    cdef bint eligible(self, int32_t agent, int32_t owner) noexcept nogil:
+        """Whether the agent meets everything that a class asks, free or not."""
+        cdef Class *wanted = &self.classes[owner]
+        cdef Term *terms = self.terms + wanted.terms
+        cdef int32_t index
+        if wanted.signature & ~self.agents[agent].signature:
+            return False
+        for index in range(wanted.term_count):
+            if self.level_of(agent, terms[index].skill) < terms[index].level:
+                return False
+        return self.serves(agent, wanted.tenant)
+
+    cdef int64_t skill_sum(self, int32_t agent, int32_t owner) noexcept nogil:
+        """Sum of the agent's levels in the skills that a class asks."""
+        cdef Class *wanted = &self.classes[owner]
+        cdef Term *terms = self.terms + wanted.terms
+        cdef int64_t total = 0
+        cdef int32_t index
+        for index in range(wanted.term_count):
+            if terms[index].skill != ANY_SKILL:
+                total += self.level_of(agent, terms[index].skill)
+        return total
+
+    cdef int32_t new_agent(self) except -1:
+        """A row for one more agent."""
+        cdef int32_t slot = self.agent_count
+        reserve(<void **>&self.agents, &self.agent_capacity, slot + 1, sizeof(Agent))
+        self.agent_count += 1
+        self.clear_agent(slot)
+        return slot
+
+    cdef int32_t new_contact(self) except -1:
+        """A row at the end of the contacts' table. The engine hands used rows out again before it asks for this."""
+        cdef int32_t slot = self.contact_count
+        reserve(<void **>&self.contacts, &self.contact_capacity, slot + 1, sizeof(Contact))
+        reserve(<void **>&self.nodes, &self.node_capacity, slot + 1, sizeof(Node))
+        self.contact_count += 1
+        return slot
+
+    cdef int32_t new_queue(self) except -1:
+        """A row for one more queue."""
+        cdef int32_t slot = self.queue_count
+        reserve(<void **>&self.queues, &self.queue_capacity, slot + 1, sizeof(Queue))
+        self.queue_count += 1
+        self.clear_queue(slot)
+        return slot
+
+    cdef int set_skills(self, int32_t agent, list skills) except -1:
+        """Give an agent these `(skill, level)` pairs; ANY_SKILL is added. If they need more room than he has, the
+        old ones leave a gap until the next configuration, which starts the table afresh.
+        """
+        cdef Agent *row = &self.agents[agent]
+        cdef int64_t start
+        cdef int32_t index, count = <int32_t>len(skills) + 1
+        if count > row.skill_room:
+            reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, self.agent_skill_count + count,
+                    sizeof(Term))
+            row.skills = <int32_t>self.agent_skill_count
+            row.skill_room = count
+            self.agent_skill_count += count
+        start = row.skills
+        row.skill_count = count
+        row.signature = 0
+        self.agent_skills[start].skill = ANY_SKILL
+        self.agent_skills[start].level = 1
+        for index in range(1, count):
+            self.agent_skills[start + index].skill = skills[index - 1][0]
+            self.agent_skills[start + index].level = skills[index - 1][1]
+            row.signature |= signature_of(self.agent_skills[start + index].skill)
+        return 0
+
+    cdef int set_tenants(self, int32_t agent, list tenants) except -1:
+        """Give an agent these tenants; none means all."""
+        cdef Agent *row = &self.agents[agent]
+        cdef int32_t index, count = <int32_t>len(tenants)
+        reserve(<void **>&self.agent_tenants, &self.agent_tenant_capacity, self.agent_tenant_count + count,
+                sizeof(int32_t))
+        row.all_tenants = count == 0
+        row.tenants = <int32_t>self.agent_tenant_count
+        row.tenant_count = count
+        for index in range(count):
+            self.agent_tenants[row.tenants + index] = tenants[index]
+        self.agent_tenant_count += count
+        return 0
+
+    cdef int32_t new_class(self, int32_t tenant, tuple terms) except -1:
+        """A class that asks `terms`, pairs of `(skill, level)`, of agents who serve `tenant`."""
+        cdef int32_t slot = self.class_count, index, count = <int32_t>len(terms)
+        cdef Class *row
+        cdef Term *term
+        reserve(<void **>&self.classes, &self.class_capacity, slot + 1, sizeof(Class))
+        reserve(<void **>&self.terms, &self.term_capacity, self.term_count + count, sizeof(Term))
+        row = &self.classes[slot]
+        row.tenant = tenant
+        row.terms = <int32_t>self.term_count
+        row.term_count = count
+        row.index_skill = ANY_SKILL
+        row.next_in_skill = NONE
+        row.signature = 0
+        row.lines = NONE
+        row.head_line = NONE
+        row.head_position = NONE
+        row.cursor = 0
+        row.ranking = NONE
+        for index in range(count):
+            term = &self.terms[self.term_count + index]
+            term.skill = terms[index][0]
+            term.level = terms[index][1]
+            row.signature |= signature_of(term.skill)
+        self.term_count += count
+        self.class_count += 1
+        return slot
+
+    cdef void clear_agent(self, int32_t slot) noexcept nogil:
+        """Make a used row like a new one."""
+        memset(&self.agents[slot], 0, sizeof(Agent))
+        self.agents[slot].contact = NONE
+        self.agents[slot].timer = NONE
+
+    cdef void clear_queue(self, int32_t slot) noexcept nogil:
+        """Make a used row like a new one."""
+        memset(&self.queues[slot], 0, sizeof(Queue))
+        self.queues[slot].head = NONE
+        self.queues[slot].tail = NONE
+
+    cdef void clear_classes(self) noexcept nogil:
+        """Forget all classes, and what the agents can do, for both to be entered anew."""
+        cdef int32_t agent
+        self.class_count = 0
+        self.term_count = 0
+        self.agent_skill_count = 0
+        self.agent_tenant_count = 0
+        for agent in range(self.agent_count):
+            self.agents[agent].skill_count = 0
+            self.agents[agent].skill_room = 0

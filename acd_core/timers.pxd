@@ -1,0 +1,42 @@
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from acd_core.containers cimport IntMap
+from acd_core.types cimport Node
+
+cdef struct Owner:
+    int32_t slot              # of the contact or agent; the next free timer while not set
+    int32_t lane              # NONE: the timer is in the heap of irregular ones
+    uint8_t is_agent
+
+cdef struct Lane:
+    int32_t head
+    int32_t tail
+    int32_t position          # in Timers.order; NONE while empty
+    int64_t duration
+
+cdef class Timers:
+    cdef Node *nodes
+    cdef Owner *owners
+    cdef int64_t node_capacity
+    cdef int64_t owner_capacity
+    cdef int64_t created
+    cdef int32_t free_timer
+    cdef readonly int64_t seq
+    cdef Lane *lanes
+    cdef int64_t lane_capacity
+    cdef int32_t lane_count
+    cdef IntMap lane_of
+    cdef int32_t *order       # binary heap of the lanes that are not empty, by their first deadline
+    cdef int64_t order_capacity
+    cdef int32_t order_count
+    cdef int32_t irregular
+
+    cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, bint is_agent) except -2
+    cdef void cancel(self, int32_t timer) noexcept nogil
+    cdef int32_t first(self) noexcept nogil
+    cdef int64_t next_deadline(self) noexcept nogil
+    cdef int32_t _lane(self, int64_t duration) except -2
+    cdef int _forget_empty_lanes(self) except -1
+    cdef bint _lane_before(self, int32_t a, int32_t b) noexcept nogil
+    cdef void _place(self, int32_t lane, int32_t position) noexcept nogil
+    cdef void _lane_moved(self, int32_t position) noexcept nogil
+    cdef void _lane_empty(self, int32_t lane) noexcept nogil

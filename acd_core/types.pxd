@@ -1,0 +1,199 @@
+# What all compiled modules share: the engine's enums and row structs. Slots are indexes into the tables of
+# tables.pyx; -1 means none. Times are nanoseconds, counters and sequence numbers are 64 bits wide.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+cdef enum:
+    NONE = -1
+    PRIORITIES = 101          # priorities 0..100
+    WAIT_BUCKETS = 18         # len(views.WAIT_BUCKETS_S) + 1
+    HEAD_TERMS = 4            # terms of a requirement that fit into a packed head
+    ANY_SKILL = 0             # a skill that every agent has, so that every requirement has one
+
+cdef enum ContactState:
+    CONTACT_FREE = 0          # the slot is not in use
+    CONTACT_QUEUED = 1
+    CONTACT_OFFERED = 2
+    CONTACT_CONNECTED = 3
+    CONTACT_WRAPUP = 4
+
+cdef enum Presence:
+    LOGGED_OUT = 0
+    PAUSED = 1
+    READY = 2
+
+cdef enum Activity:
+    ACTIVITY_NONE = 0
+    ACTIVITY_OFFERED = 1
+    ACTIVITY_BUSY = 2
+    ACTIVITY_WRAPUP = 3
+    ACTIVITY_COOLDOWN = 4
+
+cdef enum Strategy:
+    LONGEST_IDLE = 0
+    MOST_SKILLED = 1
+
+# In the order of events.EndReason, plus one for "not ended".
+cdef enum EndReason:
+    COMPLETED_AGENT = 0
+    COMPLETED_CALLER = 1
+    TRANSFERRED = 2
+    ABANDONED = 3
+    MAX_WAIT = 4
+    NO_AGENTS = 5
+    QUEUE_FULL = 6
+    DIVERTED = 7
+    WITHDRAWN = 8
+    CALLBACK_DONE = 9
+    LOST = 10
+    FAILED = 11
+    END_REASONS = 12
+
+# In the order of events.OfferOutcome.
+cdef enum OfferOutcome:
+    OFFER_REJECTED = 0
+    OFFER_TIMED_OUT = 1
+    OFFER_WITHDRAWN = 2
+
+cdef enum CooldownCause:
+    CAUSE_NONE = 0
+    CAUSE_REJECTED = 1
+    CAUSE_NO_ANSWER = 2
+
+cdef enum Held:
+    HELD_NOWHERE = 0
+    HELD_FIFO = 1
+    HELD_HEAP = 2
+
+# A node of a pairing heap or of a list; which of the two is known to the owner.
+cdef struct Node:
+    int64_t key
+    int64_t seq
+    int32_t child
+    int32_t prev              # in a heap: the left sibling, or the parent of a first child
+    int32_t next
+
+cdef struct Contact:
+    uint8_t state
+    uint8_t held
+    uint8_t wait_expired
+    uint8_t priority
+    uint8_t end_reason
+    uint8_t where             # Held: in which half of its line its node is
+    int32_t queue
+    int32_t line
+    int32_t agent
+    int32_t timer
+    int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
+    int32_t queue_next
+    int64_t seq
+    int64_t enqueued
+    int64_t connected
+    int64_t completed
+
+cdef struct Agent:
+    uint8_t presence
+    uint8_t activity
+    uint8_t cooldown_cause
+    uint8_t logging_out
+    uint8_t all_tenants
+    uint32_t signature        # Bloom bits of his skills, to reject at a glance
+    int32_t contact
+    int32_t timer
+    int32_t skills            # offset into Tables.agent_skills; the first is ANY_SKILL
+    int32_t skill_count
+    int32_t skill_room        # how many skills fit at that offset
+    int32_t tenants           # offset into Tables.agent_tenants
+    int32_t tenant_count
+    int32_t missed
+    int32_t missed_max
+    int64_t offer
+    int64_t idle_seq          # 0 unless free or being rung
+    int64_t since
+    int64_t answered
+    int64_t missed_total
+    int64_t rejected_total
+    int64_t talk_ns
+
+# A skill at a level: of an agent, or the least one that a requirement asks.
+cdef struct Term:
+    int32_t skill
+    int32_t level
+
+cdef struct Queue:
+    int32_t tenant
+    int32_t base_class        # class of its contacts that ask nothing themselves
+    uint8_t strategy
+    int32_t priority
+    int64_t priority_step
+    int64_t offer_timeout
+    int64_t wrapup
+    int64_t reject_cooldown
+    int64_t no_answer_cooldown
+    int64_t max_waiting
+    int64_t max_wait
+    int64_t max_talk
+    int64_t service_level
+    int32_t head              # of the contacts that wait or are offered, in order of arrival
+    int32_t tail
+    int64_t waiting
+    int64_t offered
+    int64_t connected
+    int64_t wrapping_up
+    int64_t entered
+    int64_t answered
+    int64_t answered_in_target
+    int64_t abandoned_in_target
+    int64_t offers
+    int64_t failed[3]
+    int64_t ended[12]
+    int64_t wait_ns
+    int64_t talk_ns
+    int64_t histogram[18]
+    int32_t by_priority[101]  # waiting contacts by priority
+
+# A requirement together with a tenant: all contacts that any agent either can serve all or none of.
+cdef struct Class:
+    int32_t tenant
+    int32_t terms             # offset into Tables.terms
+    int32_t term_count
+    int32_t index_skill       # the skill of its terms that the fewest agents have
+    int32_t next_in_skill     # next class with that index skill
+    uint32_t signature
+    int32_t lines             # first of its lines
+    int32_t head_line         # the line with the first contact; NONE when nobody waits
+    int32_t head_position     # of its packed head in the skill's array; NONE when nobody waits
+    int32_t cursor            # idle entries before it are known not to qualify (longest_idle)
+    int32_t ranking           # slot of its ranking of idle agents (most_skilled); NONE until asked for
+
+# Contacts of one class with the same head start: a FIFO, since their keys arrive in order, and a heap for those
+# that come back, or come in late.
+cdef struct Line:
+    int64_t head_start
+    int32_t owner             # the class
+    int32_t next_in_class
+    int32_t fifo_head
+    int32_t fifo_tail
+    int32_t heap
+
+# The values of refusals.Outcome that the engine gives.
+cdef enum Answer:
+    OK = 0
+    DUPLICATE = 1
+    TENANT_UNKNOWN = 101
+    QUEUE_UNKNOWN = 102
+    AGENT_UNKNOWN = 103
+    CONTACT_UNKNOWN = 104
+    OFFER_UNKNOWN = 105
+    SKILL_UNKNOWN = 106
+    OFFER_GONE = 201
+    CONTACT_NOT_CONNECTED = 202
+    CONTACT_NOT_WAITING = 203
+    CONTACT_EXISTS = 204
+    AGENT_LOGGED_OUT = 205
+    AGENT_NOT_IN_WRAPUP = 206
+    AGENT_IN_USE = 207
+    QUEUE_IN_USE = 208
+    REQUIREMENT_INVALID = 301
+    CONFIG_INVALID = 302
+    TOO_MANY_CONTACTS = 401

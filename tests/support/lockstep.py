@@ -1,0 +1,54 @@
+"""Model and engine side by side: every outcome, every event and the whole state must agree."""
+
+from acd_core import Engine
+from acd_core.commands import Command
+from acd_core.events import Addressed
+from acd_core.model import Model
+
+
+class Lockstep:
+    """Drives both machines with the same calls and fails at the first difference."""
+
+    def __init__(self) -> None:
+        self.model = Model()
+        self.engine = Engine()
+        self.steps = 0
+
+    def step(self, now: int, client: str, command: Command | None) -> list[Addressed]:
+        """One command, or only time when it is None. Gives the events of it."""
+        self.steps += 1
+        where = f"step {self.steps}: {command!r} at {now}"
+        if command is None:
+            self.model.advance(now)
+            self.engine.advance(now)
+        else:
+            expected = command.apply(self.model, now, client)
+            got = command.apply(self.engine, now, client)
+            assert got == expected, f"{where}: the model answers {expected!r}, the engine {got}"
+        events = self.model.take_events()
+        got_events = self.engine.take_events()
+        for mine, theirs in zip(events, got_events, strict=False):
+            assert mine == theirs, f"{where}:\n model  {mine}\n engine {theirs}"
+        assert len(events) == len(got_events), f"{where}: model {events}\nengine {got_events}"
+        assert self.engine.seq == self.model.seq, where
+        assert self.engine.now == self.model.now, where
+        assert self.engine.last_position == self.model.last_position, where
+        assert self.engine.next_deadline() == self.model.next_deadline(), where
+        return events
+
+    def compare(self) -> None:
+        """Compare the whole states, part by part so that a difference is named, and check the invariants."""
+        where = f"after step {self.steps}"
+        for part in ("domain", "queues", "agents", "contacts"):
+            for mine, theirs in _pairs(getattr(self.model, part)(), getattr(self.engine, part)()):
+                assert mine == theirs, f"{where}: {part}:\n model  {mine}\n engine {theirs}"
+        assert self.engine.digest() == self.model.digest(), where
+        self.model.check()
+        self.engine.check()
+
+
+def _pairs(mine: object, theirs: object) -> list[tuple[object, object]]:
+    if isinstance(mine, list) and isinstance(theirs, list):
+        assert len(mine) == len(theirs)
+        return list(zip(mine, theirs, strict=True))
+    return [(mine, theirs)]

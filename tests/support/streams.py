@@ -1,0 +1,235 @@
+"""Random configurations and command streams for the core, by seed.
+
+The numbers are small on purpose: few names, few levels, short times, tight limits, so that every edge is met all
+the time.
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+from acd_core.commands import (
+    AgentLogin,
+    AgentLogout,
+    AgentPause,
+    AgentReady,
+    AgentUpdate,
+    AgentWrapupDone,
+    Command,
+    ConfigApply,
+    ContactAbandon,
+    ContactComplete,
+    ContactEnqueue,
+    ContactHold,
+    ContactUnhold,
+    ContactUpdate,
+    ContactWithdraw,
+    OfferAccept,
+    OfferReject,
+)
+from acd_core.config import Agent, Config, Queue, Settings, Tenant
+from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
+
+NS_PER_MS = 1_000_000
+SKILLS = ("billing", "english", "spanish", "sales")
+TENANTS = ("acme", "bolt", "corp")
+CLIENTS = ("pbx-1", "pbx-2")
+
+
+def random_requirement(rng: Random, names: tuple[str, ...] = SKILLS) -> str:
+    terms = [
+        rng.choice((skill, f"{skill}>={rng.choice((1, 2, 3, 50))}"))
+        for skill in rng.sample(names, rng.choice((0, 0, 1, 1, 2, 3)))
+    ]
+    return rng.choice((" & ", " and ")).join(terms)
+
+
+def random_config(rng: Random, size: int) -> Config:
+    """A valid configuration with about `size` agents and a handful of queues."""
+    tenants = TENANTS[: rng.randint(1, 3)]
+    queues = tuple(
+        Queue(
+            tenant=tenant,
+            name=name,
+            require=random_requirement(rng),
+            strategy=rng.choice(("longest_idle", "most_skilled")),
+            priority=rng.choice((0, 0, 1, 5)),
+            priority_step_s=rng.choice((0, 0.001, 1, 5, 60)),
+            offer_timeout_s=rng.choice((0.5, 1, 2, 20, 20)),
+            wrapup_s=rng.choice((0, 0, 0.5, 3)),
+            reject_cooldown_s=rng.choice((0, 1, 5)),
+            no_answer_cooldown_s=rng.choice((0, 1, 5)),
+            max_waiting=rng.choice((0, 0, 1, 3, 10)),
+            max_wait_s=rng.choice((0, 2, 5, 30)),
+            max_talk_s=rng.choice((3, 30, 3600)),
+            service_level_s=rng.choice((0, 1, 20)),
+        )
+        for tenant in tenants
+        for name in ("support", "sales", "info")[: rng.randint(1, 3)]
+    )
+    agents = tuple(
+        Agent(
+            agent=f"a-{number}",
+            address=rng.choice(("", f"PJSIP/{number}")),
+            tenants=tuple(rng.sample(tenants, rng.randint(0, len(tenants)))),
+            skills={skill: rng.choice((1, 2, 3, 50, 100)) for skill in rng.sample(SKILLS, rng.randint(0, len(SKILLS)))},
+            missed_offers_max=rng.choice((None, None, 0, 1, 2)),
+        )
+        for number in range(size)
+    )
+    return Config(
+        settings=Settings(
+            missed_offers_max=rng.choice((0, 1, 3)),
+            max_contacts=rng.choice((5, 30, 1000)),
+            ended_contacts_kept=rng.choice((0, 3, 50)),
+        ),
+        skills=SKILLS,
+        tenants=tuple(Tenant(name) for name in tenants),
+        queues=queues,
+        agents=agents,
+    )
+
+
+class Stream:
+    """An endless stream of `(time, client, command)`; a command of None stands for time passing only."""
+
+    def __init__(self, seed: int, agents: int = 8) -> None:
+        self.rng = Random(seed)
+        self.agents = agents
+        self.now = 1_700_000_000_000_000_000
+        self.contact_number = 0
+        self.latest_offer = 0
+        self.open_offers: list[str] = []
+        self.talking: list[str] = []
+        self.load = self.rng.choice((0.5, 1.0, 2.0))
+
+    def __iter__(self) -> Iterator[tuple[int, str, Command | None]]:
+        yield self.now, "operator", ConfigApply(config=random_config(self.rng, self.agents))
+        for number in range(self.agents):
+            yield self.now, self._client(), AgentLogin(agent=f"a-{number}", ready=self.rng.random() < 0.7)
+        while True:
+            self.now += self._pause()
+            yield self.now, self._client(), self._command()
+
+    def note(self, events: list[Addressed]) -> None:
+        """Learn from the machine's events what can sensibly be answered."""
+        for event, _, _ in events:
+            if isinstance(event, ContactOffered):
+                self.latest_offer += 1
+                self.open_offers.append(event.offer)
+            elif isinstance(event, OfferEnded):
+                self.open_offers.remove(event.offer)
+            elif isinstance(event, ContactConnected):
+                self.open_offers.remove(event.offer)
+                self.talking.append(event.contact)
+            elif isinstance(event, ContactEnded) and event.contact in self.talking:
+                self.talking.remove(event.contact)
+
+    def _pause(self) -> int:
+        rng = self.rng
+        if rng.random() < 0.3:
+            return 0
+        if rng.random() < 0.003:
+            return rng.randint(1, 100_000) * NS_PER_MS
+        return rng.choice((1, 500_000, *(ms * NS_PER_MS for ms in (1, 10, 50, 100, 250, 1000))))
+
+    def _client(self) -> str:
+        return self.rng.choice(CLIENTS)
+
+    def _contact(self) -> str:
+        return f"c-{max(0, self.contact_number - int(self.rng.expovariate(0.15)))}"
+
+    def _offer(self) -> str:
+        if self.rng.random() < 0.02:
+            return self.rng.choice(("o-0", "o-01", "x", "o-", "o-99999999999999999999", "o-\u0661", "o--1"))
+        if self.open_offers and self.rng.random() < 0.8:
+            return self.rng.choice(self.open_offers)
+        return f"o-{max(0, self.latest_offer - int(self.rng.expovariate(0.3)))}"
+
+    def _talking(self) -> str:
+        if self.talking and self.rng.random() < 0.8:
+            return self.rng.choice(self.talking)
+        return self._contact()
+
+    def _command(self) -> Command | None:
+        rng = self.rng
+        agent = f"a-{rng.randint(0, self.agents)}"
+        kinds = {
+            "enqueue": 22 * self.load,
+            "accept": 16,
+            "complete": 14,
+            "reject": 4,
+            "abandon": 3,
+            "withdraw": 1,
+            "update": 3,
+            "hold": 1,
+            "unhold": 1,
+            "login": 4,
+            "ready": 6,
+            "pause": 2,
+            "logout": 1.5,
+            "skills": 2,
+            "wrapup_done": 3,
+            "config": 0.3,
+            "nothing": 4,
+        }
+        match rng.choices(list(kinds), list(kinds.values()))[0]:
+            case "enqueue":
+                if rng.random() < 0.97:
+                    self.contact_number += 1
+                return ContactEnqueue(
+                    contact=f"c-{self.contact_number}",
+                    tenant=rng.choice(TENANTS),
+                    queue=rng.choice(("support", "sales", "info")),
+                    priority=rng.choice((0, 0, 0, 1, 2, 100)),
+                    require=self._own_requirement(),
+                    attributes=rng.choice(({}, {}, {"ani": "+34", "vip": True}, {"score": 0.25, "case": None})),
+                )
+            case "accept":
+                return OfferAccept(offer=self._offer())
+            case "complete":
+                return ContactComplete(
+                    contact=self._talking(), reason=rng.choice(("completed_agent", "completed_caller", "failed"))
+                )
+            case "reject":
+                return OfferReject(offer=self._offer(), cause=rng.choice(("", "busy")))
+            case "abandon":
+                return ContactAbandon(contact=self._contact())
+            case "withdraw":
+                return ContactWithdraw(contact=self._contact())
+            case "update":
+                return ContactUpdate(
+                    contact=self._contact(),
+                    priority=rng.choice((None, 0, 1, 7)),
+                    attributes=rng.choice((None, {}, {"note": "x"})),
+                )
+            case "hold":
+                return ContactHold(contact=self._talking())
+            case "unhold":
+                return ContactUnhold(contact=self._talking())
+            case "login":
+                return AgentLogin(agent=agent, address=rng.choice((None, "SIP/9")), ready=rng.random() < 0.7)
+            case "ready":
+                return AgentReady(agent=agent)
+            case "pause":
+                return AgentPause(agent=agent, reason=rng.choice(("", "lunch", "training")))
+            case "logout":
+                return AgentLogout(agent=agent)
+            case "skills":
+                skills = {skill: rng.choice((1, 2, 3, 50)) for skill in rng.sample(SKILLS, rng.randint(0, 4))}
+                if rng.random() < 0.05:
+                    skills["unknown"] = 1
+                return AgentUpdate(
+                    agent=agent, address=rng.choice((None, None, "SIP/1")), skills=rng.choice((None, skills, skills))
+                )
+            case "wrapup_done":
+                return AgentWrapupDone(agent=agent)
+            case "config":
+                return ConfigApply(config=random_config(rng, rng.choice((self.agents, self.agents, self.agents - 1))))
+        return None
+
+    def _own_requirement(self) -> str:
+        if self.rng.random() < 0.6:
+            return ""
+        if self.rng.random() < 0.03:
+            return self.rng.choice(("billing >", "unknown>=3", "billing>=0", "a b", "or"))
+        return random_requirement(self.rng)

@@ -9,11 +9,10 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import msgspec
-
 from acd_core import Config, Outcome
 from acd_core.commands import ConfigApply
-from acd_core.config import ConfigError, to_json, validate
+from acd_core.config import ConfigError, to_json
+from acd_core.toml import read_toml
 from acd_protocol.cli import listen_sentence
 from acd_protocol.framing import encode
 from server import answers
@@ -175,13 +174,15 @@ def note_end(sequencer: Sequencer) -> None:
 def read_config(path: Path) -> Config:
     """The configuration in a TOML file. Raises `StartError` with the place that is wrong."""
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=Config)
-        validate(config)
+        return read_toml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise StartError(f"the configuration {path} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, ConfigError, ValueError) as error:
-        raise StartError(f"the configuration {path} is not right: {error}") from error
-    return config
+    except UnicodeDecodeError as error:
+        raise StartError(
+            f"the configuration {path} is not UTF-8 at byte {error.start}; TOML files are UTF-8"
+        ) from error
+    except ConfigError as error:
+        raise StartError(str(error)) from error
 
 
 async def apply_config(sequencer: Sequencer, config: Config, source: str) -> None:

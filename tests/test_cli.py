@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +112,11 @@ def centre(server: Server) -> None:
 Capture = pytest.CaptureFixture[str]
 
 
+def timeless(text: str) -> str:
+    """`text` with every duration in seconds as `N s`, since the server's time goes on."""
+    return re.sub(r"\b\d+ s\b", "N s", text)
+
+
 def run(capsys: Capture, *arguments: str, status: int = 0) -> str:
     """What a command prints; errors for a status other than 0."""
     assert main(list(arguments)) == status, capsys.readouterr()
@@ -184,16 +190,7 @@ def test_a_refused_configuration_is_told(server: Server, capsys: Capture, tmp_pa
 def test_queues_agents_and_contacts_are_listed(server: Server, capsys: Capture) -> None:
     centre(server)
     lines = run(capsys, "list", "queues").splitlines()
-    assert lines[0].split() == [
-        "queue",
-        "waiting",
-        "ringing",
-        "talking",
-        "wrapup",
-        "oldest",
-        "answered",
-        *["gave", "up", "level"],
-    ]
+    assert lines[0].split() == ["queue", "wait", "ring", "talk", "wrap", "oldest", "answered", "gave", "up", "level"]
     assert lines[1].split()[:5] == ["acme/billing", "1", "0", "1", "0"]
     assert lines[2].split() == ["zenith/sales", "0", "0", "0", "0", "-", "0", "0", "-"]
     agents = {line.split()[0]: line for line in run(capsys, "list", "agents").splitlines()[1:]}
@@ -230,7 +227,7 @@ def test_stats_are_shown_with_a_sum(server: Server, capsys: Capture) -> None:
     assert lines[1] == "agents:   1 paused, 1 ready, 1 busy"
     rows = {line.split()[0]: line.split()[1:] for line in lines[4:]}
     assert list(rows) == ["acme/billing", "zenith/sales", "all"]
-    assert rows["acme/billing"] == ["2", "1", "0", "1", "0", "100", "%", "0:00", "-"]
+    assert rows["acme/billing"][:7] == ["2", "1", "0", "1", "0", "100", "%"]
     assert rows["all"] == rows["acme/billing"]
     only = json.loads(run(capsys, "stats", "--tenant", "zenith", "--json"))
     assert [queue["queue"] for queue in only["queues"]] == ["sales"]
@@ -239,12 +236,12 @@ def test_stats_are_shown_with_a_sum(server: Server, capsys: Capture) -> None:
 
 def test_a_contact_is_explained(server: Server, capsys: Capture) -> None:
     centre(server)
-    shown = run(capsys, "explain", "contact", "c-2")
-    assert shown.startswith("c-2 waits in acme/billing for 0 s. It is next. It asks for billing>=30. ")
+    shown = timeless(run(capsys, "explain", "contact", "c-2"))
+    assert shown.startswith("c-2 waits in acme/billing for N s. It is next. It asks for billing>=30. ")
     assert "3 agents logged in, 2 of them qualify: 1 paused, 1 busy." in shown
     verdicts = {line.split()[0]: line.split(maxsplit=2)[1:] for line in shown.splitlines()[-3:]}
     assert verdicts == {
-        "ann": ["yes", "busy with contact c-1 for 0 s"],
+        "ann": ["yes", "busy with contact c-1 for N s"],
         "bob": ["yes", "paused: lunch"],
         "cyd": ["no", "skill billing 20, needs 30"],
     }
@@ -256,8 +253,8 @@ def test_a_contact_is_explained(server: Server, capsys: Capture) -> None:
 
 def test_an_agent_is_explained(server: Server, capsys: Capture) -> None:
     centre(server)
-    shown = run(capsys, "explain", "agent", "cyd")
-    assert shown.startswith("cyd is free for 0 s. 1 contact waits, and he could serve none of them.")
+    shown = timeless(run(capsys, "explain", "agent", "cyd"))
+    assert shown.startswith("cyd is free for N s. 1 contact waits, and he could serve none of them.")
     assert "skill billing 20, needs 30 (1)" in shown
     assert json.loads(run(capsys, "explain", "agent", "bob", "--json"))["could_serve"] == 1
     assert "there is no such agent" in run(capsys, "explain", "agent", "nobody", status=1)
@@ -287,7 +284,9 @@ def test_tables_fit_eighty_columns(
     assert "…" not in out
     from rich.text import Text
 
-    assert max(len(line) for line in Text.from_ansi(out).plain.splitlines()) <= 80
+    shown = Text.from_ansi(out).plain
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert "acme/billing" in shown or arguments[-1] in {"agents", "ann"}
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     assert "\x1b" not in run(capsys, *arguments)
 

@@ -48,7 +48,10 @@ def _show_contact(found: Any) -> None:
         print_text("")
         print_table(
             ["agent", "qualifies", "what keeps him from it"],
-            [(row.agent, "yes" if row.qualified else "no", row.text) for row in explanation.agents],
+            [
+                (row.agent, "yes" if row.qualified else "no", row.text)
+                for row in sorted(explanation.agents, key=lambda row: not row.qualified)
+            ],
         )
     if explanation.agents_left_out:
         sys.stdout.write(f"… and {explanation.agents_left_out} more agents\n")

@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
 def _show_queues(rows: Any, now_ns: int) -> None:
     if rows:
         print_table(
-            ["queue", "waiting", "ringing", "talking", "wrapup", "oldest", "answered", "gave up", "level"],
+            ["queue", "wait", "ring", "talk", "wrap", "oldest", "answered", "gave up", "level"],
             [
                 (
                     f"{view.tenant}/{view.queue}",
@@ -75,7 +75,7 @@ def _show_queues(rows: Any, now_ns: int) -> None:
                 )
                 for view in msgspec.convert(rows, list[QueueView])
             ],
-            numbers=["waiting", "ringing", "talking", "wrapup", "oldest", "answered", "gave up", "level"],
+            numbers=["wait", "ring", "talk", "wrap", "oldest", "answered", "gave up", "level"],
         )
 
 

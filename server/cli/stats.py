@@ -43,7 +43,7 @@ def _show(stats: Any) -> None:
     rows = [_row(f"{view.tenant}/{view.queue}", [view]) for view in queues]
     if len(queues) > 1:
         rows.append(_row("all", queues))
-    columns = ["queue", "entered", "answered", "gave up", "offers", "missed", "level", "mean wait", "mean talk"]
+    columns = ["queue", "entered", "answered", "gave up", "offers", "missed", "level", "wait", "talk"]
     print_text("")
     print_table(columns, rows, numbers=columns[1:])
 
@@ -66,7 +66,7 @@ def _row(name: str, views: list[QueueView]) -> tuple[object, ...]:
 
 COMMAND = Command(
     name="stats",
-    summary="show counters, service level and mean times of the queues",
+    summary="show counters, service level, and mean wait and talk of the queues",
     example="acd stats\nacd stats --tenant acme --json",
     add_arguments=_add_arguments,
     run=_run,

@@ -56,7 +56,7 @@ class FakeSequencer:
 
 
 def centre(queues: int = 2) -> Machine:
-    machine = Engine()
+    machine: Machine = Engine()
     config = Config(
         tenants=(Tenant(name="acme"),),
         queues=tuple(Queue(tenant="acme", name=f"q-{number}", wrapup_s=10) for number in range(queues)),

@@ -1,7 +1,7 @@
 """The requirement language: what is read, what is refused, and where the caret then points."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acd_core.requirement import LEVEL_MAX, SKILLS_MAX, RequirementError, Terms, describe, merge, parse
@@ -72,11 +72,13 @@ def test_one_skill_too_many_is_pointed_at(suffix: str) -> None:
     assert caught.value.text[caught.value.position :] == f"last{suffix}"
 
 
+@settings(deadline=None)
 @given(TERMS)
 def test_the_canonical_text_is_read_back_as_itself(terms: Terms) -> None:
     assert parse(describe(terms)) == terms
 
 
+@settings(deadline=None)
 @given(TERMS.filter(bool), st.data())
 def test_order_case_of_and_and_space_do_not_matter(terms: Terms, data: st.DataObject) -> None:
     text = ""
@@ -87,6 +89,7 @@ def test_order_case_of_and_and_space_do_not_matter(terms: Terms, data: st.DataOb
     assert parse(text) == terms
 
 
+@settings(deadline=None)
 @given(TERMS, TERMS)
 def test_merging_keeps_the_higher_level_of_every_skill(one: Terms, other: Terms) -> None:
     merged = dict(merge(one, other))
@@ -103,6 +106,7 @@ def read(text: str) -> Terms | RequirementError:
         return error
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | FRAGMENTS)
 @example("a>=")
 @example("\x1c")
@@ -118,6 +122,7 @@ def test_any_text_is_read_or_refused_at_a_place_within_it(text: str) -> None:
         assert parse(describe(found)) == found
 
 
+@settings(deadline=None)
 @given(TERMS.filter(bool), st.data())
 def test_a_foreign_character_is_pointed_at(terms: Terms, data: st.DataObject) -> None:
     text = describe(terms)

@@ -77,8 +77,9 @@ annotate: build ## show what Cython made of each line, in build/annotate
 	$(RUN) cython -3 --annotate -o "build/annotate/$$(echo $${file%.pyx} | tr / .).c" $$file || exit 1; done
 	@ls build/annotate/*.html
 
-docs: build ## write docs/protocol.md from the declarations of the messages
+docs: build ## write docs/protocol.md and docs/metrics.md from the declarations
 	@$(RUN) acd_protocol.docs docs/protocol.md
+	@$(RUN) server.metrics_page docs/metrics.md
 
 wheel: build ## build the wheel, install it into an empty environment and try it there
 	@.venv/bin/python tools/wheel.py

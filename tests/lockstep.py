@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from random import Random
 
 from tests.support.lockstep import Lockstep
 from tests.support.streams import Stream
@@ -10,7 +11,7 @@ from tests.support.streams import Stream
 
 def run(seed: int, steps: int, agents: int, compare_every: int, progress: bool = False) -> Lockstep:
     """Drive both machines for so many steps; raises AssertionError at the first difference."""
-    stream = Stream(seed, agents)
+    stream = Stream(Random(seed), agents)
     both = Lockstep()
     started = time.monotonic()
     for number, (now, client, command) in enumerate(stream, start=1):

@@ -92,8 +92,8 @@ def random_config(rng: Random, size: int) -> Config:
 class Stream:
     """An endless stream of `(time, client, command)`; a command of None stands for time passing only."""
 
-    def __init__(self, seed: int, agents: int = 8) -> None:
-        self.rng = Random(seed)
+    def __init__(self, rng: Random, agents: int = 8) -> None:
+        self.rng = rng
         self.agents = agents
         self.now = 1_700_000_000_000_000_000
         self.contact_number = 0
@@ -130,20 +130,24 @@ class Stream:
             return 0
         if rng.random() < 0.003:
             return rng.randint(1, 100_000) * NS_PER_MS
-        return rng.choice((1, 500_000, *(ms * NS_PER_MS for ms in (1, 10, 50, 100, 250, 1000))))
+        pause = rng.choice((1, 500_000, *(ms * NS_PER_MS for ms in (1, 10, 50, 100, 250, 1000))))
+        return pause * 8 // max(8, self.agents)  # a larger centre is as busy
 
     def _client(self) -> str:
         return self.rng.choice(CLIENTS)
 
+    def _ago(self) -> int:
+        return self.rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8, 20))
+
     def _contact(self) -> str:
-        return f"c-{max(0, self.contact_number - int(self.rng.expovariate(0.15)))}"
+        return f"c-{max(0, self.contact_number - self._ago())}"
 
     def _offer(self) -> str:
         if self.rng.random() < 0.02:
             return self.rng.choice(("o-0", "o-01", "x", "o-", "o-99999999999999999999", "o-\u0661", "o--1"))
         if self.open_offers and self.rng.random() < 0.8:
             return self.rng.choice(self.open_offers)
-        return f"o-{max(0, self.latest_offer - int(self.rng.expovariate(0.3)))}"
+        return f"o-{max(0, self.latest_offer - self._ago())}"
 
     def _talking(self) -> str:
         if self.talking and self.rng.random() < 0.8:

@@ -1,0 +1,44 @@
+"""The readable model and the compiled engine are one machine."""
+
+from itertools import islice
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.lockstep import run
+from tests.support.lockstep import Lockstep
+from tests.support.streams import Stream
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_small_centres_agree_after_every_step(seed: int) -> None:
+    both = run(seed, steps=1200, agents=5, compare_every=1)
+    assert both.model.seq > 300
+
+
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_a_large_centre_agrees_over_a_long_stream(seed: int) -> None:
+    both = run(seed, steps=8000, agents=150, compare_every=400)
+    assert both.model.seq > 3000
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False), st.integers(1, 4), st.integers(10, 80))
+def test_any_short_stream_agrees(rng: Random, agents: int, steps: int) -> None:
+    stream = Stream(rng, agents)
+    both = Lockstep()
+    for now, client, command in islice(iter(stream), steps):
+        stream.note(both.step(now, client, command))
+        both.compare()
+
+
+def test_lockstep_notices_a_difference() -> None:
+    both = Lockstep()
+    stream = iter(Stream(Random(3), 5))
+    for _ in range(50):
+        both.step(*next(stream))
+    both.model._idle_seq += 1
+    with pytest.raises(AssertionError):
+        both.compare()

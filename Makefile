@@ -60,10 +60,8 @@ bench: build ## measure; prints a table and writes build/bench.json
 coverage: export ACD_BUILD := coverage
 coverage: build ## which lines the tests reach, compiled ones too; pages in build/coverage/html
 	@rm -rf build/coverage/data* build/coverage/html
-	@$(RUN) coverage run -m pytest --timeout=1200 $(ARGS)
-	@$(RUN) coverage combine --quiet
-	@$(RUN) coverage html --quiet
-	@$(RUN) coverage report
+	@status=0; $(RUN) coverage run -m pytest --timeout=1200 $(ARGS) || status=$$?; \
+	$(RUN) coverage combine --quiet && $(RUN) coverage html --quiet && $(RUN) coverage report && exit $$status
 
 sanitize: export ACD_BUILD := sanitize
 sanitize: build ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -35,7 +35,7 @@ class Mode(NamedTuple):
 
 
 CHECKED = ("-g", "-Og", "-UNDEBUG", "-fno-omit-frame-pointer")
-CHECKS = (("boundscheck", True), ("initializedcheck", True), ("nonecheck", True), ("overflowcheck", True))
+CHECKS = (("boundscheck", True), ("initializedcheck", True), ("overflowcheck", True))
 ASSERTS = (("ACD_DEBUG", "1"),)
 TRACING = (("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"))
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")

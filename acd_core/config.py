@@ -159,6 +159,8 @@ def validate(config: Config) -> None:
     """
     _unique("tenant", (tenant.name for tenant in config.tenants))
     _unique("skill", config.skills)
+    for skill in config.skills:
+        _allowed("skills", skill)
     _unique("queue", (f"{queue.tenant}/{queue.name}" for queue in config.queues))
     _unique("agent", (agent.agent for agent in config.agents))
     tenants = {tenant.name for tenant in config.tenants}
@@ -179,6 +181,7 @@ def validate(config: Config) -> None:
             if tenant not in tenants:
                 raise ConfigError(f"{place}: there is no tenant {tenant!r}; add it under [[tenants]]")
         for skill in agent.skills:
+            _allowed(place, skill)
             _declared(place, skill, declared)
 
 
@@ -188,6 +191,11 @@ def _unique(noun: str, names: Iterable[str]) -> None:
         if name in seen:
             raise ConfigError(f"{noun} {name!r} is there twice; keep one")
         seen.add(name)
+
+
+def _allowed(place: str, skill: str) -> None:
+    if skill in requirement.RESERVED:
+        raise ConfigError(f"{place}: no skill can be called {skill!r}, which means something in a requirement; rename it")
 
 
 def _declared(place: str, skill: str, declared: set[str]) -> None:

@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Containers without a word of call centres: growing arrays, pairing heaps over node arrays, a map of integers.
 
 The heap is intrusive: a node is an index into an array that the caller owns, so nothing is allocated per entry and

@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The compiled machine: the behaviour of model.py, method by method, on structures that stay flat as they grow.
 
 Read model.py for what happens and why. Here only the how differs: who waits is asked of `Lines`, who is free of
@@ -10,23 +10,24 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.configured cimport Configured
 from acd_core.state cimport (
     AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_HELD, CONTACT_OFFERED_EVENT,
-    CONTACT_QUEUED_EVENT, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record, State,
+    CONTACT_QUEUED_EVENT, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
 from acd_core.types cimport (
     ABANDONED, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, AGENT_IN_USE,
-    AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, ANY_SKILL, CAUSE_NO_ANSWER, CAUSE_NONE, CAUSE_REJECTED,
+    AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, CAUSE_NO_ANSWER, CAUSE_NONE, CAUSE_REJECTED,
     COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED,
     CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE,
-    LOGGED_OUT, LONGEST_IDLE, LOST, MAX_WAIT, MOST_SKILLED, NONE, OFFER_GONE, OFFER_REJECTED, OFFER_TIMED_OUT,
+    LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_REJECTED, OFFER_TIMED_OUT,
     OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED, PRIORITIES, QUEUE_FULL, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
     REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
     Queue,
 )
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError, known_skills, ns_of_seconds
+from acd_core.config import ConfigError, known_skills
 from acd_core.config import validate as validate_config
 
 cdef int64_t NS_PER_S = 1_000_000_000
@@ -35,12 +36,9 @@ for _index, _bound in enumerate(views.WAIT_BUCKETS_S):
     WAIT_BOUNDS[_index] = _bound * NS_PER_S
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 
-cdef enum:
-    CLASSES_SPARE = 1024      # classes beyond those in use that are tolerated before unused ones are swept out
-
 
 @cython.final
-cdef class Engine(State):
+cdef class Engine(Configured):
     """The machine that serves live calls; see `acd_core.machine.Machine` for the contract."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -91,45 +89,7 @@ cdef class Engine(State):
             self._free(agent)
         return 0
 
-    cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1:
-        self._disarm_agent(agent)
-        self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, True)
-        return 0
-
-    cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
-        self._disarm_contact(contact)
-        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, False)
-        return 0
-
-    cdef void _disarm_agent(self, int32_t agent) noexcept:
-        if self.tables.agents[agent].timer != NONE:
-            self.timers.cancel(self.tables.agents[agent].timer)
-            self.tables.agents[agent].timer = NONE
-
-    cdef void _disarm_contact(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].timer)
-            self.tables.contacts[contact].timer = NONE
-
     # -- states of agents ---------------------------------------------------------------------------------------
-
-    cdef int _set_activity(self, int32_t agent, int activity) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
-        self.agents_by_state[self._state(agent)] -= 1
-        row.activity = activity
-        row.since = self.now
-        self.agents_by_state[self._state(agent)] += 1
-        return 0
-
-    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
-        self.agents_by_state[self._state(agent)] -= 1
-        if row.activity == ACTIVITY_NONE:
-            row.since = self.now
-        row.presence = presence
-        self.agent_pause_reasons[agent] = reason
-        self.agents_by_state[self._state(agent)] += 1
-        return 0
 
     cdef int _free(self, int32_t agent) except -1:
         cdef Agent *row = &self.tables.agents[agent]
@@ -561,44 +521,6 @@ cdef class Engine(State):
         self.ended_slots.append(contact)
         return 0
 
-    cdef int _forget(self) except -1:
-        while len(self.ended) > self.ended_contacts_kept:
-            del self.ended[self.ended_order.popleft()]
-        return 0
-
-    cdef int32_t _new_contact_slot(self) except -1:
-        if self.free_contacts:
-            return self.free_contacts.pop()
-        self.contact_ids.append(None)
-        self.contact_clients.append(None)
-        self.contact_attributes.append(None)
-        self.contact_terms.append(None)
-        return self.tables.new_contact()
-
-    cdef void _enlist(self, int32_t contact) noexcept:
-        """Put a contact at the end of its queue's list of those that wait or are offered."""
-        cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
-        row.queue_prev = queue.tail
-        row.queue_next = NONE
-        if queue.tail == NONE:
-            queue.head = contact
-        else:
-            self.tables.contacts[queue.tail].queue_next = contact
-        queue.tail = contact
-
-    cdef void _delist(self, int32_t contact) noexcept:
-        cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
-        if row.queue_prev == NONE:
-            queue.head = row.queue_next
-        else:
-            self.tables.contacts[row.queue_prev].queue_next = row.queue_next
-        if row.queue_next == NONE:
-            queue.tail = row.queue_prev
-        else:
-            self.tables.contacts[row.queue_next].queue_prev = row.queue_prev
-
     # -- offers -------------------------------------------------------------------------------------------------
 
     cdef int32_t _offered_to(self, str offer) except -1:
@@ -849,7 +771,7 @@ cdef class Engine(State):
         cdef int64_t max_wait
         cdef Contact *row
         cdef Record *record
-        cdef list changed = [], live, waiting
+        cdef list live, waiting
         cdef dict max_wait_before = {}
         self._advance(now)
         try:
@@ -911,124 +833,3 @@ cdef class Engine(State):
             for _, _, slot in waiting:
                 self._serve_contact(slot)
         return OK
-
-    cdef int32_t _configured_queue(self, object config) except -1:
-        """The slot of a queue, old or new, with this configuration."""
-        cdef object found = self.queue_slots.get((config.tenant, config.name))
-        cdef int32_t slot, head, tail
-        cdef Queue *row
-        if found is not None:
-            slot = found
-        elif self.free_queues:
-            slot = self.free_queues.pop()
-            self.tables.clear_queue(slot)
-        else:
-            slot = self.tables.new_queue()
-            self.queue_configs.append(None)
-            self.queue_terms.append(())
-        self.queue_configs[slot] = config
-        self.queue_terms[slot] = requirement.parse(config.require)
-        row = &self.tables.queues[slot]
-        row.tenant = self.tenant_ids[config.tenant]
-        row.strategy = MOST_SKILLED if config.strategy == "most_skilled" else LONGEST_IDLE
-        row.priority = config.priority
-        row.priority_step = ns_of_seconds(config.priority_step_s)
-        row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
-        row.wrapup = ns_of_seconds(config.wrapup_s)
-        row.reject_cooldown = ns_of_seconds(config.reject_cooldown_s)
-        row.no_answer_cooldown = ns_of_seconds(config.no_answer_cooldown_s)
-        row.max_waiting = config.max_waiting
-        row.max_wait = ns_of_seconds(config.max_wait_s)
-        row.max_talk = ns_of_seconds(config.max_talk_s)
-        row.service_level = ns_of_seconds(config.service_level_s)
-        return slot
-
-    cdef int32_t _configured_agent(self, object config) except -1:
-        """The slot of an agent, old or new, with this configuration. His skills are entered by `_rebuild`."""
-        cdef object found = self.agent_slots.get(config.agent)
-        cdef int32_t slot
-        cdef Agent *row
-        if found is not None:
-            slot = found
-            row = &self.tables.agents[slot]
-            if row.presence == LOGGED_OUT or self.agent_configs[slot].address != config.address:
-                self.agent_addresses[slot] = config.address
-        else:
-            if self.free_agents:
-                slot = self.free_agents.pop()
-                self.tables.clear_agent(slot)
-            else:
-                slot = self.tables.new_agent()
-                for column in (self.agent_configs, self.agent_skills, self.agent_addresses, self.agent_clients,
-                               self.agent_pause_reasons):
-                    column.append(None)
-            row = &self.tables.agents[slot]
-            row.since = self.now
-            self.agent_addresses[slot] = config.address
-            self.agent_clients[slot] = ""
-            self.agent_pause_reasons[slot] = ""
-            self.agents_by_state[<int>LOGGED_OUT] += 1
-        self.agent_configs[slot] = config
-        self.agent_skills[slot] = dict(config.skills)
-        row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
-        return slot
-
-    # -- classes ------------------------------------------------------------------------------------------------
-
-    cdef int64_t _head_start(self, int32_t contact) noexcept:
-        """What the priority of a contact and its queue is worth, in nanoseconds of waiting."""
-        cdef Queue *queue = &self.tables.queues[self.tables.contacts[contact].queue]
-        return (queue.priority + self.tables.contacts[contact].priority) * queue.priority_step
-
-    cdef int32_t _class(self, int32_t queue, tuple own_terms) except -1:
-        """The class of contacts of this queue that ask `own_terms` themselves; made when first asked for."""
-        cdef int32_t owner
-        cdef tuple merged = requirement.merge(self.queue_terms[queue], own_terms)
-        cdef tuple terms = tuple([(self.skill_ids[skill], level) for skill, level in merged]) or ((ANY_SKILL, 1),)
-        cdef tuple key = (self.tables.queues[queue].tenant, terms)
-        found = self.class_of.get(key)
-        if found is not None:
-            return found
-        owner = self.tables.new_class(key[0], terms)
-        self.idle.add_class(owner)
-        self.class_of[key] = owner
-        return owner
-
-    cdef int _sweep_classes(self) except -1:
-        """Before another class is made: forget those that nobody waits in, when there are very many."""
-        if self.tables.class_count > 2 * self.classes_swept + CLASSES_SPARE + (self.live_contacts >> 3):
-            self._rebuild()
-        return 0
-
-    cdef int _rebuild(self) except -1:
-        """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
-        cdef int32_t slot, owner
-        cdef Contact *row
-        self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
-        for slot in self.contact_slots.values():
-            for skill, _ in self.contact_terms[slot]:
-                if skill not in self.skill_ids:
-                    self.skill_ids[skill] = len(self.skill_ids) + 1
-        self.tables.clear_classes()
-        self.class_of.clear()
-        self.route_of.clear()
-        for slot in self.agent_slots.values():
-            self.tables.set_skills(
-                slot, [(self.skill_ids[skill], level) for skill, level in self.agent_skills[slot].items()]
-            )
-            self.tables.set_tenants(
-                slot, [self.tenant_ids[tenant] for tenant in self.agent_configs[slot].tenants]
-            )
-        self.lines.reset(<int32_t>len(self.skill_ids) + 1)
-        self.idle.reset(<int32_t>len(self.skill_ids) + 1)
-        for slot in self.queue_slots.values():
-            owner = self._class(slot, ())
-            self.tables.queues[slot].base_class = owner
-        for _, slot in sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()]):
-            row = &self.tables.contacts[slot]
-            owner = self._class(row.queue, self.contact_terms[slot])
-            self.lines.assign(slot, owner, self._head_start(slot))
-            if row.state == CONTACT_QUEUED:
-                self.lines.add(slot)
-        self.classes_swept = self.tables.class_count
-        return 0

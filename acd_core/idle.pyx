@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Free agents: which of them gets an arriving contact?
 
 Each skill has an array of its free agents in idle order. An agent who becomes free is appended to the arrays of his
@@ -20,7 +20,7 @@ from libc.stdlib cimport free
 
 from acd_core.containers cimport reserve
 from acd_core.tables cimport Tables
-from acd_core.types cimport ACTIVITY_NONE, MOST_SKILLED, NONE, Agent, Class, Term
+from acd_core.types cimport ACTIVITY_NONE, MOST_SKILLED, NONE, Agent, Class
 
 cdef enum:
     SLACK = 64                # dead entries that are never worth a compaction

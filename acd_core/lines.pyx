@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Waiting lines: which waiting contact does a freed agent get?
 
 Contacts that ask the same of an agent form a class; within a class, those with the same head start form a line.

@@ -24,7 +24,8 @@ Terms = tuple[tuple[str, int], ...]
 """`(skill, least level)` pairs sorted by skill, each skill once."""
 
 _TOKEN = re.compile(r"\s*(?:(?P<name>[^\W\d][\w.-]*)|(?P<number>\d+)|(?P<op>>=|&))")
-_RESERVED = frozenset({"and", "or", "not", "in"})
+RESERVED = frozenset({"and", "or", "not", "in"})
+"""Words of the language, which no skill can have as its name."""
 
 
 class RequirementError(ValueError):
@@ -54,7 +55,7 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
             raise RequirementError(f"unexpected {text[start]!r}", text, start)
         kind = str(match.lastgroup)
         value = match.group(kind)
-        if kind == "name" and value in _RESERVED:
+        if kind == "name" and value in RESERVED:
             kind = "op"
         found.append((kind, value, match.start(match.lastgroup or 0)))
         position = match.end()

@@ -98,3 +98,13 @@ cdef class State:
     cdef object _contact_view(self, int32_t slot)
     cdef str _agent_name(self, int32_t agent)
     cdef void _release_slots(self)
+    cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
+    cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
+    cdef void _disarm_agent(self, int32_t agent) noexcept
+    cdef void _disarm_contact(self, int32_t contact) noexcept
+    cdef int _set_activity(self, int32_t agent, int activity) except -1
+    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
+    cdef int _forget(self) except -1
+    cdef void _enlist(self, int32_t contact) noexcept
+    cdef void _delist(self, int32_t contact) noexcept
+    cdef int32_t _new_contact_slot(self) except -1

@@ -1,11 +1,10 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The engine's state: its tables and names, the record of what happened, and the views that it shows.
 
 Nothing here decides anything. Events are kept as plain records while commands run and become Python objects only
 when they are taken, so a caller who wants none pays for none.
 """
 
-cimport cython
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
@@ -17,7 +16,7 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
-    CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT,
+    CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, NONE, OFFER_REJECTED, OFFER_TIMED_OUT,
     OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Queue,
 )
 
@@ -257,6 +256,84 @@ cdef class State:
             seq=record.seq, at=record.at, tenants=record.a, queues=record.b, agents=record.code
         )
 
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1:
+        self._disarm_agent(agent)
+        self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, True)
+        return 0
+
+    cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
+        self._disarm_contact(contact)
+        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, False)
+        return 0
+
+    cdef void _disarm_agent(self, int32_t agent) noexcept:
+        if self.tables.agents[agent].timer != NONE:
+            self.timers.cancel(self.tables.agents[agent].timer)
+            self.tables.agents[agent].timer = NONE
+
+    cdef void _disarm_contact(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].timer)
+            self.tables.contacts[contact].timer = NONE
+
+    cdef int _set_activity(self, int32_t agent, int activity) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        self.agents_by_state[self._state(agent)] -= 1
+        row.activity = activity
+        row.since = self.now
+        self.agents_by_state[self._state(agent)] += 1
+        return 0
+
+    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        self.agents_by_state[self._state(agent)] -= 1
+        if row.activity == ACTIVITY_NONE:
+            row.since = self.now
+        row.presence = presence
+        self.agent_pause_reasons[agent] = reason
+        self.agents_by_state[self._state(agent)] += 1
+        return 0
+
+    cdef void _enlist(self, int32_t contact) noexcept:
+        """Put a contact at the end of its queue's list of those that wait or are offered."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        row.queue_prev = queue.tail
+        row.queue_next = NONE
+        if queue.tail == NONE:
+            queue.head = contact
+        else:
+            self.tables.contacts[queue.tail].queue_next = contact
+        queue.tail = contact
+
+    cdef void _delist(self, int32_t contact) noexcept:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        if row.queue_prev == NONE:
+            queue.head = row.queue_next
+        else:
+            self.tables.contacts[row.queue_prev].queue_next = row.queue_next
+        if row.queue_next == NONE:
+            queue.tail = row.queue_prev
+        else:
+            self.tables.contacts[row.queue_next].queue_prev = row.queue_prev
+
+    cdef int32_t _new_contact_slot(self) except -1:
+        if self.free_contacts:
+            return self.free_contacts.pop()
+        self.contact_ids.append(None)
+        self.contact_clients.append(None)
+        self.contact_attributes.append(None)
+        self.contact_terms.append(None)
+        return self.tables.new_contact()
+
+    cdef int _forget(self) except -1:
+        while len(self.ended) > self.ended_contacts_kept:
+            del self.ended[self.ended_order.popleft()]
+        return 0
+
     # -- views --------------------------------------------------------------------------------------------------
 
     def config(self):
@@ -410,7 +487,7 @@ cdef class State:
 
     def check(self):
         """See `Machine.check`."""
-        cdef int32_t slot, agent, other, line
+        cdef int32_t slot, agent
         cdef Contact *contact
         cdef Agent *row
         cdef Queue *queue

@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The rows of agents, contacts, queues and requirement classes, and who is eligible for what.
 
 Rows are plain structs in growing arrays, addressed by slot. A slot is used again, so whoever keeps one beyond a
@@ -6,7 +6,7 @@ command must know that its row still lives. Names, attributes and other Python o
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 

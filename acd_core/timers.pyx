@@ -1,4 +1,4 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Deadlines of contacts and agents, exact to the nanosecond and fired in the order (deadline, when armed).
 
 A call centre knows few durations: each queue's offer timeout, wrap-up, longest wait. Time never goes back, so

@@ -34,7 +34,7 @@ CORE_ROWS = [
     {"tables", "timers"},
     {"lines", "idle"},
     {"state"},
-    {"matching"},
+    {"configured"},
     {"engine"},
 ]
 CORE_ROW = {module: number for number, row in enumerate(CORE_ROWS) for module in row}
@@ -254,7 +254,7 @@ TURNED_ROUND = [
     ("acd_core/containers.pxd", "from acd_core.tables cimport Tables", "tables is not below containers"),
     ("acd_core/idle.pyx", "from acd_core cimport (\n    types,\n    lines,\n)", "lines is not below idle"),
     ("acd_core/timers.pyx", "from . cimport engine", "engine is not below timers"),
-    ("acd_core/matching.pyx", "cimport acd_core.engine as e", "engine is not below matching"),
+    ("acd_core/configured.pyx", "cimport acd_core.engine as e", "engine is not below configured"),
     ("acd_core/lines.pyx", "cimport acd_core\ncdef acd_core.engine.Engine e", "engine is not below lines"),
     ("acd_core/commands.py", "from acd_core.tables import Tables", "must not use tables"),
     ("acd_core/new.pyx", "from acd_core.types cimport Agent", "new is in no row of CORE_ROWS"),

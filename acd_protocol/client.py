@@ -51,7 +51,7 @@ from acd_protocol.messages import (
     Subscribe,
     Welcome,
 )
-from acd_protocol.verbs import Verbs
+from acd_protocol.verbs import ALL_TOPICS, Verbs
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 1.0
@@ -62,7 +62,7 @@ DRAIN_S = 1.0
 CLOSE_S = 1.0
 """So long the end of a connection may take before it is cut."""
 STEADY_S = 1.0
-"""A connection that lasts so long, or brings an answer, ends an outage. Others count as attempts that failed."""
+"""A connection that lasts so long, or brings an answer or event, ends an outage. Others are attempts that failed."""
 
 _UNREADABLE = (Outcome.MALFORMED, Outcome.TYPE_UNKNOWN, Outcome.LINE_TOO_LONG)
 """Refusals of a line whose id the server could not read."""
@@ -154,8 +154,8 @@ class Client(Verbs):
             connection is given up. 0 for never.
         events_max: when so many events wait to be taken from `events()`, the client stops reading the socket, and
             so in the end the server stops sending. While messages are unanswered it reads on, since otherwise a
-            consumer that waits for an answer would wait for ever; at four times the limit the waiting events are
-            dropped for a `Gap`. 0 for a program that uses handlers only: other events are dropped.
+            consumer that waits for an answer would wait for ever; at four times the limit, and at least 10,000 more,
+            the waiting events are dropped for a `Gap`. 0 for a program that uses handlers only: other events are dropped.
         rng: draws the jitter of the waits between attempts.
     """
 
@@ -264,6 +264,11 @@ class Client(Verbs):
         return len(self._unanswered) + len(self._put_off)
 
     @property
+    def events_waiting(self) -> int:
+        """How many events wait to be taken from `events()`."""
+        return len(self._stream)
+
+    @property
     def seq(self) -> int:
         """The event from which a reconnection goes on: what to give as `resume` to a later life of the program."""
         return self._stream.position or 0
@@ -336,8 +341,9 @@ class Client(Verbs):
         attempt = 0
         try:
             while True:
+                position = self._stream.position
                 problem = await self._live_once()
-                if self._proven:
+                if self._proven or self._stream.position != position:
                     attempt, outage_since = 0, loop.time()
                 if self._welcome is not None:
                     deadline_s = self._reconnect_deadline_s
@@ -370,10 +376,7 @@ class Client(Verbs):
             async with asyncio.timeout(HANDSHAKE_S):
                 await loop.create_connection(lambda: connection, self.host, self.port)
                 self._connection = connection
-                hello = Hello(
-                    version=PROTOCOL_VERSION, client=self.name, token=self._token, resume=self._stream.position
-                )
-                connection.send(encode(hello))
+                connection.send(encode(self._hello()))
                 ends: list[asyncio.Future[Any]] = [self._welcomed, connection.lost]
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             problem = await self._watch(connection)
@@ -388,6 +391,13 @@ class Client(Verbs):
         if self._final is not None:
             raise self._final
         return problem
+
+    def _hello(self) -> Hello:
+        """The first message of a connection. What a subscription brings again need not be resumed as well."""
+        subscribed = self._subscription
+        everything = subscribed is not None and subscribed.tenant is None and {*subscribed.topics} == {*ALL_TOPICS}
+        resume = None if everything else self._stream.position
+        return Hello(version=PROTOCOL_VERSION, client=self.name, token=self._token, resume=resume)
 
     async def _watch(self, connection: Connection) -> Exception | None:
         """Wait for the end of a connection, and bring it about when the server has fallen silent."""
@@ -475,10 +485,10 @@ class Client(Verbs):
         connection.send(sent.line)
         connection.read(True)
         if isinstance(sent.message, Subscribe) and sent.message.from_seq is not None:
-            # Its events come again from an earlier seq on, between newer ones. They are held back until the answer to
-            # a later message shows that all have come.
+            # Its events come from an earlier seq on, after newer ones. They have all come when the next subscription,
+            # which is the same without the past, is answered: a server takes up one after the other.
             self._stream.hold()
-            self._send_own(connection, Ping(), releases=True)
+            self._send_own(connection, msgspec.structs.replace(sent.message, from_seq=None), releases=True)
 
     def _send_own(self, connection: Connection, message: Request, releases: bool = False) -> None:
         """Send a message that concerns this connection only, and for which nobody waits."""
@@ -543,6 +553,8 @@ class Client(Verbs):
         if isinstance(answer, Ok):
             if isinstance(oldest.message, Subscribe):
                 self._subscription = oldest.message if oldest.message.topics else None
+                if oldest.message.from_seq is not None:
+                    self._stream.merge()
             if oldest.releases:
                 self._stream.release()
             if oldest.waiter is not None and not oldest.waiter.done():

@@ -14,29 +14,35 @@ Item = AnyEvent | Gap
 class EventStream:
     """Takes events as they arrive and gives each to its handlers, or to the queue that the program reads.
 
-    An event whose `seq` is not beyond all that were given out is dropped: it is a repeat. When events are asked for
-    again from an earlier `seq` on, they arrive between newer ones; `hold` keeps all back until `release`, which
-    gives them out sorted.
+    An event whose `seq` is not beyond all that were given out is dropped: it is a repeat.
 
-    The queue is `full` from `limit` on, and whoever fills it should stop when he can. At `OVERFLOW` times that,
-    everything in it is thrown away for one `Gap`. With a limit of 0 nothing is queued.
+    When events are asked for again from an earlier `seq` on, they arrive after newer ones. `hold` keeps everything
+    back from the asking on; `merge`, from the answer on, gives out what arrives, which is in order, and in its place
+    what was kept back; `release`, when all have come, gives out the rest.
+
+    The queue is `full` from `limit` on, and whoever fills it should stop when he can. With four times that in it, and
+    at least `OVERFLOW_MIN` more, everything in it is thrown away for one `Gap`. With a limit of 0 nothing is queued.
     """
 
-    OVERFLOW = 4
+    OVERFLOW_MIN = 10_000
+    """More than one read of the socket can bring."""
 
     def __init__(self, limit: int, resume: int | None) -> None:
         self._limit = limit
+        self._overflow = max(4 * limit, limit + self.OVERFLOW_MIN)
         self._given = resume or 0
         self._known = resume
         self._holds = 0
-        self._held: list[AnyEvent] = []
+        self._merging = False
+        self._held: deque[AnyEvent] = deque()
+        self._gap: Gap | None = None
         self._handlers: dict[type, list[Callable[[Any], object]]] = {}
         self._queue: deque[Item] = deque()
         self._filled = asyncio.Event()
         self._closed = False
         self._error: Exception | None = None
 
-    def on(self, kind: type[Event | Gap], handler: Callable[[Any], object]) -> None:
+    def on(self, kind: type[Any], handler: Callable[[Any], object]) -> None:
         """Give events of this type to `handler`, no longer to the queue; `Event` stands for all that have none."""
         self._handlers.setdefault(kind, []).append(handler)
 
@@ -44,6 +50,9 @@ class EventStream:
     def position(self) -> int | None:
         """The `seq` after which events may have been missed; None before the first connection."""
         return self._known if self._known is None else max(self._known, self._given)
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     @property
     def full(self) -> bool:
@@ -58,38 +67,54 @@ class EventStream:
     def begin(self, seq: int) -> None:
         """A connection begins at which the server's latest event is `seq`."""
         self._holds = 0
+        self._merging = False
         self._held.clear()
+        self._gap = None
         position = self.position
         if position is None:
             self._known = seq
         elif seq < position:
-            # This server never had what we have seen. What it numbers like that is something else.
+            # This server never had what we have seen, and will number other events like that. It says so by a gap.
             self._known = self._given = seq
-            self._give(Gap(first_seq=seq + 1))
 
     def take(self, event: AnyEvent) -> None:
         """An event has arrived."""
-        if self._holds:
+        if self._merging:
+            while self._held and self._held[0].seq < event.seq:
+                self._pass_on(self._held.popleft())
+        elif self._holds:
             self._held.append(event)
-        elif event.seq > self._given:
+            return
+        self._pass_on(event)
+
+    def _pass_on(self, event: AnyEvent) -> None:
+        if event.seq > self._given:
             self._given = event.seq
             self._give(event)
 
     def take_gap(self, gap: Gap) -> None:
-        """The server no longer has all that was asked for again."""
-        self._give(gap)
+        """The server no longer has all that was asked for again; it says so to each message that asks."""
+        if gap != self._gap:
+            self._gap = gap
+            self._give(gap)
 
     def hold(self) -> None:
         """Keep events back from now on."""
         self._holds += 1
 
+    def merge(self) -> None:
+        """What arrives from now on is in order again, but may be older than what was kept back."""
+        if self._holds == 1:
+            self._held = deque(sorted(self._held, key=_seq_of))
+            self._merging = True
+
     def release(self) -> None:
-        """Undo one `hold`. With the last, what was kept back is given out in order."""
+        """Undo one `hold`: all that was asked for has come."""
         self._holds -= 1
         if self._holds == 0:
-            held, self._held = sorted(self._held, key=_seq_of), []
-            for event in held:
-                self.take(event)
+            self._merging = False
+            while self._held:
+                self._pass_on(self._held.popleft())
 
     def _give(self, item: Item) -> None:
         handlers = self._handlers.get(type(item))
@@ -99,7 +124,7 @@ class EventStream:
             for handler in handlers:
                 guard(handler, item)
         elif self._limit and not self._closed:
-            if len(self._queue) >= self._limit * self.OVERFLOW:
+            if len(self._queue) >= self._overflow:
                 self._queue.clear()
                 self._queue.append(Gap(first_seq=item.first_seq if isinstance(item, Gap) else item.seq))
             self._queue.append(item)

@@ -240,9 +240,7 @@ class Session(asyncio.Protocol):
             sequencer.counters.refused_lines += 1
             self._refuse(self._reader.error)
             return
-        if self._stalled:
-            self._stalled = False
-            self._transport.resume_reading()
+        self._read_on()
         self._close_if_done()
 
     def _put_off_rest(self) -> None:
@@ -257,9 +255,14 @@ class Session(asyncio.Protocol):
 
     def _stop_reading(self) -> None:
         """Until `run` has dealt with the lines at hand."""
-        if not self._stalled:
+        if not self._stalled and not self._transport.is_closing():
             self._stalled = True
             self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._stalled and not self._transport.is_closing():
+            self._stalled = False
+            self._transport.resume_reading()
 
     def _go_on(self) -> None:
         """After the client took something: more of the events that it missed, then the lines that wait."""
@@ -481,9 +484,7 @@ class Session(asyncio.Protocol):
         self._detach()
         self._lines = []
         self._index = 0
-        if self._stalled:
-            self._stalled = False
-            self._transport.resume_reading()
+        self._read_on()
         self._timer = asyncio.get_running_loop().call_later(self._sequencer.limits.linger_s, self._transport.abort)
 
     def _close_if_done(self) -> None:

@@ -1,6 +1,7 @@
 """The commands of `acd`: one module each, which exports `COMMAND`; others come from entry points `acd.commands`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module, metadata
 
 from acd_protocol.cli import Command
@@ -30,7 +31,7 @@ def load(name: str) -> Command:
         command = next(iter(points)).load()
     if not isinstance(command, Command):
         raise TypeError(f"{name!r} does not give a Command")
-    return command
+    return replace(command, name=name)
 
 
 def load_all() -> Iterator[tuple[str, Command | Exception]]:

@@ -5,6 +5,7 @@ exclusively, write-ahead log, a flush at every commit, checkpoints made by us be
 neither rows nor, in a way that is told, the end of its log; so our records carry their own.
 """
 
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_FORCED_BYTES = 16 * 1024 * 1024
 """Size from which on it is folded in even when an append waits."""
 _PAGE_BYTES = 4096
+_SQLITE_ERRORS = (sqlite3.Error, ValueError)
+"""A damaged file can also make the module fail to decode the text of its own error."""
 
 
 class SqliteJournal:
@@ -30,26 +33,15 @@ class SqliteJournal:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self._connection: sqlite3.Connection | None = None
-        self._tail = Tail(bytes(16))
+        self._start = self._tail = Tail(bytes(16))
         self._log_bytes = 0
 
     def open(self) -> Tail:
         """See the contract."""
         try:
-            connection = self._connection = sqlite3.connect(
-                self.path, isolation_level=None, check_same_thread=False, timeout=0
-            )
-            # EXCLUSIVE before WAL: no shared-memory file, and no other process can checkpoint under our feet.
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            if tables and application != APPLICATION_ID:
-                raise Corrupt(f"{self.path} is not a journal of this program: choose another directory with --data")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA wal_autocheckpoint=0")
-            if not tables:
-                self._create(connection)
+            if not self.path.exists():
+                self._create()
+            connection = self._connection = _connect(self.path, new=False)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA_VERSION:
                 raise Corrupt(
@@ -59,17 +51,29 @@ class SqliteJournal:
             row = connection.execute("SELECT value FROM meta WHERE key='uuid'").fetchone()
             if row is None or len(row[0]) != 16:
                 raise Corrupt(f"{self.path} has lost its identity: restore the data directory from a backup")
+            # Our chain cannot miss records that SQLite no longer shows at its end; the layout of the pages can.
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != b"ok":
+                raise Corrupt(self._damaged(found.decode(errors="replace").splitlines()[-1]))
             self._start = Tail(row[0])
             self._tail = self._verify()
-        except sqlite3.Error as error:
-            self.close()
+        except _SQLITE_ERRORS as error:
+            self._let_go()
             raise self._translated(error) from error
         except JournalError:
-            self.close()
+            self._let_go()
             raise
         return self._tail
 
-    def _create(self, connection: sqlite3.Connection) -> None:
+    def _create(self) -> None:
+        """Make an empty journal. It gets its name when it is complete, so a file without content is always damage."""
+        log = self.path.with_name(f"{FILE_NAME}-wal")
+        if log.exists():
+            raise Corrupt(f"{self.path} is gone, but its log {log.name} is there: restore the directory from a backup")
+        draft = self.path.with_name(f"{FILE_NAME}.new")
+        for leftover in (draft, draft.with_name(f"{draft.name}-wal")):
+            leftover.unlink(missing_ok=True)
+        connection = _connect(draft, new=True)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
@@ -77,6 +81,13 @@ class SqliteJournal:
         connection.execute("CREATE TABLE record (seq INTEGER PRIMARY KEY, data BLOB NOT NULL)")
         connection.execute("INSERT INTO meta VALUES ('uuid', ?)", (uuid.uuid4().bytes,))
         connection.execute("COMMIT")
+        connection.close()
+        draft.rename(self.path)
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def _verify(self) -> Tail:
         verified = self._start
@@ -99,7 +110,7 @@ class SqliteJournal:
             for record, _ in self._rows():
                 if record.seq >= from_seq:
                     yield record
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             raise self._translated(error) from error
 
     def fence(self, owner: str, seen: Tail, time_ns: int) -> int:
@@ -148,6 +159,13 @@ class SqliteJournal:
             raise self._translated(error) from error
         self._log_bytes = 0
 
+    def _let_go(self) -> None:
+        """Close what cannot be used; why that is has been found out already."""
+        try:
+            self.close()
+        except JournalError:
+            pass
+
     def close(self) -> None:
         """See the contract."""
         connection, self._connection = self._connection, None
@@ -157,16 +175,43 @@ class SqliteJournal:
             except sqlite3.Error as error:
                 raise self._translated(error) from error
 
-    def _translated(self, error: sqlite3.Error) -> JournalError:
+    def _translated(self, error: Exception) -> JournalError:
         """Our error for one of SQLite's."""
+        if isinstance(error, ValueError):
+            return Corrupt(self._damaged("it holds text that is none"))
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         if name == "SQLITE_FULL":
             return Full(f"the disk of {self.path.parent} is full: make room, then start the server again")
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_SCHEMA", "SQLITE_ERROR")):
-            return Corrupt(
-                f"the journal {self.path} is damaged ({error}). Nothing was changed; keep a copy of the data "
-                "directory, then restore it from a backup"
-            )
+            return Corrupt(self._damaged(str(error)))
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return Fatal(f"another program has the journal {self.path} open: close it, then start the server again")
         return Fatal(f"the journal {self.path} cannot be read or written ({name}: {error}): check the disk")
+
+    def _damaged(self, problem: str) -> str:
+        return (
+            f"the journal {self.path} is damaged ({problem}). Nothing was changed; keep a copy of the data directory, "
+            "then restore it from a backup"
+        )
+
+
+def _connect(path: Path, *, new: bool) -> sqlite3.Connection:
+    """The one connection that a journal's file ever has."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    connection.text_factory = bytes  # a damaged row may claim to be text
+    try:
+        # EXCLUSIVE before all else: no shared-memory file, and no other process can checkpoint under our feet.
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application != APPLICATION_ID and not new:
+            raise Corrupt(
+                f"{path} is not a journal of this program, or has lost its beginning: choose another directory "
+                "with --data, or restore it from a backup"
+            )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+    except (*_SQLITE_ERRORS, JournalError):
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,260 @@
+"""Recovery: after a crash the same state comes back, every acknowledged command is in it, and no event is lost or doubled."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.clock import Clock
+from server.config import Settings
+from server.errors import Corrupt
+from server.journal.contract import Batch, Kind
+from server.journal.records import encode_ticks, ticks_of
+from server.journal.sqlite import FILE_NAME, SqliteJournal
+from server.recovery import recover
+from server.service import running
+from tests.support import centre
+from tests.support.line_client import LineClient
+from tests.support.server_process import ServerProcess
+from tests.support.wait import until
+
+START = 1_800_000_000 * 10**9
+
+
+@pytest.fixture(autouse=True)
+async def connections_closed() -> AsyncIterator[None]:
+    yield
+    await LineClient.close_all()
+
+
+def settings(tmp_path: Path, **others: Any) -> Settings:
+    return Settings(port=0, metrics_port=0, data=tmp_path, **others)
+
+
+async def digest(client: LineClient) -> str:
+    stats = (await client.ask("stats"))["result"]
+    assert stats["digest"]
+    return str(stats["digest"])
+
+
+class Traffic:
+    """A client that keeps enqueueing, accepting and completing, and remembers what it was told.
+
+    Attributes:
+        acknowledged: contacts whose enqueueing was answered with ok.
+        seqs: numbers of the events received, in order, over all its connections.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.acknowledged: list[str] = []
+        self.seqs: list[int] = []
+        self.unanswered: set[str] = set()
+        self.sent = 0
+
+    async def run(self, port: int) -> None:
+        """One connection, until it breaks."""
+        client = await LineClient.connect(port)
+        client.send(
+            {"type": "hello", "version": 1, "client": "traffic"},
+            {"type": "subscribe", "id": "s", "from_seq": self.seqs[-1] if self.seqs else 0},
+        )
+        try:
+            while True:
+                burst = self.rng.randrange(1, 20)
+                client.send(*[self._enqueue() for _ in range(burst)])
+                while burst:
+                    message = await client.read()
+                    if message["type"] == "ok" and message.get("id") in self.unanswered:
+                        self.unanswered.remove(message["id"])
+                        self.acknowledged.append(message["id"])
+                        burst -= 1
+                    elif message["type"] == "contact.offered" and self.rng.random() < 0.7:
+                        client.send({"type": "offer.accept", "offer": message["offer"]})
+                        client.send({"type": "contact.complete", "contact": message["contact"]})
+                    if "at" in message:
+                        self.seqs.append(message["seq"])
+        except (AssertionError, OSError):
+            await client.close()
+
+    def _enqueue(self) -> dict[str, Any]:
+        self.sent += 1
+        self.unanswered.add(f"c-{self.sent}")
+        return centre.enqueue(f"c-{self.sent}", priority=self.rng.randrange(5))
+
+
+async def test_killed_in_the_middle_of_traffic_everything_acknowledged_comes_back(tmp_path: Path) -> None:
+    traffic = Traffic(seed=1)
+    waiting: list[str] = []
+    for round_ in range(4):
+        async with ServerProcess(tmp_path) as server:
+            admin = await LineClient.connect(server.port, "admin")
+            if round_ == 0:
+                config = centre.config(offer_timeout_s=0.05, no_answer_cooldown_s=0.02)
+                await admin.ask("config.apply", config={**config, "settings": {"missed_offers_max": 0}})
+                for number in (1, 2, 3):
+                    await admin.ask("agent.login", agent=f"a-{number}", ready=True)
+            else:
+                assert server.said("did not stop cleanly")
+                rows = (await admin.ask("list", what="contacts", limit=10_000))["result"]
+                now_waiting = [row["contact"] for row in rows if row["state"] in {"queued", "offered"}]
+                still = [contact for contact in now_waiting if contact in set(waiting)]
+                assert still == [contact for contact in waiting if contact in set(now_waiting)]
+            before = len(traffic.acknowledged)
+            working = asyncio.create_task(traffic.run(server.port))
+            await until(lambda before=before: len(traffic.acknowledged) >= before + 150)  # type: ignore[misc]
+            rows = (await admin.ask("list", what="contacts", limit=10_000))["result"]
+            waiting = [row["contact"] for row in rows if row["state"] in {"queued", "offered"}]
+            await server.kill()
+            await working
+        journal = SqliteJournal(tmp_path)
+        machine = recover(journal, 0).machine
+        journaled = {
+            contact
+            for record in journal.read()
+            if record.kind is Kind.BATCH
+            for _, lines in ticks_of(record)
+            for _, line in lines
+            if (contact := msgspec.json.decode(line).get("contact"))
+        }
+        journal.close()
+        machine.check()
+        assert set(traffic.acknowledged) <= journaled
+        for contact in traffic.acknowledged:
+            assert machine.contact(contact) is not None or machine.ended_reason(contact)
+        assert traffic.seqs == list(range(1, traffic.seqs[-1] + 1))
+        assert machine.seq >= traffic.seqs[-1]
+
+
+async def test_state_after_a_crash_is_that_of_a_replay(tmp_path: Path) -> None:
+    async with ServerProcess(tmp_path) as server:
+        client = await LineClient.connect(server.port, "pbx")
+        await client.ask("config.apply", config=centre.config(max_wait_s=86_400))
+        for number in range(50):
+            await client.ask(
+                "contact.enqueue", contact=f"c-{number}", tenant="acme", queue="support", priority=number % 3
+            )
+        before = await digest(client)
+        order = [row["contact"] for row in (await client.ask("list", what="contacts"))["result"]]
+        await server.kill()
+    journal = SqliteJournal(tmp_path)
+    assert recover(journal, 0).machine.digest() == before
+    journal.close()
+    async with ServerProcess(tmp_path) as server:
+        client = await LineClient.connect(server.port, "pbx")
+        assert await digest(client) == before
+        assert [row["contact"] for row in (await client.ask("list", what="contacts"))["result"]] == order
+        recovered = next(entry for entry in server.log if "did not stop cleanly" in entry["message"])
+        assert recovered["commands"] == 51
+
+
+async def test_contacts_and_agents_stay_with_their_client_over_a_restart(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        await pbx.ask("config.apply", config=centre.config())
+        await pbx.ask("contact.enqueue", contact="c-1", tenant="acme", queue="support")
+        last = await pbx.event("contact.queued")
+        desk = await LineClient.connect(service.port, "desk")
+        await desk.ask("agent.login", agent="a-1", ready=True)
+    async with running(settings(tmp_path)) as service:
+        back = await LineClient.connect(service.port, "pbx", resume=last["seq"])
+        offer = await back.event("contact.offered")
+        assert (offer["contact"], offer["agent"]) == ("c-1", "a-1")
+        desk = await LineClient.connect(service.port, "desk", resume=offer["seq"])
+        assert (await desk.ask("offer.accept", offer=offer["offer"]))["type"] == "ok"
+        assert (await back.event("contact.connected"))["agent"] == "a-1"
+
+
+async def test_repeat_after_a_restart_is_known_as_one(tmp_path: Path) -> None:
+    for duplicate in (None, True):
+        async with running(settings(tmp_path)) as service:
+            pbx = await LineClient.connect(service.port, "pbx")
+            if not duplicate:
+                await pbx.ask("config.apply", config=centre.config())
+            answer = await pbx.ask("contact.enqueue", contact="c-1", tenant="acme", queue="support")
+            assert answer.get("duplicate") is duplicate
+
+
+async def test_clean_stop_and_crash_are_told_apart_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    expected = ["a new journal was begun", "the last stop was clean"]
+    for words in expected:
+        caplog.clear()
+        async with running(settings(tmp_path)):
+            assert words in caplog.text
+    journal = SqliteJournal(tmp_path)
+    tail = journal.open()
+    journal.fence("crashed", tail, tail.time_ns)
+    journal.close()
+    caplog.clear()
+    async with running(settings(tmp_path)):
+        assert "did not stop cleanly" in caplog.text
+
+
+async def test_deadlines_that_passed_while_the_server_was_down_fire_at_their_own_instant(tmp_path: Path) -> None:
+    past = 1_500_000_000 * 10**9
+    journal = SqliteJournal(tmp_path)
+    epoch = journal.fence("long ago", journal.open(), past)
+    lines = [
+        {"type": "config.apply", "config": centre.config(max_wait_s=60)},
+        centre.enqueue("c-1"),
+    ]
+    tick = (past, [("pbx", msgspec.json.encode(line)) for line in lines])
+    journal.append(epoch, 2, Batch(past, 2, encode_ticks([tick])))
+    journal.close()
+    async with running(settings(tmp_path)) as service:
+        pbx = await LineClient.connect(service.port, "pbx", resume=0)
+        ended = await pbx.event("contact.ended")
+        assert (ended["reason"], ended["at"]) == ("max_wait", past + 60 * 10**9)
+        assert pbx.welcome["time"] > past + 10**17
+
+
+async def test_engine_time_goes_on_from_the_journal_when_that_is_ahead(tmp_path: Path) -> None:
+    future = 4_000_000_000 * 10**9
+    journal = SqliteJournal(tmp_path)
+    journal.fence("fast clock", journal.open(), future)
+    journal.close()
+    async with running(settings(tmp_path)) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        assert future <= pbx.welcome["time"] < future + 600 * 10**9
+
+
+def test_clock_runs_at_its_speed_and_never_starts_before_the_journal() -> None:
+    clock = Clock.after(START * 2, speed=1000)
+    first = clock.now()
+    assert first >= START * 2
+    assert clock.now() >= first
+    assert 0 < clock.seconds_until(first + 3600 * 10**9) <= 3.6
+    assert clock.seconds_until(START) == 0
+
+
+@pytest.mark.parametrize("line", [b"not json", b'{"type":"ping"}', b'{"type":"contact.teleport"}'])
+def test_line_that_is_no_command_of_this_release_is_refused(tmp_path: Path, line: bytes) -> None:
+    journal = SqliteJournal(tmp_path)
+    epoch = journal.fence("node", journal.open(), START)
+    journal.append(epoch, 2, Batch(START, 1, encode_ticks([(START, [("pbx", line)])])))
+    journal.close()
+    with pytest.raises(Corrupt, match="record 2 holds a command"):
+        recover(journal, 0)
+    journal.close()
+
+
+async def test_damaged_journal_keeps_the_server_from_starting(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        await pbx.ask("config.apply", config=centre.config())
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("UPDATE record SET data=replace(data, 'support', 'suppurt') WHERE seq=2")
+        connection.commit()
+    before = (tmp_path / FILE_NAME).read_bytes()
+    server = await ServerProcess(tmp_path).launch()
+    assert await server.exit_status() == 1
+    assert "acd: the journal is damaged at record 2" in server.stderr
+    assert "Traceback" not in server.stderr
+    assert (tmp_path / FILE_NAME).read_bytes() == before

@@ -1,0 +1,342 @@
+"""The sequencer: nothing leaves before it is durable, whatever arrives meanwhile, and the journal replays to the same state."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from acd_core import Engine, Machine, Outcome
+from acd_core.commands import Command, ConfigApply, ContactEnqueue
+from acd_protocol.framing import decode_from_client
+from server.clock import Clock
+from server.config import Limits
+from server.counters import Counters
+from server.errors import Fatal, Full
+from server.journal.records import ticks_of
+from server.recovery import recover
+from server.ring import EventRing
+from server.router import Router
+from server.sequencer import Sequencer
+from tests.support import centre
+from tests.support.journals import MemoryJournal
+from tests.support.wait import until
+
+START = 1_800_000_000 * 10**9
+
+
+class HandClock(Clock):
+    """Engine time that is moved by hand."""
+
+    __slots__ = ("time",)
+
+    def __init__(self) -> None:
+        super().__init__(START)
+        self.time = START
+
+    def now(self) -> int:
+        return self.time
+
+
+class Collected:
+    """An output that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.gathered: list[bytes] = []
+        self.writes: list[bytes] = []
+        self.runs = 0
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def run(self) -> None:
+        self.runs += 1
+
+    def abort(self) -> None:
+        raise AssertionError("nobody asked for this")
+
+
+class Rig:
+    """A sequencer over a journal in memory."""
+
+    def __init__(self, journal: MemoryJournal, limits: Limits) -> None:
+        self.journal = journal
+        self.clock = HandClock()
+        counters = Counters()
+        self.machine: Machine = Engine()
+        router = Router(EventRing(1000, 1_000_000), counters)
+        self.sequencer = Sequencer(self.machine, self.clock, router, counters, limits)
+        self.sequencer.start(journal, journal.fence("node", journal.open(), START), 1)
+
+    def execute(self, message: dict[str, Any], client: str = "pbx-1") -> int:
+        line = msgspec.json.encode(message)
+        command = decode_from_client(line)
+        assert isinstance(command, Command), command
+        return self.sequencer.execute(client, line, command)
+
+    def configure(self, **queue: Any) -> None:
+        assert self.execute({"type": "config.apply", "config": centre.config(**queue)}) == Outcome.OK
+
+    def assert_replays(self) -> None:
+        """A new engine, fed from the journal, comes to the same state."""
+        recovered = recover(self.journal, 10)
+        assert recovered.machine.digest() == self.machine.digest()
+        assert recovered.machine.seq == self.machine.seq
+
+
+@pytest.fixture
+def journal() -> Iterator[MemoryJournal]:
+    made = MemoryJournal()
+    yield made
+    made.gate.set()
+
+
+@asynccontextmanager
+async def rig(journal: MemoryJournal, limits: Limits = Limits()) -> AsyncIterator[Rig]:  # noqa: B008 - it is frozen
+    made = Rig(journal, limits)
+    try:
+        yield made
+    finally:
+        journal.gate.set()
+        if not made.sequencer.failed.done():
+            await made.sequencer.stop()
+
+
+async def test_what_arrives_in_one_turn_has_one_time_and_one_append(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        made.configure()
+        made.clock.time += 5
+        made.execute(centre.enqueue("c-1"))
+        made.execute(centre.enqueue("c-2"), client="pbx-2")
+        await made.sequencer.flushed()
+        (record,) = journal.batches
+        ((time, lines),) = ticks_of(record)
+        assert time == START
+        assert [client for client, _ in lines] == ["pbx-1", "pbx-1", "pbx-2"]
+        assert record.commands == 3
+        made.assert_replays()
+
+
+async def test_nothing_leaves_before_it_is_durable(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        output = Collected()
+        journal.gate.clear()
+        made.configure()
+        made.sequencer.send(output, b"first ")
+        made.sequencer.send(output, b"second")
+        await until(journal.under_way.is_set)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert output.writes == []
+        journal.gate.set()
+        await made.sequencer.flushed()
+        assert output.writes == [b"first second"]
+
+
+async def test_what_arrives_during_an_append_is_applied_and_forms_the_next_batch(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        output = Collected()
+        made.configure()
+        await made.sequencer.flushed()
+        journal.gate.clear()
+        for number in range(10):
+            made.clock.time += 1
+            assert made.execute(centre.enqueue(f"c-{number}")) == Outcome.OK
+            made.sequencer.send(output, b"%d " % number)
+            await asyncio.sleep(0.001)
+        assert made.machine.domain().waiting == 10
+        assert output.writes == []
+        journal.gate.set()
+        await made.sequencer.flushed()
+        first, second = journal.batches[1:]
+        assert (first.commands, second.commands) == (1, 9)
+        assert [time - START for time, _ in ticks_of(second)] == list(range(2, 11))
+        assert output.writes == [b"0 ", b"1 2 3 4 5 6 7 8 9 "]
+        made.assert_replays()
+
+
+async def test_reading_needs_no_append_but_waits_for_the_one_under_way(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        output = Collected()
+        made.sequencer.send(output, b"idle")
+        await made.sequencer.flushed()
+        assert output.writes == [b"idle"]
+        assert journal.batches == []
+        journal.gate.clear()
+        made.configure()
+        made.sequencer.send(output, b"applied")
+        await until(journal.under_way.is_set)
+        made.sequencer.send(output, b"read")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert output.writes == [b"idle"]
+        journal.gate.set()
+        await made.sequencer.flushed()
+        assert output.writes == [b"idle", b"applied", b"read"]
+        assert len(journal.batches) == 1
+
+
+@pytest.mark.parametrize("fault", [Full("no room"), Fatal("the disk is gone")])
+async def test_failing_journal_acknowledges_nothing_any_more(journal: MemoryJournal, fault: Full | Fatal) -> None:
+    async with rig(journal) as made:
+        output = Collected()
+        made.configure()
+        await made.sequencer.flushed()
+        journal.fault = fault
+        made.execute(centre.enqueue("c-1"))
+        made.sequencer.send(output, b"c-1 is safe")
+        await until(made.sequencer.failed.done)
+        made.sequencer.send(output, b"anything")
+        await asyncio.sleep(0.01)
+        assert output.writes == []
+        assert made.sequencer.state == "failed"
+        with pytest.raises(type(fault)):
+            await made.sequencer.stop()
+        assert journal.stored[-1].commands == 1  # the configuration: neither c-1 nor a SEAL came after it
+
+
+async def test_command_that_fails_inside_the_engine_fails_alike_when_replayed(
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = ContactEnqueue.apply
+
+    def half(self: ContactEnqueue, machine: Machine, now: int, client: str) -> int:
+        outcome = whole(self, machine, now, client)
+        if self.contact == "poison":
+            raise ZeroDivisionError("a fault of ours, after half of the work")
+        return outcome
+
+    monkeypatch.setattr(ContactEnqueue, "apply", half)
+    async with rig(journal) as made:
+        made.configure()
+        assert made.execute(centre.enqueue("poison")) == Outcome.INTERNAL_ERROR
+        assert made.execute(centre.enqueue("c-2")) == Outcome.OK
+        await made.sequencer.flushed()
+        assert made.sequencer.state == "serving"
+        assert made.sequencer.counters.internal_errors == 1
+        assert "ZeroDivisionError" in caplog.text
+        made.assert_replays()
+
+
+async def test_lack_of_memory_in_the_engine_ends_the_server(
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(self: ConfigApply, machine: Machine, now: int, client: str) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(ConfigApply, "apply", starve)
+    async with rig(journal) as made:
+        made.execute({"type": "config.apply", "config": centre.config()})
+        assert made.sequencer.failed.done()
+        with pytest.raises(Fatal, match="memory"):
+            await made.sequencer.stop()
+
+
+async def test_deadlines_fire_by_themselves_and_are_journaled(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        made.configure(max_wait_s=60)
+        made.execute(centre.enqueue("c-1"))
+        await made.sequencer.flushed()
+        made.clock.time += 61 * 10**9
+        made.execute(centre.enqueue("c-2"))  # c-1 ends on the way; c-2 waits for the next deadline
+        assert made.machine.ended_reason("c-1") == "max_wait"
+        await made.sequencer.flushed()
+        made.clock.time += 61 * 10**9
+        made.sequencer._deadline()
+        await made.sequencer.flushed()
+        assert made.machine.ended_reason("c-2") == "max_wait"
+        assert ticks_of(journal.batches[-1]) == [(made.clock.time, [])]
+        made.assert_replays()
+
+
+async def test_timer_is_set_for_the_earliest_deadline(journal: MemoryJournal) -> None:
+    made = Rig(journal, Limits())
+    made.sequencer.clock = Clock(START, speed=1000)
+    made.configure(max_wait_s=3600)
+    made.execute(centre.enqueue("late"))
+    await made.sequencer.flushed()
+    made.execute({"type": "config.apply", "config": centre.config(max_wait_s=20)})
+    made.execute(centre.enqueue("early"))
+    await until(lambda: made.machine.ended_reason("early") == "max_wait")
+    assert made.machine.ended_reason("late") in {"", "max_wait"}
+    await made.sequencer.stop()
+    made.assert_replays()
+
+
+async def test_engine_time_never_goes_back(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        made.configure()
+        await made.sequencer.flushed()
+        made.clock.time -= 10**12
+        made.execute(centre.enqueue("c-1"))
+        await made.sequencer.flushed()
+        times = [time for record in journal.batches for time, _ in ticks_of(record)]
+        assert times == sorted(times)
+        made.assert_replays()
+
+
+async def test_too_much_unflushed_stops_the_reading_until_it_is_flushed(journal: MemoryJournal) -> None:
+    async with rig(journal, Limits(batch_bytes_max=100)) as made:
+        output = Collected()
+        made.configure()
+        await made.sequencer.flushed()
+        journal.gate.clear()
+        made.execute(centre.enqueue("c-1"))
+        await until(journal.under_way.is_set)
+        made.execute(centre.enqueue("c-2"))
+        made.execute(centre.enqueue("c-3"))
+        made.sequencer.defer(output)
+        await asyncio.sleep(0.01)
+        assert made.sequencer.congested
+        assert output.runs == 0
+        journal.gate.set()
+        await until(lambda: output.runs)
+        assert not made.sequencer.congested
+
+
+async def test_stop_seals_what_is_durable(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        made.configure()
+        made.execute(centre.enqueue("c-1"))
+    assert made.sequencer.state == "stopped"
+    assert journal.open_tail.sealed
+    assert [record.commands for record in journal.stored] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_random_traffic_over_a_halting_journal_replays_to_the_same_state(
+    journal: MemoryJournal, seed: int
+) -> None:
+    rng = random.Random(seed)
+    agents = [f"a-{number}" for number in range(1, 4)]
+    async with rig(journal) as made:
+        made.configure(offer_timeout_s=1, wrapup_s=0.5, max_wait_s=5, max_waiting=6)
+        for number in range(150):
+            made.clock.time += rng.choice([0, 1, 10**6, 3 * 10**8, 2 * 10**9])
+            contact = f"c-{rng.randrange(max(0, number - 8), number + 1)}"
+            agent = {"agent": rng.choice(agents)}
+            made.execute(
+                rng.choice(
+                    [
+                        centre.enqueue(f"c-{number}", rng.choice(["acme", "zeta"]), priority=rng.randrange(3)),
+                        {"type": "agent.login", "ready": True, **agent},
+                        {"type": "agent.ready", **agent},
+                        {"type": "agent.pause", **agent},
+                        {"type": "agent.logout", **agent},
+                        {"type": "offer.accept", "offer": f"o-{rng.randrange(1, 30)}"},
+                        {"type": "offer.reject", "offer": f"o-{rng.randrange(1, 30)}"},
+                        {"type": "contact.abandon", "contact": contact},
+                        {"type": "contact.complete", "contact": contact},
+                    ]
+                ),
+                client=rng.choice(["pbx-1", "pbx-2"]),
+            )
+            if rng.random() < 0.3:
+                (journal.gate.set if rng.random() < 0.6 else journal.gate.clear)()
+                await asyncio.sleep(0)
+        journal.gate.set()
+        await made.sequencer.flushed()
+        made.assert_replays()

@@ -1,0 +1,554 @@
+"""Sessions over TCP: answers in order, events once, and what one client does wrong harms no other."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acd_core import Outcome
+from server import answers
+from server.config import Limits, Settings
+from server.service import Service, running
+from server.session import Session
+from tests.support import centre
+from tests.support.journals import MemoryJournal
+from tests.support.line_client import LineClient
+from tests.support.wait import until
+
+HELLO = {"type": "hello", "version": 1, "client": "x"}
+
+
+@pytest.fixture(autouse=True)
+async def connections_closed() -> AsyncIterator[None]:
+    yield
+    await LineClient.close_all()
+
+
+@asynccontextmanager
+async def serving(
+    tmp_path: Path, token: str = "", journal: MemoryJournal | None = None, **limits: Any
+) -> AsyncIterator[Service]:
+    """A server with a small contact centre."""
+    settings = Settings(port=0, metrics_port=0, data=tmp_path / "data", token=token, limits=Limits(**limits))
+    kept = journal or MemoryJournal()
+    async with running(settings, lambda _: kept) as service:
+        admin = await LineClient.connect(service.port, "admin", token=token)
+        assert (await admin.ask("config.apply", config=centre.config()))["type"] == "ok"
+        await admin.close()
+        yield service
+
+
+@asynccontextmanager
+async def unharmed(service: Service) -> AsyncIterator[None]:
+    """Another client works normally before, during and after the block, and gets every one of its events."""
+    other = await LineClient.connect(service.port, "bystander")
+    stop = asyncio.Event()
+    count = 0
+
+    async def work() -> None:
+        nonlocal count
+        while not stop.is_set() or count < 5:
+            count += 1
+            answer = await other.ask("contact.enqueue", contact=f"by-{count}", tenant="zeta", queue="support")
+            assert (answer["type"], answer.get("duplicate")) == ("ok", None)
+            assert (await other.event("contact.queued"))["contact"] == f"by-{count}"
+            assert (await other.ask("contact.abandon", contact=f"by-{count}"))["type"] == "ok"
+            assert (await other.event("contact.ended"))["contact"] == f"by-{count}"
+            await asyncio.sleep(0.005)
+
+    working = asyncio.create_task(work())
+    await until(lambda: count >= 2 or working.done())
+    try:
+        yield
+    finally:
+        stop.set()
+        await working
+        await other.close()
+
+
+async def test_life_of_a_contact_from_arrival_to_the_end(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        pbx = await LineClient.connect(service.port, "pbx-1")
+        assert pbx.welcome["version"] == 1
+        assert pbx.welcome["clock_speed"] == 1
+        assert (await pbx.ask("agent.login", agent="a-1", address="PJSIP/1", ready=True))["type"] == "ok"
+        answer = await pbx.ask(
+            "contact.enqueue", contact="c", tenant="acme", queue="support", attributes={"ani": "+34"}
+        )
+        assert answer["position"] == 1
+        offer = await pbx.event("contact.offered")
+        assert (offer["contact"], offer["agent"], offer["address"]) == ("c", "a-1", "PJSIP/1")
+        assert offer["attributes"] == {"ani": "+34"}
+        assert (await pbx.ask("offer.accept", offer=offer["offer"]))["type"] == "ok"
+        assert (await pbx.ask("offer.accept", offer=offer["offer"]))["duplicate"] is True
+        assert (await pbx.event("contact.connected"))["agent"] == "a-1"
+        assert (await pbx.ask("contact.complete", contact="c"))["type"] == "ok"
+        assert (await pbx.event("contact.ended"))["reason"] == "completed_agent"
+        again = await pbx.ask("contact.enqueue", contact="c", tenant="acme", queue="support")
+        assert (again["duplicate"], again["ended"]) == (True, "completed_agent")
+
+
+async def test_answers_come_in_the_order_of_the_requests(tmp_path: Path) -> None:
+    async with serving(tmp_path, tick_lines_max=7) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        kinds: list[dict[str, Any]] = [
+            {"type": "ping"},
+            {"type": "stats"},
+            {"type": "list", "what": "contacts"},
+            {"type": "contact.abandon", "contact": "nobody"},
+            {"type": "subscribe", "topics": ["agent"]},
+            {"type": "explain", "contact": "c-0"},
+            {"type": "no.such.type"},
+        ]
+        sent = []
+        for number in range(200):
+            sent.append(centre.enqueue(f"c-{number}"))
+            sent.append({**kinds[number % len(kinds)], "id": f"other-{number}"})
+        client.send(*sent)
+        for message in sent:
+            answer = await client.answer()
+            assert answer["id"] == message["id"]
+        assert [event["contact"] for event in client.events] == [f"c-{number}" for number in range(len(client.events))]
+
+
+async def test_reading_sees_what_was_sent_before_it_on_the_same_connection(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        client.send(centre.enqueue("c-1"), {"type": "list", "what": "contacts", "id": 2}, centre.enqueue("c-2"))
+        answers_ = [await client.answer() for _ in range(3)]
+        assert [row["contact"] for row in answers_[1]["result"]] == ["c-1"]
+
+
+async def test_lists_stats_and_explanations(tmp_path: Path) -> None:
+    async with serving(tmp_path, list_rows_max=2) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        for number in range(3):
+            await client.ask("contact.enqueue", contact=f"c-{number}", tenant="acme", queue="support")
+        rows = (await client.ask("list", what="contacts"))["result"]
+        assert [row["contact"] for row in rows] == ["c-0", "c-1"]
+        assert (await client.ask("list", what="contacts", tenant="zeta"))["result"] == []
+        rows = (await client.ask("list", what="agents"))["result"]
+        assert [(row["agent"], row["state"]) for row in rows] == [("a-1", "logged_out"), ("a-2", "logged_out")]
+        rows = (await client.ask("list", what="queues", tenant="zeta"))["result"]
+        assert [(row["tenant"], row["queue"]) for row in rows] == [("zeta", "support")]
+        assert (await client.ask("list", what="config"))["result"]["tenants"] == [{"name": "acme"}, {"name": "zeta"}]
+        stats = (await client.ask("stats", tenant="acme"))["result"]
+        assert stats["domain"]["waiting"] == 3
+        assert [row["waiting"] for row in stats["queues"]] == [3]
+        assert stats["digest"] == service.sequencer.machine.digest()
+        why = (await client.ask("explain", contact="c-0"))["result"]
+        assert why["state"] == "queued"
+        assert (await client.ask("explain", agent="a-1"))["result"]["state"] == "logged_out"
+        assert (await client.ask("explain", agent="a-9"))["code"] == "agent_unknown"
+        assert (await client.ask("explain", contact="c-9"))["code"] == "contact_unknown"
+        assert (await client.ask("explain"))["code"] == "value_invalid"
+
+
+async def test_refusals_say_where(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        answer = await client.ask("contact.enqueue", contact="c", tenant="acme", queue="support", require="a & & b")
+        assert (answer["code"], answer["at"]) == ("requirement_invalid", 4)
+        broken = centre.config()
+        broken["queues"][0]["tenant"] = "nobody"
+        answer = await client.ask("config.apply", config=broken)
+        assert answer["code"] == "config_invalid"
+        assert "queue nobody/support" in answer["message"]
+
+
+async def test_fault_in_a_read_answers_internal_error_and_the_connection_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        monkeypatch.setattr(answers, "counts", fail)
+        assert (await client.ask("stats"))["code"] == "internal_error"
+        assert (await client.ask("ping"))["type"] == "ok"
+
+
+# hello
+
+
+async def test_first_message_must_be_hello_and_only_the_first(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port)
+        assert (await client.ask("ping"))["code"] == "hello_missing"
+        assert (await client.ask("contact.enqueue", contact="c", tenant="acme", queue="support"))[
+            "code"
+        ] == "hello_missing"
+        client.send(HELLO)
+        assert (await client.read())["type"] == "welcome"
+        assert (await client.ask("hello", version=1, client="y"))["code"] == "hello_repeated"
+        assert service.sequencer.machine.contact("c") is None
+
+
+async def test_hello_and_all_that_follows_may_come_in_one_piece_or_byte_by_byte(tmp_path: Path) -> None:
+    long = centre.enqueue("long", attributes={"note": "x" * 20_000})
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port)
+        client.send(HELLO, long, {"type": "config.apply", "id": "c", "config": centre.config(agents=3000)})
+        assert (await client.read())["type"] == "welcome"
+        assert [(await client.answer())["id"] for _ in range(2)] == ["long", "c"]
+        slow = await LineClient.connect(service.port)
+        for byte in json.dumps({**HELLO, "client": "slow"}).encode() + b"\r\n":
+            slow.send_bytes(bytes([byte]))
+            await slow.writer.drain()
+            await asyncio.sleep(0)
+        assert (await slow.read())["type"] == "welcome"
+
+
+async def test_other_version_is_refused_and_closed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port)
+        client.send({**HELLO, "version": 2}, {"type": "ping"})
+        assert (await client.read())["code"] == "version_unsupported"
+        assert await client.ended() == b""
+
+
+@pytest.mark.parametrize("token", ["", "guess-1", "hush-hush ", "húsh-hush"])
+async def test_wrong_token_is_refused_and_not_logged(
+    tmp_path: Path, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, token="hush-hush") as service:
+        client = await LineClient.connect(service.port)
+        client.send({**HELLO, "token": token})
+        assert (await client.read())["code"] == "unauthorised"
+        assert await client.ended() == b""
+        for record in caplog.records:
+            assert "hush" not in repr(record.__dict__)
+            assert "guess" not in repr(record.__dict__)
+
+
+async def test_connection_without_hello_is_closed_after_its_time(tmp_path: Path) -> None:
+    async with serving(tmp_path, hello_s=0.05) as service:
+        silent = await LineClient.connect(service.port)
+        half = await LineClient.connect(service.port)
+        half.send_bytes(b'{"type":"hel')
+        welcome = await LineClient.connect(service.port, "pbx-1")
+        for client in (silent, half):
+            assert b"hello_missing" in await client.ended()
+        await asyncio.sleep(0.1)
+        assert (await welcome.ask("ping"))["type"] == "ok"
+
+
+async def test_newer_connection_of_a_name_takes_over(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        older = await LineClient.connect(service.port, "pbx-1")
+        await older.ask("contact.enqueue", contact="c", tenant="acme", queue="support")
+        newer = await LineClient.connect(service.port, "pbx-1")
+        assert b'"replaced"' in await older.ended()
+        await newer.ask("contact.abandon", contact="c")
+        assert (await newer.event("contact.ended"))["contact"] == "c"
+        assert service.sequencer.counters.sessions_replaced == 1
+        await until(lambda: service.sequencer.counters.connections == 1)
+        assert list(service.sequencer.router.receivers) == ["pbx-1"]
+
+
+async def test_too_many_connections_are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, connections_max=2) as service:
+        await until(lambda: not service.sequencer.counters.connections)
+        first = await LineClient.connect(service.port, "one")
+        await LineClient.connect(service.port, "two")
+        third = await LineClient.connect(service.port)
+        assert b"unavailable" in await third.ended()
+        assert (await first.ask("ping"))["type"] == "ok"
+
+
+# events
+
+
+async def test_events_go_to_the_owners_of_contact_and_agent(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        pbx, desk, third = [await LineClient.connect(service.port, name) for name in ("pbx", "desk", "third")]
+        await desk.ask("agent.login", agent="a-1", ready=True)
+        await pbx.ask("contact.enqueue", contact="c", tenant="acme", queue="support")
+        offer = await desk.event("contact.offered")
+        assert await pbx.event("contact.offered") == offer
+        assert (await desk.event("agent.changed"))["state"] == "offered"
+        assert (await desk.ask("offer.accept", offer=offer["offer"]))["type"] == "ok"
+        assert (await pbx.event("contact.connected"))["contact"] == "c"
+        await third.ask("ping")
+        assert third.events == []
+
+
+async def test_subscription_chooses_topics_and_tenant(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        everything, acme, agents = [await LineClient.connect(service.port, name) for name in ("all", "acme", "agents")]
+        await everything.ask("subscribe")
+        await acme.ask("subscribe", topics=["contact", "offer"], tenant="acme")
+        await agents.ask("subscribe", topics=["agent"])
+        await pbx.ask("agent.login", agent="a-1", ready=True)
+        for tenant in ("acme", "zeta"):
+            await pbx.ask("contact.enqueue", contact=tenant, tenant=tenant, queue="support")
+        offer = await pbx.event("contact.offered")
+        await pbx.ask("offer.reject", offer=offer["offer"])
+        await pbx.ask("contact.abandon", contact="acme")
+        await pbx.ask("contact.abandon", contact="zeta")
+        await acme.ask("subscribe", topics=[])
+        await pbx.ask("contact.enqueue", contact="later", tenant="acme", queue="support")
+        for client in (everything, acme, agents):
+            await client.ask("ping")
+        kinds = [event["type"] for event in acme.events]
+        assert kinds == ["contact.queued", "contact.offered", "offer.ended", "contact.ended"]
+        assert {event["type"] for event in agents.events} == {"agent.changed"}
+        seqs = [event["seq"] for event in everything.events]
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+        assert everything.events[-1]["contact"] == "later"
+
+
+async def test_resume_gives_what_was_missed_and_nothing_twice(tmp_path: Path) -> None:
+    async with serving(tmp_path, page_bytes=300, unsent_bytes_max=1000) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        other = await LineClient.connect(service.port, "other")
+        await pbx.ask("contact.enqueue", contact="mine-0", tenant="acme", queue="support")
+        last = await pbx.event("contact.queued")
+        await pbx.close()
+        for number in range(1, 50):
+            other.send(
+                centre.enqueue(f"theirs-{number}"), {"type": "contact.update", "contact": "mine-0", "priority": number}
+            )
+        for _ in range(98):
+            await other.answer()
+        back = await LineClient.connect(service.port, "pbx", resume=last["seq"])
+        back.send({"type": "subscribe", "id": "s", "from_seq": last["seq"]}, {"type": "ping", "id": "p"})
+        assert (await back.answer())["id"] == "s"
+        own = [event["contact"] for event in back.events]
+        assert own == ["mine-0"] * 49
+        assert (await back.answer())["id"] == "p"
+        seqs = sorted(event["seq"] for event in back.events)
+        assert seqs == list(range(last["seq"] + 1, service.sequencer.machine.seq + 1))
+
+
+async def test_resume_beyond_the_ring_is_told_as_a_gap(tmp_path: Path) -> None:
+    async with serving(tmp_path, ring_events_max=5) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        for number in range(10):
+            await pbx.ask("contact.enqueue", contact=f"c-{number}", tenant="acme", queue="support")
+        await pbx.close()
+        back = await LineClient.connect(service.port, "pbx", resume=1)
+        gap = await back.read()
+        assert (gap["type"], gap["first_seq"]) == ("gap", back.welcome["oldest_seq"])
+        assert [(await back.read())["seq"] for _ in range(5)] == list(range(gap["first_seq"], gap["first_seq"] + 5))
+        ahead = await LineClient.connect(service.port, "from-the-future", resume=1_000_000)
+        assert (await ahead.read()) == {"type": "gap", "first_seq": service.sequencer.machine.seq + 1}
+        assert service.sequencer.counters.ahead == 1
+        assert (await ahead.ask("ping"))["type"] == "ok"
+
+
+# hostile clients
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\n",
+        b"\x00" * 100 + b"\n",
+        b"[" * 5000 + b"\n",
+        b'{"type":"hello","version":1,"client":""}\n',
+        b'{"type":"hello","version":1e400,"client":"x"}\n',
+        b'{"type":"hello"}\n',
+        b'{"a":' * 500 + b"\n",
+        "{“type”:“hello”}\n".encode(),
+        b"\xff\xfe\n",
+    ],
+)
+async def test_hostile_first_line_is_answered_and_harms_nobody(tmp_path: Path, line: bytes) -> None:
+    async with serving(tmp_path) as service, unharmed(service):
+        hostile = await LineClient.connect(service.port)
+        hostile.send_bytes(line)
+        assert (await hostile.read())["type"] == "error"
+        hostile.send(HELLO)
+        await until(lambda: "x" in service.sequencer.router.receivers)
+
+
+async def test_connection_that_sends_nothing_but_errors_is_closed(tmp_path: Path) -> None:
+    async with serving(tmp_path, errors_in_a_row_max=10) as service:
+        for name in ("", "known"):
+            client = await LineClient.connect(service.port, name)
+            client.send_bytes(b"nonsense\n" * 9)
+            if name:
+                client.send({"type": "ping"})
+                client.send_bytes(b"nonsense\n" * 9)
+            client.send_bytes(b"nonsense\n" * 1000)
+            assert (await client.ended()).count(b"malformed") == (19 if name else 10)
+
+
+async def test_line_of_ten_megabytes_is_refused_without_being_kept(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service, unharmed(service):
+        for name, limit in (("", 8192), ("big", 65_536)):
+            hostile = await LineClient.connect(service.port, name)
+            sending = asyncio.create_task(_flood(hostile, b'{"type":"contact.enqueue","contact":"' + b"x" * 10_000_000))
+            most = 0
+
+            def kept() -> int:
+                return max((session._reader.pending for session in _sessions(service)), default=0)
+
+            async with asyncio.timeout(20):
+                while not (line := hostile.reader._buffer):  # type: ignore[attr-defined]
+                    most = max(most, kept())
+                    await asyncio.sleep(0)
+            assert b"line_too_long" in bytes(line)
+            assert b"line_too_long" in await hostile.ended()
+            assert most <= limit
+            await hostile.close()
+            await sending
+
+
+async def _flood(client: LineClient, data: bytes) -> None:
+    try:
+        for start in range(0, len(data), 65_536):
+            client.send_bytes(data[start : start + 65_536])
+            await client.writer.drain()
+    except (OSError, RuntimeError):  # uvloop says the latter of a closed connection
+        pass
+
+
+def _sessions(service: Service) -> list[Session]:
+    return [session for session in service.sequencer.router.receivers.values() if isinstance(session, Session)]
+
+
+async def test_half_a_line_and_silence_costs_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service, unharmed(service):
+        half = await LineClient.connect(service.port, "half")
+        half.send_bytes(b'{"type":"pi')
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+        half.send_bytes(b'ng","id":7}\n')
+        assert (await half.answer())["id"] == 7
+
+
+async def test_thousand_silent_connections_are_not_noticed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service, unharmed(service):
+        silent = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(1000)]
+        await until(lambda: service.sequencer.counters.connections >= 1000)
+        late = await LineClient.connect(service.port, "late")
+        assert (await late.ask("ping"))["type"] == "ok"
+        for _, writer in silent:
+            writer.transport.abort()
+        await until(lambda: service.sequencer.counters.connections < 10)
+
+
+async def test_subscriber_that_never_reads_is_dropped_at_a_bound_and_may_resume(tmp_path: Path) -> None:
+    async with serving(tmp_path, ring_events_max=2000, unsent_bytes_max=20_000) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        async with unharmed(service):
+            stuck = await LineClient.connect(service.port, "stuck")
+            await stuck.ask("subscribe")
+            stuck.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            session = service.sequencer.router.receivers["stuck"]
+            assert isinstance(session, Session)
+            most = sent = 0
+            note = {"note": "x" * 2000}
+            while not service.sequencer.counters.sessions_dropped:
+                for _ in range(100):
+                    sent += 1
+                    pbx.send(
+                        centre.enqueue(f"c-{sent}", attributes=note),
+                        {"type": "contact.abandon", "contact": f"c-{sent}"},
+                    )
+                for _ in range(200):
+                    await pbx.answer()
+                pbx.events.clear()
+                most = max(most, session._unsent + session._transport.get_write_buffer_size())
+                assert sent < 100_000
+            assert most < 100_000
+            await until(lambda: "stuck" not in service.sequencer.router.receivers)
+        back = await LineClient.connect(service.port, "stuck", resume=5)
+        assert (await back.read())["type"] == "gap"
+
+
+async def test_client_that_asks_and_never_reads_is_read_no_further(tmp_path: Path) -> None:
+    async with serving(tmp_path, unsent_bytes_max=50_000) as service, unharmed(service):
+        greedy = await LineClient.connect(service.port, "greedy")
+        greedy.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        session = service.sequencer.router.receivers["greedy"]
+        assert isinstance(session, Session)
+        for _ in range(200):
+            greedy.send(*[{"type": "list", "what": "config"}] * 100)
+            await asyncio.sleep(0)
+        await until(lambda: session._stalled)
+        assert session._unsent + session._transport.get_write_buffer_size() < 500_000
+        greedy.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(20_000):
+            assert (await greedy.answer())["type"] == "ok"
+
+
+async def test_slow_reader_gets_every_event_in_order(tmp_path: Path) -> None:
+    async with serving(tmp_path, unsent_bytes_max=5_000, page_bytes=2_000) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        slow = await LineClient.connect(service.port, "slow")
+        await slow.ask("subscribe")
+        slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        note = {"note": "x" * 4000}
+        await pbx.ask("agent.login", agent="a-1", ready=True)
+        for number in range(1500):
+            pbx.send(centre.enqueue(f"c-{number}", attributes=note))
+            await pbx.answer()
+            offer = await pbx.event("contact.offered")
+            pbx.send(
+                {"type": "offer.accept", "offer": offer["offer"]},
+                {"type": "contact.complete", "contact": f"c-{number}"},
+            )
+            await pbx.answer()
+            await pbx.answer()
+            pbx.events.clear()
+            session = service.sequencer.router.receivers["slow"]
+            assert isinstance(session, Session)
+            if session._cursor:
+                break
+        else:
+            pytest.fail("the slow reader never fell behind")
+        slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await until(lambda: not session._cursor)
+        await slow.ask("ping")
+        seqs = [event["seq"] for event in slow.events]
+        assert seqs == list(range(seqs[0], service.sequencer.machine.seq + 1))
+
+
+async def test_flood_of_one_client_does_not_hold_up_another(tmp_path: Path) -> None:
+    async with serving(tmp_path, tick_lines_max=50) as service:
+        loud = await LineClient.connect(service.port, "loud")
+        quiet = await LineClient.connect(service.port, "quiet")
+        loud.send(*[{"type": "contact.abandon", "contact": "nobody", "id": number} for number in range(5000)])
+        await until(lambda: service.sequencer.counters.outcomes[Outcome.CONTACT_UNKNOWN])
+        await quiet.ask("ping")
+        assert service.sequencer.counters.outcomes[Outcome.CONTACT_UNKNOWN] < 5000
+        for number in range(5000):
+            assert (await loud.answer())["id"] == number
+
+
+async def test_half_closed_connection_gets_its_answers_and_is_closed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port)
+        client.send(HELLO, centre.enqueue("c-1"), {"type": "stats", "id": "s"})
+        client.writer.write_eof()
+        lines = (await client.ended()).splitlines()
+        assert [json.loads(line).get("id") for line in lines if b'"contact.queued"' not in line] == [None, "c-1", "s"]
+        await until(lambda: not service.sequencer.counters.connections)
+
+
+async def test_stop_tells_clients_and_answers_what_it_took(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    async with serving(tmp_path, journal=journal, tick_lines_max=10) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        journal.gate.clear()
+        client.send(*[centre.enqueue(f"c-{number}") for number in range(100)])
+        await until(journal.under_way.is_set)
+        asyncio.get_running_loop().call_later(0.05, journal.gate.set)
+    received = [json.loads(line) for line in (await client.ended()).splitlines()]
+    assert any(message["type"] == "draining" for message in received)
+    taken = [message["id"] for message in received if message["type"] == "ok"]
+    refused = [message["id"] for message in received if message["type"] == "error"]
+    assert taken + refused == [f"c-{number}" for number in range(100)]
+    assert all(message["code"] == "draining" for message in received if message["type"] == "error")
+    assert service.sequencer.machine.domain().waiting == len(taken)
+    assert journal.open_tail.sealed

@@ -207,7 +207,7 @@ cdef class Engine(Configured):
         row.agent = NONE
         queue.offered -= 1
         queue.failed[outcome] += 1
-        record = self._record(OFFER_ENDED, contact, agent, NONE)
+        record = self._record(OFFER_ENDED, contact, agent, row.queue)
         record.offer = person.offer
         record.code = outcome
         Py_INCREF(cause)
@@ -444,7 +444,7 @@ cdef class Engine(Configured):
         if row.held == held:
             return DUPLICATE
         row.held = held
-        self._record(CONTACT_HELD if held else CONTACT_RESUMED, slot, row.agent, NONE)
+        self._record(CONTACT_HELD if held else CONTACT_RESUMED, slot, row.agent, row.queue)
         return OK
 
     cdef int _gone(self, str contact) except -1:

@@ -71,6 +71,8 @@ class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
 
     offer: str
     contact: str
+    tenant: str
+    queue: str
     agent: str
     outcome: OfferOutcome
     cause: str
@@ -91,6 +93,8 @@ class ContactHeld(Event, tag="contact.held", frozen=True, kw_only=True):
     """The agent put the contact on hold."""
 
     contact: str
+    tenant: str
+    queue: str
     agent: str
 
 
@@ -98,6 +102,8 @@ class ContactResumed(Event, tag="contact.resumed", frozen=True, kw_only=True):
     """The agent took the contact off hold."""
 
     contact: str
+    tenant: str
+    queue: str
     agent: str
 
 

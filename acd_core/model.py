@@ -326,6 +326,8 @@ class Model:
             agent,
             offer=offer,
             contact=contact.id,
+            tenant=contact.queue.config.tenant,
+            queue=contact.queue.config.name,
             agent=agent.config.agent,
             outcome=outcome,
             cause=cause,
@@ -530,7 +532,16 @@ class Model:
         live.held = held
         assert live.agent is not None
         kind = ContactHeld if held else ContactResumed
-        self._emit(kind, live, live.agent, contact=contact, agent=live.agent.config.agent)
+        config = live.queue.config
+        self._emit(
+            kind,
+            live,
+            live.agent,
+            contact=contact,
+            tenant=config.tenant,
+            queue=config.name,
+            agent=live.agent.config.agent,
+        )
         return Outcome.OK
 
     def _gone(self, contact: str) -> int:

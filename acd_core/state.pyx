@@ -223,8 +223,9 @@ cdef class State:
             )
         if kind == OFFER_ENDED:
             return events.OfferEnded(
-                seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, agent=agent,
-                outcome=OUTCOME_NAMES[record.code], cause=<object>record.text,
+                seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, tenant=queue.tenant,
+                queue=queue.name, agent=agent, outcome=OUTCOME_NAMES[record.code],
+                cause=<object>record.text,
             )
         if kind == CONTACT_CONNECTED_EVENT:
             return events.ContactConnected(
@@ -232,9 +233,13 @@ cdef class State:
                 offer=_offer_id(record.offer), wait=seconds_of_ns(record.a),
             )
         if kind == CONTACT_HELD:
-            return events.ContactHeld(seq=record.seq, at=record.at, contact=contact, agent=agent)
+            return events.ContactHeld(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent
+            )
         if kind == CONTACT_RESUMED:
-            return events.ContactResumed(seq=record.seq, at=record.at, contact=contact, agent=agent)
+            return events.ContactResumed(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent
+            )
         if kind == CONTACT_UPDATED:
             return events.ContactUpdated(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,

@@ -15,6 +15,7 @@ STEPS ?= 100000
 # setup.py is not among them: its base classes have no types.
 TYPED := $(sort $(dir $(wildcard */*.py)))
 CYTHON := $(wildcard acd_core/*.pyx acd_protocol/*.pyx server/*.pyx)
+STUBS := $(wildcard $(CYTHON:.pyx=.pyi))
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
@@ -41,12 +42,8 @@ check: build ## lint, formatting, types
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy $(TYPED)
-ifneq ($(wildcard acd_core/engine.pyi),)
-	@$(RUN) mypy.stubtest --mypy-config-file pyproject.toml acd_core.engine
-endif
-ifneq ($(CYTHON),)
+	@$(RUN) mypy.stubtest --mypy-config-file pyproject.toml $(subst /,.,$(basename $(STUBS)))
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(RUN) cython_lint.cython_lint $(foreach file,$(CYTHON) $(wildcard $(CYTHON:.pyx=.pxd)),"$(CURDIR)"/$(file))
-endif
 
 build: ## make .venv and build the extension modules, where anything has changed (ACD_BUILD=debug)
 	@command -v "$(PYTHON)" >/dev/null || \
@@ -80,7 +77,7 @@ docs: build ## write docs/protocol.md and docs/metrics.md from the declarations
 	@$(RUN) server.metrics_page docs/metrics.md
 
 wheel: build ## build the wheel, install it into an empty environment and try it there
-	@.venv/bin/python tools/wheel.py
+	@$(RUN) tools.wheel
 
 lockstep: build ## drive the readable model and the engine side by side (SEED=1 STEPS=100000)
 	@$(RUN) tests.lockstep --seed $(SEED) --steps $(STEPS)
@@ -92,7 +89,7 @@ format: build ## put the sources into their form
 	@$(RUN) ruff format .
 
 clean: ## remove what was built; .venv stays
-	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf build .benchmarks .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@rm -f $(CYTHON:.pyx=.c)
 	@find acd_* server -name '*.so' -delete
 	@find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +

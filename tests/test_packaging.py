@@ -129,7 +129,7 @@ def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tm
 def test_packages_that_cannot_be_had_are_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(bootstrap, "WHEELS", tmp_path / ".wheels")
     output = "WARNING: Retrying\nERROR: No matching distribution found for rich>=13.9\n"
-    monkeypatch.setattr(bootstrap, "try_run", lambda command: (1, output))
+    monkeypatch.setattr(bootstrap, "try_run", lambda command, directory: (1, output))
     with pytest.raises(bootstrap.StepError) as raised:
         bootstrap.install(["rich>=13.9,<16", "uvloop>=0.21; sys_platform != 'win32'"])
     said = str(raised.value)

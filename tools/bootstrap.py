@@ -233,11 +233,12 @@ def install(requirements: List[str]) -> None:
     """Install from `.wheels`, after downloading what is not there yet."""
     wheels = ["--find-links", WHEELS.name]
     from_wheels = [*PIP, "install", "--no-index", *wheels, *requirements]
-    if WHEELS.is_dir() and try_run(from_wheels)[0] == 0:
+    if WHEELS.is_dir() and try_run(from_wheels, ROOT)[0] == 0:
         return
-    status, output = try_run([*PIP, "wheel", "--retries", "2", "--wheel-dir", WHEELS.name, *wheels, *requirements])
+    download = [*PIP, "wheel", "--retries", "2", "--wheel-dir", WHEELS.name, *wheels, *requirements]
+    status, output = try_run(download, ROOT)
     if status == 0:
-        status, output = try_run(from_wheels)
+        status, output = try_run(from_wheels, ROOT)
     if status != 0:
         errors = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines()[-1:]
         names = [text.replace(">", " ").split()[0] for text in requirements]
@@ -358,10 +359,11 @@ def write_stamp(path: Path, stamp: Json) -> None:
     path.write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
-def try_run(command: List[str]) -> Tuple[int, str]:
+def try_run(command: List[str], directory: Path, environment: Optional[Dict[str, str]] = None) -> Tuple[int, str]:
     done = subprocess.run(
         command,
-        cwd=str(ROOT),
+        cwd=str(directory),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -371,8 +373,14 @@ def try_run(command: List[str]) -> Tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def run(command: List[str], complaint: str) -> str:
-    status, output = try_run(command)
+def run(
+    command: List[str],
+    complaint: str,
+    directory: Optional[Path] = None,
+    environment: Optional[Dict[str, str]] = None,
+) -> str:
+    """What the command prints, started in the checkout unless told otherwise; if it fails, that and the complaint."""
+    status, output = try_run(command, directory or ROOT, environment)
     if status != 0:
         raise StepError(f"{output.rstrip()}\n{complaint}".lstrip())
     return output

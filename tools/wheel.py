@@ -1,28 +1,23 @@
 """Build the wheel, look at what is in it, install it into an empty environment and start `acd` there.
 
-Run by `make wheel` with the interpreter of `.venv`. The wheel is left in build/dist, the environment in
-build/wheel-env.
+Run by `make wheel` with the interpreter of `.venv`, after the bootstrap. The wheel is left in build/dist, the
+environment in build/wheel-env.
 """
 
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-DIST = ROOT / "build" / "dist"
-ENVIRONMENT = ROOT / "build" / "wheel-env"
-WHEELS = ROOT / ".wheels"
+from tools.bootstrap import BUILD, ROOT, WHEELS, StepError, lends_packages, run
+
+DIST = BUILD / "dist"
+ENVIRONMENT = BUILD / "wheel-env"
 
 # What a package shows to Python, to type checkers and to other Cython modules.
 SHIPPED = {".py", ".pyi", ".pxd", ".typed"}
-
-
-class StepError(Exception):
-    """A step went wrong. The message says which."""
 
 
 def expected_files(root: Path) -> set[str]:
@@ -45,7 +40,7 @@ def faults(names: Iterable[str], root: Path) -> list[str]:
 def build() -> Path:
     shutil.rmtree(DIST, ignore_errors=True)
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), "."]
-    run(command, "The wheel could not be built.", {**os.environ, "ACD_BUILD": "wheel"})
+    run(command, "The wheel could not be built.", environment={**os.environ, "ACD_BUILD": "wheel"})
     (wheel,) = DIST.glob("*.whl")
     return wheel
 
@@ -59,7 +54,7 @@ def inspect(wheel: Path) -> None:
 
 def install(wheel: Path) -> None:
     """Install without network from the packages that the bootstrap kept, or beside those that the system lends."""
-    lent = "include-system-site-packages = true" in Path(sys.prefix, "pyvenv.cfg").read_text("utf-8")
+    lent = lends_packages()
     make = [sys.executable, "-m", "venv", "--clear", *(["--system-site-packages"] if lent else []), str(ENVIRONMENT)]
     run(make, "The empty environment could not be made.")
     pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -71,23 +66,7 @@ def try_out() -> str:
     """The first line that `acd --help` prints, started where the sources cannot be imported by accident."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(ENVIRONMENT / "bin" / "acd"), "--help"]
-    return run(command, "acd --help failed.", environment, ENVIRONMENT).strip().splitlines()[0]
-
-
-def run(command: list[str], complaint: str, environment: dict[str, str] | None = None, directory: Path = ROOT) -> str:
-    done = subprocess.run(
-        command,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StepError(f"{done.stdout.rstrip()}\n{complaint}")
-    return done.stdout
+    return run(command, "acd --help failed.", ENVIRONMENT, environment).strip().splitlines()[0]
 
 
 def main() -> int:

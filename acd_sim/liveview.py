@@ -22,6 +22,7 @@ from acd_core.events import (
     Event,
     OfferEnded,
 )
+from acd_core.service_level import service_level
 from acd_core.views import AgentView, QueueView
 
 NS_PER_S = 1_000_000_000
@@ -29,19 +30,19 @@ HISTORY_MAX = 120
 DECISIONS_MAX = 200
 PENDING_MAX = 64
 
-STATES: Mapping[str, tuple[str, str, str]] = {
-    "ready": ("R", "ready", "green"),
-    "offered": ("O", "ringing", "bold cyan"),
-    "busy": ("T", "talking", "bold blue"),
-    "wrapup": ("W", "wrap-up", "magenta"),
-    "cooldown": ("C", "resting", "red"),
-    "paused": ("P", "paused", "yellow"),
-    "logged_out": ("·", "out", "bright_black"),
+STATES: Mapping[str, tuple[str, str, str, str]] = {
+    "ready": ("R", "Ready", "Ready", "green"),
+    "offered": ("O", "Offered", "Offer", "bold cyan"),
+    "busy": ("T", "Talking", "Talk", "bold blue"),
+    "wrapup": ("W", "Wrap-up", "Wrapup", "magenta"),
+    "cooldown": ("C", "Cooldown", "Cool", "red"),
+    "paused": ("P", "Paused", "Pause", "yellow"),
+    "logged_out": ("·", "logged out", "out", "bright_black"),
 }
-"""Letter, word and style by state of an agent, in the order in which they are counted."""
+"""Letter, word, short word and style by state of an agent, in the order in which they are counted."""
 
-_BARS = " ▁▂▃▄▅▆▇█"
-_ASCII_BARS = " .:-=+*#@"
+_BARS = "▁▂▃▄▅▆▇█"
+_ASCII_BARS = ".:-=+*#@"
 _FOR_ASCII = str.maketrans({"·": ".", "→": ">", "█": "#", "░": "-", "─": "-", "×": "x"})
 
 Importance = Literal[0, 1, 2]
@@ -187,9 +188,9 @@ class LiveView:
         room = height - len(lines)
         wide = -(-len(self._agents) // max(1, width // 30))
         if width >= 110 and room >= wide + 9:
-            lines += [self._agent_counts(), *self._agent_table(width), Text()]
+            lines += [self._agent_counts(width), *self._agent_table(width), Text()]
         else:
-            lines += [self._agent_counts(), *self._agent_grid(width, max(1, room - 5)), Text()]
+            lines += [self._agent_counts(width), *self._agent_grid(width, max(1, room - 5)), Text()]
         lines += self._decision_lines(height - len(lines))
         whole = Text(no_wrap=True, overflow="crop", end="")
         for number, line in enumerate(lines[:height]):
@@ -215,7 +216,7 @@ class LiveView:
         waiting = sum(queue.waiting + queue.offered for queue in self._queues)
         talking = sum(queue.connected for queue in self._queues)
         oldest = min((queue.oldest_ns for queue in self._queues if queue.oldest_ns), default=0)
-        level = service_level(self._queues)
+        level = _ratio(*service_level(self._queues))
 
         second = Text(" Service level ")
         second.append(_percent(level, 5), _level_style(level))
@@ -236,11 +237,11 @@ class LiveView:
 
     def _queue_lines(self, width: int, room: int, ascii_only: bool) -> list[Text]:
         names = {(queue.tenant, queue.queue): f"{queue.tenant}/{queue.queue}" for queue in self._queues}
-        name_width = min(max((len(name) for name in names.values()), default=5), 24 if width < 110 else 40)
-        spark_width = max(8, min(HISTORY_MAX, width - name_width - 57))
+        name_width = min(max((len(name) for name in names.values()), default=5), 18 if width < 110 else 40)
+        spark_width = max(8, min(HISTORY_MAX, width - name_width - 50))
         head = Text(
-            f" {'Queue':<{name_width}}  {'Waiting':<{spark_width + 6}}{'Oldest':>7}{'Talking':>9}{'Answered':>10}"
-            f"{'Gave up':>14}{'Level':>8}",
+            f" {'Queue':<{name_width}}{'Waiting':>8}{'':<{spark_width - 1}}{'Oldest':>7}{'Talking':>8}{'Answered':>9}"
+            f"{'Gave up':>12}{'Level':>6}",
             "bold",
         )
         shown = self._queues
@@ -250,31 +251,34 @@ class LiveView:
         for queue in shown:
             key = (queue.tenant, queue.queue)
             waiting = queue.waiting + queue.offered
-            line = Text(f" {names[key][:name_width]:<{name_width}}  ")
-            line.append(f"{waiting:>5,} ", "bold" if waiting else "bright_black")
+            line = Text(f" {names[key][:name_width]:<{name_width}}")
+            line.append(f"{waiting:>6,} ", "bold" if waiting else "bright_black")
             line.append(sparkline(self._history[key], spark_width, ascii_only), "cyan")
             age = _seconds(self.now_ns - queue.oldest_ns) if queue.oldest_ns else 0
             target = self._targets.get(key, 20)
             urgency = "" if age <= target else "yellow" if age <= 3 * target else "red"
             line.append(f"{_span(age) if queue.oldest_ns else '':>7}", urgency)
-            line.append(f"{queue.connected:>9,}{queue.answered:>10,}")
+            line.append(f"{queue.connected:>8,}{queue.answered:>9,}")
             abandoned = queue.ended.get("abandoned", 0)
-            line.append(f"{abandoned:>8,}{_percent(_ratio(abandoned, queue.entered), 6)}")
-            level = service_level([queue])
-            line.append(_percent(level, 8), _level_style(level))
+            line.append(f"{abandoned:>7,}{_percent(_ratio(abandoned, queue.entered), 5)}")
+            level = _ratio(*service_level([queue]))
+            line.append(_percent(level, 6), _level_style(level))
             lines.append(line)
         if len(shown) < len(self._queues):
             lines.append(Text(f" and {len(self._queues) - len(shown):,} more with fewer waiting", "bright_black"))
         return lines
 
-    def _agent_counts(self) -> Text:
+    def _agent_counts(self, width: int) -> Text:
+        """How many agents are in each state; the first letters are those of the grid."""
         counts = Counter(agent.state for agent in self._agents.values())
-        line = Text(" ")
-        line.append("Agents", "bold")
-        for state, (letter, word, style) in STATES.items():
-            line.append("  ")
-            line.append(letter, style)
-            line.append(f" {word} {counts[state]:,}")
+        for column in (1, 2):
+            line = Text(" ")
+            line.append("Agents", "bold")
+            for state, names in STATES.items():
+                line.append(f"  {names[column][0]}", names[3])
+                line.append(f"{names[column][1:]} {counts[state]:,}")
+            if line.cell_len <= width:
+                break
         return line
 
     def _agent_grid(self, width: int, room: int) -> list[Text]:
@@ -285,7 +289,7 @@ class LiveView:
         for start in range(0, len(names), row_length):
             line = Text(f" {names[start]:<{label}} ", "bright_black")
             for place, name in enumerate(names[start : start + row_length]):
-                letter, _, style = STATES[self._agents[name].state]
+                letter, _, _, style = STATES[self._agents[name].state]
                 line.append("  " if place and place % 10 == 0 and row_length * 2 + label + 8 <= width else " ")
                 line.append(letter, style)
             lines.append(line)
@@ -303,13 +307,13 @@ class LiveView:
         lines = [Text() for _ in range(rows)]
         for place, name in enumerate(names):
             agent = self._agents[name]
-            letter, word, style = STATES[agent.state]
+            letter, word, _, style = STATES[agent.state]
             text = Text(f" {name[:8]:<6}")
             text.append(letter, style)
             out = agent.state == "logged_out"
             span = "" if out or not agent.since_ns else _span(_seconds(self.now_ns - agent.since_ns))
             text.append(f"{span:>7} ")
-            text.append(agent.contact or agent.reason or word, "bright_black" if out else "")
+            text.append(agent.contact or agent.reason or word.lower(), "bright_black" if out else "")
             text.truncate(cell - 1)
             text.pad_right(cell - text.cell_len)
             lines[place % rows].append_text(text)
@@ -329,21 +333,12 @@ class LiveView:
         return lines
 
 
-def service_level(queues: Iterable[QueueView]) -> float | None:
-    """Share answered within the target, of those answered or given up after it; None before there are any."""
-    in_target = due = 0
-    for queue in queues:
-        in_target += queue.answered_in_target
-        due += queue.answered + queue.ended.get("abandoned", 0) - queue.abandoned_in_target
-    return _ratio(in_target, due)
-
-
 def sparkline(points: Iterable[int], width: int, ascii_only: bool = False) -> str:
     """The latest `width` points as bars; the highest point, or 4 if all are lower, fills the line."""
     bars = _ASCII_BARS if ascii_only else _BARS
     latest = list(points)[-width:]
     top = max([4, *latest])
-    return "".join(bars[-(-point * 8 // top)] for point in latest).rjust(width)
+    return "".join(bars[-(-point * 7 // top)] for point in latest).rjust(width)
 
 
 def _seconds(ns: int) -> float:

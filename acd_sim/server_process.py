@@ -121,15 +121,15 @@ class ServerProcess:
             return str(json.loads(lines[-1]).get("message", lines[-1]))
         return lines[-1].removeprefix("acd: ")
 
-    def stop(self) -> int:
-        """Ask it to stop in order, and wait; gives its exit status. After ten seconds it is killed."""
+    def stop(self, wait_s: float = STOP_SECONDS_MAX) -> int:
+        """Ask it to stop in order, and wait; gives its exit status. After `wait_s` it is killed."""
         process = self._process
         if process is None:
             return 0
         if process.poll() is None:
             process.terminate()
         try:
-            return process.wait(STOP_SECONDS_MAX)
+            return process.wait(wait_s)
         except subprocess.TimeoutExpired:
             self.kill()
             return -signal.SIGKILL
@@ -140,9 +140,9 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
 
-    def close(self) -> None:
-        """Stop it, and remove its directory if that is a temporary one."""
-        self.stop()
+    def close(self, wait_s: float = STOP_SECONDS_MAX) -> None:
+        """Stop it as `stop` does, and remove its directory if that is a temporary one."""
+        self.stop(wait_s)
         if self._temporary:
             shutil.rmtree(self.data, ignore_errors=True)
 

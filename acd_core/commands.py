@@ -219,6 +219,27 @@ class AgentWrapupDone(Command, tag="agent.wrapup_done", frozen=True, kw_only=Tru
         return machine.end_wrapup(now, self.agent)
 
 
+class ClientAway(Command, tag="client.away", frozen=True, kw_only=True):
+    """The client that sends it will be away. The server says it for one that stays away past `settings.client_grace_s`.
+
+    Its agents who are ready are paused as `unreachable`, and offers to them are withdrawn. Its waiting contacts keep
+    their places, or end as `lost`, as `settings.absent_client_contacts` says.
+    """
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.leave_client(now, client)
+
+
+class ClientBack(Command, tag="client.back", frozen=True, kw_only=True):
+    """The client that sends it is there again. The server says it when the client says `hello`.
+
+    Its agents who were paused as `unreachable` are ready again.
+    """
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.return_client(now, client)
+
+
 class ConfigApply(Command, tag="config.apply", frozen=True, kw_only=True):
     """Replace the whole configuration at one instant, for those already waiting too; or refuse it whole."""
 
@@ -246,6 +267,8 @@ AnyCommand = (
     | AgentLogout
     | AgentUpdate
     | AgentWrapupDone
+    | ClientAway
+    | ClientBack
     | ConfigApply
 )
 COMMAND_TYPES: tuple[type[Command], ...] = AnyCommand.__args__

@@ -107,11 +107,17 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         missed_offers_max: an agent who lets so many offers in a row time out is paused; 0 for never.
         max_contacts: most contacts at once, in all states.
         ended_contacts_kept: so many ended contacts are remembered, so that a repeated command is known as such.
+        client_grace_s: a client, such as an adapter, may be away for so long before its agents count as
+            unreachable; 0 for as long as it likes.
+        absent_client_contacts: what then becomes of its waiting contacts: `keep` them in line, or `end` them as
+            `lost`. Those in conversation go on in any case.
     """
 
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] = 3
     max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
     ended_contacts_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 65_536
+    client_grace_s: Seconds = 60
+    absent_client_contacts: Literal["keep", "end"] = "keep"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -195,7 +201,9 @@ def _unique(noun: str, names: Iterable[str]) -> None:
 
 def _allowed(place: str, skill: str) -> None:
     if skill in requirement.RESERVED:
-        raise ConfigError(f"{place}: no skill can be called {skill!r}, which means something in a requirement; rename it")
+        raise ConfigError(
+            f"{place}: no skill can be called {skill!r}, which means something in a requirement; rename it"
+        )
 
 
 def _declared(place: str, skill: str, declared: set[str]) -> None:

@@ -24,4 +24,5 @@ cdef class Engine(Configured):
     cdef int _end(self, int32_t contact, int reason) except -1
     cdef int _gone(self, str contact) except -1
     cdef int32_t _offered_to(self, str offer) except -1
+    cdef int _make_ready(self, int32_t agent) except -1
     cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2

@@ -453,7 +453,7 @@ cdef class Engine(Configured):
     cdef int _leave_queue(self, int32_t contact, int reason) except -1:
         cdef int32_t agent = self.tables.contacts[contact].agent
         if agent != NONE:
-            self._end_offer(agent, OFFER_WITHDRAWN, "abandoned" if reason == ABANDONED else "withdrawn")
+            self._end_offer(agent, OFFER_WITHDRAWN, views.END_REASONS[reason])
         self._end(contact, reason)
         if agent != NONE:
             self._set_activity(agent, ACTIVITY_NONE)
@@ -642,17 +642,19 @@ cdef class Engine(Configured):
         if row.presence == LOGGED_OUT:
             return AGENT_LOGGED_OUT
         if row.presence == PAUSED:
-            row.missed = 0
-            self._set_presence(slot, READY, "")
-            if row.activity == ACTIVITY_NONE:
-                self._idle(slot)
-            else:
-                self._agent_changed(slot)
+            self._make_ready(slot)
             return OK
         if row.activity == ACTIVITY_COOLDOWN:
             self._free(slot)
             return OK
         return DUPLICATE
+
+    cdef int _make_ready(self, int32_t agent) except -1:
+        self.tables.agents[agent].missed = 0
+        self._set_presence(agent, READY, "")
+        if self.tables.agents[agent].activity == ACTIVITY_NONE:
+            return self._idle(agent)
+        return self._agent_changed(agent)
 
     def pause_agent(self, int64_t now, str agent, str reason):
         """See `Machine.pause_agent`."""
@@ -762,6 +764,55 @@ cdef class Engine(Configured):
             return AGENT_NOT_IN_WRAPUP
         self._finish_wrapup(slot)
         return OK
+
+    # -- clients ------------------------------------------------------------------------------------------------
+
+    def leave_client(self, int64_t now, str client):
+        """See `Machine.leave_client`."""
+        cdef int32_t agent, contact
+        cdef int64_t seq_before
+        cdef list orphans = [], own
+        cdef bint end
+        self._advance(now)
+        seq_before = self.seq
+        for agent in self.agent_slots.values():
+            if self.agent_clients[agent] == client and self.tables.agents[agent].presence == READY:
+                contact = self._stop_offering(agent, "agent_unreachable")
+                self._set_presence(agent, PAUSED, "unreachable")
+                self._agent_changed(agent)
+                if contact != NONE:
+                    orphans.append((self.tables.nodes[contact].key, self.tables.contacts[contact].seq, contact))
+        end = self.configuration.settings.absent_client_contacts == "end"
+        for _, _, contact in sorted(orphans):
+            if end and self.contact_clients[contact] == client:
+                self._end(contact, LOST)
+            else:
+                self._requeue(contact)
+        if end:
+            own = [
+                (self.tables.contacts[contact].seq, contact)
+                for contact in self.contact_slots.values()
+                if self.contact_clients[contact] == client
+                and self.tables.contacts[contact].state in (CONTACT_QUEUED, CONTACT_OFFERED)
+            ]
+            for _, contact in sorted(own):
+                self._leave_queue(contact, LOST)
+        return OK if self.seq > seq_before else DUPLICATE
+
+    def return_client(self, int64_t now, str client):
+        """See `Machine.return_client`."""
+        cdef int32_t agent
+        cdef int64_t seq_before
+        self._advance(now)
+        seq_before = self.seq
+        for agent in self.agent_slots.values():
+            if (
+                self.agent_clients[agent] == client
+                and self.tables.agents[agent].presence == PAUSED
+                and self.agent_pause_reasons[agent] == "unreachable"
+            ):
+                self._make_ready(agent)
+        return OK if self.seq > seq_before else DUPLICATE
 
     # -- configuration ------------------------------------------------------------------------------------------
 

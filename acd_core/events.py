@@ -66,7 +66,7 @@ class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
     """An offer ended without a conversation: stop ringing the agent. The contact keeps its place, unless it ended.
 
     `cause` says more: what the adapter gave with offer.reject, or for a withdrawn offer `abandoned`,
-    `withdrawn`, `agent_paused` or `agent_logged_out`.
+    `withdrawn`, `lost`, `agent_paused`, `agent_logged_out` or `agent_unreachable`.
     """
 
     offer: str
@@ -143,7 +143,7 @@ class ContactEnded(Event, tag="contact.ended", frozen=True, kw_only=True):
 class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
     """An agent came into another state.
 
-    `reason` is that of a pause (`login`, `missed_offers`, or what the agent gave), or the cause of a cooldown
+    `reason` is that of a pause (`login`, `missed_offers`, `unreachable`, or what the agent gave), or the cause of a cooldown
     (`rejected`, `no_answer`). `expires_in`, in seconds, is there when the state ends by itself.
     `logging_out` is set when a logout waits for the end of the contact in hand.
     """

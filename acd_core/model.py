@@ -727,17 +727,21 @@ class Model:
         if person.presence == "logged_out":
             return Outcome.AGENT_LOGGED_OUT
         if person.presence == "paused":
-            person.missed = 0
-            self._set_presence(person, "ready")
-            if person.activity == "none":
-                self._idle(person)
-            else:
-                self._agent_changed(person)
+            self._make_ready(person)
             return Outcome.OK
         if person.activity == "cooldown":
             self._free(person)
             return Outcome.OK
         return Outcome.DUPLICATE
+
+    def _make_ready(self, agent: _Agent) -> None:
+        """End a pause."""
+        agent.missed = 0
+        self._set_presence(agent, "ready")
+        if agent.activity == "none":
+            self._idle(agent)
+        else:
+            self._agent_changed(agent)
 
     def pause_agent(self, now: int, agent: str, reason: str) -> int:
         self.advance(now)
@@ -815,6 +819,39 @@ class Model:
             return Outcome.AGENT_NOT_IN_WRAPUP
         self._finish_wrapup(person)
         return Outcome.OK
+
+    # -- clients ------------------------------------------------------------------------------------------------
+
+    def leave_client(self, now: int, client: str) -> int:
+        self.advance(now)
+        seq_before = self.seq
+        orphans = []
+        for agent in self._agents.values():
+            if agent.client == client and agent.presence == "ready":
+                contact = self._stop_offering(agent, "agent_unreachable")
+                self._set_presence(agent, "paused", "unreachable")
+                self._agent_changed(agent)
+                if contact is not None:
+                    orphans.append(contact)
+        end = self._config.settings.absent_client_contacts == "end"
+        for contact in sorted(orphans, key=lambda contact: (contact.key, contact.seq)):
+            if end and contact.client == client:
+                self._end(contact, "lost")
+            else:
+                self._requeue(contact)
+        if end:
+            for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
+                if contact.client == client and contact.state in {"queued", "offered"}:
+                    self._leave_queue(contact, "lost")
+        return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
+
+    def return_client(self, now: int, client: str) -> int:
+        self.advance(now)
+        seq_before = self.seq
+        for agent in self._agents.values():
+            if agent.client == client and agent.presence == "paused" and agent.pause_reason == "unreachable":
+                self._make_ready(agent)
+        return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
 
     # -- configuration ------------------------------------------------------------------------------------------
 

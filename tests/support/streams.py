@@ -14,6 +14,8 @@ from acd_core.commands import (
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
+    ClientAway,
+    ClientBack,
     Command,
     ConfigApply,
     ContactAbandon,
@@ -81,6 +83,7 @@ def random_config(rng: Random, size: int) -> Config:
             missed_offers_max=rng.choice((0, 1, 3)),
             max_contacts=rng.choice((5, 30, 1000)),
             ended_contacts_kept=rng.choice((0, 3, 50)),
+            absent_client_contacts=rng.choice(("keep", "end")),
         ),
         skills=SKILLS,
         tenants=tuple(Tenant(name) for name in tenants),
@@ -174,6 +177,8 @@ class Stream:
             "skills": 2,
             "wrapup_done": 3,
             "config": 0.3,
+            "away": 0.4,
+            "back": 2,
             "nothing": 4,
         }
         match rng.choices(list(kinds), list(kinds.values()))[0]:
@@ -227,6 +232,10 @@ class Stream:
                 )
             case "wrapup_done":
                 return AgentWrapupDone(agent=agent)
+            case "away":
+                return ClientAway()
+            case "back":
+                return ClientBack()
             case "config":
                 return ConfigApply(config=random_config(rng, rng.choice((self.agents, self.agents, self.agents - 1))))
         return None

@@ -1,0 +1,59 @@
+"""What the pages show is true: commands parse, files and links are there, words of `make` exist."""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from server import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+IDS = [page.name for page in PAGES]
+
+
+def shown_commands(page: Path) -> list[str]:
+    """The `acd` commands of a page: lines of consoles, and whole words in back-quotes."""
+    text = page.read_text()
+    lines = re.findall(r"^\$ (?:\.venv/bin/)?acd (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
+    inline = re.findall(r"`acd ([a-z][^`]*)`", text.replace("\n", " "))
+    return [line for line in lines + inline if line.split()[0] != "COMMAND"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_shown_is_understood(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in shown_commands(page):
+        words = shlex.split(line)
+        parser = argparse.ArgumentParser(prog="acd")
+        cli.load(words[0]).add_to(parser.add_subparsers())
+        status: str | int | None = 0
+        try:
+            parser.parse_args(words)
+        except SystemExit as stop:
+            status = stop.code
+        told = capsys.readouterr().err
+        only_named = len(words) == 1 and "required" in told  # such as `acd replay-calls`, in running text
+        assert status == 0 or only_named, f"acd {line}: {told}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_file_named_is_there(page: Path) -> None:
+    for name in re.findall(
+        r"`((?:acd_core|acd_protocol|acd_sim|server|tests|examples|docs|bench)/[\w./*-]+)`", page.read_text()
+    ):
+        assert list(ROOT.glob(name.rstrip("/"))), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_word_of_make_exists(page: Path) -> None:
+    words = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z]+)", page.read_text())
+    assert not set(shown) - words

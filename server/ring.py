@@ -1,9 +1,9 @@
 """The latest events, encoded once, for clients that missed some."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """An event as it was sent, and what decides who gets it.
 
     Attributes:
@@ -45,9 +45,12 @@ class EventRing:
     def append(self, seq: int, entry: Entry) -> None:
         """Keep event `seq`, which must be the next; the oldest go when a limit is passed."""
         assert seq == self.last_seq + 1
-        if len(self) == self.events_max:
-            self._drop_oldest()
-        self._entries[seq % self.events_max] = entry
+        index = seq % self.events_max
+        oldest = self._entries[index]
+        if oldest is not None:
+            self.bytes -= len(oldest.line)
+            self.first_seq += 1
+        self._entries[index] = entry
         self.last_seq = seq
         self.bytes += len(entry.line)
         while self.bytes > self.bytes_max:

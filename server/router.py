@@ -1,16 +1,18 @@
 """Who gets which event: the owners of its contact and agent by client name, and subscribers."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
-from acd_core.events import EVENT_TYPES, Addressed, ContactEnded, ContactQueued, Event
+from acd_core.events import EVENT_TYPES, Addressed, Event
 from acd_protocol.framing import encode
 from server.counters import Counters
 from server.ring import Entry, EventRing
 
 _TOPICS: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag).partition(".")[0] for kind in EVENT_TYPES}
+
+_WITH_TENANT = frozenset(kind for kind in EVENT_TYPES if "tenant" in kind.__struct_fields__)
 
 
 class Subscription(Struct, frozen=True):
@@ -55,34 +57,24 @@ class Router:
         self.receivers: dict[str, Receiver] = {}
         self.subscribers: dict[str, Receiver] = {}
         self._counters = counters
-        self._tenants: dict[str, str] = {}
 
     def remember(self, addressed: Addressed) -> Entry:
         """Put an event into the ring; gives its entry."""
         event, contact_client, agent_client = addressed
-        entry = Entry(encode(event), contact_client, agent_client, _TOPICS[type(event)], self._tenant_of(event))
+        kind = type(event)
+        tenant = event.tenant if kind in _WITH_TENANT else ""  # type: ignore[attr-defined]
+        entry = Entry(encode(event), contact_client, agent_client, _TOPICS[kind], tenant)
         self.ring.append(event.seq, entry)
         return entry
 
-    def _tenant_of(self, event: Event) -> str:
-        """Whose contact an event concerns. Events that do not say it are preceded by a contact.queued that does."""
-        tenant = getattr(event, "tenant", None)
-        if tenant is None:
-            return self._tenants.get(getattr(event, "contact", ""), "")
-        if type(event) is ContactQueued:
-            self._tenants[event.contact] = tenant
-        elif type(event) is ContactEnded:
-            self._tenants.pop(event.contact, None)
-        return str(tenant)
-
-    def route(self, events: Iterable[Addressed]) -> None:
+    def route(self, events: Sequence[Addressed]) -> None:
         """Hand events out, in their order."""
+        self._counters.events += len(events)
         receivers = self.receivers
         for addressed in events:
             event, contact_client, agent_client = addressed
             entry = self.remember(addressed)
             seq = event.seq
-            self._counters.events += 1
             receiver = receivers.get(contact_client)
             if receiver is not None:
                 receiver.deliver(seq, entry.line)

@@ -275,7 +275,11 @@ class Sequencer:
         counters = self.counters
         for output, data in outputs:
             counters.bytes_out += len(data)
-            output.write(data)
+            try:
+                output.write(data)
+            except Exception:  # noqa: BLE001 - logged; it concerns this connection only
+                logger.exception("a connection could not be written to and was cut")
+                output.abort()
 
     def _fail(self, error: JournalError) -> None:
         """Nothing can become durable any more: let nothing out from here on, and let the process end."""

@@ -310,3 +310,25 @@ def test_commands_of_the_shell_verify_count_and_dump(tmp_path: Path, capsys: pyt
     assert "record 2" in err
     (tmp_path / FILE_NAME).unlink()
     assert acd_journal("stats")[0] == 2
+
+
+def test_record_that_follows_another_record_is_refused() -> None:
+    """Such as one from a copy of the journal that went on by itself."""
+    start = Tail(bytes(16))
+    _, here = records.pack(start, Kind.FENCE, 1, 0, 0, b"here")
+    _, copy = records.pack(start, Kind.FENCE, 1, 0, 0, b"copy")
+    follower, _ = records.pack(copy, Kind.BATCH, 1, 0, 0, b"")
+    assert records.unpack(copy, follower)[0].seq == 2
+    with pytest.raises(Corrupt, match="record 2: it does not follow the record before it"):
+        records.unpack(here, follower)
+
+
+@pytest.mark.parametrize(
+    ("kind", "epoch", "time_ns", "said"),
+    [(Kind.BATCH, 2, 9, "its epoch"), (Kind.FENCE, 1, 9, "its epoch"), (Kind.BATCH, 1, 8, "its time")],
+)
+def test_record_of_a_wrong_epoch_or_an_earlier_time_is_refused(kind: Kind, epoch: int, time_ns: int, said: str) -> None:
+    _, tail = records.pack(Tail(bytes(16)), Kind.FENCE, 1, 9, 0, b"")
+    data, _ = records.pack(tail, kind, epoch, time_ns, 0, b"")
+    with pytest.raises(Corrupt, match=said):
+        records.unpack(tail, data)

@@ -1,0 +1,41 @@
+"""The ring of events: always the latest, without a hole, within both of its limits."""
+
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.ring import Entry, EventRing
+
+
+def entry(size: int) -> Entry:
+    return Entry(b"x" * size, "pbx", "", "contact", "acme")
+
+
+@given(
+    events_max=st.integers(1, 8),
+    bytes_max=st.integers(10, 60),
+    last_seq=st.integers(0, 100),
+    sizes=st.lists(st.integers(1, 70), max_size=40),
+)
+def test_ring_holds_the_latest_within_its_limits(
+    events_max: int, bytes_max: int, last_seq: int, sizes: list[int]
+) -> None:
+    ring = EventRing(events_max, bytes_max, last_seq)
+    kept: deque[int] = deque()
+    for number, size in enumerate(sizes, start=last_seq + 1):
+        ring.append(number, entry(size))
+        kept.append(size)
+        while len(kept) > events_max or sum(kept) > bytes_max:
+            kept.popleft()
+        assert ring.last_seq == number
+        assert [len(ring[seq].line) for seq in range(ring.first_seq, number + 1)] == list(kept)
+        assert (len(ring), ring.bytes) == (len(kept), sum(kept))
+
+
+def test_hole_in_the_numbers_is_refused() -> None:
+    ring = EventRing(4, 100)
+    ring.append(1, entry(1))
+    with pytest.raises(AssertionError):
+        ring.append(3, entry(1))

@@ -1,0 +1,324 @@
+# cython: auto_pickle=False, autotestdict=False
+"""Doors onto the C structures, for tests only; not in the wheel.
+
+Each class here holds one structure and hands calls on, with no more thought than a Python caller needs. What the
+structures expect of their callers, such as never to take out what is not in, the tests must keep to.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport calloc, free
+
+from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove
+from acd_core.idle cimport IdleAgents
+from acd_core.lines cimport Lines
+from acd_core.tables cimport Tables
+from acd_core.timers cimport Timers
+from acd_core.types cimport ACTIVITY_NONE, ACTIVITY_OFFERED, HELD_HEAP, NONE, READY, Node
+
+
+@cython.final
+cdef class Heaps:
+    """Pairing heaps over one array of nodes; a heap is named by a number, a node by its index."""
+
+    cdef Node *nodes
+    cdef list roots
+
+    def __cinit__(self, int32_t nodes, int32_t heaps=1):
+        self.nodes = <Node *>calloc(nodes, sizeof(Node))
+        if self.nodes == NULL:
+            raise MemoryError
+        self.roots = [NONE] * heaps
+
+    def __dealloc__(self):
+        free(self.nodes)
+
+    def insert(self, int32_t heap, int32_t node, int64_t key, int64_t seq):
+        """Put a node in."""
+        self.nodes[node].key = key
+        self.nodes[node].seq = seq
+        self.roots[heap] = heap_insert(self.nodes, self.roots[heap], node)
+
+    def remove(self, int32_t heap, int32_t node):
+        """Take a node out that is in."""
+        self.roots[heap] = heap_remove(self.nodes, self.roots[heap], node)
+
+    def meld(self, int32_t into, int32_t other):
+        """Move everything of one heap into another."""
+        self.roots[into] = heap_meld(self.nodes, self.roots[into], self.roots[other])
+        self.roots[other] = NONE
+
+    def first(self, int32_t heap):
+        """The root, or -1."""
+        return self.roots[heap]
+
+    def walk(self, int32_t heap):
+        """All nodes of a heap, after proof that every link has its counterpart and no child comes before its parent."""
+        cdef int32_t node = self.roots[heap], left, child
+        cdef list found = []
+        if node == NONE:
+            return found
+        if self.nodes[node].prev != NONE or self.nodes[node].next != NONE:
+            raise AssertionError(f"root {node} has neighbours")
+        found.append(node)
+        for node in found:
+            left = node
+            child = self.nodes[node].child
+            while child != NONE:
+                if self.nodes[child].prev != left:
+                    raise AssertionError(f"{child} does not know {left} on its left")
+                if before(self.nodes, child, node):
+                    raise AssertionError(f"{child} stands under {node} and comes before it")
+                found.append(child)
+                left = child
+                child = self.nodes[child].next
+        return found
+
+
+@cython.final
+cdef class Map:
+    """An `IntMap`."""
+
+    cdef IntMap map
+
+    def __cinit__(self):
+        self.map = IntMap()
+
+    def __len__(self):
+        return self.map.used
+
+    def get(self, int64_t key):
+        """The value, or -1."""
+        return self.map.get(key)
+
+    def put(self, int64_t key, int32_t value):
+        """Set a value."""
+        self.map.put(key, value)
+
+    def remove(self, int64_t key):
+        """Forget a key, there or not."""
+        self.map.remove(key)
+
+    def places(self):
+        """The keys by place, 0 where there is none."""
+        return [self.map.keys[place] for place in range(self.map.mask + 1)]
+
+
+@cython.final
+cdef class Deadlines:
+    """`Timers`."""
+
+    cdef Timers timers
+
+    def __cinit__(self):
+        self.timers = Timers()
+
+    def arm(self, int64_t deadline, int64_t duration, int32_t slot, bint is_agent=False):
+        """Arm a timer; gives its handle."""
+        return self.timers.arm(deadline, duration, slot, is_agent)
+
+    def cancel(self, int32_t timer):
+        """Forget a timer that is armed."""
+        self.timers.cancel(timer)
+
+    def first(self):
+        """Handle, deadline, slot and `is_agent` of the timer that comes first, or None."""
+        cdef int32_t timer = self.timers.first()
+        if timer == NONE:
+            return None
+        return (
+            timer, self.timers.nodes[timer].key, self.timers.owners[timer].slot,
+            bool(self.timers.owners[timer].is_agent),
+        )
+
+    def next_deadline(self):
+        """The first deadline, or 0."""
+        return self.timers.next_deadline()
+
+    def is_regular(self, int32_t timer):
+        """Whether an armed timer stands in a lane."""
+        return self.timers.owners[timer].lane != NONE
+
+    @property
+    def lanes(self):
+        """How many lanes there are, empty ones too."""
+        return self.timers.lane_count
+
+    @property
+    def created(self):
+        """How many handles there are, free ones too."""
+        return self.timers.created
+
+    def check(self):
+        """Prove that lanes, their order and their map agree."""
+        cdef int32_t lane, position
+        cdef int32_t in_use = 0
+        for lane in range(self.timers.lane_count):
+            if self.timers.lane_of.get(self.timers.lanes[lane].duration + 1) != lane:
+                raise AssertionError(f"lane {lane} is not found by its duration")
+            position = self.timers.lanes[lane].position
+            if (self.timers.lanes[lane].head == NONE) != (position == NONE):
+                raise AssertionError(f"lane {lane} is at {position} with head {self.timers.lanes[lane].head}")
+            if position == NONE:
+                continue
+            in_use += 1
+            if self.timers.order[position] != lane:
+                raise AssertionError(f"lane {lane} is not at its position {position}")
+            if position and self.timers._lane_before(lane, self.timers.order[(position - 1) >> 1]):
+                raise AssertionError(f"lane {lane} comes before the one above it")
+            self._check_lane(lane)
+        if in_use != self.timers.order_count or self.timers.lane_of.used != self.timers.lane_count:
+            raise AssertionError(f"{in_use} lanes in use, {self.timers.order_count} in the order")
+
+    cdef int _check_lane(self, int32_t lane) except -1:
+        cdef int32_t timer = self.timers.lanes[lane].head, left = NONE
+        while timer != NONE:
+            if self.timers.nodes[timer].prev != left or self.timers.owners[timer].lane != lane:
+                raise AssertionError(f"timer {timer} does not fit into lane {lane}")
+            if left != NONE and before(self.timers.nodes, timer, left):
+                raise AssertionError(f"timer {timer} comes before {left}, which stands in front of it")
+            left = timer
+            timer = self.timers.nodes[timer].next
+        if self.timers.lanes[lane].tail != left:
+            raise AssertionError(f"lane {lane} does not end with {left}")
+        return 0
+
+
+@cython.final
+cdef class Floor:
+    """`Lines` and `IdleAgents` over one set of tables, without an engine around them.
+
+    First come the agents, then `open`, then the classes; skills are numbers from 1, tenants numbers from 0.
+    """
+
+    cdef Tables tables
+    cdef Lines lines
+    cdef IdleAgents idle
+    cdef int64_t idle_seq
+    cdef int64_t contact_seq
+
+    def __cinit__(self):
+        self.tables = Tables()
+        self.lines = Lines(self.tables)
+        self.idle = IdleAgents(self.tables)
+
+    def new_agent(self, dict skills, object tenants=()):
+        """One more agent, with levels by skill; no tenants means all. He is not free."""
+        cdef int32_t agent = self.tables.new_agent()
+        self.tables.agents[agent].presence = READY
+        self.tables.set_skills(agent, list(skills.items()))
+        self.tables.set_tenants(agent, list(tenants))
+        return agent
+
+    def open(self, int32_t skills):
+        """Begin with so many skills, and no classes."""
+        self.lines.reset(skills + 1)
+        self.idle.reset(skills + 1)
+
+    def new_class(self, tuple terms, int32_t tenant=0):
+        """One more class; `terms` are pairs of skill and least level, `((0, 1),)` for none."""
+        cdef int32_t owner = self.tables.new_class(tenant, terms)
+        self.idle.add_class(owner)
+        return owner
+
+    def eligible(self, int32_t agent, int32_t owner):
+        """Whether an agent meets what a class asks."""
+        return bool(self.tables.eligible(agent, owner))
+
+    def skill_sum(self, int32_t agent, int32_t owner):
+        """Sum of the agent's levels in the skills of a class."""
+        return self.tables.skill_sum(agent, owner)
+
+    def free(self, int32_t agent):
+        """An agent becomes free, last in the order; gives his idle_seq."""
+        self.idle_seq += 1
+        self.tables.agents[agent].idle_seq = self.idle_seq
+        self.tables.agents[agent].activity = ACTIVITY_NONE
+        self.idle.add(agent)
+        return self.idle_seq
+
+    def ring(self, int32_t agent):
+        """A free agent is rung."""
+        self.tables.agents[agent].activity = ACTIVITY_OFFERED
+
+    def restore(self, int32_t agent):
+        """An agent who was rung is free again, where he was."""
+        self.tables.agents[agent].activity = ACTIVITY_NONE
+        self.idle.restore(agent)
+
+    def take(self, int32_t agent):
+        """An agent is neither free nor rung any more."""
+        self.idle.drop(agent)
+        self.tables.agents[agent].idle_seq = 0
+
+    def reskill(self, int32_t agent, dict skills):
+        """Give an agent other skills, free or not."""
+        cdef bint counted = self.tables.agents[agent].idle_seq != 0
+        if counted:
+            self.idle.drop(agent)
+        self.tables.set_skills(agent, list(skills.items()))
+        if counted:
+            self.idle.add_again(agent)
+
+    def best_agent(self, int32_t owner, int strategy):
+        """The free agent for a contact of a class, or -1; strategy 0 is `longest_idle`, 1 `most_skilled`."""
+        return self.idle.best_agent(owner, strategy)
+
+    def entries(self, int32_t skill):
+        """The agents in the array of a skill, dead entries too."""
+        return [self.idle.arrays[skill].items[place].agent for place in range(self.idle.arrays[skill].count)]
+
+    def cursor(self, int32_t owner):
+        """Place from which a class looks for the longest idle."""
+        return self.tables.classes[owner].cursor
+
+    def index_skill(self, int32_t owner):
+        """Skill under which a class looks and is looked for."""
+        return self.tables.classes[owner].index_skill
+
+    def ranked(self, int32_t owner):
+        """Entries in the ranking of a class."""
+        cdef int32_t ranking = self.tables.classes[owner].ranking
+        return self.idle.rankings[ranking].count if ranking != NONE else 0
+
+    def new_contact(self, int32_t owner, int64_t head_start, int64_t enqueued):
+        """One more contact, in no line yet; gives its slot, which is also its order of arrival."""
+        cdef int32_t contact = self.tables.new_contact()
+        self.contact_seq += 1
+        self.tables.contacts[contact].seq = self.contact_seq
+        self.tables.contacts[contact].enqueued = enqueued
+        self.lines.assign(contact, owner, head_start)
+        return contact
+
+    def assign(self, int32_t contact, int32_t owner, int64_t head_start):
+        """Move a contact that is in no line to another."""
+        self.lines.assign(contact, owner, head_start)
+
+    def wait(self, int32_t contact):
+        """Let a contact wait in its line."""
+        self.lines.add(contact)
+
+    def leave(self, int32_t contact):
+        """Take a waiting contact out of its line."""
+        self.lines.remove(contact)
+
+    def key(self, int32_t contact):
+        """What the contact's place follows from: lower comes first, then the order of arrival."""
+        return self.tables.nodes[contact].key
+
+    def came_back(self, int32_t contact):
+        """Whether a waiting contact stands in the heap of its line and not in the list."""
+        return self.tables.contacts[contact].where == HELD_HEAP
+
+    def best_contact(self, int32_t agent):
+        """The waiting contact that an agent gets, or -1."""
+        return self.lines.best_contact(agent)
+
+    def heads(self, int32_t skill):
+        """The classes with waiting contacts under an index skill."""
+        return [self.lines.heads[skill].items[place].owner for place in range(self.lines.heads[skill].count)]
+
+    @property
+    def line_count(self):
+        """How many lines there are, empty ones too."""
+        return self.lines.line_count

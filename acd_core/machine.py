@@ -21,9 +21,12 @@ class Machine(Protocol):
         last_position: position that the latest accepted `enqueue_contact` gave; 0 if the contact ended at once.
     """
 
-    seq: int
-    now: int
-    last_position: int
+    @property
+    def seq(self) -> int: ...
+    @property
+    def now(self) -> int: ...
+    @property
+    def last_position(self) -> int: ...
 
     def advance(self, now: int) -> None:
         """Fire all deadlines up to and including `now`, in their order."""

@@ -60,7 +60,8 @@ def command_of(words: list[str]) -> AnyCommand:
         given.setdefault("tenant", "acme")
     if words[0] == "config.apply":
         given["config"] = tomllib.loads(given["config"].replace(";", "\n"))
-    return msgspec.convert({"type": words[0], **given}, AnyCommand)
+    command: AnyCommand = msgspec.convert({"type": words[0], **given}, AnyCommand)
+    return command
 
 
 def read(path: Path) -> tuple[Config, list[Step]]:

@@ -14,6 +14,7 @@ from acd_core.commands import (
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
+    AttributeValue,
     ClientAway,
     ClientBack,
     Command,
@@ -35,6 +36,12 @@ NS_PER_MS = 1_000_000
 SKILLS = ("billing", "english", "spanish", "sales")
 TENANTS = ("acme", "bolt", "corp")
 CLIENTS = ("pbx-1", "pbx-2")
+ATTRIBUTES: tuple[dict[str, AttributeValue], ...] = (
+    {},
+    {},
+    {"ani": "+34", "vip": True},
+    {"score": 0.25, "case": None},
+)
 
 
 def random_requirement(rng: Random, names: tuple[str, ...] = SKILLS) -> str:
@@ -191,7 +198,7 @@ class Stream:
                     queue=rng.choice(("support", "sales", "info")),
                     priority=rng.choice((0, 0, 0, 1, 2, 100)),
                     require=self._own_requirement(),
-                    attributes=rng.choice(({}, {}, {"ani": "+34", "vip": True}, {"score": 0.25, "case": None})),
+                    attributes=rng.choice(ATTRIBUTES),
                 )
             case "accept":
                 return OfferAccept(offer=self._offer())
@@ -209,7 +216,7 @@ class Stream:
                 return ContactUpdate(
                     contact=self._contact(),
                     priority=rng.choice((None, 0, 1, 7)),
-                    attributes=rng.choice((None, {}, {"note": "x"})),
+                    attributes=rng.choice((None, *ATTRIBUTES)),
                 )
             case "hold":
                 return ContactHold(contact=self._talking())

@@ -13,14 +13,15 @@ space, and anything else is refused as malformed until another framing claims it
 
 import difflib
 import re
-from typing import get_args
+from collections.abc import Iterator
 
 import msgspec
+import msgspec.inspect as types
 from msgspec import Raw, Struct
 
 from acd_core import requirement
-from acd_core.commands import COMMAND_TYPES, CompletionReason, RequestId
-from acd_core.config import NAME_PATTERN, Strategy
+from acd_core.commands import COMMAND_TYPES, RequestId
+from acd_core.config import NAME_PATTERN
 from acd_core.refusals import SENTENCES, Outcome
 from acd_protocol.messages import (
     LINE_BYTES_MAX,
@@ -29,9 +30,7 @@ from acd_protocol.messages import (
     Error,
     FromClient,
     FromServer,
-    Listing,
     Request,
-    Topic,
 )
 
 _CONFIG_LINE = re.compile(rb'[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"config\.apply"')
@@ -170,12 +169,20 @@ _PATTERN_SENTENCES = {
     repr(NAME_PATTERN)[1:-1]: "a name has 1..64 characters, and no white space, quotes or slashes",
     repr(requirement.SKILL_PATTERN)[1:-1]: "a skill's name is a letter or '_', then letters, digits, '_', '.' or '-'",
 }
-_CHOICES = {
-    "reason": get_args(CompletionReason),
-    "strategy": get_args(Strategy),
-    "topics": get_args(Topic),
-    "what": get_args(Listing),
-}
+
+
+def _choices(info: types.Type, name: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every field inside a type that takes one of a few words, with the words."""
+    if isinstance(info, types.LiteralType):
+        yield name, tuple(map(str, info.values))
+    for field in getattr(info, "fields", ()):
+        yield from _choices(field.type, field.encode_name)
+    for inner in (*getattr(info, "types", ()), getattr(info, "type", None), getattr(info, "item_type", None)):
+        if inner is not None:
+            yield from _choices(inner, name)
+
+
+_CHOICES = dict(_choices(types.type_info(FromClient)))
 _FIELDS = {str(kind.__struct_config__.tag): kind.__struct_encode_fields__ for kind in (*COMMAND_TYPES, *REQUEST_TYPES)}
 
 
@@ -228,7 +235,7 @@ def _invalid(kind: str, problem: str, request_id: RequestId) -> Error:
     if _WRONG_KIND.match(problem):
         return error(Outcome.MALFORMED, where + _lower(problem), request_id)
     if problem.startswith("Invalid enum value"):
-        problem = f"expected one of {', '.join(_CHOICES[path.rpartition('.')[2].partition('[')[0]])}"
+        problem = f"expected one of {', '.join(_CHOICES.get(path.rpartition('.')[2].partition('[')[0], ()))}"
     elif found := _PATTERN.match(problem):
         problem = _PATTERN_SENTENCES.get(found[1], problem)
     return error(Outcome.VALUE_INVALID, where + _lower(problem)[: 4 * _QUOTE_MAX], request_id)

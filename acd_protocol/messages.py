@@ -7,10 +7,11 @@ Events come in between, in the order of their `seq`.
 
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import UNSET, Meta, Struct, UnsetType
+
 from acd_core.commands import AnyCommand, Command, ContactId, RequestId
 from acd_core.config import AgentId, Name
 from acd_core.events import AnyEvent
-from msgspec import UNSET, Meta, Struct, UnsetType
 
 PROTOCOL_VERSION = 1
 DEFAULT_PORT = 7410
@@ -19,6 +20,7 @@ LINE_BYTES_MAX = 65_536
 CONFIG_LINE_BYTES_MAX = 64 * 1024 * 1024
 """Longest line that carries `config.apply`: the first bytes of the line must be `{"type":"config.apply"`."""
 
+Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Topic = Literal["contact", "offer", "agent", "config"]
 Listing = Literal["queues", "agents", "contacts", "config"]
 
@@ -42,10 +44,10 @@ class Hello(Request, tag="hello", frozen=True, kw_only=True):
         resume: the `seq` of the last event that you have; those that concern you since then are sent again.
     """
 
-    version: int
+    version: Annotated[int, Meta(ge=1, le=1_000_000)]
     client: Annotated[str, Meta(min_length=1, max_length=64)]
     token: Annotated[str, Meta(max_length=256)] = ""
-    resume: Annotated[int, Meta(ge=0)] | None = None
+    resume: Seq | None = None
 
 
 class Ping(Request, tag="ping", frozen=True, kw_only=True):
@@ -63,7 +65,7 @@ class Subscribe(Request, tag="subscribe", frozen=True, kw_only=True):
 
     topics: Annotated[tuple[Topic, ...], Meta(max_length=4)] = ("contact", "offer", "agent", "config")
     tenant: Name | None = None
-    from_seq: Annotated[int, Meta(ge=0)] | None = None
+    from_seq: Seq | None = None
 
 
 class List(Request, tag="list", frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from acd_core.commands import (
     AgentUpdate,
     AgentWrapupDone,
     AttributeValue,
+    ClientAway,
+    ClientBack,
     CompletionReason,
     ConfigApply,
     ContactAbandon,
@@ -122,6 +124,14 @@ class Verbs:
     async def end_wrapup(self, agent: str) -> Ok:
         """agent.wrapup_done: the agent is through with the after-work."""
         return await self.call(AgentWrapupDone(agent=agent))
+
+    async def away(self) -> Ok:
+        """client.away: this program will be away for longer."""
+        return await self.call(ClientAway())
+
+    async def back(self) -> Ok:
+        """client.back: this program is there again."""
+        return await self.call(ClientBack())
 
     async def apply_config(self, config: Config) -> Ok:
         """config.apply: replace the whole configuration."""

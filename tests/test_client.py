@@ -71,6 +71,8 @@ async def test_every_verb_sends_the_message_of_its_name() -> None:
         await client.logout("a")
         await client.update_agent("a", skills={"spanish": 3})
         await client.end_wrapup("a")
+        await client.away()
+        await client.back()
         await client.apply_config(Config(agents=(Agent(agent="a"),)))
         await client.subscribe(("agent",))
         await client.listing("agents")
@@ -80,8 +82,8 @@ async def test_every_verb_sends_the_message_of_its_name() -> None:
         sent = [str(message.__struct_config__.tag) for message in server.received]
     assert " ".join(sent) == (
         "contact.update contact.abandon contact.withdraw contact.complete contact.hold contact.unhold offer.accept "
-        "offer.reject agent.login agent.ready agent.pause agent.logout agent.update agent.wrapup_done config.apply "
-        "subscribe list stats explain ping"
+        "offer.reject agent.login agent.ready agent.pause agent.logout agent.update agent.wrapup_done client.away "
+        "client.back config.apply subscribe list stats explain ping"
     )
 
 

@@ -183,7 +183,7 @@ def test_a_command_is_read() -> None:
             b'{"type":"list","what":"calls","id":7}',
             "value_invalid",
             7,
-            "what: expected one of queues, agents, contacts",
+            "what: expected one of agents, config, contacts, queues",
         ),
         (
             b'{"type":"config.apply","id":7,"config":{"queues":[{"tenant":"a","name":"b","wait":1}]}}',

@@ -1,6 +1,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -13,6 +14,7 @@ from acd_protocol import Client, ClientError, ConnectionLost, ConnectionState, R
 from acd_protocol.messages import Draining, Gap, Ok, Ping, Subscribe, Topic
 from acd_protocol.verbs import ALL_TOPICS
 from tests.support.fake_server import CuttingProxy, FakeServer, fake_server
+from tests.support.server_process import ROOT, ServerProcess
 from tests.support.wait import until
 
 
@@ -553,3 +555,35 @@ def test_connections_cut_anywhere_lose_and_double_nothing(
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(story())
+
+
+@pytest.mark.parametrize(("seed", "topics"), [(1, ALL_TOPICS), (2, ALL_TOPICS), (3, ("agent", "offer"))])
+async def test_a_real_server_loses_and_doubles_nothing_either(
+    tmp_path: Path, seed: int, topics: tuple[Topic, ...]
+) -> None:
+    contacts, most_waiting = 3000, 50
+    rng = random.Random(seed)
+    configuration = str(ROOT / "examples" / "first.toml")
+    async with (
+        ServerProcess(tmp_path / "data", "--config", configuration, "--json") as server,
+        CuttingProxy(server.port, rng, cuts=8, bytes_max=1_500_000) as proxy,
+        Client("127.0.0.1", proxy.port, name="pbx-1", rng=rng) as client,
+    ):
+        assert client.welcome is not None
+        first = client.welcome.seq
+        states: list[ConnectionState] = []
+        client.on_state(states.append)
+        await client.subscribe(topics)
+        answers = []
+        for number in range(contacts):
+            answers.append(client.send(enqueue(number)))
+            if number >= most_waiting:
+                answers.append(client.send(ContactAbandon(contact=f"c-{number - most_waiting}")))
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        last = max(answer.seq for answer in await asyncio.gather(*answers))
+        assert last == first + len(answers)
+        assert seqs(await take(client, len(answers))) == list(range(first + 1, last + 1))
+        [queue] = (await client.stats())["queues"]
+        assert (queue["entered"], queue["waiting"]) == (contacts, most_waiting)
+        assert ConnectionState.WAITING in states

@@ -78,6 +78,7 @@ cdef class Configured(State):
             self.agent_addresses[slot] = config.address
             self.agent_clients[slot] = ""
             self.agent_pause_reasons[slot] = ""
+            self._count_time()
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
         self.agent_skills[slot] = dict(config.skills)

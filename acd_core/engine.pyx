@@ -16,7 +16,7 @@ from acd_core.state cimport (
     CONTACT_QUEUED_EVENT, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
 from acd_core.types cimport (
-    ABANDONED, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, AGENT_IN_USE,
+    ABANDONED, ACCEPT_BUCKETS, HANDLE_BUCKETS, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, AGENT_IN_USE,
     AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, CAUSE_NO_ANSWER, CAUSE_NONE, CAUSE_REJECTED,
     COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED,
     CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE,
@@ -32,9 +32,23 @@ from acd_core.config import validate as validate_config
 
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int64_t WAIT_BOUNDS[17]
+cdef int64_t ACCEPT_BOUNDS[12]
+cdef int64_t HANDLE_BOUNDS[15]
 for _index, _bound in enumerate(views.WAIT_BUCKETS_S):
     WAIT_BOUNDS[_index] = _bound * NS_PER_S
+for _index, _bound in enumerate(views.ACCEPT_BUCKETS_S):
+    ACCEPT_BOUNDS[_index] = _bound * NS_PER_S
+for _index, _bound in enumerate(views.HANDLE_BUCKETS_S):
+    HANDLE_BOUNDS[_index] = _bound * NS_PER_S
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
+
+
+cdef int _bucket(int64_t duration, int64_t *bounds, int count) noexcept nogil:
+    """The bucket of a histogram that a duration falls into."""
+    cdef int bucket = 0
+    while bucket < count - 1 and duration > bounds[bucket]:
+        bucket += 1
+    return bucket
 
 
 @cython.final
@@ -99,8 +113,8 @@ cdef class Engine(Configured):
         row.contact = NONE
         row.offer = 0
         self._not_idle(agent)
-        row.cooldown_cause = CAUSE_NONE
         self._set_activity(agent, ACTIVITY_NONE)
+        row.cooldown_cause = CAUSE_NONE
         if row.logging_out:
             return self._log_out(agent)
         if row.presence == PAUSED:
@@ -245,8 +259,8 @@ cdef class Engine(Configured):
 
     cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1:
         if duration:
-            self._set_activity(agent, ACTIVITY_COOLDOWN)
             self.tables.agents[agent].cooldown_cause = cause
+            self._set_activity(agent, ACTIVITY_COOLDOWN)
             self._arm_agent(agent, duration)
             self._agent_changed(agent)
         self._requeue(contact)
@@ -499,6 +513,11 @@ cdef class Engine(Configured):
         cdef int64_t wait = (row.connected if answered else self.now) - row.enqueued
         cdef Record *record
         cdef str name = self.contact_ids[contact]
+        cdef int64_t handle
+        if answered:
+            handle = self.now - row.connected
+            queue.handle_ns += handle
+            queue.handle_histogram[_bucket(handle, HANDLE_BOUNDS, HANDLE_BUCKETS)] += 1
         queue.ended[reason] += 1
         if reason == ABANDONED and wait <= queue.service_level:
             queue.abandoned_in_target += 1
@@ -536,12 +555,12 @@ cdef class Engine(Configured):
 
     def accept_offer(self, int64_t now, str offer):
         """See `Machine.accept_offer`."""
-        cdef int32_t agent, contact, bucket = 0
+        cdef int32_t agent, contact
         cdef Agent *person
         cdef Contact *row
         cdef Queue *queue
         cdef Record *record
-        cdef int64_t wait
+        cdef int64_t wait, rung
         self._advance(now)
         agent = self._offered_to(offer)
         if agent < 0:
@@ -553,6 +572,7 @@ cdef class Engine(Configured):
         row = &self.tables.contacts[contact]
         queue = &self.tables.queues[row.queue]
         wait = self.now - row.enqueued
+        rung = self.now - person.since
         row.state = CONTACT_CONNECTED
         row.connected = self.now
         row.wait_expired = False
@@ -569,9 +589,9 @@ cdef class Engine(Configured):
         queue.wait_ns += wait
         if wait <= queue.service_level:
             queue.answered_in_target += 1
-        while bucket < WAIT_BUCKETS - 1 and wait > WAIT_BOUNDS[bucket]:
-            bucket += 1
-        queue.histogram[bucket] += 1
+        queue.histogram[_bucket(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
+        queue.accept_ns += rung
+        queue.accept_histogram[_bucket(rung, ACCEPT_BOUNDS, ACCEPT_BUCKETS)] += 1
         record = self._record(CONTACT_CONNECTED_EVENT, contact, agent, row.queue)
         record.offer = person.offer
         record.a = wait
@@ -713,8 +733,8 @@ cdef class Engine(Configured):
         if row.activity in (ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_COOLDOWN):
             self._disarm_agent(agent)
             self._not_idle(agent)
-            row.cooldown_cause = CAUSE_NONE
             self._set_activity(agent, ACTIVITY_NONE)
+            row.cooldown_cause = CAUSE_NONE
         return contact
 
     def update_agent(self, int64_t now, str agent, object address, object skills):
@@ -854,6 +874,7 @@ cdef class Engine(Configured):
                 self.free_queues.append(slot)
         for name, slot in self.agent_slots.items():
             if name not in wanted_agents:
+                self._count_time()
                 self.agents_by_state[<int>LOGGED_OUT] -= 1
                 self.tables.agents[slot].skill_count = 0
                 self.free_agents.append(slot)

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from acd_core.config import Config
 from acd_core.events import Addressed
-from acd_core.views import AgentView, ContactView, DomainView, QueueView
+from acd_core.views import AgentView, ClientView, ContactView, DomainView, QueueView
 
 
 class Machine(Protocol):
@@ -76,6 +76,10 @@ class Machine(Protocol):
 
     def domain(self) -> DomainView:
         """Counts over everything, in constant time."""
+        ...
+
+    def clients(self) -> list[ClientView]:
+        """The clients that own agents logged in or live contacts, by name. Looks at each agent and contact."""
         ...
 
     def queue(self, tenant: str, queue: str) -> QueueView | None: ...

@@ -18,7 +18,8 @@ The rules in short:
 """
 
 import heapq
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,11 +46,14 @@ from acd_core.events import (
 )
 from acd_core.refusals import Outcome
 from acd_core.views import (
+    ACCEPT_BUCKETS_S,
     AGENT_STATES,
     END_REASONS,
+    HANDLE_BUCKETS_S,
     WAIT_BUCKETS_S,
     Activity,
     AgentView,
+    ClientView,
     ContactState,
     ContactView,
     DomainView,
@@ -74,6 +78,10 @@ class _Queue:
     wait_ns: int = 0
     talk_ns: int = 0
     histogram: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BUCKETS_S) + 1))
+    accept_ns: int = 0
+    accept_histogram: list[int] = field(default_factory=lambda: [0] * (len(ACCEPT_BUCKETS_S) + 1))
+    handle_ns: int = 0
+    handle_histogram: list[int] = field(default_factory=lambda: [0] * (len(HANDLE_BUCKETS_S) + 1))
 
 
 @dataclass
@@ -132,6 +140,7 @@ class _Agent:
     missed_total: int = 0
     rejected_total: int = 0
     talk_ns: int = 0
+    counted_us: int = 0
 
     @property
     def state(self) -> str:
@@ -161,6 +170,7 @@ class Model:
         self._timer_seq = 0
         self._calendar: list[tuple[int, int, _Contact | _Agent, _Timer]] = []
         self._events: list[Addressed] = []
+        self._agent_us = dict.fromkeys(AGENT_STATES, 0)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -238,11 +248,19 @@ class Model:
             fields["expires_in"] = seconds_of_ns(agent.timer.deadline - self.now)
         self._emit(AgentChanged, None, agent, logging_out=agent.logging_out, **fields)
 
+    def _count_time(self, agent: _Agent) -> None:
+        """Add the time since the last call to the state that the agent was in."""
+        now_us = self.now // 1000
+        self._agent_us[agent.state] += now_us - agent.counted_us
+        agent.counted_us = now_us
+
     def _set_activity(self, agent: _Agent, activity: Activity) -> None:
+        self._count_time(agent)
         agent.activity = activity
         agent.since = self.now
 
     def _set_presence(self, agent: _Agent, presence: Presence, reason: str = "") -> None:
+        self._count_time(agent)
         if agent.activity == "none":
             agent.since = self.now
         agent.presence = presence
@@ -603,6 +621,10 @@ class Model:
         queue = contact.queue
         answered = contact.connected != 0
         wait = (contact.connected if answered else self.now) - contact.enqueued
+        if answered:
+            handle = self.now - contact.connected
+            queue.handle_ns += handle
+            queue.handle_histogram[_bucket(handle, HANDLE_BUCKETS_S)] += 1
         queue.ended[reason] = queue.ended.get(reason, 0) + 1
         if reason == "abandoned" and wait <= ns_of_seconds(queue.config.service_level_s):
             queue.abandoned_in_target += 1
@@ -653,6 +675,7 @@ class Model:
         assert contact is not None
         queue = contact.queue
         wait = self.now - contact.enqueued
+        rung = self.now - agent.since
         contact.state = "connected"
         contact.connected = self.now
         contact.wait_expired = False
@@ -665,7 +688,9 @@ class Model:
         queue.answered += 1
         queue.wait_ns += wait
         queue.answered_in_target += wait <= ns_of_seconds(queue.config.service_level_s)
-        queue.histogram[sum(wait > bound * NS_PER_S for bound in WAIT_BUCKETS_S)] += 1
+        queue.histogram[_bucket(wait, WAIT_BUCKETS_S)] += 1
+        queue.accept_ns += rung
+        queue.accept_histogram[_bucket(rung, ACCEPT_BUCKETS_S)] += 1
         self._emit(
             ContactConnected,
             contact,
@@ -873,7 +898,9 @@ class Model:
         self._skills = known_skills(config)
         max_wait_before = {id(queue): queue.config.max_wait_s for queue in self._queues.values()}
         self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
-        self._agents = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        for agent in self._agents.values():
+            self._count_time(agent)
+        self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
         self._forget()
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
             max_wait = contact.queue.config.max_wait_s
@@ -900,7 +927,8 @@ class Model:
     def _configured_agent(self, config: Agent) -> _Agent:
         agent = self._agents.get(config.agent)
         if agent is None:
-            return _Agent(config, config.address, dict(config.skills), since=self.now)
+            counted_us = self.now // 1000
+            return _Agent(config, config.address, dict(config.skills), since=self.now, counted_us=counted_us)
         if agent.presence == "logged_out" or agent.config.address != config.address:
             agent.address = config.address
         agent.config = config
@@ -913,6 +941,8 @@ class Model:
         return self._config
 
     def domain(self) -> DomainView:
+        for agent in self._agents.values():
+            self._count_time(agent)
         states = [agent.state for agent in self._agents.values()]
         return DomainView(
             now_ns=self.now,
@@ -920,7 +950,20 @@ class Model:
             contacts=len(self._contacts),
             waiting=sum(contact.state == "queued" for contact in self._contacts.values()),
             agents={state: states.count(state) for state in AGENT_STATES},
+            pause_reasons=_counted(agent.pause_reason for agent in self._agents.values() if agent.state == "paused"),
+            cooldown_causes=_counted(
+                agent.cooldown_cause for agent in self._agents.values() if agent.state == "cooldown"
+            ),
+            agent_us=dict(self._agent_us),
         )
+
+    def clients(self) -> list[ClientView]:
+        agents = _counted(agent.client for agent in self._agents.values() if agent.client)
+        contacts = _counted(contact.client for contact in self._contacts.values())
+        return [
+            ClientView(client=client, agents=agents.get(client, 0), contacts=contacts.get(client, 0))
+            for client in sorted(agents.keys() | contacts.keys())
+        ]
 
     def queue(self, tenant: str, queue: str) -> QueueView | None:
         found = self._queues.get((tenant, queue))
@@ -975,6 +1018,10 @@ class Model:
             wait_ns=queue.wait_ns,
             talk_ns=queue.talk_ns,
             wait_histogram=tuple(queue.histogram),
+            accept_ns=queue.accept_ns,
+            accept_histogram=tuple(queue.accept_histogram),
+            handle_ns=queue.handle_ns,
+            handle_histogram=tuple(queue.handle_histogram),
         )
 
     def _agent_view(self, agent: _Agent) -> AgentView:
@@ -1055,3 +1102,13 @@ class Model:
 
 def _offer_id(number: int) -> str:
     return f"o-{number}"
+
+
+def _bucket(duration_ns: int, bounds_s: tuple[int, ...]) -> int:
+    """The bucket of a histogram that a duration falls into."""
+    return sum(duration_ns > bound * NS_PER_S for bound in bounds_s)
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    """How often each word occurs, in alphabetical order."""
+    return dict(sorted(Counter(words).items()))

@@ -53,6 +53,10 @@ cdef class State:
     cdef int64_t live_contacts
     cdef int64_t live_waiting
     cdef int64_t agents_by_state[7]
+    cdef int64_t agents_cooling[3]  # agents in cooldown by CooldownCause
+    cdef dict agents_pausing  # agents seen paused, by reason
+    cdef int64_t agent_us[7]  # time spent by state, up to counted_us
+    cdef int64_t counted_us
     cdef int64_t missed_offers_max
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
@@ -102,6 +106,8 @@ cdef class State:
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
     cdef void _disarm_agent(self, int32_t agent) noexcept
     cdef void _disarm_contact(self, int32_t contact) noexcept
+    cdef void _count_time(self) noexcept
+    cdef int _count_agent(self, int32_t agent, int by) except -1
     cdef int _set_activity(self, int32_t agent, int activity) except -1
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
     cdef int _forget(self) except -1

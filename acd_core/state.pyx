@@ -16,8 +16,8 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
-    CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, NONE, OFFER_REJECTED, OFFER_TIMED_OUT,
-    OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Queue,
+    ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, NONE,
+    OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Queue,
 )
 
 from collections import deque
@@ -34,7 +34,10 @@ cdef tuple PRESENCE_NAMES = ("logged_out", "paused", "ready")
 cdef tuple ACTIVITY_NAMES = ("none", "offered", "busy", "wrapup", "cooldown")
 cdef tuple CONTACT_STATE_NAMES = ("", "queued", "offered", "connected", "wrapup")
 
-if len(REASON_NAMES) != END_REASONS or len(views.WAIT_BUCKETS_S) + 1 != WAIT_BUCKETS:
+if (
+    len(REASON_NAMES) != END_REASONS or len(views.WAIT_BUCKETS_S) + 1 != WAIT_BUCKETS
+    or len(views.ACCEPT_BUCKETS_S) + 1 != ACCEPT_BUCKETS or len(views.HANDLE_BUCKETS_S) + 1 != HANDLE_BUCKETS
+):
     raise ImportError("types.pxd and views.py disagree; build the extension modules anew")
 
 
@@ -62,6 +65,7 @@ cdef class State:
         self.contact_slots = {}
         self.ended = {}
         self.ended_order = deque()
+        self.agents_pausing = {}
         self.queue_configs = []
         self.queue_terms = []
         self.agent_configs = []
@@ -283,23 +287,49 @@ cdef class State:
             self.timers.cancel(self.tables.contacts[contact].timer)
             self.tables.contacts[contact].timer = NONE
 
+    cdef void _count_time(self) noexcept:
+        """Add the time since the last call to the states that the agents were in. Whole microseconds add up exactly."""
+        cdef int64_t now_us = self.now // 1000
+        cdef int64_t elapsed_us = now_us - self.counted_us
+        cdef int state
+        if elapsed_us:
+            for state in range(7):
+                self.agent_us[state] += self.agents_by_state[state] * elapsed_us
+            self.counted_us = now_us
+
+    cdef int _count_agent(self, int32_t agent, int by) except -1:
+        """Count an agent into the state that he is in (by 1), or out of it (by -1)."""
+        cdef int state = self._state(agent)
+        cdef object reason, count
+        self.agents_by_state[state] += by
+        if state == <int>PAUSED:
+            reason = self.agent_pause_reasons[agent]
+            count = self.agents_pausing.get(reason, 0) + by
+            if count:
+                self.agents_pausing[reason] = count
+            else:
+                del self.agents_pausing[reason]
+        elif self.tables.agents[agent].activity == ACTIVITY_COOLDOWN:
+            self.agents_cooling[self.tables.agents[agent].cooldown_cause] += by
+        return 0
+
     cdef int _set_activity(self, int32_t agent, int activity) except -1:
         cdef Agent *row = &self.tables.agents[agent]
-        self.agents_by_state[self._state(agent)] -= 1
+        self._count_time()
+        self._count_agent(agent, -1)
         row.activity = activity
         row.since = self.now
-        self.agents_by_state[self._state(agent)] += 1
-        return 0
+        return self._count_agent(agent, 1)
 
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef Agent *row = &self.tables.agents[agent]
-        self.agents_by_state[self._state(agent)] -= 1
+        self._count_time()
+        self._count_agent(agent, -1)
         if row.activity == ACTIVITY_NONE:
             row.since = self.now
         row.presence = presence
         self.agent_pause_reasons[agent] = reason
-        self.agents_by_state[self._state(agent)] += 1
-        return 0
+        return self._count_agent(agent, 1)
 
     cdef void _enlist(self, int32_t contact) noexcept:
         """Put a contact at the end of its queue's list of those that wait or are offered."""
@@ -351,13 +381,38 @@ cdef class State:
 
     def domain(self):
         """See `Machine.domain`."""
+        self._count_time()
         return views.DomainView(
             now_ns=self.now,
             seq=self.seq,
             contacts=self.live_contacts,
             waiting=self.live_waiting,
             agents={name: self.agents_by_state[index] for index, name in enumerate(STATE_NAMES)},
+            pause_reasons=dict(sorted(self.agents_pausing.items())),
+            cooldown_causes={
+                name: self.agents_cooling[index]
+                for name, index in sorted([(name, index) for index, name in enumerate(CAUSE_NAMES)])
+                if self.agents_cooling[index]
+            },
+            agent_us={name: self.agent_us[index] for index, name in enumerate(STATE_NAMES)},
         )
+
+    def clients(self):
+        """See `Machine.clients`."""
+        cdef dict agents = {}, contacts = {}
+        cdef int32_t slot
+        for slot in self.agent_slots.values():
+            client = self.agent_clients[slot]
+            if client:
+                agents[client] = agents.get(client, 0) + 1
+        for slot in range(self.tables.contact_count):
+            if self.tables.contacts[slot].state != CONTACT_FREE:
+                client = self.contact_clients[slot]
+                contacts[client] = contacts.get(client, 0) + 1
+        return [
+            views.ClientView(client=client, agents=agents.get(client, 0), contacts=contacts.get(client, 0))
+            for client in sorted(agents.keys() | contacts.keys())
+        ]
 
     def queue(self, str tenant, str queue):
         """See `Machine.queue`."""
@@ -423,6 +478,10 @@ cdef class State:
             wait_ns=row.wait_ns,
             talk_ns=row.talk_ns,
             wait_histogram=tuple([row.histogram[index] for index in range(<int>WAIT_BUCKETS)]),
+            accept_ns=row.accept_ns,
+            accept_histogram=tuple([row.accept_histogram[index] for index in range(<int>ACCEPT_BUCKETS)]),
+            handle_ns=row.handle_ns,
+            handle_histogram=tuple([row.handle_histogram[index] for index in range(<int>HANDLE_BUCKETS)]),
         )
 
     cdef object _agent_view(self, int32_t slot):
@@ -544,6 +603,10 @@ cdef class State:
                     raise AssertionError(f"the offer to {name} is not found")
         if not (states == [self.agents_by_state[index] for index in range(7)]):
             raise AssertionError("agents are miscounted by state")
+        if not (sum(self.agents_pausing.values()) == states[<int>PAUSED]):
+            raise AssertionError("agents are miscounted by the reason of their pause")
+        if not (self.agents_cooling[1] + self.agents_cooling[2] == states[2 + <int>ACTIVITY_COOLDOWN]):
+            raise AssertionError("agents are miscounted by the cause of their cooldown")
         for name, slot in self.queue_slots.items():
             queue = &self.tables.queues[slot]
             held = by_queue.get(slot, [])

@@ -7,6 +7,8 @@ cdef enum:
     NONE = -1
     PRIORITIES = 101          # priorities 0..100
     WAIT_BUCKETS = 18         # len(views.WAIT_BUCKETS_S) + 1
+    ACCEPT_BUCKETS = 13       # likewise
+    HANDLE_BUCKETS = 16
     HEAD_TERMS = 4            # terms of a requirement that fit into a packed head
     ANY_SKILL = 0             # a skill that every agent has, so that every requirement has one
 
@@ -150,6 +152,10 @@ cdef struct Queue:
     int64_t wait_ns
     int64_t talk_ns
     int64_t histogram[18]
+    int64_t accept_ns
+    int64_t accept_histogram[13]
+    int64_t handle_ns
+    int64_t handle_histogram[16]
     int32_t by_priority[101]  # waiting contacts by priority
 
 # A requirement together with a tenant: all contacts that any agent either can serve all or none of.

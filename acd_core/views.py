@@ -114,6 +114,9 @@ class QueueView(Struct, frozen=True, kw_only=True):
         wait_ns: sum of the waits of those answered; talk_ns: sum of the talks that ended.
         wait_histogram: answered contacts by wait; bucket i counts waits of at most `WAIT_BUCKETS_S[i]`
             seconds, the last all longer ones.
+        accept_ns, accept_histogram: accepted offers by the time from offer to acceptance; `ACCEPT_BUCKETS_S`.
+        handle_ns, handle_histogram: contacts that were answered and have ended, by talk and wrap-up together;
+            `HANDLE_BUCKETS_S`.
     """
 
     tenant: str
@@ -135,20 +138,45 @@ class QueueView(Struct, frozen=True, kw_only=True):
     wait_ns: int
     talk_ns: int
     wait_histogram: tuple[int, ...]
+    accept_ns: int
+    accept_histogram: tuple[int, ...]
+    handle_ns: int
+    handle_histogram: tuple[int, ...]
 
 
 WAIT_BUCKETS_S = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)
 """Upper bounds, in seconds, of the buckets of `QueueView.wait_histogram` but the last."""
+ACCEPT_BUCKETS_S = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60)
+"""Those of `QueueView.accept_histogram`."""
+HANDLE_BUCKETS_S = (15, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 2700, 3600)
+"""Those of `QueueView.handle_histogram`."""
 
 
 class DomainView(Struct, frozen=True, kw_only=True):
-    """Counts over the whole routing domain: cheap, whatever its size."""
+    """Counts over the whole routing domain: cheap, whatever its size.
+
+    Attributes:
+        agents: configured agents by the state that they are seen in.
+        pause_reasons: those seen `paused`, by reason; cooldown_causes: those seen in `cooldown`, by cause.
+        agent_us: microseconds that all agents together have spent in each state since the engine's first start.
+    """
 
     now_ns: int
     seq: int
     contacts: int
     waiting: int
     agents: dict[str, int]
+    pause_reasons: dict[str, int]
+    cooldown_causes: dict[str, int]
+    agent_us: dict[str, int]
+
+
+class ClientView(Struct, frozen=True, kw_only=True):
+    """What a client owns: agents logged in, and live contacts."""
+
+    client: str
+    agents: int
+    contacts: int
 
 
 def digest(state: object) -> str:

@@ -39,7 +39,7 @@ class Lockstep:
     def compare(self) -> None:
         """Compare the whole states, part by part so that a difference is named, and check the invariants."""
         where = f"after step {self.steps}"
-        for part in ("domain", "queues", "agents", "contacts"):
+        for part in ("domain", "clients", "queues", "agents", "contacts"):
             for mine, theirs in _pairs(getattr(self.model, part)(), getattr(self.engine, part)()):
                 assert mine == theirs, f"{where}: {part}:\n model  {mine}\n engine {theirs}"
         assert self.engine.digest() == self.model.digest(), where

@@ -389,6 +389,7 @@ async def test_an_outage_beyond_the_deadline_fails_every_waiter() -> None:
     results = await asyncio.gather(*answers, return_exceptions=True)
     assert [type(result) for result in results] == [ConnectionLost] * 3
     assert len({id(result) for result in results}) == 3
+    assert client.unanswered == 0
     with pytest.raises(ConnectionLost):
         client.send(Ping())
     with pytest.raises(ConnectionLost):

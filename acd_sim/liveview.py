@@ -89,7 +89,6 @@ class LiveView:
         self._history: dict[tuple[str, str], deque[int]] = {}
         self._targets: dict[tuple[str, str], float] = {}
         self._pending: deque[Decision] = deque(maxlen=PENDING_MAX)
-        self._queue_of: dict[str, str] = {}
         self._skipped = 0
 
     def set_config(self, config: Config) -> None:
@@ -132,17 +131,15 @@ class LiveView:
         elif isinstance(event, ContactOffered):
             agent = self._agents.setdefault(event.agent, _Agent("offered"))
             agent.contact = event.contact
-            self._queue_of[event.offer] = event.queue
             ready = f", ready for {_span(_seconds(event.at - agent.ready_ns))}" if agent.ready_ns else ""
             waited = f"waited {_span(event.wait)}" if event.wait >= 1 else "at once"
             self._decide(event.at, event.queue, f"{event.contact} {waited} → {event.agent}{ready}", "", 0)
         elif isinstance(event, ContactConnected):
-            self._queue_of.pop(event.offer, None)
             self._agents.setdefault(event.agent, _Agent("busy")).contact = event.contact
         elif isinstance(event, ContactWrapup):
             self._agents.setdefault(event.agent, _Agent("wrapup")).contact = event.contact
         elif isinstance(event, OfferEnded):
-            self._offer_ended(event, self._queue_of.pop(event.offer, ""))
+            self._offer_ended(event)
         elif isinstance(event, ContactEnded) and not event.agent:
             what = {
                 "abandoned": "gave up",
@@ -152,14 +149,14 @@ class LiveView:
             after = f" after {_span(event.wait)}" if event.wait >= 1 else ""
             self._decide(event.at, event.queue, f"{event.contact} {what}{after}", "yellow", 1)
 
-    def _offer_ended(self, event: OfferEnded, queue: str) -> None:
+    def _offer_ended(self, event: OfferEnded) -> None:
         if event.outcome == "timed_out":
             text = f"{event.agent} did not answer {event.contact}: it keeps its place"
-            self._decide(event.at, queue, text, "red", 2)
+            self._decide(event.at, event.queue, text, "red", 2)
         elif event.outcome == "rejected":
             cause = f" ({event.cause})" if event.cause else ""
             text = f"{event.agent} rejected {event.contact}{cause}: it keeps its place"
-            self._decide(event.at, queue, text, "red", 2)
+            self._decide(event.at, event.queue, text, "red", 2)
 
     def _decide(self, at: int, queue: str, text: str, style: str, importance: Importance) -> None:
         self._pending.append(Decision(at, queue, text, style, importance))
@@ -238,9 +235,9 @@ class LiveView:
     def _queue_lines(self, width: int, room: int, ascii_only: bool) -> list[Text]:
         names = {(queue.tenant, queue.queue): f"{queue.tenant}/{queue.queue}" for queue in self._queues}
         name_width = min(max((len(name) for name in names.values()), default=5), 18 if width < 110 else 40)
-        spark_width = max(8, min(HISTORY_MAX, width - name_width - 50))
+        spark_width = max(8, min(HISTORY_MAX, width - name_width - 51))
         head = Text(
-            f" {'Queue':<{name_width}}{'Waiting':>8}{'':<{spark_width - 1}}{'Oldest':>7}{'Talking':>8}{'Answered':>9}"
+            f" {'Queue':<{name_width}}{'Waiting':>8}{'':<{spark_width - 1}}{'Oldest':>8}{'Talking':>8}{'Answered':>9}"
             f"{'Gave up':>12}{'Level':>6}",
             "bold",
         )
@@ -257,7 +254,7 @@ class LiveView:
             age = _seconds(self.now_ns - queue.oldest_ns) if queue.oldest_ns else 0
             target = self._targets.get(key, 20)
             urgency = "" if age <= target else "yellow" if age <= 3 * target else "red"
-            line.append(f"{_span(age) if queue.oldest_ns else '':>7}", urgency)
+            line.append(f"{_span(age) if queue.oldest_ns else '':>8}", urgency)
             line.append(f"{queue.connected:>8,}{queue.answered:>9,}")
             abandoned = queue.ended.get("abandoned", 0)
             line.append(f"{abandoned:>7,}{_percent(_ratio(abandoned, queue.entered), 5)}")

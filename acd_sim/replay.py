@@ -17,6 +17,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import NamedTuple
 
@@ -256,9 +257,7 @@ class Replay:
             contact = f"{self._prefix}{call.row}"
             self._calls[contact] = _Call(place)
             self._waiting[call.type] += 1
-            self._send(self._enqueue(contact, place))
-            if call.outcome == "abandoned":
-                self._call_timer(self.second + call.wait_s, self._lose_patience, contact)
+            self._send(self._enqueue(contact, place), partial(self._on_enqueued, contact))
             self.tally.delays.append((now - starts[place]) / self._speed)
         return False
 
@@ -355,8 +354,15 @@ class Replay:
         self._heard = time.perf_counter()
         call = self._calls.get(event.contact)
         if call is not None and not call.counted:
-            call.counted = True
-            self.tally.offered += 1
+            self._arrive(event.contact, call)
+
+    def _arrive(self, contact: str, call: _Call) -> None:
+        """The server has taken the call. Only now does patience begin, so that nobody is less patient than he was."""
+        call.counted = True
+        self.tally.offered += 1
+        recorded = self._plan.calls[call.place]
+        if recorded.outcome == "abandoned":
+            self._call_timer(self.second + recorded.wait_s, self._lose_patience, contact)
 
     def _on_offered(self, event: ContactOffered) -> None:
         self._heard = time.perf_counter()
@@ -424,11 +430,20 @@ class Replay:
 
     # The server.
 
-    def _send(self, command: commands.Command) -> None:
+    def _send(self, command: commands.Command, then: "Callable[[asyncio.Future[Ok]], None] | None" = None) -> None:
         try:
-            self._client.send(command).add_done_callback(self._on_answer)
+            self._client.send(command).add_done_callback(then or self._on_answer)
         except ClientError as problem:
             self._fail(problem)
+
+    def _on_enqueued(self, contact: str, answer: "asyncio.Future[Ok]") -> None:
+        """A call that the server does not want is over at once; the report tells of it."""
+        self._on_answer(answer)
+        if not answer.cancelled() and isinstance(answer.exception(), Refused):
+            call = self._calls.pop(contact, None)
+            if call is not None:
+                self._waiting[self._plan.calls[call.place].type] -= 1
+                self._wake(self.second)
 
     def _on_answer(self, answer: "asyncio.Future[Ok]") -> None:
         if answer.cancelled():
@@ -468,7 +483,10 @@ class Replay:
                     answer = await self._client.call(self._enqueue(contact, call.place))
                     if answer.ended:
                         self._end(contact, answer.ended)
-                elif view.state in {"connected", "wrapup"} and not call.talking:
+                    continue
+                if not call.counted:
+                    self._arrive(contact, call)
+                if view.state in {"connected", "wrapup"} and not call.talking:
                     self._talk(contact, call, view.agent)
                 elif view.state == "offered" and not call.leaving:
                     self._accept(call, view.offer)

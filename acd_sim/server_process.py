@@ -37,7 +37,7 @@ class ServerProcess:
     """`acd serve` as a child process.
 
     Args:
-        data: directory of its journal and of its output; None for a temporary one, which `close` removes.
+        data: directory of its journal and of its log, `server.log`; None for a temporary one, which `close` removes.
         port, metrics_port: 0 for any free one. After the first start the ports stay, so that clients find the
             server again after a restart.
         clock_speed: how fast its engine's time runs.
@@ -52,6 +52,7 @@ class ServerProcess:
         self.clock_speed = clock_speed
         self._temporary = data is None
         self.data = Path(tempfile.mkdtemp(prefix="acd-")) if data is None else data
+        self._log = self.data / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,13 +82,15 @@ class ServerProcess:
         command += ["--port", str(self.port)]
         command += ["--metrics-port", str(self.metrics_port), "--data", str(self.data)]
         command += ["--clock-speed", f"{self.clock_speed:g}"]
-        with self._output("out").open("wb") as out, self._output("err").open("wb") as err:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ACD_")}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()])},
+                stdout=log,
+                stderr=log,
+                env=environment,
                 start_new_session=True,
                 preexec_fn=functools.partial(_end_with_parent, os.getpid()),  # noqa: PLW1509 - it takes no locks
             )
@@ -99,12 +102,10 @@ class ServerProcess:
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             status = process.poll()
-            for line in (
-                self._output("out").read_bytes().split(b"\n")[:-1] + self._output("err").read_bytes().split(b"\n")[:-1]
-            ):
-                event = json.loads(line) if line.startswith(b"{") else {}
-                if "port" in event and "metrics_port" in event:
-                    self.port, self.metrics_port = event["port"], event["metrics_port"]
+            for line in self._log.read_bytes().split(b"\n")[:-1]:
+                entry = json.loads(line) if line.startswith(b"{") else {}
+                if "metrics_port" in entry:
+                    self.port, self.metrics_port = entry["port"], entry["metrics_port"]
                     return
             if status is not None:
                 raise ServerStartError(self.last_words() or "the server ended without a word", abs(status) or 1)
@@ -113,8 +114,8 @@ class ServerProcess:
         raise ServerStartError(f"the server did not listen within {START_SECONDS_MAX:.0f} seconds", 1)
 
     def last_words(self) -> str:
-        """The last sentence that the server wrote to its standard error."""
-        lines = self._output("err").read_text(errors="replace").strip().splitlines()
+        """The last sentence in its log."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
         if not lines:
             return ""
         if lines[-1].startswith("{"):
@@ -146,9 +147,6 @@ class ServerProcess:
         if self._temporary:
             shutil.rmtree(self.data, ignore_errors=True)
 
-    def _output(self, kind: str) -> Path:
-        return self.data / f"server.{kind}"
-
 
 def _end_with_parent(parent: int) -> None:
     """In the child, before it becomes the server: have it stopped when its parent is gone (Linux only)."""
@@ -156,8 +154,3 @@ def _end_with_parent(parent: int) -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _python_path() -> list[str]:
-    inherited = os.environ.get("PYTHONPATH")
-    return [inherited] if inherited else []

@@ -165,11 +165,10 @@ class _Demo:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
-        token = os.environ.get("ACD_TOKEN", "")
         host, port = self._server.host, self._server.port
         # An outage never ends well here: when the server dies, so does the demo.
-        people = Client(host, port, name="demo-centre", token=token, reconnect_deadline_s=1, events_max=0)
-        watcher = Client(host, port, name="demo-view", token=token, reconnect_deadline_s=1, events_max=0)
+        people = Client(host, port, name="demo-centre", reconnect_deadline_s=1, events_max=0)
+        watcher = Client(host, port, name="demo-view", reconnect_deadline_s=1, events_max=0)
         async with people, watcher:
             return await self._run(people, watcher)
 
@@ -240,7 +239,13 @@ class _Demo:
         server = self._server
         if self._args.json:
             print_json(
-                {"event": "started", "host": server.host, "port": server.port, "metrics_port": server.metrics_port}
+                {
+                    "event": "started",
+                    "host": server.host,
+                    "port": server.port,
+                    "metrics_port": server.metrics_port,
+                    "server_pid": server.pid,
+                }
             )
         else:
             print(

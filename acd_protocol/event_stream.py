@@ -74,8 +74,9 @@ class EventStream:
         if position is None:
             self._known = seq
         elif seq < position:
-            # This server never had what we have seen, and will number other events like that. It says so by a gap.
+            # This server never had what we have seen, and will number other events like that.
             self._known = self._given = seq
+            self.take_gap(Gap(first_seq=seq + 1))
 
     def take(self, event: AnyEvent) -> None:
         """An event has arrived."""

@@ -257,8 +257,10 @@ async def test_a_gap_is_handed_to_the_program() -> None:
         assert seqs(items) == [8, 9, 10]
 
 
-async def test_a_server_with_another_history_is_not_mistaken_for_repeats() -> None:
+@pytest.mark.parametrize("topics", [(), ALL_TOPICS])
+async def test_a_server_with_another_history_is_not_mistaken_for_repeats(topics: tuple[Topic, ...]) -> None:
     async with fake_server() as server, client_of(server) as client:
+        await client.subscribe(topics)
         await asyncio.gather(*[client.send(enqueue(number)) for number in range(9)])
         await take(client, 9)
         server.forget()

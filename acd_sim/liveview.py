@@ -300,16 +300,17 @@ class LiveView:
         columns = max(1, width // 30)
         cell = width // columns
         names = list(self._agents)
+        label = min(max((len(name) for name in names), default=0), 9)
         rows = -(-len(names) // columns)
         lines = [Text() for _ in range(rows)]
         for place, name in enumerate(names):
             agent = self._agents[name]
             letter, word, _, style = STATES[agent.state]
-            text = Text(f" {name[:8]:<6}")
+            text = Text(f" {name[:label]:<{label}} ")
             text.append(letter, style)
             out = agent.state == "logged_out"
             span = "" if out or not agent.since_ns else _span(_seconds(self.now_ns - agent.since_ns))
-            text.append(f"{span:>7} ")
+            text.append(f"{span:>8} ")
             text.append(agent.contact or agent.reason or word.lower(), "bright_black" if out else "")
             text.truncate(cell - 1)
             text.pad_right(cell - text.cell_len)

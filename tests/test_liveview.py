@@ -304,8 +304,8 @@ def test_a_large_terminal_names_the_contact_of_each_agent_and_for_how_long() -> 
     )
     shown.apply(AgentChanged(seq=3, at=100 * S, agent="a-2", state="paused", reason="lunch"))
     drawn = "\n".join(lines(shown, 120, 40))
-    assert "a-1   T   1:00 c-9" in drawn
-    assert "a-2   P    0 s lunch" in drawn
+    assert "a-1 T    1:00 c-9" in drawn
+    assert "a-2 P     0 s lunch" in drawn
 
 
 def test_memory_is_bounded() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,31 +217,55 @@ def test_a_server_without_the_queues_is_told_apart_from_lost_calls(tmp_path: Pat
     assert "do NOT agree" in done.stdout
 
 
-async def test_ctrl_c_reports_what_has_happened_so_far(tmp_path: Path, server: ServerProcess) -> None:
-    path = tmp_path / "hour.csv"
-    counts = busy_hour(path, calls=300)
+@contextlib.asynccontextmanager
+async def slow_replay(path: Path, server: ServerProcess) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A replay in the middle of its calls."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "server", "replay-calls", str(path)),
         *("--port", str(server.port), "--speed", "200", "--json"),
         cwd=ROOT,
         env=environment(),
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         async with Client(server.host, server.port, name="observer") as client, asyncio.timeout(30):
             while sum(queue.answered for queue in await queues(client)) < 5:  # noqa: ASYNC110 - it is polled
                 await asyncio.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        out, _ = await process.communicate()
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()
+
+
+async def test_ctrl_c_reports_what_has_happened_so_far(tmp_path: Path, server: ServerProcess) -> None:
+    path = tmp_path / "hour.csv"
+    counts = busy_hour(path, calls=300)
+    async with slow_replay(path, server) as process:
+        process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
     assert process.returncode == 130
     report = json.loads(out)
     assert report["disagreements"] == []
     assert not report["finished"]
     assert 5 <= report["replay"]["offered"] < counts["AGENT"] + counts["HANG"]
+
+
+async def test_an_outage_is_told_and_a_second_ctrl_c_ends_even_that(tmp_path: Path, server: ServerProcess) -> None:
+    path = tmp_path / "hour.csv"
+    busy_hour(path, calls=300)
+    async with slow_replay(path, server) as process:
+        server.kill()
+        assert process.stderr is not None
+        assert b"the server is away; trying for 120 s" in await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(process.wait(), 0.3)
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    assert err.decode() == "acd: interrupted; without the server's answers there is no report\n"
 
 
 async def test_a_sum_that_does_not_agree_is_told(tmp_path: Path, server: ServerProcess) -> None:
@@ -320,6 +344,25 @@ async def test_nights_are_skipped(tmp_path: Path, server: ServerProcess) -> None
         replay = await replayed(client, plan)
     assert replay.tally.served == 2
     assert replay.skipped_s > 18 * DAY_S
+
+
+async def test_calls_that_are_turned_away_have_their_reason_in_the_report(
+    tmp_path: Path, server: ServerProcess
+) -> None:
+    rows = [row(queue_start_s=str(36_000 + number), service_time_s="300", server="ann") for number in range(30)]
+    plan = make_plan(calls(tmp_path, *rows))
+    config = replay_plan.configuration(plan, "bank", 1000)
+    small = tuple(msgspec.structs.replace(queue, max_waiting=2) for queue in config.queues)
+    async with Client(server.host, server.port, name="replay", events_max=0) as client:
+        await client.apply_config(msgspec.structs.replace(config, queues=small))
+        replay = Replay(client, plan, tenant="bank", prefix="t-", speed=1000)
+        await replay.run()
+        events = replay_report.replayed_figures(replay, 1.0)
+        counted = replay_report.server_figures([], await queues(client))
+    account = replay_report.Rows(all=30, offered=30, left_in_vru=0, phantom=0, bad=0, other_days=0)
+    assert replay_report.disagreements(account, replay, events, counted, finished=True) == []
+    assert events.offered == 30
+    assert events.other["queue_full"] == 30 - events.served > 10
 
 
 async def test_lost_events_are_made_good_by_looking(tmp_path: Path, server: ServerProcess) -> None:

@@ -97,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
         return fail(f"the server refused: {refused}")
     except ClientError as error:
         return fail(str(error))
+    except asyncio.CancelledError:
+        return fail("interrupted; without the server's answers there is no report", EXIT_INTERRUPTED)
 
 
 COMMAND = Command(
@@ -114,8 +116,17 @@ async def _session(args: argparse.Namespace, record: Record, calls: Sequence[Rec
     plan = replay_plan.make_plan(calls)
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
+    session = asyncio.current_task()
+    assert session is not None
+
+    def interrupt() -> None:
+        """The first time end in order, the second time at once: the server may be away."""
+        if interrupted.is_set():
+            session.cancel()
+        interrupted.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted.set)
+        loop.add_signal_handler(number, interrupt)
     server = ServerProcess(clock_speed=args.speed) if args.own_server else None
     try:
         if server is not None:
@@ -153,27 +164,25 @@ async def _replay(
 ) -> Report:
     assert client.welcome is not None
     clock_speed = client.welcome.clock_speed
-    connections = 0
-
-    def count_connections(state: ConnectionState) -> None:
-        nonlocal connections
-        connections += state is ConnectionState.CONNECTED
-
-    client.on_state(count_connections)
+    console = Console(stderr=True, highlight=False)
+    outages = _Outages(console, announced=server is None)
+    client.on_state(outages.note)
     if not args.no_config:
         await client.apply_config(replay_plan.configuration(plan, args.tenant, clock_speed))
     before = await _queues(client, args.tenant)
     replay = Replay(client, plan, tenant=args.tenant, prefix=f"{run_id}-", speed=args.speed, skip_idle=args.skip_idle)
     watcher = _Watcher(replay, server, args.kill_server, len(plan.calls))
     started = time.perf_counter()
-    await _alongside(replay.run(), _stop_when(interrupted, replay), watcher.run(), _show_progress(replay, plan))
+    await _alongside(
+        replay.run(), _stop_when(interrupted, replay), watcher.run(), _show_progress(replay, plan, console)
+    )
     real_s = time.perf_counter() - started
     after = await _queues(client, args.tenant)
     finished = replay.sent == len(plan.calls) and not replay.live
     report = _report(args, record, plan, replay, clock_speed, before, after, finished=finished)
     replay.hang_up()
     return msgspec.structs.replace(
-        report, real_s=round(real_s, 1), server_kills=watcher.kills, reconnections=connections
+        report, real_s=round(real_s, 1), server_kills=watcher.kills, reconnections=outages.ended
     )
 
 
@@ -244,6 +253,28 @@ async def _stop_when(interrupted: asyncio.Event, replay: Replay) -> None:
     replay.stop()
 
 
+class _Outages:
+    """Counts the times without a connection, and tells of them if they are `announced`."""
+
+    def __init__(self, console: Console, *, announced: bool) -> None:
+        self.ended = 0
+        self._console = console
+        self._announced = announced
+        self._away = False
+
+    def note(self, state: ConnectionState) -> None:
+        """Take a new state of the client into account."""
+        if state is ConnectionState.CONNECTED:
+            self.ended += self._away
+            self._away = False
+        elif state is ConnectionState.WAITING and not self._away:
+            self._away = True
+            if self._announced:
+                self._console.print(
+                    f"acd: the server is away; trying for {OUTAGE_S_MAX:g} s, and callers wait on", soft_wrap=True
+                )
+
+
 class _Watcher:
     """Kills and restarts our own server at even distances along the calls, and notices when it dies by itself."""
 
@@ -267,8 +298,7 @@ class _Watcher:
                 self.kills += 1
 
 
-async def _show_progress(replay: Replay, plan: Plan) -> None:
-    console = Console(stderr=True)
+async def _show_progress(replay: Replay, plan: Plan, console: Console) -> None:
     if not console.is_terminal:
         return
     columns = (
@@ -323,13 +353,16 @@ def _notes(report: Report) -> Iterator[str]:
             f"a millisecond was {report.speed / 1000:g} recorded seconds; offer to conversation took"
             f" {report.round_trip_p50_ms:g} ms (half of them), {report.round_trip_p99_ms:g} ms (99 of 100)"
         )
+    yield "agents here answer at once and take no breaks, so callers wait less than they did"
     if report.clock_speed != report.speed:
         yield (
             f"the server's clock ran at {report.clock_speed:g}: its waits were converted, but its timers were not"
             f" scaled; 'acd serve --clock-speed {report.speed:g}' does both"
         )
     if report.server_kills or report.reconnections:
-        yield f"the server was killed {report.server_kills} times; the client connected again {report.reconnections} times"
+        yield (
+            f"server killed on purpose: {report.server_kills}; connections lost and made again: {report.reconnections}"
+        )
     if report.stalled:
         yield "the replay gave up: calls wait, but nobody is there to answer them; compare queues and skills"
     if report.refused:

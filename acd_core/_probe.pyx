@@ -217,7 +217,9 @@ cdef class Floor:
 
     def new_class(self, tuple terms, int32_t tenant=0):
         """One more class; `terms` are pairs of skill and least level, `((0, 1),)` for none."""
-        cdef int32_t owner = self.tables.new_class(tenant, terms)
+        cdef int32_t owner = self.tables.new_class(
+            tenant, terms, tuple([skill for skill, _ in terms if skill]), NONE
+        )
         self.idle.add_class(owner)
         return owner
 

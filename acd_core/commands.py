@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-from acd_core.config import Address, AgentId, Config, Level, Name, Priority, RequirementText, SkillName
+from acd_core.config import Address, AgentAttributes, AgentId, Config, Level, Name, Priority, RequirementText, SkillName
 from acd_core.machine import Machine
 
 ContactId = Annotated[
@@ -194,10 +194,11 @@ class AgentLogout(Command, tag="agent.logout", frozen=True, kw_only=True):
 
 
 class AgentUpdate(Command, tag="agent.update", frozen=True, kw_only=True):
-    """Change address or skills of an agent, at once; until the next configuration says otherwise.
+    """Change address, skills or attributes of an agent, at once; until the next configuration says otherwise.
 
     Args:
         skills: replaces all his skills. They must be known to the configuration.
+        attributes: replaces all his attributes.
     """
 
     role: ClassVar[str] = "supervisor"
@@ -205,9 +206,10 @@ class AgentUpdate(Command, tag="agent.update", frozen=True, kw_only=True):
     agent: AgentId
     address: Address | None = None
     skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] | None = None
+    attributes: AgentAttributes | None = None
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
-        return machine.update_agent(now, self.agent, self.address, self.skills)
+        return machine.update_agent(now, self.agent, self.address, self.skills, self.attributes)
 
 
 class AgentWrapupDone(Command, tag="agent.wrapup_done", frozen=True, kw_only=True):

@@ -22,6 +22,11 @@ Name = Annotated[
         description="1..64 characters, no white space, quotes, slashes",
     ),
 ]
+AttributeName = Annotated[str, Meta(min_length=1, max_length=64, pattern=requirement.SKILL_PATTERN)]
+AgentAttribute = (
+    Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-requirement.NUMBER_MAX, le=requirement.NUMBER_MAX)]
+)
+AgentAttributes = Annotated[dict[AttributeName, AgentAttribute], Meta(max_length=64)]
 SkillName = Annotated[str, Meta(min_length=1, max_length=64, pattern=requirement.SKILL_PATTERN)]
 Level = Annotated[int, Meta(ge=requirement.LEVEL_MIN, le=requirement.LEVEL_MAX)]
 Address = Annotated[str, Meta(max_length=256, description="where the PBX reaches the agent, such as PJSIP/1012")]
@@ -90,6 +95,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         address: where the PBX reaches him; comes with every offer.
         tenants: the companies whose contacts he answers; empty means all.
         skills: level by skill, 1..100.
+        attributes: texts and whole numbers that requirements can speak of, as `agent.site`.
         missed_offers_max: overrides `settings.missed_offers_max`.
     """
 
@@ -97,6 +103,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     address: Address = ""
     tenants: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] = {}
+    attributes: AgentAttributes = {}
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
@@ -153,7 +160,7 @@ def known_skills(config: Config) -> frozenset[str]:
     for agent in config.agents:
         names.update(agent.skills)
     for queue in config.queues:
-        names.update(skill for skill, _ in requirement.parse(queue.require))
+        names.update(requirement.skills_of(requirement.parse(queue.require)))
     return frozenset(names)
 
 
@@ -176,10 +183,10 @@ def validate(config: Config) -> None:
         if queue.tenant not in tenants:
             raise ConfigError(f"{place}: there is no tenant {queue.tenant!r}; add it under [[tenants]]")
         try:
-            terms = requirement.parse(queue.require)
+            required = requirement.parse(queue.require)
         except requirement.RequirementError as error:
             raise ConfigError(f"{place}: require: {error}") from error
-        for skill, _ in terms:
+        for skill in requirement.skills_of(required):
             _declared(place, skill, declared)
     for agent in config.agents:
         place = f"agent {agent.agent}"
@@ -200,7 +207,7 @@ def _unique(noun: str, names: Iterable[str]) -> None:
 
 
 def _allowed(place: str, skill: str) -> None:
-    if skill in requirement.RESERVED:
+    if requirement.reserved(skill):
         raise ConfigError(
             f"{place}: no skill can be called {skill!r}, which means something in a requirement; rename it"
         )

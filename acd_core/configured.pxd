@@ -5,6 +5,9 @@ cdef class Configured(State):
     cdef int32_t _class(self, int32_t queue, tuple own_terms) except -1
     cdef int64_t _head_start(self, int32_t contact) noexcept
     cdef int _rebuild(self) except -1
-    cdef int _sweep_classes(self) except -1
+    cdef int _sweep(self) except -1
     cdef int32_t _configured_queue(self, object config) except -1
     cdef int32_t _configured_agent(self, object config) except -1
+    cdef int32_t _condition(self, tuple node) except -1
+    cdef int64_t _value(self, object value) except? -1
+    cdef int _enter_attributes(self, int32_t agent) except -1

@@ -3,18 +3,21 @@
 
 Contacts of one tenant that ask the same are one class, whatever queues they wait in and however the requirement was
 put. Classes are interned when first asked for. Clients can ask for anything, so when far more classes are known than
-are in use, all are made anew from the contacts that live.
+are in use, all are made anew from the contacts that live. Texts that attributes are compared with are treated alike.
 """
 
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.state cimport State
 from acd_core.types cimport (
-    ANY_SKILL, CONTACT_QUEUED, LOGGED_OUT, LONGEST_IDLE, MOST_SKILLED, NONE, Agent, Contact, Queue,
+    ALL_OF, ANY_OF, ANY_SKILL, CONTACT_QUEUED, LEVEL_IN_RANGE, LOGGED_OUT, LONGEST_IDLE, MOST_SKILLED, NONE, NOT,
+    VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
 )
 
 from acd_core import requirement
 from acd_core.config import ns_of_seconds
+
+cdef dict CONDITION_KINDS = {"not": NOT, "or": ANY_OF, "and": ALL_OF}
 
 cdef enum:
     CLASSES_SPARE = 1024      # classes beyond those in use that are tolerated before unused ones are swept out
@@ -70,7 +73,7 @@ cdef class Configured(State):
                 self.tables.clear_agent(slot)
             else:
                 slot = self.tables.new_agent()
-                for column in (self.agent_configs, self.agent_skills, self.agent_addresses, self.agent_clients,
+                for column in (self.agent_configs, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
                                self.agent_pause_reasons):
                     column.append(None)
             row = &self.tables.agents[slot]
@@ -82,6 +85,7 @@ cdef class Configured(State):
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
         self.agent_skills[slot] = dict(config.skills)
+        self.agent_attributes[slot] = dict(config.attributes)
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
 
@@ -96,19 +100,65 @@ cdef class Configured(State):
         """The class of contacts of this queue that ask `own_terms` themselves; made when first asked for."""
         cdef int32_t owner
         cdef tuple merged = requirement.merge(self.queue_terms[queue], own_terms)
-        cdef tuple terms = tuple([(self.skill_ids[skill], level) for skill, level in merged]) or ((ANY_SKILL, 1),)
-        cdef tuple key = (self.tables.queues[queue].tenant, terms)
+        cdef tuple key = (self.tables.queues[queue].tenant, merged), terms, wanted, beyond
+        cdef int32_t condition = NONE
         found = self.class_of.get(key)
         if found is not None:
             return found
-        owner = self.tables.new_class(key[0], terms)
+        terms = tuple([
+            (self.skill_ids[skill], level) for skill, level in requirement.needed_levels(merged)
+        ]) or ((ANY_SKILL, 1),)
+        wanted = tuple([self.skill_ids[skill] for skill in requirement.wanted_skills(merged)])
+        beyond = tuple([
+            node for node in merged if node[0] != "level" or node[2] == 0 or node[3] != requirement.LEVEL_MAX
+        ])
+        if beyond:
+            condition = self._condition(("and", beyond))
+        owner = self.tables.new_class(key[0], terms, wanted, condition)
         self.idle.add_class(owner)
         self.class_of[key] = owner
         return owner
 
-    cdef int _sweep_classes(self) except -1:
-        """Before another class is made: forget those that nobody waits in, when there are very many."""
-        if self.tables.class_count > 2 * self.classes_swept + CLASSES_SPARE + (self.live_contacts >> 3):
+    cdef int32_t _condition(self, tuple node) except -1:
+        """Enter a condition of a requirement, and those inside it, into the tables."""
+        cdef str kind = node[0]
+        cdef int32_t slot, child, previous = NONE
+        if kind == "level":
+            return self.tables.new_condition(LEVEL_IN_RANGE, self.skill_ids[node[1]], node[2], node[3], [])
+        if kind == "value" or kind == "range":
+            name = self.attribute_ids.setdefault(node[1], len(self.attribute_ids))
+            if kind == "range":
+                return self.tables.new_condition(VALUE_IN_RANGE, name, node[2], node[3], [])
+            return self.tables.new_condition(VALUE_AMONG, name, 0, 0, [self._value(value) for value in node[2]])
+        if kind == "never":
+            return self.tables.new_condition(ANY_OF, NONE, 0, 0, [])
+        slot = self.tables.new_condition(CONDITION_KINDS[kind], NONE, 0, 0, [])
+        for inner in (node[1],) if kind == "not" else node[1]:
+            child = self._condition(inner)
+            if previous == NONE:
+                self.tables.conditions[slot].first = child
+            else:
+                self.tables.conditions[previous].next = child
+            previous = child
+        return slot
+
+    cdef int64_t _value(self, object value) except? -1:
+        """An attribute's value as a number, see types.pxd."""
+        if isinstance(value, str):
+            return 2 * self.text_ids.setdefault(value, len(self.text_ids)) + 1
+        return 2 * value
+
+    cdef int _enter_attributes(self, int32_t agent) except -1:
+        """Bring an agent's row up to date with his attributes."""
+        return self.tables.set_attributes(agent, [
+            (self.attribute_ids.setdefault(name, len(self.attribute_ids)), self._value(value))
+            for name, value in self.agent_attributes[agent].items()
+        ])
+
+    cdef int _sweep(self) except -1:
+        """Before a class or a text is added: forget those not in use, when there are very many."""
+        cdef int64_t spare = CLASSES_SPARE + (self.live_contacts >> 3)
+        if self.tables.class_count > 2 * self.classes_swept + spare or len(self.text_ids) > 2 * self.texts_swept + spare:
             self._rebuild()
         return 0
 
@@ -118,10 +168,12 @@ cdef class Configured(State):
         cdef Contact *row
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
-            for skill, _ in self.contact_terms[slot]:
+            for skill in requirement.skills_of(self.contact_terms[slot]):
                 if skill not in self.skill_ids:
                     self.skill_ids[skill] = len(self.skill_ids) + 1
         self.tables.clear_classes()
+        self.attribute_ids.clear()
+        self.text_ids.clear()
         self.class_of.clear()
         self.route_of.clear()
         for slot in self.agent_slots.values():
@@ -131,6 +183,7 @@ cdef class Configured(State):
             self.tables.set_tenants(
                 slot, [self.tenant_ids[tenant] for tenant in self.agent_configs[slot].tenants]
             )
+            self._enter_attributes(slot)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
         for slot in self.queue_slots.values():
@@ -143,4 +196,5 @@ cdef class Configured(State):
             if row.state == CONTACT_QUEUED:
                 self.lines.add(slot)
         self.classes_swept = self.tables.class_count
+        self.texts_swept = len(self.text_ids)
         return 0

@@ -302,7 +302,7 @@ cdef class Engine(Configured):
                     own_terms = requirement.parse(require)
                 except requirement.RequirementError:
                     return REQUIREMENT_INVALID
-                for skill, _ in own_terms:
+                for skill in requirement.skills_of(own_terms):
                     if skill not in self.skill_names:
                         return SKILL_UNKNOWN
             else:
@@ -310,7 +310,7 @@ cdef class Engine(Configured):
         if self.live_contacts >= self.max_contacts:
             return TOO_MANY_CONTACTS
         if found is None:
-            self._sweep_classes()
+            self._sweep()
             owner = self._class(target, own_terms)
             self.route_of[(target, require)] = (owner, own_terms)
         elif not require:
@@ -737,7 +737,7 @@ cdef class Engine(Configured):
             row.cooldown_cause = CAUSE_NONE
         return contact
 
-    def update_agent(self, int64_t now, str agent, object address, object skills):
+    def update_agent(self, int64_t now, str agent, object address, object skills, object attributes):
         """See `Machine.update_agent`."""
         cdef int32_t slot
         cdef Agent *row
@@ -754,14 +754,19 @@ cdef class Engine(Configured):
                     return SKILL_UNKNOWN
         new_address = self.agent_addresses[slot] if address is None else address
         new_skills = self.agent_skills[slot] if skills is None else skills
-        if new_address == self.agent_addresses[slot] and new_skills == self.agent_skills[slot]:
+        new_attributes = self.agent_attributes[slot] if attributes is None else attributes
+        alike = new_skills == self.agent_skills[slot] and new_attributes == self.agent_attributes[slot]
+        if alike and new_address == self.agent_addresses[slot]:
             return DUPLICATE
         self.agent_addresses[slot] = new_address
-        if new_skills != self.agent_skills[slot]:
+        if not alike:
             self.agent_skills[slot] = dict(new_skills)
+            self.agent_attributes[slot] = dict(new_attributes)
+            self._sweep()
             if row.idle_seq:
                 self.idle.drop(slot)
             self.tables.set_skills(slot, [(self.skill_ids[skill], level) for skill, level in new_skills.items()])
+            self._enter_attributes(slot)
             if row.idle_seq:
                 self.idle.add_again(slot)
         self._record(AGENT_UPDATED, NONE, slot, NONE)

@@ -156,7 +156,7 @@ class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
 
 
 class AgentUpdated(Event, tag="agent.updated", frozen=True, kw_only=True):
-    """Address or skills of an agent were changed."""
+    """Address, skills or attributes of an agent were changed."""
 
     agent: str
 

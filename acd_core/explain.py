@@ -5,7 +5,8 @@ that fails is the answer:
 
 1. state of the agent: logged in, not paused, not logging out, not in conversation, not rung, not in wrap-up,
    not resting after a missed or rejected offer;
-2. fit: he serves the contact's tenant, and has each required skill, at the required level.
+2. fit: he serves the contact's tenant, has each skill that nobody can do without, at the level asked, and meets
+   what else is required.
 
 State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
 beside it (`qualified`), so that nobody calls an agent back from lunch for a contact that he cannot answer.
@@ -45,6 +46,7 @@ Condition = Literal[
     "tenant",
     "skill_missing",
     "level_too_low",
+    "requirement",
     "none",
 ]
 """What keeps an agent from a contact: the first that fails in this order; `none` when all hold."""
@@ -61,6 +63,7 @@ CONDITION_WORDS: dict[Condition, str] = {
     "tenant": "not serving the tenant",
     "skill_missing": "lacking a skill",
     "level_too_low": "below a required level",
+    "requirement": "not meeting what else is required",
     "none": "free",
 }
 
@@ -267,9 +270,9 @@ def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExpl
 
 
 def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> ContactExplanation:
-    terms = _terms(contact.require)
+    asked = requirement.parse_canonical(contact.require)
     agents = machine.agents()
-    fits = [_fit_obstacle(agent, contact.tenant, terms) for agent in agents]
+    fits = [_fit_obstacle(agent, contact.tenant, asked) for agent in agents]
     verdicts = []
     for agent, fit in zip(agents, fits, strict=True):
         if agent.presence == "logged_out":
@@ -289,8 +292,8 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
         _order(position, exact) if present else "",
-        f"It asks for {contact.require}." if terms else "It asks for no skill.",
-        _who_could(contact.tenant, terms, agents, conditions, len(verdicts), len(present)),
+        f"It asks for {contact.require}." if asked else "It asks for no skill.",
+        _who_could(contact.tenant, asked, agents, conditions, len(verdicts), len(present)),
     ]
     return ContactExplanation(
         contact=contact.contact,
@@ -336,22 +339,20 @@ def _state_obstacle(agent: AgentView, now: int) -> tuple[Condition, str]:
     return activity
 
 
-def _terms(require: str) -> requirement.Terms:
-    """The terms of a view's canonical text. With those of its queue a contact may have more than `parse` allows."""
-    split = (term.partition(">=") for term in require.split(" & ") if term)
-    return tuple((skill, int(level or requirement.LEVEL_MIN)) for skill, _, level in split)
-
-
-def _fit_obstacle(agent: AgentView, tenant: str, terms: requirement.Terms) -> tuple[Condition, str]:
+def _fit_obstacle(agent: AgentView, tenant: str, asked: requirement.Requirement) -> tuple[Condition, str]:
     """The first reason why the agent, if free, could not serve such a contact, in words; `none` if he could."""
     if agent.tenants and tenant not in agent.tenants:
         return "tenant", f"does not serve tenant {tenant}"
-    for skill, _ in terms:
+    needed = requirement.needed_levels(asked)
+    for skill, _ in needed:
         if skill not in agent.skills:
             return "skill_missing", f"lacks skill {skill}"
-    for skill, level in terms:
+    for skill, level in needed:
         if agent.skills[skill] < level:
             return "level_too_low", f"skill {skill} {agent.skills[skill]}, needs {level}"
+    for node in asked:
+        if not requirement.meets(node, agent.skills, agent.attributes):
+            return "requirement", f"does not meet {requirement.describe((node,))}"
     return "none", "free and qualified: gets it next"
 
 
@@ -362,11 +363,14 @@ def _served_before(other: ContactView, contact: ContactView) -> bool:
 def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
     """How many of `ahead` want an agent out of `agents`. Contacts that ask the same are judged once."""
     alike = Counter((other.tenant, other.require) for other in ahead)
-    skill_sets = {(agent.tenants, tuple(sorted(agent.skills.items()))): agent for agent in agents}
+    alike_agents = {
+        (agent.tenants, tuple(sorted(agent.skills.items())), tuple(sorted(agent.attributes.items()))): agent
+        for agent in agents
+    }
     found = 0
     for (tenant, require), count in alike.items():
-        terms = _terms(require)
-        if any(_fit_obstacle(agent, tenant, terms)[0] == "none" for agent in skill_sets.values()):
+        asked = requirement.parse_canonical(require)
+        if any(_fit_obstacle(agent, tenant, asked)[0] == "none" for agent in alike_agents.values()):
             found += count
     return found
 
@@ -386,7 +390,7 @@ def _count(verdicts: Iterable[AgentVerdict]) -> tuple[ConditionCount, ...]:
 
 def _who_could(
     tenant: str,
-    terms: requirement.Terms,
+    asked: requirement.Requirement,
     agents: list[AgentView],
     conditions: tuple[ConditionCount, ...],
     logged_in: int,
@@ -400,14 +404,16 @@ def _who_could(
     if not agents:
         return "No agent is configured."
     serving = [agent for agent in agents if not agent.tenants or tenant in agent.tenants]
-    fitting = [agent for agent in serving if _fit_obstacle(agent, tenant, terms)[0] == "none"]
+    fitting = [agent for agent in serving if _fit_obstacle(agent, tenant, asked)[0] == "none"]
     if fitting and not logged_in:
         return f"Nobody is logged in; {_absent_who(len(fitting), 'qualify', 'qualifies')}."
     candidates = [(serving, f"serves tenant {tenant}", "serve it", "serves it")]
-    for skill, level in terms:
-        having = [agent for agent in serving if agent.skills.get(skill, 0) >= level]
-        candidates.append((having, f"has {requirement.describe([(skill, level)])}", "have it", "has it"))
-    candidates.append((fitting, f"has all of {requirement.describe(terms)}", "have all", "has all"))
+    plain = len(requirement.needed_levels(asked)) == len(asked)
+    verb, plural, singular = ("has", "have", "has") if plain else ("meets", "meet", "meets")
+    for node in asked:
+        having = [agent for agent in serving if requirement.meets(node, agent.skills, agent.attributes)]
+        candidates.append((having, f"{verb} {requirement.describe((node,))}", f"{plural} it", f"{singular} it"))
+    candidates.append((fitting, f"{verb} all of {requirement.describe(asked)}", f"{plural} all", f"{singular} all"))
     for having, what, plural, singular in candidates:
         if not having:
             return f"Nobody {what}, logged in or not."
@@ -437,7 +443,7 @@ def _queues_for_agent(agent: AgentView, waiting: list[ContactView]) -> tuple[Que
     for contact in waiting:
         asked = (contact.tenant, contact.require)
         if asked not in verdict_of:
-            verdict_of[asked] = _fit_obstacle(agent, contact.tenant, _terms(contact.require))
+            verdict_of[asked] = _fit_obstacle(agent, contact.tenant, requirement.parse_canonical(contact.require))
         by_queue.setdefault((contact.tenant, contact.queue), Counter())[verdict_of[asked]] += 1
     rows = []
     for (tenant, queue), verdicts in by_queue.items():

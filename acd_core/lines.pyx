@@ -160,7 +160,9 @@ cdef class Lines:
             head.tenant = row.tenant
             for index in range(HEAD_TERMS):
                 head.terms[index] = terms[index].skill * 128 + terms[index].level if index < row.term_count else 0
-            if row.term_count > HEAD_TERMS:
+            if row.condition != NONE:
+                head.terms[0] = -1
+            elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1
         heads.items[row.head_position].key = nodes[best].key
         return 0

@@ -9,7 +9,7 @@ The rules in short:
   that of its queue) times the queue's `priority_step_s`. The lowest key is served first, ties by arrival. The key
   never changes while the contact waits, so a failed offer cannot cost it its place.
 * **Order of agents.** Of the free agents who meet the requirement: `longest_idle` takes the one free for longest,
-  `most_skilled` the one with the highest sum of levels in the skills required, ties by idle time.
+  `most_skilled` the one with the highest sum of levels in the skills asked for, ties by idle time.
 * **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
   contact waits that a free agent could serve.
 * **Everything transient has a deadline**: offer, wrap-up, cooldown, waiting, talking. Deadlines fire at their own
@@ -67,7 +67,7 @@ NS_PER_S = 1_000_000_000
 @dataclass
 class _Queue:
     config: Queue
-    terms: requirement.Terms = ()
+    terms: requirement.Requirement = ()
     entered: int = 0
     answered: int = 0
     answered_in_target: int = 0
@@ -97,7 +97,7 @@ class _Contact:
     queue: _Queue
     seq: int
     priority: int
-    own_terms: requirement.Terms
+    own_terms: requirement.Requirement
     attributes: dict[str, Any]
     enqueued: int
     state: ContactState = "queued"
@@ -110,7 +110,7 @@ class _Contact:
     timer: _Timer | None = None
 
     @property
-    def terms(self) -> requirement.Terms:
+    def terms(self) -> requirement.Requirement:
         return requirement.merge(self.queue.terms, self.own_terms)
 
     @property
@@ -124,6 +124,7 @@ class _Agent:
     config: Agent
     address: str
     skills: dict[str, int]
+    attributes: dict[str, str | int]
     client: str = ""
     presence: Presence = "logged_out"
     activity: Activity = "none"
@@ -272,15 +273,16 @@ class Model:
         tenants = agent.config.tenants
         if tenants and contact.queue.config.tenant not in tenants:
             return False
-        return all(agent.skills.get(skill, 0) >= level for skill, level in contact.terms)
+        return all(requirement.meets(node, agent.skills, agent.attributes) for node in contact.terms)
 
     def _best_agent(self, contact: _Contact) -> _Agent | None:
         """The free agent who gets `contact`."""
         free = [agent for agent in self._agents.values() if agent.free and self._eligible(agent, contact)]
         if contact.queue.config.strategy == "most_skilled":
+            wanted = requirement.wanted_skills(contact.terms)
             return min(
                 free,
-                key=lambda agent: (-sum(agent.skills[skill] for skill, _ in contact.terms), agent.idle_seq),
+                key=lambda agent: (-sum(agent.skills.get(skill, 0) for skill in wanted), agent.idle_seq),
                 default=None,
             )
         return min(free, key=lambda agent: agent.idle_seq, default=None)
@@ -446,7 +448,7 @@ class Model:
             own_terms = requirement.parse(require)
         except requirement.RequirementError:
             return Outcome.REQUIREMENT_INVALID
-        if any(skill not in self._skills for skill, _ in own_terms):
+        if any(skill not in self._skills for skill in requirement.skills_of(own_terms)):
             return Outcome.SKILL_UNKNOWN
         if len(self._contacts) >= self._config.settings.max_contacts:
             return Outcome.TOO_MANY_CONTACTS
@@ -815,7 +817,14 @@ class Model:
             self._set_activity(agent, "none")
         return contact
 
-    def update_agent(self, now: int, agent: str, address: str | None, skills: dict[str, int] | None) -> int:
+    def update_agent(
+        self,
+        now: int,
+        agent: str,
+        address: str | None,
+        skills: dict[str, int] | None,
+        attributes: dict[str, str | int] | None,
+    ) -> int:
         self.advance(now)
         person = self._agents.get(agent)
         if person is None:
@@ -824,10 +833,12 @@ class Model:
             return Outcome.SKILL_UNKNOWN
         new_address = person.address if address is None else address
         new_skills = person.skills if skills is None else skills
-        if new_address == person.address and new_skills == person.skills:
+        new_attributes = person.attributes if attributes is None else attributes
+        if (new_address, new_skills, new_attributes) == (person.address, person.skills, person.attributes):
             return Outcome.DUPLICATE
         person.address = new_address
         person.skills = dict(new_skills)
+        person.attributes = dict(new_attributes)
         self._emit(AgentUpdated, None, person, agent=agent)
         if person.free:
             self._serve_agent(person)
@@ -927,12 +938,19 @@ class Model:
     def _configured_agent(self, config: Agent) -> _Agent:
         agent = self._agents.get(config.agent)
         if agent is None:
-            counted_us = self.now // 1000
-            return _Agent(config, config.address, dict(config.skills), since=self.now, counted_us=counted_us)
+            return _Agent(
+                config,
+                config.address,
+                dict(config.skills),
+                dict(config.attributes),
+                since=self.now,
+                counted_us=self.now // 1000,
+            )
         if agent.presence == "logged_out" or agent.config.address != config.address:
             agent.address = config.address
         agent.config = config
         agent.skills = dict(config.skills)
+        agent.attributes = dict(config.attributes)
         return agent
 
     # -- views --------------------------------------------------------------------------------------------------
@@ -1030,6 +1048,7 @@ class Model:
             address=agent.address,
             tenants=agent.config.tenants,
             skills=dict(sorted(agent.skills.items())),
+            attributes=dict(sorted(agent.attributes.items())),
             client=agent.client,
             presence=agent.presence,
             activity=agent.activity,

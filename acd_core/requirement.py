@@ -1,31 +1,70 @@
 """The requirement language: what a contact, or its queue, asks of an agent.
 
-A requirement is several skills, each with a least level, all of which must be met::
+::
 
     billing>=30 & spanish
+    (billing>=30 | sales) & not trainee
+    technical>=50 & agent.site in ("madrid", "lisbon") & agent.grade >= 3
 
-`spanish` alone means `spanish>=1`; `&` and `and` mean the same; the empty text asks nothing. Naming a skill
-twice keeps the higher level. `parse` gives a canonical tuple, so that requirements that mean the same are
-equal and can share one waiting line.
+A name is a skill, and stands for its level: `spanish` alone means `spanish>=1`, and an agent who lacks a skill has
+level 0 in it. `agent.site` is an attribute of the agent, a text or a whole number; a comparison with an attribute
+that the agent does not have is false. Comparisons are `>=`, `<=`, `>`, `<`, `==`, `!=` and `in (…)`; texts are only
+equal or not. `&` and `and`, `|` and `or`, `!` and `not` mean the same; `&` binds closer than `|`. The empty text asks
+nothing, and `nobody` is what no agent can meet.
+
+`parse` gives a canonical form, so that requirements that mean the same are mostly equal and can share one waiting
+line: negations are moved inwards, conditions on the same skill are joined, order and repetition do not matter.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 LEVEL_MIN = 1
 LEVEL_MAX = 100
-SKILLS_MAX = 16
-"""Most skills that one requirement may name."""
+CONDITIONS_MAX = 64
+"""Most comparisons in one requirement."""
+NESTING_MAX = 16
+"""Deepest nesting of parentheses and negations."""
+NUMBER_MAX = 2**53
+"""Largest number, positive or negative, in an attribute or a comparison with one."""
 
 SKILL_PATTERN = r"^[^\W\d][\w.-]{0,63}\Z"
 """A skill's name: a letter or underscore, then letters, digits, `_`, `.`, `-`; at most 64 characters."""
 
-Terms = tuple[tuple[str, int], ...]
-"""`(skill, least level)` pairs sorted by skill, each skill once."""
+ATTRIBUTE_PREFIX = "agent."
+_WORDS = frozenset({"and", "or", "not", "in"})
+_NOBODY = "nobody"
 
-_TOKEN = re.compile(r"\s*(?:(?P<name>[^\W\d][\w.-]*)|(?P<number>\d+)|(?P<op>>=|&))")
-RESERVED = frozenset({"and", "or", "not", "in"})
-"""Words of the language, which no skill can have as its name."""
+Node = tuple[Any, ...]
+"""A condition, by its first item:
+
+===========================  ====================================================================
+`("level", skill, lo, hi)`   the level in `skill`, 0 for none, is in lo..hi
+`("value", name, values)`    the attribute is one of `values`
+`("range", name, lo, hi)`    the attribute is a number in lo..hi
+`("not", condition)`         one of the two above is not so
+`("or", conditions)`         at least one is so
+`("and", conditions)`        all are so; only inside of an `or`
+`("never",)`                 nobody can meet it
+===========================  ====================================================================
+"""
+
+Requirement = tuple[Node, ...]
+"""Conditions all of which must be met, in canonical order; empty asks nothing."""
+
+NEVER: Node = ("never",)
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<name>[^\W\d][\w.-]*)
+      | (?P<number>-?\d+)
+      | (?P<text>"[^"]*"|'[^']*')
+      | (?P<op>>=|<=|==|!=|>|<|&&?|\|\|?|!|=|\(|\)|,)
+    )""",
+    re.VERBOSE,
+)
+_SPELLINGS = {"and": "&", "&&": "&", "or": "|", "||": "|", "not": "!", "=": "=="}
 
 
 class RequirementError(ValueError):
@@ -43,82 +82,361 @@ class RequirementError(ValueError):
         return f"{self.text}\n{' ' * self.position}^ {self.problem}"
 
 
-def _tokens(text: str) -> list[tuple[str, str, int]]:
-    """The tokens of `text` as `(kind, value, position)`, closed by an `end` token."""
-    found = []
-    position = 0
-    end = len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        if match is None:
-            start = position + len(text[position:]) - len(text[position:].lstrip())
-            raise RequirementError(f"unexpected {text[start]!r}", text, start)
-        kind = str(match.lastgroup)
-        value = match.group(kind)
-        if kind == "name" and value in RESERVED:
-            kind = "op"
-        found.append((kind, value, match.start(match.lastgroup or 0)))
-        position = match.end()
-    found.append(("end", "", end))
-    return found
+def reserved(name: str) -> bool:
+    """Whether `name` means something in the language, so that no skill can be called so."""
+    return name in _WORDS or name == _NOBODY or name.startswith(ATTRIBUTE_PREFIX)
 
 
-def parse(text: str) -> Terms:
+def parse(text: str) -> Requirement:
     """Read a requirement.
 
     Args:
-        text: such as `"billing>=30 & spanish"`; levels are 1..100, at most 16 skills.
-
-    Returns:
-        `(skill, least level)` pairs, sorted by skill.
+        text: such as `"billing>=30 & spanish"`; levels are 1..100, at most 64 comparisons, 16 levels of nesting.
 
     Raises:
         RequirementError: with the position of the first character that cannot be read.
     """
-    tokens = _tokens(text)
-    levels: dict[str, int] = {}
-    if tokens[0][0] == "end":
+    return _read(_Parser(text, CONDITIONS_MAX, NESTING_MAX))
+
+
+def parse_canonical(text: str) -> Requirement:
+    """Read what `describe` wrote. Such a text may be longer than `parse` allows, since requirements are merged."""
+    return _read(_Parser(text, len(text), len(text)))
+
+
+def _read(parser: "_Parser") -> Requirement:
+    if parser.kind == "end":
         return ()
-    index = 0
-    while True:
-        kind, value, position = name = tokens[index]
-        if kind != "name":
-            found = f"found {value!r}" if value else "found the end"
-            raise RequirementError(f"expected a skill's name, {found}", text, position)
-        if len(value) > 64:
-            raise RequirementError("a skill's name has at most 64 characters", text, position)
-        skill, level = value, LEVEL_MIN
-        index += 1
-        if tokens[index][1] == ">=":
-            kind, value, position = tokens[index + 1]
-            if kind != "number":
-                raise RequirementError("expected a level after '>='", text, position)
-            level = int(value) if len(value) <= 3 else LEVEL_MAX + 1
-            if not LEVEL_MIN <= level <= LEVEL_MAX:
-                raise RequirementError(f"a level is {LEVEL_MIN}..{LEVEL_MAX}", text, position)
-            index += 2
-        levels[skill] = max(level, levels.get(skill, 0))
-        if len(levels) > SKILLS_MAX:
-            raise RequirementError(f"at most {SKILLS_MAX} skills in one requirement", text, name[2])
-        kind, value, position = tokens[index]
-        if kind == "end":
-            return tuple(sorted(levels.items()))
-        if value in {"or", "not", "in"}:
-            raise RequirementError(f"{value!r} is not supported; join skills with '&'", text, position)
-        if value not in {"&", "and"}:
-            raise RequirementError(f"expected '&' or the end, found {value!r}", text, position)
-        index += 1
+    node = parser.alternatives(0)
+    if parser.kind != "end":
+        parser.fail(f"expected '&', '|' or the end, found {parser.value!r}")
+    return _conjuncts(_normal(node))
 
 
-def merge(*requirements: Terms) -> Terms:
-    """All of `requirements` at once: the higher level where several name a skill."""
-    levels: dict[str, int] = {}
-    for terms in requirements:
-        for skill, level in terms:
-            levels[skill] = max(level, levels.get(skill, 0))
-    return tuple(sorted(levels.items()))
+def merge(*requirements: Requirement) -> Requirement:
+    """All of `requirements` at once."""
+    return _conjuncts(_all(node for requirement in requirements for node in requirement))
 
 
-def describe(terms: Iterable[tuple[str, int]]) -> str:
-    """The canonical text of `terms`, which `parse` reads back."""
-    return " & ".join(skill if level == LEVEL_MIN else f"{skill}>={level}" for skill, level in terms)
+def describe(requirement: Requirement) -> str:
+    """The canonical text of a requirement, which `parse` reads back."""
+    return " & ".join(_text(node) for node in requirement)
+
+
+def skills_of(requirement: Iterable[Node]) -> Iterator[str]:
+    """The skills that conditions speak of, as often as they do."""
+    for node in requirement:
+        if node[0] == "level":
+            yield node[1]
+        elif node[0] in {"or", "and"}:
+            yield from skills_of(node[1])
+
+
+def wanted_skills(requirement: Requirement) -> tuple[str, ...]:
+    """The skills that an agent may meet the requirement by, sorted: those in which some level above 0 is asked."""
+    return tuple(sorted(set(_wanted(requirement))))
+
+
+def needed_levels(requirement: Requirement) -> tuple[tuple[str, int], ...]:
+    """`(skill, least level)` of every skill that nobody can do without, sorted."""
+    return tuple((node[1], node[2]) for node in requirement if node[0] == "level" and node[2] > 0)
+
+
+def meets(node: Node, skills: Mapping[str, int], attributes: Mapping[str, str | int]) -> bool:
+    """Whether an agent with these skills and attributes meets one condition."""
+    match node:
+        case ("level", skill, lo, hi):
+            return bool(lo <= skills.get(skill, 0) <= hi)
+        case ("value", name, values):
+            return attributes.get(name) in values
+        case ("range", name, lo, hi):
+            value = attributes.get(name)
+            return isinstance(value, int) and bool(lo <= value <= hi)
+        case ("not", inner):
+            return not meets(inner, skills, attributes)
+        case ("or", inner):
+            return any(meets(one, skills, attributes) for one in inner)
+        case ("and", inner):
+            return all(meets(one, skills, attributes) for one in inner)
+    return False
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str, conditions_max: int, nesting_max: int) -> None:
+        self.text = text
+        self.conditions_max = conditions_max
+        self.nesting_max = nesting_max
+        self.end = len(text.rstrip())
+        self.conditions = 0
+        self.position = 0
+        self.kind = self.value = ""
+        self._next = 0
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the next token."""
+        if self._next >= self.end:
+            self.kind, self.value, self.position = "end", "", self.end
+            return
+        match = _TOKEN.match(self.text, self._next)
+        if match is None:
+            rest = self.text[self._next :]
+            self.position = self._next + len(rest) - len(rest.lstrip())
+            found = self.text[self.position]
+            self.fail("this text does not end" if found in "\"'" else f"unexpected {found!r}")
+        self.kind = str(match.lastgroup)
+        self.value = match[self.kind]
+        self.position = match.start(self.kind)
+        self._next = match.end()
+        if self.kind == "name" and self.value in _WORDS:
+            self.kind = "op"
+        if self.kind == "op":
+            self.value = _SPELLINGS.get(self.value, self.value)
+
+    def fail(self, problem: str, position: int | None = None) -> NoReturn:
+        raise RequirementError(problem, self.text, self.position if position is None else position)
+
+    def accept(self, op: str) -> bool:
+        """Whether the token is this operator; if so it is passed."""
+        if self.kind != "op" or self.value != op:
+            return False
+        self.advance()
+        return True
+
+    def alternatives(self, depth: int) -> Node:
+        nodes = [self.conjunction(depth)]
+        while self.accept("|"):
+            nodes.append(self.conjunction(depth))
+        return nodes[0] if len(nodes) == 1 else ("or", tuple(nodes))
+
+    def conjunction(self, depth: int) -> Node:
+        nodes = [self.factor(depth)]
+        while self.accept("&"):
+            nodes.append(self.factor(depth))
+        return nodes[0] if len(nodes) == 1 else ("and", tuple(nodes))
+
+    def factor(self, depth: int) -> Node:
+        if depth > self.nesting_max:
+            self.fail(f"nested more than {self.nesting_max} deep")
+        if self.accept("!"):
+            return ("not", self.factor(depth + 1))
+        if self.accept("("):
+            node = self.alternatives(depth + 1)
+            if not self.accept(")"):
+                self.fail("expected ')'")
+            return node
+        return self.comparison()
+
+    def comparison(self) -> Node:
+        if self.kind != "name":
+            self.fail(
+                "expected a skill's name, " + (f"found {self.value!r}" if self.kind != "end" else "found the end")
+            )
+        name, start = self.value, self.position
+        if len(name) > 64 + len(ATTRIBUTE_PREFIX) * name.startswith(ATTRIBUTE_PREFIX):
+            self.fail("a name has at most 64 characters")
+        self.conditions += 1
+        if self.conditions > self.conditions_max:
+            self.fail(f"at most {self.conditions_max} comparisons in one requirement")
+        self.advance()
+        if name == _NOBODY:
+            return NEVER
+        if name.startswith(ATTRIBUTE_PREFIX) and name != ATTRIBUTE_PREFIX:
+            return self.attribute(name.removeprefix(ATTRIBUTE_PREFIX), start)
+        return self.level(name)
+
+    def level(self, skill: str) -> Node:
+        if self.accept("in"):
+            return ("or", tuple(("level", skill, level, level) for level in self.values(self.level_number)))
+        if self.kind != "op" or self.value not in {">=", "<=", ">", "<", "==", "!="}:
+            return ("level", skill, LEVEL_MIN, LEVEL_MAX)
+        op = self.value
+        self.advance()
+        return _range("level", skill, op, self.level_number(f"expected a level after '{op}'"), 0, LEVEL_MAX)
+
+    def level_number(self, wanted: str = "expected a level") -> int:
+        if self.kind != "number":
+            self.fail(wanted)
+        if len(self.value) > 3 or not LEVEL_MIN <= int(self.value) <= LEVEL_MAX:
+            self.fail(f"a level is {LEVEL_MIN}..{LEVEL_MAX}")
+        level = int(self.value)
+        self.advance()
+        return level
+
+    def attribute(self, name: str, start: int) -> Node:
+        if self.accept("in"):
+            return ("value", name, _sorted_values(self.values(self.attribute_value)))
+        if self.kind != "op" or self.value not in {">=", "<=", ">", "<", "==", "!="}:
+            self.fail(f"compare the attribute with something, such as {ATTRIBUTE_PREFIX}{name} == 1", start)
+        op, at = self.value, self.position
+        self.advance()
+        value = self.attribute_value()
+        if op == "==":
+            return ("value", name, (value,))
+        if op == "!=":
+            return ("not", ("value", name, (value,)))
+        if isinstance(value, str):
+            self.fail(f"texts are equal or not, so '{op}' needs a number", at)
+        return _range("range", name, op, int(value), -NUMBER_MAX, NUMBER_MAX)
+
+    def attribute_value(self) -> str | int:
+        value: str | int
+        if self.kind == "text":
+            value = self.value[1:-1]
+            if len(value) > 64:
+                self.fail("a text has at most 64 characters")
+        elif self.kind == "number":
+            if len(self.value) > 17 or abs(int(self.value)) > NUMBER_MAX:
+                self.fail("the number is too large")
+            value = int(self.value)
+        else:
+            self.fail('expected a number, or a text such as "madrid"')
+        self.advance()
+        return value
+
+    def values(self, read: Callable[[], Any]) -> list[Any]:
+        if not self.accept("("):
+            self.fail("expected '(' after 'in'")
+        found = [read()]
+        while self.accept(","):
+            found.append(read())
+        if not self.accept(")"):
+            self.fail("expected ',' or ')'")
+        self.conditions += len(found) - 1
+        if self.conditions > self.conditions_max:
+            self.fail(f"at most {self.conditions_max} comparisons in one requirement")
+        return found
+
+
+def _sorted_values(values: Iterable[str | int]) -> tuple[str | int, ...]:
+    return tuple(sorted(set(values), key=lambda value: (isinstance(value, str), value)))
+
+
+def _range(kind: str, name: str, op: str, number: int, lowest: int, highest: int) -> Node:
+    match op:
+        case ">=":
+            return (kind, name, number, highest)
+        case ">":
+            return (kind, name, number + 1, highest)
+        case "<=":
+            return (kind, name, lowest, number)
+        case "<":
+            return (kind, name, lowest, number - 1)
+        case "==":
+            return (kind, name, number, number)
+    return ("or", ((kind, name, lowest, number - 1), (kind, name, number + 1, highest)))
+
+
+def _normal(node: Node) -> Node:
+    """The canonical form of a parsed condition. `("and", ())` is what everybody meets."""
+    match node:
+        case ("not", inner):
+            return _negated(inner)
+        case ("and", inner):
+            return _all(map(_normal, inner))
+        case ("or", inner):
+            return _any(map(_normal, inner))
+        case ("level" | "range", _, lo, hi) if lo > hi:
+            return NEVER
+        case ("level", _, 0, 100):
+            return ("and", ())
+    return node
+
+
+def _negated(node: Node) -> Node:
+    match node:
+        case ("not", inner):
+            return _normal(inner)
+        case ("and", inner):
+            return _any(map(_negated, inner))
+        case ("or", inner):
+            return _all(map(_negated, inner))
+        case ("never",):
+            return ("and", ())
+        case ("level", skill, lo, hi):
+            return _any(map(_normal, (("level", skill, 0, lo - 1), ("level", skill, hi + 1, LEVEL_MAX))))
+    return ("not", node)
+
+
+def _all(nodes: Iterable[Node]) -> Node:
+    """Canonical conjunction of canonical conditions."""
+    levels: dict[str, tuple[int, int]] = {}
+    others: set[Node] = set()
+    for node in nodes:
+        for part in node[1] if node[0] == "and" else (node,):
+            if part[0] == "level":
+                lo, hi = levels.get(part[1], (0, LEVEL_MAX))
+                levels[part[1]] = max(lo, part[2]), min(hi, part[3])
+            else:
+                others.add(part)
+    if NEVER in others or any(lo > hi for lo, hi in levels.values()):
+        return NEVER
+    others.update(("level", skill, lo, hi) for skill, (lo, hi) in levels.items())
+    return next(iter(others)) if len(others) == 1 else ("and", _sorted(others))
+
+
+def _any(nodes: Iterable[Node]) -> Node:
+    """Canonical disjunction of canonical conditions."""
+    parts = {part for node in nodes for part in (node[1] if node[0] == "or" else (node,))}
+    if ("and", ()) in parts:
+        return ("and", ())
+    parts.discard(NEVER)
+    if not parts:
+        return NEVER
+    return next(iter(parts)) if len(parts) == 1 else ("or", _sorted(parts))
+
+
+def _sorted(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    return tuple(sorted(nodes, key=repr))
+
+
+def _conjuncts(node: Node) -> Requirement:
+    return node[1] if node[0] == "and" else (node,)
+
+
+def _wanted(nodes: Iterable[Node]) -> Iterator[str]:
+    for node in nodes:
+        if node[0] == "level" and node[2] > 0:
+            yield node[1]
+        elif node[0] in {"or", "and"}:
+            yield from _wanted(node[1])
+
+
+def _text(node: Node) -> str:
+    match node:
+        case ("level", skill, lo, hi):
+            return _level_text(skill, lo, hi)
+        case ("value", name, (value,)):
+            return f"{ATTRIBUTE_PREFIX}{name}=={_literal(value)}"
+        case ("value", name, values):
+            return f"{ATTRIBUTE_PREFIX}{name} in ({', '.join(map(_literal, values))})"
+        case ("range", name, lo, hi):
+            low = f"{ATTRIBUTE_PREFIX}{name}>={lo}"
+            return low if hi == NUMBER_MAX else f"{ATTRIBUTE_PREFIX}{name}<={hi}"
+        case ("not", inner):
+            return f"not {_text(inner)}"
+        case ("or", inner):
+            return f"({' | '.join(_text(one) for one in inner)})"
+        case ("and", inner):
+            return " & ".join(_text(one) for one in inner)
+    return _NOBODY
+
+
+def _level_text(skill: str, lo: int, hi: int) -> str:
+    if hi == 0:
+        return f"not {skill}"
+    if hi == LEVEL_MAX:
+        return skill if lo == LEVEL_MIN else f"{skill}>={lo}"
+    if lo == hi:
+        return f"{skill}=={lo}"
+    if lo == 0:
+        return f"{skill}<={hi}"
+    return f"{skill}>={lo} & {skill}<={hi}"
+
+
+def _literal(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return f'"{value}"' if '"' not in value else f"'{value}'"

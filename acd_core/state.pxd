@@ -61,6 +61,7 @@ cdef class State:
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
     cdef int64_t classes_swept
+    cdef int64_t texts_swept
     cdef Record *records
     cdef int64_t record_capacity
     cdef int64_t record_count
@@ -69,6 +70,8 @@ cdef class State:
     cdef object skill_names   # frozenset of the configuration's
     cdef dict skill_ids
     cdef dict tenant_ids
+    cdef dict attribute_ids
+    cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class
     cdef dict route_of        # (queue slot, requirement text of a contact) to (class, its own requirement)
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
@@ -80,6 +83,7 @@ cdef class State:
     cdef list queue_terms
     cdef list agent_configs
     cdef list agent_skills
+    cdef list agent_attributes
     cdef list agent_addresses
     cdef list agent_clients
     cdef list agent_pause_reasons

@@ -58,6 +58,8 @@ cdef class State:
         self.skill_names = frozenset()
         self.skill_ids = {}
         self.tenant_ids = {}
+        self.attribute_ids = {}
+        self.text_ids = {}
         self.class_of = {}
         self.route_of = {}
         self.queue_slots = {}
@@ -70,6 +72,7 @@ cdef class State:
         self.queue_terms = []
         self.agent_configs = []
         self.agent_skills = []
+        self.agent_attributes = []
         self.agent_addresses = []
         self.agent_clients = []
         self.agent_pause_reasons = []
@@ -492,6 +495,7 @@ cdef class State:
             address=self.agent_addresses[slot],
             tenants=config.tenants,
             skills=dict(sorted(self.agent_skills[slot].items())),
+            attributes=dict(sorted(self.agent_attributes[slot].items())),
             client=self.agent_clients[slot],
             presence=PRESENCE_NAMES[row.presence],
             activity=ACTIVITY_NAMES[row.activity],

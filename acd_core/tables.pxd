@@ -1,5 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Class, Contact, Node, Queue, Term
+from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Queue, Term
 
 cdef class Tables:
     cdef Agent *agents
@@ -10,6 +10,10 @@ cdef class Tables:
     cdef Term *terms
     cdef Term *agent_skills
     cdef int32_t *agent_tenants
+    cdef Attribute *agent_attributes
+    cdef int32_t *wanted
+    cdef Condition *conditions
+    cdef int64_t *values
     cdef int64_t agent_capacity
     cdef int64_t contact_capacity
     cdef int64_t node_capacity
@@ -18,6 +22,10 @@ cdef class Tables:
     cdef int64_t term_capacity
     cdef int64_t agent_skill_capacity
     cdef int64_t agent_tenant_capacity
+    cdef int64_t agent_attribute_capacity
+    cdef int64_t wanted_capacity
+    cdef int64_t condition_capacity
+    cdef int64_t value_capacity
     cdef int32_t agent_count
     cdef int32_t contact_count
     cdef int32_t queue_count
@@ -25,6 +33,10 @@ cdef class Tables:
     cdef int64_t term_count
     cdef int64_t agent_skill_count
     cdef int64_t agent_tenant_count
+    cdef int64_t agent_attribute_count
+    cdef int64_t wanted_total
+    cdef int32_t condition_count
+    cdef int64_t value_total
 
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil
     cdef bint serves(self, int32_t agent, int32_t tenant) noexcept nogil
@@ -35,7 +47,10 @@ cdef class Tables:
     cdef int32_t new_queue(self) except -1
     cdef int set_skills(self, int32_t agent, list skills) except -1
     cdef int set_tenants(self, int32_t agent, list tenants) except -1
-    cdef int32_t new_class(self, int32_t tenant, tuple terms) except -1
+    cdef int set_attributes(self, int32_t agent, list attributes) except -1
+    cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil
+    cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1
+    cdef int32_t new_class(self, int32_t tenant, tuple terms, tuple wanted, int32_t condition) except -1
     cdef void clear_agent(self, int32_t slot) noexcept nogil
     cdef void clear_queue(self, int32_t slot) noexcept nogil
     cdef void clear_classes(self) noexcept nogil

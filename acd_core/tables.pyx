@@ -11,7 +11,10 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from acd_core.containers cimport reserve
-from acd_core.types cimport ANY_SKILL, NONE, Agent, Class, Contact, Node, Queue, Term
+from acd_core.types cimport (
+    ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class, Condition,
+    Contact, Node, Queue, Term,
+)
 
 
 @cython.final
@@ -27,6 +30,10 @@ cdef class Tables:
         free(self.terms)
         free(self.agent_skills)
         free(self.agent_tenants)
+        free(self.agent_attributes)
+        free(self.wanted)
+        free(self.conditions)
+        free(self.values)
 
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
         """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
@@ -58,17 +65,47 @@ cdef class Tables:
         for index in range(wanted.term_count):
             if self.level_of(agent, terms[index].skill) < terms[index].level:
                 return False
+        if wanted.condition != NONE and not self.holds(wanted.condition, agent):
+            return False
         return self.serves(agent, wanted.tenant)
 
+    cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil:
+        """Whether the agent meets one condition."""
+        cdef Condition *node = &self.conditions[condition]
+        cdef int32_t kind = node.kind, child, index
+        cdef int64_t value
+        cdef Attribute *held
+        if kind == LEVEL_IN_RANGE:
+            return node.lo <= self.level_of(agent, node.name) <= node.hi
+        if kind == VALUE_AMONG or kind == VALUE_IN_RANGE:
+            held = self.agent_attributes + self.agents[agent].attributes
+            for index in range(self.agents[agent].attribute_count):
+                if held[index].name != node.name:
+                    continue
+                value = held[index].value
+                if kind == VALUE_IN_RANGE:
+                    return not (value & 1) and node.lo <= (value >> 1) <= node.hi
+                for child in range(node.value_count):
+                    if self.values[node.values + child] == value:
+                        return True
+                return False
+            return False
+        child = node.first
+        if kind == NOT:
+            return not self.holds(child, agent)
+        while child != NONE:
+            if self.holds(child, agent) == (kind == ANY_OF):
+                return kind == ANY_OF
+            child = self.conditions[child].next
+        return kind == ALL_OF
+
     cdef int64_t skill_sum(self, int32_t agent, int32_t owner) noexcept nogil:
-        """Sum of the agent's levels in the skills that a class asks."""
-        cdef Class *wanted = &self.classes[owner]
-        cdef Term *terms = self.terms + wanted.terms
+        """Sum of the agent's levels in the skills by which a class can be met."""
+        cdef Class *row = &self.classes[owner]
         cdef int64_t total = 0
         cdef int32_t index
-        for index in range(wanted.term_count):
-            if terms[index].skill != ANY_SKILL:
-                total += self.level_of(agent, terms[index].skill)
+        for index in range(row.wanted_count):
+            total += self.level_of(agent, self.wanted[row.wanted + index])
         return total
 
     cdef int32_t new_agent(self) except -1:
@@ -133,8 +170,45 @@ cdef class Tables:
         self.agent_tenant_count += count
         return 0
 
-    cdef int32_t new_class(self, int32_t tenant, tuple terms) except -1:
-        """A class that asks `terms`, pairs of `(skill, level)`, of agents who serve `tenant`."""
+    cdef int set_attributes(self, int32_t agent, list attributes) except -1:
+        """Give an agent these `(name, value)` pairs; room is managed as in `set_skills`."""
+        cdef Agent *row = &self.agents[agent]
+        cdef int32_t index, count = <int32_t>len(attributes)
+        if count > row.attribute_room:
+            reserve(<void **>&self.agent_attributes, &self.agent_attribute_capacity,
+                    self.agent_attribute_count + count, sizeof(Attribute))
+            row.attributes = <int32_t>self.agent_attribute_count
+            row.attribute_room = count
+            self.agent_attribute_count += count
+        row.attribute_count = count
+        for index in range(count):
+            self.agent_attributes[row.attributes + index].name = attributes[index][0]
+            self.agent_attributes[row.attributes + index].value = attributes[index][1]
+        return 0
+
+    cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1:
+        """A condition without conditions of its own."""
+        cdef int32_t slot = self.condition_count, index, count = <int32_t>len(values)
+        cdef Condition *node
+        reserve(<void **>&self.conditions, &self.condition_capacity, slot + 1, sizeof(Condition))
+        reserve(<void **>&self.values, &self.value_capacity, self.value_total + count, sizeof(int64_t))
+        node = &self.conditions[slot]
+        node.kind = kind
+        node.name = name
+        node.lo = lo
+        node.hi = hi
+        node.first = NONE
+        node.next = NONE
+        node.values = <int32_t>self.value_total
+        node.value_count = count
+        for index in range(count):
+            self.values[self.value_total + index] = values[index]
+        self.value_total += count
+        self.condition_count += 1
+        return slot
+
+    cdef int32_t new_class(self, int32_t tenant, tuple terms, tuple wanted, int32_t condition) except -1:
+        """A class that asks `terms`, pairs of `(skill, level)`, and a condition, of agents who serve `tenant`."""
         cdef int32_t slot = self.class_count, index, count = <int32_t>len(terms)
         cdef Class *row
         cdef Term *term
@@ -158,6 +232,14 @@ cdef class Tables:
             term.level = terms[index][1]
             row.signature |= signature_of(term.skill)
         self.term_count += count
+        count = <int32_t>len(wanted)
+        reserve(<void **>&self.wanted, &self.wanted_capacity, self.wanted_total + count, sizeof(int32_t))
+        row.wanted = <int32_t>self.wanted_total
+        row.wanted_count = count
+        for index in range(count):
+            self.wanted[self.wanted_total + index] = wanted[index]
+        self.wanted_total += count
+        row.condition = condition
         self.class_count += 1
         return slot
 
@@ -178,8 +260,14 @@ cdef class Tables:
         cdef int32_t agent
         self.class_count = 0
         self.term_count = 0
+        self.wanted_total = 0
+        self.condition_count = 0
+        self.value_total = 0
         self.agent_skill_count = 0
         self.agent_tenant_count = 0
+        self.agent_attribute_count = 0
         for agent in range(self.agent_count):
             self.agents[agent].skill_count = 0
             self.agents[agent].skill_room = 0
+            self.agents[agent].attribute_count = 0
+            self.agents[agent].attribute_room = 0

@@ -107,6 +107,9 @@ cdef struct Agent:
     int32_t skill_room        # how many skills fit at that offset
     int32_t tenants           # offset into Tables.agent_tenants
     int32_t tenant_count
+    int32_t attributes        # offset into Tables.agent_attributes
+    int32_t attribute_count
+    int32_t attribute_room
     int32_t missed
     int32_t missed_max
     int64_t offer
@@ -121,6 +124,30 @@ cdef struct Agent:
 cdef struct Term:
     int32_t skill
     int32_t level
+
+# An attribute of an agent. A number n is 2 * n, a text is 2 * its id + 1.
+cdef struct Attribute:
+    int32_t name
+    int64_t value
+
+cdef enum ConditionKind:
+    LEVEL_IN_RANGE = 0
+    VALUE_AMONG = 1
+    VALUE_IN_RANGE = 2
+    NOT = 3
+    ANY_OF = 4                # of none: what nobody meets
+    ALL_OF = 5
+
+# A node of a requirement's tree; its conditions are a list from `first` on.
+cdef struct Condition:
+    int32_t kind
+    int32_t name              # skill or attribute
+    int64_t lo
+    int64_t hi
+    int32_t first
+    int32_t next
+    int32_t values            # offset into Tables.values
+    int32_t value_count
 
 cdef struct Queue:
     int32_t tenant
@@ -161,8 +188,11 @@ cdef struct Queue:
 # A requirement together with a tenant: all contacts that any agent either can serve all or none of.
 cdef struct Class:
     int32_t tenant
-    int32_t terms             # offset into Tables.terms
+    int32_t terms             # levels that nobody can do without: offset into Tables.terms
     int32_t term_count
+    int32_t wanted            # skills by which it can be met: offset into Tables.wanted
+    int32_t wanted_count
+    int32_t condition         # what it asks beyond the terms: index into Tables.conditions; NONE for nothing
     int32_t index_skill       # the skill of its terms that the fewest agents have
     int32_t next_in_skill     # next class with that index skill
     uint32_t signature

@@ -74,6 +74,7 @@ class AgentView(Struct, frozen=True, kw_only=True):
     address: str
     tenants: tuple[str, ...]
     skills: dict[str, int]
+    attributes: dict[str, str | int]
     client: str
     presence: Presence
     activity: Activity

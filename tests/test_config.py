@@ -29,7 +29,9 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "centre.toml"
 
 NAMES = st.sampled_from(["acme", "zenith", "a-1", "größe", "x"])
 SKILLS = st.sampled_from(["billing", "spanish", "level.2"])
-TERMS = st.dictionaries(SKILLS, st.integers(1, 100), max_size=3).map(lambda levels: describe(sorted(levels.items())))
+TERMS = st.dictionaries(SKILLS, st.integers(1, 100), max_size=3).map(
+    lambda levels: describe(tuple(("level", skill, level, 100) for skill, level in sorted(levels.items())))
+)
 SECONDS = st.integers(1, 2_592_000_000).map(lambda ms: ms / 1000)
 CONFIGS = st.builds(
     Config,
@@ -162,8 +164,8 @@ QUEUE = '[[tenants]]\nname = "acme"\n[[queues]]\ntenant = "acme"\nname = "suppor
         ),
         (f"{QUEUE}prioritty = 5", "queues[1] (acme/support): there is no field 'prioritty'; 'priority' was meant?"),
         (
-            f'{QUEUE}require = "a or b"',
-            "queue acme/support: require: 'or' is not supported; join skills with '&' at character 3 of 'a or b'",
+            f'{QUEUE}require = "a b"',
+            "queue acme/support: require: expected '&', '|' or the end, found 'b' at character 3 of 'a b'",
         ),
         ('[[queues]]\ntenant = "acme"', "queues[1] (acme): the field 'name' is missing"),
         ('[[queues]]\ntenant = "a"\nname = "b"', "queue a/b: there is no tenant 'a'; add it under [[tenants]]"),

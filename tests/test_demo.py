@@ -62,11 +62,12 @@ def test_the_centre_is_closed_at_night_and_busiest_from_ten_to_eleven() -> None:
 
 
 def qualified(config: Config, queue: Queue) -> list[Agent]:
-    terms = requirement.parse(queue.require)
+    asked = requirement.parse(queue.require)
     return [
         agent
         for agent in config.agents
-        if queue.tenant in agent.tenants and all(agent.skills.get(skill, 0) >= level for skill, level in terms)
+        if queue.tenant in agent.tenants
+        and all(requirement.meets(node, agent.skills, agent.attributes) for node in asked)
     ]
 
 

@@ -11,7 +11,7 @@ from acd_core import Config, Engine, Machine, Outcome
 from acd_core.config import Agent, Queue, Tenant
 from acd_core.explain import ContactExplanation, explain_agent, explain_contact
 from acd_core.model import Model
-from acd_core.requirement import parse
+from acd_core.requirement import meets, parse
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -372,7 +372,7 @@ def test_every_logged_in_agent_falls_into_exactly_one_condition(
         for verdict in found.agents:
             view = machine.agent(verdict.agent)
             assert view is not None
-            fits = all(view.skills.get(skill, 0) >= level for skill, level in parse(contact.require))
+            fits = all(meets(node, view.skills, view.attributes) for node in parse(contact.require))
             assert verdict.qualified == fits
     for view in machine.agents():
         agent_found = explain_agent(machine, view.agent)

@@ -45,11 +45,46 @@ ATTRIBUTES: tuple[dict[str, AttributeValue], ...] = (
 
 
 def random_requirement(rng: Random, names: tuple[str, ...] = SKILLS) -> str:
+    if rng.random() < 0.3:
+        return random_expression(rng, names, 3)
     terms = [
         rng.choice((skill, f"{skill}>={rng.choice((1, 2, 3, 50))}"))
         for skill in rng.sample(names, rng.choice((0, 0, 1, 1, 2, 3)))
     ]
     return rng.choice((" & ", " and ")).join(terms)
+
+
+def random_expression(rng: Random, names: tuple[str, ...], depth: int) -> str:
+    """A requirement with everything that the language has."""
+    kind = rng.choice(("level", "level", "attribute", "not", "any", "all")) if depth else "level"
+    match kind:
+        case "level":
+            skill = rng.choice(names)
+            comparison = f"{rng.choice(('>=', '<=', '>', '<', '==', '!='))} {rng.choice((1, 2, 3, 50, 100))}"
+            return f"{skill} {rng.choice(('', comparison, comparison, 'in (1, 3)'))}"
+        case "attribute":
+            return rng.choice(
+                (
+                    'agent.site == "madrid"',
+                    "agent.site != 'lisbon'",
+                    'agent.site in ("madrid", "porto", 3)',
+                    f"agent.grade {rng.choice(('>=', '<', '==', '>'))} {rng.randint(-1, 3)}",
+                )
+            )
+        case "not":
+            return f"not ({random_expression(rng, names, depth - 1)})"
+    joint = " | " if kind == "any" else " & "
+    return "(" + joint.join(random_expression(rng, names, depth - 1) for _ in range(rng.randint(1, 3))) + ")"
+
+
+def random_agent_attributes(rng: Random) -> dict[str, str | int]:
+    """Some sites and grades; a grade may be a text, which is no number."""
+    found: dict[str, str | int] = {}
+    if rng.random() < 0.6:
+        found["site"] = rng.choice(("madrid", "lisbon", "porto", "3"))
+    if rng.random() < 0.6:
+        found["grade"] = rng.choice((-1, 0, 1, 2, 3, "2"))
+    return found
 
 
 def random_config(rng: Random, size: int) -> Config:
@@ -81,6 +116,7 @@ def random_config(rng: Random, size: int) -> Config:
             address=rng.choice(("", f"PJSIP/{number}")),
             tenants=tuple(rng.sample(tenants, rng.randint(0, len(tenants)))),
             skills={skill: rng.choice((1, 2, 3, 50, 100)) for skill in rng.sample(SKILLS, rng.randint(0, len(SKILLS)))},
+            attributes=random_agent_attributes(rng),
             missed_offers_max=rng.choice((None, None, 0, 1, 2)),
         )
         for number in range(size)
@@ -235,7 +271,10 @@ class Stream:
                 if rng.random() < 0.05:
                     skills["unknown"] = 1
                 return AgentUpdate(
-                    agent=agent, address=rng.choice((None, None, "SIP/1")), skills=rng.choice((None, skills, skills))
+                    agent=agent,
+                    address=rng.choice((None, None, "SIP/1")),
+                    skills=rng.choice((None, skills, skills)),
+                    attributes=rng.choice((None, None, random_agent_attributes(rng))),
                 )
             case "wrapup_done":
                 return AgentWrapupDone(agent=agent)

@@ -11,7 +11,7 @@ from server.clock import monotonic_ns
 from server.errors import Corrupt
 from server.journal.contract import Journal, Kind, Tail
 from server.journal.records import Tick, ticks_of
-from server.sequencer import apply_command
+from server.sequencer import apply_command, note_presence
 
 
 class Recovered(NamedTuple):
@@ -21,6 +21,7 @@ class Recovered(NamedTuple):
         machine: in the state after the last record.
         tail: of the journal.
         events: the latest, oldest first, for those who missed them.
+        away: names of the clients that are away, see `server.presence`.
         commands: how many were applied again.
         took_ns: real time that it took.
     """
@@ -28,6 +29,7 @@ class Recovered(NamedTuple):
     machine: Machine
     tail: Tail
     events: deque[Addressed]
+    away: set[str]
     commands: int
     took_ns: int
 
@@ -42,17 +44,18 @@ def recover(journal: Journal, events_kept: int) -> Recovered:
     tail = journal.open()
     machine = Engine()
     events: deque[Addressed] = deque(maxlen=events_kept)
+    away: set[str] = set()
     commands = 0
     for record in journal.read():
         if record.kind is Kind.BATCH:
             for tick in ticks_of(record):
-                replay(machine, tick, record.seq)
+                replay(machine, away, tick, record.seq)
                 events.extend(machine.take_events())
             commands += record.commands
-    return Recovered(machine, tail, events, commands, monotonic_ns() - started_ns)
+    return Recovered(machine, tail, events, away, commands, monotonic_ns() - started_ns)
 
 
-def replay(machine: Machine, tick: Tick, record_seq: int) -> None:
+def replay(machine: Machine, away: set[str], tick: Tick, record_seq: int) -> None:
     """Apply one tick as the sequencer did. Raises `Corrupt` for a line that is no command."""
     now, lines = tick
     if not lines:
@@ -65,3 +68,4 @@ def replay(machine: Machine, tick: Tick, record_seq: int) -> None:
                 "start the release that wrote it"
             )
         apply_command(machine, command, now, client)
+        note_presence(away, command, client)

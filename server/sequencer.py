@@ -12,7 +12,8 @@ from collections import deque
 from typing import Protocol
 
 from acd_core import Machine, Outcome
-from acd_core.commands import Command
+from acd_core.commands import ClientAway, ClientBack, Command
+from acd_protocol.framing import encode
 from server.clock import Clock, monotonic_ns
 from server.config import Limits
 from server.counters import Counters
@@ -57,19 +58,40 @@ def apply_command(machine: Machine, command: Command, now: int, client: str) -> 
         return Outcome.INTERNAL_ERROR
 
 
+_OF_PRESENCE = frozenset((ClientAway, ClientBack))
+
+
+def note_presence(away: set[str], command: Command, client: str) -> None:
+    """Keep `away`, the names of clients, up to date with a command that was applied."""
+    if type(command) is ClientAway:
+        away.add(client)
+    elif type(command) is ClientBack:
+        away.discard(client)
+
+
 class Sequencer:
     """See the module. Everything here runs in the event loop's thread.
 
     Attributes:
         machine, clock, router, counters, limits: its parts, for those who read them.
+        away: names of the clients of whom `client.away` was said last, and not `client.back`.
         state: `starting`, `serving`, `draining`, `failed` or `stopped`.
         failed: done with the error when the journal cannot be written any more.
         budget: lines that may still be dealt with in this turn.
         congested: whether so much waits for the journal that nothing more may be read.
     """
 
-    def __init__(self, machine: Machine, clock: Clock, router: Router, counters: Counters, limits: Limits) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        clock: Clock,
+        router: Router,
+        counters: Counters,
+        limits: Limits,
+        away: set[str] | None = None,
+    ) -> None:
         self.machine = machine
+        self.away = set() if away is None else away
         self.clock = clock
         self.router = router
         self.counters = counters
@@ -121,12 +143,26 @@ class Sequencer:
             return Outcome.UNAVAILABLE
         counters = self.counters
         counters.apply_ns.observe(monotonic_ns() - started_ns)
-        counters.commands[type(command)] += 1
+        kind = type(command)
+        counters.commands[kind] += 1
         counters.outcomes[outcome] += 1
         if outcome == Outcome.INTERNAL_ERROR:
             counters.internal_errors += 1
+        if kind in _OF_PRESENCE:
+            note_presence(self.away, command, client)
         self._commands.append((client, line))
         self._tick_bytes += len(line)
+        return outcome
+
+    def perform(self, client: str, command: Command) -> int:
+        """Apply a command of the server's own in the name of `client`, as a tick of its own; gives its outcome."""
+        try:
+            self._close_tick()
+            outcome = self.execute(client, encode(command).rstrip(), command)
+            self._close_tick()
+        except Exception as error:  # noqa: BLE001 - whatever it is, memory may differ from the journal now
+            self._broken(error)
+            return Outcome.UNAVAILABLE
         return outcome
 
     def send(self, output: Output, data: bytes) -> None:
@@ -205,7 +241,7 @@ class Sequencer:
             if self._in_flight is None:
                 self._begin_batch()
             self._arm()
-        except Exception as error:  # noqa: BLE001 - whatever it is, memory may differ from the journal now
+        except Exception as error:  # noqa: BLE001 - as above
             self._broken(error)
             return
         self._run_deferred()

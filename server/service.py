@@ -14,7 +14,6 @@ from acd_core.commands import ConfigApply
 from acd_core.config import ConfigError, to_json
 from acd_core.toml import read_toml
 from acd_protocol.cli import listen_sentence
-from acd_protocol.framing import encode
 from server import answers
 from server.clock import NS_PER_S, Clock, monotonic_ns
 from server.config import Settings
@@ -79,7 +78,13 @@ async def running(
         stack.push_async_callback(sequencer.stop)
         if config is not None:
             await apply_config(sequencer, config, str(settings.config_file))
-        metrics = MetricsServer(sequencer, settings.metrics_host, settings.metrics_port)
+        metrics = MetricsServer(
+            sequencer,
+            settings.metrics_host,
+            settings.metrics_port,
+            agents=settings.metrics_agents,
+            exemplars=settings.metrics_exemplars,
+        )
         try:
             await metrics.start()
         except OSError as error:
@@ -94,6 +99,8 @@ async def running(
         except OSError as error:  # two servers may bind to one port, until the first one listens
             raise StartError(listen_sentence(settings.host, settings.port, error)) from error
         stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
+        door.presence.start()
+        stack.callback(door.presence.stop)
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))
         stack.callback(lag.cancel)
         gc.collect()
@@ -142,7 +149,7 @@ def build(settings: Settings, recovered: Recovered, journal: Journal) -> tuple[S
     router = Router(EventRing(limits.ring_events_max, limits.ring_bytes_max, first - 1), counters)
     for addressed in recovered.events:
         router.remember(addressed)
-    return Sequencer(machine, clock, router, counters, limits), epoch
+    return Sequencer(machine, clock, router, counters, limits, recovered.away), epoch
 
 
 def note_recovery(recovered: Recovered) -> None:
@@ -191,7 +198,7 @@ async def apply_config(sequencer: Sequencer, config: Config, source: str) -> Non
         note(logging.INFO, f"the configuration {source} holds already")
         return
     command = ConfigApply(config=config)
-    outcome = sequencer.execute(_CONFIG_CLIENT, encode(command).rstrip(), command)
+    outcome = sequencer.perform(_CONFIG_CLIENT, command)
     await sequencer.flushed()
     if sequencer.failed.done():
         sequencer.failed.result()

@@ -28,6 +28,7 @@ from acd_protocol.messages import (
 )
 from server import answers
 from server.log import note
+from server.presence import Presence
 from server.ring import Entry
 from server.router import Subscription
 from server.sequencer import Sequencer
@@ -41,6 +42,7 @@ class Door:
 
     Attributes:
         sequencer: where commands go.
+        presence: told of each client that comes and goes.
         node: the server's name.
         sessions: all open connections.
         empty: set while there are none.
@@ -48,6 +50,7 @@ class Door:
 
     def __init__(self, sequencer: Sequencer, node: str, token: str) -> None:
         self.sequencer = sequencer
+        self.presence = Presence(sequencer)
         self.node = node
         self.sessions: set[Session] = set()
         self.empty = asyncio.Event()
@@ -152,7 +155,7 @@ class Session(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(limits.hello_s, self._hello_overdue)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """The connection is gone, for whatever reason. What its client owns stays."""
+        """The connection is gone, for whatever reason. What its client owns stays; see `server.presence`."""
         self._closing = True
         self._stop_timer()
         self._detach()
@@ -326,13 +329,14 @@ class Session(asyncio.Protocol):
             return
         self._stop_timer()
         self._errors_in_a_row = 0
+        self._door.presence.arrived(message.client)
         sequencer.hand_out_events()
         receivers = sequencer.router.receivers
         older = receivers.get(message.client)
-        if isinstance(older, Session):
-            older.replace()
         self.name = message.client
         receivers[self.name] = self
+        if isinstance(older, Session):
+            older.replace()
         self._reader.max_line = sequencer.limits.line_bytes_max
         self._reader.config_max_line = sequencer.limits.config_line_bytes_max
         seq = sequencer.machine.seq
@@ -454,6 +458,11 @@ class Session(asyncio.Protocol):
         self._sequencer.counters.events_sent += 1
         self._send(line)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the journal, and those that the client does not take."""
+        return self._unsent + (0 if self._transport.is_closing() else self._transport.get_write_buffer_size())
+
     def _send(self, data: bytes) -> None:
         self._unsent += len(data)
         self._sequencer.send(self, data)
@@ -539,6 +548,7 @@ class Session(asyncio.Protocol):
         router = self._sequencer.router
         if router.receivers.get(self.name) is self:
             del router.receivers[self.name]
+            self._door.presence.left(self.name)
         if router.subscribers.get(self.name) is self:
             del router.subscribers[self.name]
 

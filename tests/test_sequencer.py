@@ -2,89 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
-import msgspec
 import pytest
 
-from acd_core import Engine, Machine, Outcome
-from acd_core.commands import Command, ConfigApply, ContactEnqueue
-from acd_protocol.framing import decode_from_client
+from acd_core import Machine, Outcome
+from acd_core.commands import ConfigApply, ContactEnqueue
 from server.clock import Clock
 from server.config import Limits
-from server.counters import Counters
 from server.errors import Fatal, Full
 from server.journal.records import ticks_of
-from server.recovery import recover
-from server.ring import EventRing
-from server.router import Router
-from server.sequencer import Sequencer
 from tests.support import centre
 from tests.support.journals import MemoryJournal
+from tests.support.rig import START, Collected, Rig, rig
 from tests.support.wait import until
-
-START = 1_800_000_000 * 10**9
-
-
-class HandClock(Clock):
-    """Engine time that is moved by hand."""
-
-    __slots__ = ("time",)
-
-    def __init__(self) -> None:
-        super().__init__(START)
-        self.time = START
-
-    def now(self) -> int:
-        return self.time
-
-
-class Collected:
-    """An output that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.gathered: list[bytes] = []
-        self.writes: list[bytes] = []
-        self.runs = 0
-
-    def write(self, data: bytes) -> None:
-        self.writes.append(data)
-
-    def run(self) -> None:
-        self.runs += 1
-
-    def abort(self) -> None:
-        raise AssertionError("nobody asked for this")
-
-
-class Rig:
-    """A sequencer over a journal in memory."""
-
-    def __init__(self, journal: MemoryJournal, limits: Limits) -> None:
-        self.journal = journal
-        self.clock = HandClock()
-        counters = Counters()
-        self.machine: Machine = Engine()
-        router = Router(EventRing(1000, 1_000_000), counters)
-        self.sequencer = Sequencer(self.machine, self.clock, router, counters, limits)
-        self.sequencer.start(journal, journal.fence("node", journal.open(), START), 1)
-
-    def execute(self, message: dict[str, Any], client: str = "pbx-1") -> int:
-        line = msgspec.json.encode(message)
-        command = decode_from_client(line)
-        assert isinstance(command, Command), command
-        return self.sequencer.execute(client, line, command)
-
-    def configure(self, **queue: Any) -> None:
-        assert self.execute({"type": "config.apply", "config": centre.config(**queue)}) == Outcome.OK
-
-    def assert_replays(self) -> None:
-        """A new engine, fed from the journal, comes to the same state."""
-        recovered = recover(self.journal, 10)
-        assert recovered.machine.digest() == self.machine.digest()
-        assert recovered.machine.seq == self.machine.seq
 
 
 @pytest.fixture
@@ -92,17 +23,6 @@ def journal() -> Iterator[MemoryJournal]:
     made = MemoryJournal()
     yield made
     made.gate.set()
-
-
-@asynccontextmanager
-async def rig(journal: MemoryJournal, limits: Limits = Limits()) -> AsyncIterator[Rig]:  # noqa: B008 - it is frozen
-    made = Rig(journal, limits)
-    try:
-        yield made
-    finally:
-        journal.gate.set()
-        if not made.sequencer.failed.done():
-            await made.sequencer.stop()
 
 
 async def test_what_arrives_in_one_turn_has_one_time_and_one_append(journal: MemoryJournal) -> None:

@@ -402,7 +402,7 @@ async def test_lost_events_are_made_good_by_looking(tmp_path: Path, server: Serv
     [
         (["none.csv"], 2, "none.csv cannot be read: No such file or directory"),
         (["empty.csv"], 2, "holds no call that sought an agent"),
-        (["one.csv", "--port", "1"], 1, "no server answers at 127.0.0.1:1; start one with 'acd serve'"),
+        (["one.csv", "--port", "1"], 2, "no server answers at 127.0.0.1:1; start one with 'acd serve'"),
         (["one.csv", "--kill-server", "1"], 2, "--kill-server is for --own-server"),
         (["one.csv", "--speed", "0"], 2, "0 is out of range"),
         (["one.csv", "--limit-days", "0"], 2, "0 is too few"),

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import Coroutine, Iterator, Sequence
@@ -91,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
         return uvloop.run(_session(args, record, calls))
     except ServerStartError as error:
         return fail(f"the server did not start: {error}", error.status)
-    except ConnectionLost as error:
-        return fail(connect_sentence(args.host, args.port, error.__cause__ or error))
+    except ConnectionLost as lost:
+        return fail(f"the replay cannot go on: {lost}")
     except Refused as refused:
         return fail(f"the server refused: {refused}")
     except ClientError as error:
@@ -142,7 +143,12 @@ async def _session(args: argparse.Namespace, record: Record, calls: Sequence[Rec
             reconnect_deadline_s=OUTAGE_S_MAX,
             events_max=0,
         )
-        async with client:
+        try:
+            await client.connect()
+        except ConnectionLost as lost:
+            return fail(connect_sentence(args.host, args.port, lost.__cause__ or lost), EXIT_USAGE)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_exit(client)
             report = await _replay(args, client, plan, record, run_id, server, interrupted)
     finally:
         if server is not None:

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         return uvloop.run(_session(args))
     except ConnectionLost as lost:
-        return fail(connect_sentence(args.host, args.port, lost.__cause__ or lost))
+        return fail(connect_sentence(args.host, args.port, lost.__cause__ or lost), EXIT_USAGE)
     except ClientError as error:
         return fail(str(error))
 

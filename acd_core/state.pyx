@@ -404,14 +404,31 @@ cdef class State:
         """See `Machine.clients`."""
         cdef dict agents = {}, contacts = {}
         cdef int32_t slot
-        for slot in self.agent_slots.values():
+        cdef int64_t in_a_row = 0
+        cdef object last = "", client
+        for slot in range(self.tables.agent_count):
             client = self.agent_clients[slot]
-            if client:
-                agents[client] = agents.get(client, 0) + 1
+            if client is not last:
+                if last and in_a_row:
+                    agents[last] = agents.get(last, 0) + in_a_row
+                last = client
+                in_a_row = 0
+            in_a_row += 1
+        if last and in_a_row:
+            agents[last] = agents.get(last, 0) + in_a_row
+        in_a_row = 0
         for slot in range(self.tables.contact_count):
-            if self.tables.contacts[slot].state != CONTACT_FREE:
-                client = self.contact_clients[slot]
-                contacts[client] = contacts.get(client, 0) + 1
+            if self.tables.contacts[slot].state == CONTACT_FREE:
+                continue
+            client = self.contact_clients[slot]
+            if client is not last:
+                if in_a_row:
+                    contacts[last] = contacts.get(last, 0) + in_a_row
+                last = client
+                in_a_row = 0
+            in_a_row += 1
+        if in_a_row:
+            contacts[last] = contacts.get(last, 0) + in_a_row
         return [
             views.ClientView(client=client, agents=agents.get(client, 0), contacts=contacts.get(client, 0))
             for client in sorted(agents.keys() | contacts.keys())

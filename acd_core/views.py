@@ -1,6 +1,8 @@
 """What a machine shows of itself: frozen values for lists, explanations, metrics and the digest.
 
-Model and engine give equal views of equal states, field by field. Times are engine nanoseconds.
+Model and engine give equal views of equal states, field by field. Times are engine nanoseconds. Views of agents and
+queues are many, are often made all at once, and hold nothing that leads back to them: the garbage collector need not
+know them.
 """
 
 import hashlib
@@ -56,7 +58,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     wait_expired: bool
 
 
-class AgentView(Struct, frozen=True, kw_only=True):
+class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     """A configured agent.
 
     Attributes:
@@ -99,7 +101,7 @@ class AgentView(Struct, frozen=True, kw_only=True):
         return self.presence if self.activity == "none" else self.activity
 
 
-class QueueView(Struct, frozen=True, kw_only=True):
+class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     """A queue with its counters since the engine's first start.
 
     Attributes:

@@ -1,336 +1,329 @@
-"""What `/metrics` shows: one declaration a metric, and a collector that reads the machine when it is scraped.
+"""What `/metrics` shows: one declaration a metric. `server/snapshot.py` copies what they read, `server/exposition.py`
+writes them as text.
 
-Nothing counts for Prometheus on the way of a command: the machine and the server keep plain integers, which
-`Snapshot.of` copies in the event loop and `Collector` turns into samples, in any thread.
-
-Labels are bounded. Queues beyond the first `QUEUES_MAX` of the configuration are summed up as one with an empty
-tenant and the name `other`, and `acd_queues_summed` tells how many they are. Nothing is labelled by contact or agent.
+Nothing counts for Prometheus on the way of a command: the machine and the server keep plain integers, which are
+read when they are scraped.
 """
 
-import copy
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from importlib import metadata
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
-import msgspec
-from msgspec import Struct
-from prometheus_client import ProcessCollector
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector as PrometheusCollector
-
-from acd_core import Machine, Outcome
+from acd_core import Outcome
 from acd_core.service_level import service_level
-from acd_core.views import END_REASONS, WAIT_BUCKETS_S, DomainView, QueueView
+from acd_core.views import ACCEPT_BUCKETS_S, AGENT_STATES, END_REASONS, HANDLE_BUCKETS_S, WAIT_BUCKETS_S
 from server.counters import Counters, Histogram
+from server.snapshot import NS_PER_S, QUEUES_MAX, REASONS_MAX, AgentRow, QueueRow, Snapshot
 
-QUEUES_MAX = 1_000
-"""So many queues, the first of the configuration, have samples of their own."""
-
-NS_PER_S = 1_000_000_000
-
-
-class EngineClock(Protocol):
-    """What tells engine time."""
-
-    speed: float
-
-    def now(self) -> int:
-        """Engine time in nanoseconds since 1970."""
-        ...
-
-
-class Source(Protocol):
-    """What is scraped: the sequencer, as far as the metrics know it."""
-
-    @property
-    def machine(self) -> Machine:
-        """The machine that serves."""
-        ...
-
-    @property
-    def clock(self) -> EngineClock:
-        """Engine time."""
-        ...
-
-    @property
-    def counters(self) -> Counters:
-        """What the server counts."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """`serving` when commands are accepted."""
-        ...
-
-    @property
-    def journal_seq(self) -> int:
-        """Number of the last durable record."""
-        ...
-
-    @property
-    def journal_pending_bytes(self) -> int:
-        """Bytes of commands that wait for the append under way to end."""
-        ...
-
-
-class Snapshot(Struct, frozen=True):
-    """Everything that one scrape shows, copied at one moment.
-
-    Attributes:
-        queues: at most `QUEUES_MAX` of them, and the sum of the others.
-        queues_configured, queues_summed: how many there are, and how many of them are in the sum.
-    """
-
-    now_ns: int
-    clock_speed: float
-    state: str
-    seq: int
-    queues: Sequence[QueueView]
-    queues_configured: int
-    queues_summed: int
-    domain: DomainView
-    counters: Counters
-    journal_seq: int
-    journal_pending_bytes: int
-
-    @classmethod
-    def of(cls, source: Source) -> "Snapshot":
-        """Copy what is needed; to be called where the machine runs."""
-        machine = source.machine
-        queues = machine.queues()
-        shown: list[QueueView] = queues[:QUEUES_MAX]
-        if len(queues) > QUEUES_MAX:
-            shown.append(_sum(queues[QUEUES_MAX:]))
-        return cls(
-            now_ns=max(source.clock.now(), machine.now),
-            clock_speed=source.clock.speed,
-            state=source.state,
-            seq=machine.seq,
-            queues=shown,
-            queues_configured=len(queues),
-            queues_summed=max(0, len(queues) - QUEUES_MAX),
-            domain=machine.domain(),
-            counters=_copy(source.counters),
-            journal_seq=source.journal_seq,
-            journal_pending_bytes=source.journal_pending_bytes,
-        )
-
-
-def _copy(counters: Counters) -> Counters:
-    """A copy that no longer changes, so that what is read from it fits together."""
-    copied = copy.copy(counters)
-    for name, value in vars(copied).items():
-        if isinstance(value, Histogram):
-            histogram = copy.copy(value)
-            histogram.counts = list(value.counts)
-            setattr(copied, name, histogram)
-        elif isinstance(value, dict | list):
-            setattr(copied, name, copy.copy(value))
-    return copied
-
-
-def _sum(views: Sequence[QueueView]) -> QueueView:
-    """All of `views` as one queue, which cannot be taken for a configured one."""
-    numbers = {
-        field: sum(getattr(view, field) for view in views)
-        for field in QueueView.__struct_fields__
-        if isinstance(getattr(views[0], field), int)
-    }
-    numbers["oldest_ns"] = min((view.oldest_ns for view in views if view.oldest_ns), default=0)
-    return msgspec.structs.replace(
-        views[0],
-        tenant="",
-        queue="other",
-        ended={reason: sum(view.ended.get(reason, 0) for view in views) for reason in END_REASONS},
-        wait_histogram=tuple(map(sum, zip(*(view.wait_histogram for view in views), strict=True))),
-        **numbers,
-    )
-
-
+Kind = Literal["gauge", "counter"]
 Labelled = Iterable[tuple[tuple[str, ...], float]]
 """Values by their labels."""
-Buckets = tuple[list[tuple[str, float]], float]
-"""Cumulative counts by upper bound, and the sum of what was observed."""
 
 
-class Gauge(NamedTuple):
-    """A value that goes up and down. `read` gives a sample for each combination of labels."""
+class Value(NamedTuple):
+    """A number of the domain or the server. `read` gives a sample for each combination of labels."""
 
     name: str
+    kind: Kind
     help: str
     read: Callable[[Snapshot], Labelled]
     labels: tuple[str, ...] = ()
-    kind: Literal["gauge"] = "gauge"
-
-
-class Count(NamedTuple):
-    """A value that only grows, and begins again at 0. The name ends with `_total`."""
-
-    name: str
-    help: str
-    read: Callable[[Snapshot], Labelled]
-    labels: tuple[str, ...] = ()
-    kind: Literal["counter"] = "counter"
 
 
 class Distribution(NamedTuple):
-    """A histogram for each combination of labels."""
+    """A histogram of the server, by powers of two.
+
+    Attributes:
+        bits: buckets outside of it are merged into their neighbours.
+        unit: what the observed numbers are divided by.
+    """
 
     name: str
     help: str
-    read: Callable[[Snapshot], Iterable[tuple[tuple[str, ...], Buckets]]]
+    read: Callable[[Counters], Histogram]
+    bits: range
+    unit: int
     labels: tuple[str, ...] = ()
     kind: Literal["histogram"] = "histogram"
+
+
+class QueueValue(NamedTuple):
+    """A number of each queue. `read` is given the row and engine time."""
+
+    name: str
+    kind: Kind
+    help: str
+    read: Callable[[QueueRow, int], float]
+    labels: tuple[str, ...] = ("tenant", "queue")
+
+
+class QueueValues(NamedTuple):
+    """Several numbers of each queue, told apart by the label `by`; `read` gives them in the order of `words`."""
+
+    name: str
+    kind: Kind
+    help: str
+    by: str
+    words: tuple[str, ...]
+    read: Callable[[QueueRow], Iterable[float]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels of its samples."""
+        return ("tenant", "queue", self.by)
+
+
+class QueueDistribution(NamedTuple):
+    """A histogram of each queue, in seconds.
+
+    Attributes:
+        bounds: upper ones, in seconds, of all buckets but the last.
+        read: gives the counts of the buckets, not cumulative, and the sum in nanoseconds.
+        exemplars: whether contacts can be given as examples.
+    """
+
+    name: str
+    help: str
+    bounds: tuple[int, ...]
+    read: Callable[[QueueRow], tuple[tuple[int, ...], int]]
+    exemplars: bool = False
+    labels: tuple[str, ...] = ("tenant", "queue")
+    kind: Literal["histogram"] = "histogram"
+
+
+class AgentValue(NamedTuple):
+    """A number of each agent, shown only when asked for."""
+
+    name: str
+    kind: Kind
+    help: str
+    read: Callable[[AgentRow], float]
+    labels: tuple[str, ...] = ("agent",)
+
+
+Declaration = Value | Distribution | QueueValue | QueueValues | QueueDistribution | AgentValue
 
 
 def _one(read: Callable[[Snapshot], float]) -> Callable[[Snapshot], Labelled]:
     return lambda snapshot: [((), read(snapshot))]
 
 
-def _each_queue(read: Callable[[QueueView], float]) -> Callable[[Snapshot], Labelled]:
-    return lambda snapshot: (((view.tenant, view.queue), read(view)) for view in snapshot.queues)
-
-
 def _counter(read: Callable[[Counters], float]) -> Callable[[Snapshot], Labelled]:
     return lambda snapshot: [((), read(snapshot.counters))]
 
 
-def _oldest_wait(snapshot: Snapshot) -> Labelled:
-    for view in snapshot.queues:
-        wait_ns = max(0, snapshot.now_ns - view.oldest_ns) if view.oldest_ns else 0
-        yield (view.tenant, view.queue), wait_ns / NS_PER_S
-
-
-def _ended(snapshot: Snapshot) -> Labelled:
-    for view in snapshot.queues:
-        for reason in END_REASONS:
-            yield (view.tenant, view.queue, reason), view.ended.get(reason, 0)
-
-
-def _offers_ended(snapshot: Snapshot) -> Labelled:
-    for view in snapshot.queues:
-        yield (view.tenant, view.queue, "accepted"), view.answered
-        yield (view.tenant, view.queue, "rejected"), view.offers_rejected
-        yield (view.tenant, view.queue, "timed_out"), view.offers_timed_out
-        yield (view.tenant, view.queue, "withdrawn"), view.offers_withdrawn
+def _oldest_wait(row: QueueRow, now_ns: int) -> float:
+    return max(0, now_ns - row.view.oldest_ns) / NS_PER_S if row.view.oldest_ns else 0
 
 
 def _contacts(snapshot: Snapshot) -> Labelled:
-    queues = snapshot.queues
-    yield ("queued",), sum(view.waiting for view in queues)
-    yield ("offered",), sum(view.offered for view in queues)
-    yield ("connected",), sum(view.connected for view in queues)
-    yield ("wrapup",), sum(view.wrapup for view in queues)
+    views = [row.view for row in snapshot.queues]
+    yield ("queued",), sum(view.waiting for view in views)
+    yield ("offered",), sum(view.offered for view in views)
+    yield ("connected",), sum(view.connected for view in views)
+    yield ("wrapup",), sum(view.wrapup for view in views)
 
 
-def _waits(snapshot: Snapshot) -> Iterator[tuple[tuple[str, ...], Buckets]]:
-    for view in snapshot.queues:
-        buckets = []
-        total = 0
-        bounds = [*map(_bound, WAIT_BUCKETS_S), "+Inf"]
-        for bound, count in zip(bounds, view.wait_histogram, strict=True):
-            total += count
-            buckets.append((bound, float(total)))
-        yield (view.tenant, view.queue), (buckets, view.wait_ns / NS_PER_S)
-
-
-def _powers(
-    read: Callable[[Counters], Histogram], bits: range, unit: float
-) -> Callable[[Snapshot], Iterable[tuple[tuple[str, ...], Buckets]]]:
-    """The buckets of a `Histogram`, of which those outside of `bits` are merged into their neighbours."""
-
-    def buckets(snapshot: Snapshot) -> Iterable[tuple[tuple[str, ...], Buckets]]:
-        histogram = read(snapshot.counters)
-        rows = [(_bound((2**bit - 1) / unit), float(sum(histogram.counts[: bit + 1]))) for bit in bits]
-        rows.append(("+Inf", float(histogram.count)))
-        return [((), (rows, histogram.total / unit))]
-
-    return buckets
-
-
-def _bound(value: float) -> str:
-    return str(float(value))
+def _agents(snapshot: Snapshot) -> Labelled:
+    domain = snapshot.domain
+    reasons = {"paused": domain.pause_reasons, "cooldown": domain.cooldown_causes}
+    for state, count in domain.agents.items():
+        rest = count
+        frequent = sorted(reasons.get(state, {}).items(), key=lambda item: (-item[1], item[0]))
+        for reason, agents in frequent[:REASONS_MAX]:
+            yield (state, reason), agents
+            rest -= agents
+        if len(frequent) > REASONS_MAX:
+            yield (state, "other"), rest
+        elif not frequent:
+            yield (state, ""), rest
 
 
 _LATENCY_BITS = range(8, 36)
 """256 ns to 34 s."""
-_QUEUE = ("tenant", "queue")
 
-METRICS: tuple[Gauge | Count | Distribution, ...] = (
-    Gauge(
-        "acd_queue_waiting", "Contacts that wait and are not being offered.", _each_queue(lambda q: q.waiting), _QUEUE
+METRICS: tuple[Declaration, ...] = (
+    QueueValue(
+        "acd_queue_waiting", "gauge", "Contacts that wait and are not being offered.", lambda q, _: q.view.waiting
     ),
-    Gauge(
-        "acd_queue_offered", "Contacts that are being offered to an agent.", _each_queue(lambda q: q.offered), _QUEUE
+    QueueValue(
+        "acd_queue_offered", "gauge", "Contacts that are being offered to an agent.", lambda q, _: q.view.offered
     ),
-    Gauge("acd_queue_connected", "Contacts in conversation.", _each_queue(lambda q: q.connected), _QUEUE),
-    Gauge("acd_queue_wrapup", "Contacts in wrap-up.", _each_queue(lambda q: q.wrapup), _QUEUE),
-    Gauge(
+    QueueValue("acd_queue_connected", "gauge", "Contacts in conversation.", lambda q, _: q.view.connected),
+    QueueValue("acd_queue_wrapup", "gauge", "Contacts in wrap-up.", lambda q, _: q.view.wrapup),
+    QueueValue(
         "acd_queue_oldest_wait_seconds",
+        "gauge",
         "How long the contact that has waited longest has waited, being offered or not; 0 when none waits.",
         _oldest_wait,
-        _QUEUE,
     ),
-    Count(
-        "acd_queue_entered_total", "Contacts that ever asked for the queue.", _each_queue(lambda q: q.entered), _QUEUE
+    QueueValue(
+        "acd_queue_target_seconds", "gauge", "Target of the service level, as configured.", lambda q, _: q.target_s
     ),
-    Count("acd_queue_answered_total", "Contacts that reached an agent.", _each_queue(lambda q: q.answered), _QUEUE),
-    Count(
+    QueueValue(
+        "acd_queue_waiting_max",
+        "gauge",
+        "Most contacts that may wait, as configured; 0 for any.",
+        lambda q, _: q.waiting_max,
+    ),
+    QueueValue(
+        "acd_queue_entered_total", "counter", "Contacts that ever asked for the queue.", lambda q, _: q.view.entered
+    ),
+    QueueValue("acd_queue_answered_total", "counter", "Contacts that reached an agent.", lambda q, _: q.view.answered),
+    QueueValue(
         "acd_queue_abandoned_total",
+        "counter",
         "Contacts whose caller gave up before an agent answered.",
-        _each_queue(lambda q: q.ended.get("abandoned", 0)),
-        _QUEUE,
+        lambda q, _: q.view.ended.get("abandoned", 0),
     ),
-    Count("acd_queue_ended_total", "Contacts that ended, by reason.", _ended, (*_QUEUE, "reason")),
-    Count("acd_queue_offers_total", "Offers made.", _each_queue(lambda q: q.offers), _QUEUE),
-    Count("acd_queue_offers_ended_total", "Offers that ended, by outcome.", _offers_ended, (*_QUEUE, "outcome")),
-    Count(
+    QueueValues(
+        "acd_queue_ended_total",
+        "counter",
+        "Contacts that ended, by reason.",
+        "reason",
+        END_REASONS,
+        lambda q: [q.view.ended.get(reason, 0) for reason in END_REASONS],
+    ),
+    QueueValue("acd_queue_offers_total", "counter", "Offers made.", lambda q, _: q.view.offers),
+    QueueValues(
+        "acd_queue_offers_ended_total",
+        "counter",
+        "Offers that ended, by outcome.",
+        "outcome",
+        ("accepted", "rejected", "timed_out", "withdrawn"),
+        lambda q: (q.view.answered, q.view.offers_rejected, q.view.offers_timed_out, q.view.offers_withdrawn),
+    ),
+    QueueValue(
         "acd_queue_service_level_met_total",
+        "counter",
         "Numerator of the service level: contacts answered within the target.",
-        _each_queue(lambda q: q.answered_in_target),
-        _QUEUE,
+        lambda q, _: q.view.answered_in_target,
     ),
-    Count(
+    QueueValue(
         "acd_queue_service_level_counted_total",
+        "counter",
         "Denominator of the service level: contacts answered or given up, without those who gave up within the target.",
-        _each_queue(lambda q: service_level([q])[1]),
-        _QUEUE,
+        lambda q, _: service_level([q.view])[1],
     ),
-    Distribution("acd_queue_wait_seconds", "Waits of the contacts that reached an agent.", _waits, _QUEUE),
-    Count("acd_queue_talk_seconds_total", "Talk time, ended.", _each_queue(lambda q: q.talk_ns / NS_PER_S), _QUEUE),
-    Gauge("acd_queues", "Queues configured.", _one(lambda s: s.queues_configured)),
-    Gauge(
+    QueueDistribution(
+        "acd_queue_wait_seconds",
+        "Waits of the contacts that reached an agent.",
+        WAIT_BUCKETS_S,
+        lambda q: (q.view.wait_histogram, q.view.wait_ns),
+        exemplars=True,
+    ),
+    QueueDistribution(
+        "acd_queue_accept_seconds",
+        "From an offer to its acceptance: how long agents were rung.",
+        ACCEPT_BUCKETS_S,
+        lambda q: (q.view.accept_histogram, q.view.accept_ns),
+    ),
+    QueueDistribution(
+        "acd_queue_handle_seconds",
+        "Talk and wrap-up of the contacts that have ended.",
+        HANDLE_BUCKETS_S,
+        lambda q: (q.view.handle_histogram, q.view.handle_ns),
+    ),
+    QueueValue("acd_queue_talk_seconds_total", "counter", "Talk time, ended.", lambda q, _: q.view.talk_ns / NS_PER_S),
+    Value("acd_queues", "gauge", "Queues configured.", _one(lambda s: s.queues_configured)),
+    Value(
         "acd_queues_summed",
+        "gauge",
         f"Queues beyond the first {QUEUES_MAX}, which are summed up under tenant='' and queue='other'.",
         _one(lambda s: s.queues_summed),
     ),
-    Gauge("acd_contacts", "Live contacts by state.", _contacts, ("state",)),
-    Gauge(
+    Value("acd_contacts", "gauge", "Live contacts by state.", _contacts, ("state",)),
+    Value(
+        "acd_contacts_max",
+        "gauge",
+        "Most live contacts that are accepted, as configured.",
+        _one(lambda s: s.contacts_max),
+    ),
+    Value(
         "acd_agents",
-        "Configured agents by state.",
-        lambda s: [((state,), count) for state, count in s.domain.agents.items()],
+        "gauge",
+        "Configured agents by state; those paused by the reason of the pause, those in cooldown by its cause.",
+        _agents,
+        ("state", "reason"),
+    ),
+    Value(
+        "acd_agent_seconds_total",
+        "counter",
+        "Engine time that all agents together have spent in each state.",
+        lambda s: [((state,), us / 1e6) for state, us in s.domain.agent_us.items()],
         ("state",),
     ),
-    Gauge("acd_ready", "1 when commands are accepted, else 0.", _one(lambda s: s.state == "serving")),
-    Gauge("acd_engine_time_seconds", "Engine time, in seconds since 1970.", _one(lambda s: s.now_ns / NS_PER_S)),
-    Gauge("acd_clock_speed", "How fast engine time runs; 1 but for simulations.", _one(lambda s: s.clock_speed)),
-    Count("acd_events_total", "Events of the engine since its first start, restarts included.", _one(lambda s: s.seq)),
-    Count(
+    AgentValue(
+        "acd_agent_state",
+        "gauge",
+        "State of an agent: " + ", ".join(f"{number} {state}" for number, state in enumerate(AGENT_STATES)) + ".",
+        lambda a: AGENT_STATES.index(a.state),
+    ),
+    AgentValue("acd_agent_answered_total", "counter", "Contacts that an agent answered.", lambda a: a.answered),
+    AgentValue("acd_agent_missed_total", "counter", "Offers that an agent did not answer.", lambda a: a.missed),
+    AgentValue("acd_agent_rejected_total", "counter", "Offers that an agent rejected.", lambda a: a.rejected),
+    AgentValue(
+        "acd_agent_talk_seconds_total", "counter", "Talk time of an agent, ended.", lambda a: a.talk_ns / NS_PER_S
+    ),
+    Value(
+        "acd_client_connected",
+        "gauge",
+        "1 while a client that owns agents logged in or live contacts is connected, else 0.",
+        lambda s: [((row.view.client,), row.connected) for row in s.clients],
+        ("client",),
+    ),
+    Value(
+        "acd_client_agents",
+        "gauge",
+        "Agents logged in by a client.",
+        lambda s: [((row.view.client,), row.view.agents) for row in s.clients],
+        ("client",),
+    ),
+    Value(
+        "acd_client_contacts",
+        "gauge",
+        "Live contacts of a client.",
+        lambda s: [((row.view.client,), row.view.contacts) for row in s.clients],
+        ("client",),
+    ),
+    Value(
+        "acd_client_unsent_bytes",
+        "gauge",
+        "Answers and events due to a client that owns something.",
+        lambda s: [((row.view.client,), row.unsent_bytes) for row in s.clients],
+        ("client",),
+    ),
+    Value(
+        "acd_clients_left_out",
+        "gauge",
+        "Clients that own something and are not shown.",
+        _one(lambda s: s.clients_left_out),
+    ),
+    Value("acd_ready", "gauge", "1 when commands are accepted, else 0.", _one(lambda s: s.state == "serving")),
+    Value(
+        "acd_engine_time_seconds", "gauge", "Engine time, in seconds since 1970.", _one(lambda s: s.now_ns / NS_PER_S)
+    ),
+    Value(
+        "acd_clock_speed", "gauge", "How fast engine time runs; 1 but for simulations.", _one(lambda s: s.clock_speed)
+    ),
+    Value(
+        "acd_events_total",
+        "counter",
+        "Events of the engine since its first start, restarts included.",
+        _one(lambda s: s.seq),
+    ),
+    Value(
         "acd_commands_total",
+        "counter",
         "Commands applied, by type.",
         lambda s: [((str(kind.__struct_config__.tag),), count) for kind, count in s.counters.commands.items()],
         ("type",),
     ),
-    Count(
+    Value(
         "acd_command_outcomes_total",
+        "counter",
         "Commands applied, by what they were answered.",
         lambda s: [((outcome.code,), s.counters.outcomes[outcome]) for outcome in Outcome],
         ("outcome",),
@@ -338,112 +331,128 @@ METRICS: tuple[Gauge | Count | Distribution, ...] = (
     Distribution(
         "acd_apply_seconds",
         "Time that a command takes in the engine, matching included.",
-        _powers(lambda c: c.apply_ns, _LATENCY_BITS, NS_PER_S),
+        lambda c: c.apply_ns,
+        _LATENCY_BITS,
+        NS_PER_S,
     ),
     Distribution(
         "acd_loop_lag_seconds",
         "How much later than planned the event loop came to a regular call.",
-        _powers(lambda c: c.lag_ns, _LATENCY_BITS, NS_PER_S),
+        lambda c: c.lag_ns,
+        _LATENCY_BITS,
+        NS_PER_S,
     ),
     Distribution(
         "acd_journal_flush_seconds",
         "Time that an append to the journal takes until it is durable.",
-        _powers(lambda c: c.flush_ns, _LATENCY_BITS, NS_PER_S),
+        lambda c: c.flush_ns,
+        _LATENCY_BITS,
+        NS_PER_S,
     ),
     Distribution(
-        "acd_journal_batch_commands",
-        "Commands in an append to the journal.",
-        _powers(lambda c: c.batch_commands, range(16), 1),
+        "acd_journal_batch_commands", "Commands in an append to the journal.", lambda c: c.batch_commands, range(16), 1
     ),
     Distribution(
-        "acd_journal_batch_bytes",
-        "Size of an append to the journal.",
-        _powers(lambda c: c.batch_bytes, range(6, 28), 1),
+        "acd_journal_batch_bytes", "Size of an append to the journal.", lambda c: c.batch_bytes, range(6, 28), 1
     ),
-    Count("acd_journal_batches_total", "Appends to the journal.", _counter(lambda c: c.batches)),
-    Count("acd_ticks_total", "Instants of engine time at which something happened.", _counter(lambda c: c.ticks)),
-    Gauge("acd_journal_record", "Number of the last durable record of the journal.", _one(lambda s: s.journal_seq)),
-    Gauge(
+    Value("acd_journal_batches_total", "counter", "Appends to the journal.", _counter(lambda c: c.batches)),
+    Value(
+        "acd_ticks_total",
+        "counter",
+        "Instants of engine time at which something happened.",
+        _counter(lambda c: c.ticks),
+    ),
+    Value(
+        "acd_journal_record",
+        "gauge",
+        "Number of the last durable record of the journal.",
+        _one(lambda s: s.journal_seq),
+    ),
+    Value(
         "acd_journal_pending_bytes",
+        "gauge",
         "Commands that wait for the append under way to end.",
         _one(lambda s: s.journal_pending_bytes),
     ),
-    Count(
-        "acd_requests_total", "Requests: list, stats, explain, subscribe, ping, hello.", _counter(lambda c: c.requests)
+    Value(
+        "acd_requests_total",
+        "counter",
+        "Requests: list, stats, explain, subscribe, ping, hello.",
+        _counter(lambda c: c.requests),
     ),
-    Count(
+    Value(
         "acd_refused_lines_total",
+        "counter",
         "Lines that were no message, or not allowed in their place.",
         _counter(lambda c: c.refused_lines),
     ),
-    Count("acd_events_sent_total", "Copies of events handed to connections.", _counter(lambda c: c.events_sent)),
-    Count("acd_received_bytes_total", "Read from clients.", _counter(lambda c: c.bytes_in)),
-    Count("acd_sent_bytes_total", "Written to clients.", _counter(lambda c: c.bytes_out)),
-    Gauge("acd_connections", "Connections of clients that are open.", _counter(lambda c: c.connections)),
-    Count("acd_connections_opened_total", "Connections of clients, ever.", _counter(lambda c: c.connections_total)),
-    Count(
+    Value(
+        "acd_events_sent_total", "counter", "Copies of events handed to connections.", _counter(lambda c: c.events_sent)
+    ),
+    Value("acd_received_bytes_total", "counter", "Read from clients.", _counter(lambda c: c.bytes_in)),
+    Value("acd_sent_bytes_total", "counter", "Written to clients.", _counter(lambda c: c.bytes_out)),
+    Value("acd_connections", "gauge", "Connections of clients that are open.", _counter(lambda c: c.connections)),
+    Value(
+        "acd_connections_opened_total",
+        "counter",
+        "Connections of clients, ever.",
+        _counter(lambda c: c.connections_total),
+    ),
+    Value(
         "acd_connections_dropped_total",
+        "counter",
         "Connections ended because their client did not read.",
         _counter(lambda c: c.sessions_dropped),
     ),
-    Count(
+    Value(
         "acd_connections_replaced_total",
+        "counter",
         "Connections ended by a newer one of the same client name.",
         _counter(lambda c: c.sessions_replaced),
     ),
-    Count("acd_resumes_total", "Clients that came back and got what they had missed.", _counter(lambda c: c.resumed)),
-    Count(
+    Value("acd_subscribers", "gauge", "Connections that have subscribed to events.", _one(lambda s: s.subscribers)),
+    Value(
+        "acd_ring_events", "gauge", "Latest events kept for clients that missed some.", _one(lambda s: s.ring_events)
+    ),
+    Value("acd_ring_bytes", "gauge", "Size of those events.", _one(lambda s: s.ring_bytes)),
+    Value(
+        "acd_resumes_total",
+        "counter",
+        "Clients that came back and got what they had missed.",
+        _counter(lambda c: c.resumed),
+    ),
+    Value(
         "acd_resume_gaps_total",
+        "counter",
         "Clients that came back too late for all events to be sent again.",
         _counter(lambda c: c.gaps),
     ),
-    Count(
+    Value(
         "acd_clients_ahead_total",
+        "counter",
         "Clients that had seen events which this journal lacks: part of it must have been lost.",
         _counter(lambda c: c.ahead),
     ),
-    Count(
+    Value(
         "acd_internal_errors_total",
+        "counter",
         "Commands that failed by a fault of the server itself.",
         _counter(lambda c: c.internal_errors),
+    ),
+    Value(
+        "acd_build_info",
+        "gauge",
+        "The program that runs; always 1.",
+        lambda _: [(build_info(), 1)],
+        ("version", "python", "implementation"),
     ),
 )
 
 
-class Collector(PrometheusCollector):
-    """Turns one snapshot into samples, and adds those of the process."""
-
-    _process = ProcessCollector(registry=None)
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def collect(self) -> Iterator[Metric]:
-        """All metrics, in the order of their declaration."""
-        for metric in METRICS:
-            yield _family(metric, self._snapshot)
-        yield InfoMetricFamily("acd_build", "The program that runs.", value=build_info())
-        yield from self._process.collect()
-
-
-def _family(metric: Gauge | Count | Distribution, snapshot: Snapshot) -> Metric:
-    unit = next((unit for unit in ("seconds", "bytes") if metric.name.removesuffix("_total").endswith(f"_{unit}")), "")
-    if isinstance(metric, Distribution):
-        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels, unit=unit)
-        for labels, (buckets, total) in metric.read(snapshot):
-            histogram.add_metric(labels, buckets, total)
-        return histogram
-    kind = GaugeMetricFamily if isinstance(metric, Gauge) else CounterMetricFamily
-    family = kind(metric.name, metric.help, labels=metric.labels, unit=unit)
-    for labels, value in metric.read(snapshot):
-        family.add_metric(labels, value)
-    return family
-
-
-def build_info() -> dict[str, str]:
-    """Version of the program and of the Python that runs it."""
+def build_info() -> tuple[str, str, str]:
+    """Version of the program, of the Python that runs it, and that Python's name."""
     try:
         version = metadata.version("acd-engine")
     except metadata.PackageNotFoundError:
         version = "unknown"
-    return {"version": version, "python": platform.python_version(), "implementation": sys.implementation.name}
+    return version, platform.python_version(), sys.implementation.name

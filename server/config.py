@@ -63,6 +63,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         token: what clients must show; empty for none, which only a loopback host allows.
         clock_speed: how fast engine time runs: 1 but for simulations.
         node: the server's name in `welcome` and in the journal.
+        metrics_agents: whether the metrics show each agent.
+        metrics_exemplars: whether OpenMetrics gets ids of contacts as examples of waits.
         config_file: a configuration to apply at the start, if it differs from the one that holds.
     """
 
@@ -70,6 +72,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     metrics_host: str = "127.0.0.1"
     metrics_port: int = DEFAULT_METRICS_PORT
+    metrics_agents: bool = False
+    metrics_exemplars: bool = False
     data: Path = Path("acd-data")
     token: str = ""
     clock_speed: float = 1.0

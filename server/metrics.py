@@ -1,18 +1,20 @@
 """The side door: `/metrics` for Prometheus, `/healthz` (alive) and `/readyz` (accepts commands) for who starts and stops.
 
 A small HTTP/1.1 server inside the server's own loop, since only there the machine may be read: one request a
-connection, GET and HEAD only, everything bounded. What is copied for a scrape is copied in the loop; it becomes text
-in a thread, one scrape at a time, so that a large centre's metrics do not hold up its calls.
+connection, GET and HEAD only, everything bounded. A scrape is gathered and written in slices of a fraction of a
+millisecond, between which the loop deals with what came in, so that a large centre's metrics do not hold up its calls.
+A thread would not do: Python lets it hold up the loop for milliseconds at a time. One scrape is dealt with at a time.
 """
 
 import asyncio
+from collections.abc import Generator, Iterable
 from http import HTTPStatus
+from typing import TypeVar
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-
-from server.collector import Collector, Snapshot, Source
+from server.clock import monotonic_ns
+from server.exposition import OPENMETRICS, TEXT, exposition, process_text
 from server.log import logger
+from server.snapshot import Gatherer, Source
 
 HEAD_BYTES_MAX = 8192
 """Longest request line with its headers."""
@@ -23,8 +25,14 @@ RESPONSE_S = 20.0
 CONNECTIONS_MAX = 32
 """More at the same time are told to come again; from twice as many on they are cut."""
 
+SLICE_NS = 200_000
+"""A scrape lets other work have its turn after so long."""
+
+PIECE_CHARACTERS = 65_536
+"""An answer is written in pieces of about this size."""
+
 _TEXT = "text/plain; charset=utf-8"
-_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_R = TypeVar("_R")
 
 
 class _RequestError(Exception):
@@ -42,13 +50,18 @@ class MetricsServer:
     Args:
         sequencer: what is scraped.
         host, port: where to listen; port 0 takes any free one.
+        agents: whether to show each agent.
+        exemplars: whether OpenMetrics gets the ids of contacts as examples.
 
     Attributes:
         port: the one that is listened on, once started.
     """
 
-    def __init__(self, sequencer: Source, host: str, port: int) -> None:
+    def __init__(
+        self, sequencer: Source, host: str, port: int, *, agents: bool = False, exemplars: bool = False
+    ) -> None:
         self.port = port
+        self._gatherer = Gatherer(sequencer, agents=agents, exemplars=exemplars)
         self._sequencer = sequencer
         self._host = host
         self._server: asyncio.Server | None = None
@@ -84,8 +97,10 @@ class MetricsServer:
         try:
             response = await self._respond(reader)
             async with asyncio.timeout(RESPONSE_S):
-                writer.write(response)
-                await writer.drain()
+                for piece in response:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError):
@@ -93,7 +108,8 @@ class MetricsServer:
         finally:
             writer.transport.abort()
 
-    async def _respond(self, reader: asyncio.StreamReader) -> bytes:
+    async def _respond(self, reader: asyncio.StreamReader) -> list[bytes]:
+        """The answer to a request, in pieces that are written one in a turn."""
         with_body = True
         try:
             one_too_many = len(self._connections) > CONNECTIONS_MAX
@@ -103,37 +119,74 @@ class MetricsServer:
                 raise _RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; ask again")
             status, kind, body = await self._content(path, accept)
         except _RequestError as refused:
-            status, kind, body = refused.status, _TEXT, f"{refused.sentence}\n".encode()
+            status, kind, body = refused.status, _TEXT, [f"{refused.sentence}\n".encode()]
         except (OSError, TimeoutError):
             raise
         except Exception:  # noqa: BLE001 - a fault in the metrics is logged, and must not reach the calls
             logger.exception("a request for metrics failed")
-            status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"this failed; the log has the details\n"
+            status, kind, body = HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, [b"this failed; the log has the details\n"]
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\n"
             f"Content-Type: {kind}\r\n"
-            f"Content-Length: {len(body)}\r\n"
+            f"Content-Length: {sum(map(len, body))}\r\n"
             + ("Allow: GET, HEAD\r\n" if status is HTTPStatus.METHOD_NOT_ALLOWED else "")
             + "Connection: close\r\n\r\n"
         )
-        return head.encode() + (body if with_body else b"")
+        return [head.encode(), *(body if with_body else ())]
 
-    async def _content(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
+    async def _content(self, path: str, accept: str) -> tuple[HTTPStatus, str, list[bytes]]:
         """Status, content type and body of what `path` names."""
         match path:
             case "/metrics":
+                openmetrics = "application/openmetrics-text" in accept
                 async with self._rendering:
-                    kind, body = await asyncio.to_thread(render, Snapshot.of(self._sequencer), accept)
-                return HTTPStatus.OK, kind, body
+                    body = await self._scrape(openmetrics)
+                return HTTPStatus.OK, OPENMETRICS if openmetrics else TEXT, body
             case "/healthz":
-                return HTTPStatus.OK, _TEXT, b"alive\n"
+                return HTTPStatus.OK, _TEXT, [b"alive\n"]
             case "/readyz":
                 state = self._sequencer.state
                 ready = state == "serving"
                 status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-                return status, _TEXT, b"ready\n" if ready else f"{state}\n".encode()
+                return status, _TEXT, [b"ready\n" if ready else f"{state}\n".encode()]
             case _:
                 raise _RequestError(HTTPStatus.NOT_FOUND, "there are /metrics, /healthz and /readyz")
+
+    async def _scrape(self, openmetrics: bool) -> list[bytes]:
+        snapshot = await sliced(self._gatherer.gather())
+        pieces = await sliced(_pieces(exposition(snapshot, openmetrics=openmetrics)))
+        pieces.append((await asyncio.to_thread(process_text, openmetrics=openmetrics)).encode())
+        return pieces
+
+
+async def sliced(steps: Generator[None, None, _R]) -> _R:
+    """Drive a generator of small steps, `SLICE_NS` at a time; gives what it returns."""
+    while True:
+        end_ns = monotonic_ns() + SLICE_NS
+        try:
+            while monotonic_ns() < end_ns:
+                next(steps)
+        except StopIteration as end:
+            result: _R = end.value
+            return result
+        await asyncio.sleep(0)
+
+
+def _pieces(chunks: Iterable[str]) -> Generator[None, None, list[bytes]]:
+    """Chunks of text, gathered into pieces that are worth a call of the kernel."""
+    pieces: list[bytes] = []
+    gathered: list[str] = []
+    size = 0
+    for chunk in chunks:
+        gathered.append(chunk)
+        size += len(chunk)
+        if size >= PIECE_CHARACTERS:
+            pieces.append("".join(gathered).encode())
+            gathered.clear()
+            size = 0
+        yield
+    pieces.append("".join(gathered).encode())
+    return pieces
 
 
 async def _read_head(reader: asyncio.StreamReader) -> bytes:
@@ -167,12 +220,3 @@ def _parse(head: bytes) -> tuple[str, str, str]:
         if name.lower() == "accept":
             accept.append(value.strip())
     return method, target.partition("?")[0], ",".join(accept)
-
-
-def render(snapshot: Snapshot, accept: str = "") -> tuple[str, bytes]:
-    """Content type and text of a scrape: OpenMetrics if `accept`, the header, asks for it, else Prometheus text."""
-    # The library trips over versions and escapings that it does not know, so it gets a header of ours.
-    encode, kind = choose_encoder(_OPENMETRICS if "application/openmetrics-text" in accept else "")
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collector(snapshot))
-    return kind, encode(registry)

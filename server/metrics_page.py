@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from server.collector import METRICS, QUEUES_MAX
+from server.collector import METRICS, AgentValue, Declaration
+from server.snapshot import AGENTS_MAX, CLIENTS_MAX, QUEUES_MAX, REASONS_MAX
 
 _PAGE = """\
 # Metrics
@@ -18,14 +19,28 @@ alive, and `/readyz` 200 while it accepts commands, else 503.
   counters begin at 0 with the process.
 - Waits and talk times are in engine time, which runs faster than real time in simulations. Latencies are in real time.
 - Names are the words of the protocol. Histograms of latencies have a bucket for each power of two.
-- The number of samples is bounded. Of the queues, the first {queues_max} of the configuration are shown one by one; the
-  others are summed up as `{{tenant="",queue="other"}}`, and `acd_queues_summed` tells how many they are. Nothing is
-  labelled by agent or contact.
+- OpenMetrics gets ids of contacts as exemplars of `acd_queue_wait_seconds` when the server runs with
+  `--metrics-exemplars` (`ACD_METRICS_EXEMPLARS=1`): the latest contact of each bucket.
+
+The number of samples is bounded by these rules:
+
+| what | rule |
+|---|---|
+| queues | The first {queues_max} of the configuration one by one; the others are summed up as `{{tenant="",queue="other"}}`, and `acd_queues_summed` tells how many they are. |
+| agents | Only their sums by state. One by one with `--metrics-agents` (`ACD_METRICS_AGENTS=1`): the first {agents_max} of the configuration. |
+| reasons of pauses | Agents choose the words, so only the {reasons_max} most frequent are shown; the others are summed up as `other`. |
+| clients | Those that own agents logged in or live contacts: at most {clients_max}, those that own most. |
+| contacts | Nothing is labelled by contact. |
 
 | name | kind | labels | meaning |
 |---|---|---|---|
 {rows}
-| `acd_build_info` | info | `version`, `python`, `implementation` | The program that runs. |
+
+With `--metrics-agents` also:
+
+| name | kind | labels | meaning |
+|---|---|---|---|
+{agent_rows}
 
 The `process_*` metrics are those of the Prometheus client library: memory, processor time, open files, start time.
 
@@ -43,6 +58,16 @@ Share of all offers that nobody answered:
 
     sum(rate(acd_queue_offers_ended_total{{outcome="timed_out"}}[30m])) / sum(rate(acd_queue_offers_total[30m]))
 
+Occupancy of the agents, as the field defines it: the share of their time that contacts took, of the time in which they
+could have taken some:
+
+    sum(rate(acd_agent_seconds_total{{state=~"offered|busy|wrapup"}}[30m]))
+      / sum(rate(acd_agent_seconds_total{{state=~"ready|offered|busy|wrapup|cooldown"}}[30m]))
+
+Average handle time (talk and wrap-up):
+
+    rate(acd_queue_handle_seconds_sum[30m]) / rate(acd_queue_handle_seconds_count[30m])
+
 What 99 of 100 commands do not exceed in the engine, matching included:
 
     histogram_quantile(0.99, rate(acd_apply_seconds_bucket[5m]))
@@ -51,11 +76,19 @@ What 99 of 100 commands do not exceed in the engine, matching included:
 
 def page() -> str:
     """The page, in Markdown."""
-    rows = [
-        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.help} |"
-        for metric in METRICS
-    ]
-    return _PAGE.format(queues_max=QUEUES_MAX, rows="\n".join(rows))
+    return _PAGE.format(
+        queues_max=f"{QUEUES_MAX:,}",
+        agents_max=f"{AGENTS_MAX:,}",
+        reasons_max=REASONS_MAX,
+        clients_max=CLIENTS_MAX,
+        rows="\n".join(_row(metric) for metric in METRICS if not isinstance(metric, AgentValue)),
+        agent_rows="\n".join(_row(metric) for metric in METRICS if isinstance(metric, AgentValue)),
+    )
+
+
+def _row(metric: Declaration) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |"
 
 
 if __name__ == "__main__":

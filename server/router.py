@@ -39,6 +39,11 @@ class Receiver(Protocol):
     name: str
     subscription: Subscription | None
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers and events that are due to it and not written yet."""
+        ...
+
     def deliver(self, seq: int, line: bytes) -> None:
         """Take the event `seq`. Delivering is in order, and never waits."""
         ...

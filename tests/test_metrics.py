@@ -19,11 +19,16 @@ from acd_core.commands import ContactEnqueue
 from acd_core.config import Agent, Queue, Tenant
 from acd_core.service_level import service_level
 from acd_core.views import WAIT_BUCKETS_S
-from server import collector, metrics
-from server.collector import METRICS, Snapshot
+from server import metrics
+from server import snapshot as snapshot_module
+from server.collector import METRICS, AgentValue, Distribution, Value
 from server.counters import Counters
-from server.metrics import MetricsServer, render
+from server.exposition import exposition, process_text
+from server.metrics import MetricsServer
 from server.metrics_page import page
+from server.ring import EventRing
+from server.router import Router
+from server.snapshot import Gatherer, Snapshot, Steps
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -53,6 +58,28 @@ class FakeSequencer:
         self.state = "serving"
         self.journal_seq = 7
         self.journal_pending_bytes = 0
+        self.router = Router(EventRing(100, 100_000), self.counters)
+
+    def route(self) -> None:
+        """Hand out the events of what was done so far."""
+        self.router.route(self.machine.take_events())
+
+
+def snapshot_of(sequencer: FakeSequencer, *, agents: bool = False, exemplars: bool = False) -> Snapshot:
+    return finish(Gatherer(sequencer, agents=agents, exemplars=exemplars).gather())
+
+
+def finish(steps: Steps) -> Snapshot:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            snapshot: Snapshot = end.value
+            return snapshot
+
+
+def text_of(snapshot: Snapshot, openmetrics: bool = False) -> str:
+    return "".join(exposition(snapshot, openmetrics=openmetrics)) + process_text(openmetrics=openmetrics)
 
 
 def centre(queues: int = 2) -> Machine:
@@ -106,7 +133,7 @@ def samples(text: str) -> Samples:
 
 
 def scrape(sequencer: FakeSequencer) -> Samples:
-    return samples(render(Snapshot.of(sequencer))[1].decode())
+    return samples(text_of(snapshot_of(sequencer)))
 
 
 def of_queue(found: Samples, name: str, queue: str = "q-0", tenant: str = "acme", **labels: str) -> float:
@@ -149,8 +176,10 @@ def test_domain_and_server_are_shown(sequencer: FakeSequencer) -> None:
     for size in (0, 1, 5):
         counters.batch_commands.observe(size)
     found = scrape(sequencer)
-    assert found["acd_agents", (("state", "busy"),)] == 1
-    assert found["acd_agents", (("state", "logged_out"),)] == 1
+    assert found["acd_agents", (("reason", ""), ("state", "busy"))] == 1
+    assert found["acd_agents", (("reason", ""), ("state", "logged_out"))] == 1
+    assert found["acd_agent_seconds_total", (("state", "logged_out"),)] == 48
+    assert found["acd_agent_seconds_total", (("state", "busy"),)] == 42
     assert found["acd_contacts", (("state", "queued"),)] == 2
     assert found["acd_contacts", (("state", "connected"),)] == 1
     assert found["acd_ready", ()] == 1
@@ -178,21 +207,21 @@ def test_domain_and_server_are_shown(sequencer: FakeSequencer) -> None:
 
 
 def test_a_snapshot_does_not_change_with_its_source(sequencer: FakeSequencer) -> None:
-    snapshot = Snapshot.of(sequencer)
-    before = samples(render(snapshot)[1].decode())
+    snapshot = snapshot_of(sequencer)
+    before = samples(text_of(snapshot))
     sequencer.counters.apply_ns.observe(5)
     sequencer.counters.outcomes[0] += 1
     sequencer.counters.commands[ContactEnqueue] += 1
     sequencer.counters.connections += 1
     enqueue(sequencer.machine, "c-9", 101)
-    after = samples(render(snapshot)[1].decode())
+    after = samples(text_of(snapshot))
     assert {key: value for key, value in after.items() if key[0].startswith("acd")} == {
         key: value for key, value in before.items() if key[0].startswith("acd")
     }
 
 
 def test_queues_beyond_the_cap_are_summed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector, "QUEUES_MAX", 2)
+    monkeypatch.setattr(snapshot_module, "QUEUES_MAX", 2)
     machine = centre(queues=5)
     for number, queue in enumerate(["q-0", "q-3", "q-2", "q-3"]):
         enqueue(machine, f"c-{number}", at=number, queue=queue)
@@ -218,22 +247,16 @@ def test_an_empty_server_can_be_scraped() -> None:
 
 
 def test_openmetrics_is_well_formed(sequencer: FakeSequencer) -> None:
-    kind, text = render(Snapshot.of(sequencer), OPENMETRICS)
-    assert kind.startswith("application/openmetrics-text")
-    found = list(openmetrics.text_string_to_metric_families(text.decode()))  # type: ignore[no-untyped-call]
+    text = text_of(snapshot_of(sequencer, agents=True), openmetrics=True)
+    found = list(openmetrics.text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
     by_name = {family.name: family for family in found}
     assert by_name["acd_queue_oldest_wait_seconds"].unit == "seconds"
-    assert by_name["acd_build"].type == "info"
+    assert by_name["acd_queue_answered"].type == "counter"
     assert len(by_name) == len(found)
 
 
-@pytest.mark.parametrize("accept", ["", "*/*", "text/html", "application/openmetrics-text; version=x", ";;;,,="])
-def test_any_accept_header_gets_metrics(sequencer: FakeSequencer, accept: str) -> None:
-    assert b"acd_ready 1" in render(Snapshot.of(sequencer), accept)[1]
-
-
 def test_every_declared_metric_is_exported_and_named_by_convention(sequencer: FakeSequencer) -> None:
-    kinds = {family.name: family.type for family in families(render(Snapshot.of(sequencer))[1].decode())}
+    kinds = {family.name: family.type for family in families(text_of(snapshot_of(sequencer, agents=True)))}
     for metric in METRICS:
         assert kinds[metric.name.removesuffix("_total")] == metric.kind, metric.name
         assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name
@@ -243,7 +266,7 @@ def test_every_declared_metric_is_exported_and_named_by_convention(sequencer: Fa
 
 def test_labels_are_those_declared(sequencer: FakeSequencer) -> None:
     declared = {metric.name: set(metric.labels) for metric in METRICS}
-    for name, labels in scrape(sequencer):
+    for name, labels in samples(text_of(snapshot_of(sequencer, agents=True))):
         base = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         if name in declared or base in declared:
             assert {label for label, _ in labels} - {"le"} == declared.get(name, declared.get(base)), name
@@ -257,10 +280,12 @@ def test_every_counter_of_the_server_is_exported(sequencer: FakeSequencer) -> No
             read.add(name)
             return super().__getattribute__(name)
 
-    snapshot = Snapshot.of(sequencer)
-    watched = msgspec.structs.replace(snapshot, counters=Watched())
+    watched = msgspec.structs.replace(snapshot_of(sequencer), counters=Watched())
     for metric in METRICS:
-        list(metric.read(watched))
+        if isinstance(metric, Value):
+            list(metric.read(watched))
+        elif isinstance(metric, Distribution):
+            metric.read(watched.counters)
     assert set(vars(Counters())) - read - {"events"} == set()  # the engine's own count of events goes over restarts
 
 
@@ -285,6 +310,85 @@ def test_the_service_level_counts_who_waited(
     )
     assert service_level([view]) == level
     assert service_level([view, view]) == (2 * level[0], 2 * level[1])
+
+
+def test_agents_are_shown_one_by_one_only_when_asked_for(sequencer: FakeSequencer) -> None:
+    names = {metric.name for metric in METRICS if isinstance(metric, AgentValue)}
+    assert not names & {name for name, _ in scrape(sequencer)}
+    found = samples(text_of(snapshot_of(sequencer, agents=True)))
+    assert found["acd_agent_state", (("agent", "a-1"),)] == 4
+    assert found["acd_agent_state", (("agent", "a-2"),)] == 0
+    assert found["acd_agent_answered_total", (("agent", "a-1"),)] == 1
+
+
+def test_exemplars_name_the_latest_contact_of_each_bucket(sequencer: FakeSequencer) -> None:
+    sequencer.route()
+    text = text_of(snapshot_of(sequencer, exemplars=True), openmetrics=True)
+    assert '_bucket{tenant="acme",queue="q-0",le="5.0"} 1 # {contact="c-1"} 3' in text
+    assert text.count("contact=") == 1
+    families = openmetrics.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    waits = next(family for family in families if family.name == "acd_queue_wait_seconds")
+    assert [sample.exemplar.labels for sample in waits.samples if sample.exemplar] == [{"contact": "c-1"}]
+
+
+def test_contacts_are_named_only_when_asked_for(sequencer: FakeSequencer) -> None:
+    sequencer.route()
+    assert "contact=" not in text_of(snapshot_of(sequencer), openmetrics=True)
+    assert "contact=" not in text_of(snapshot_of(sequencer, exemplars=True))
+
+
+def test_pauses_are_shown_by_reason_and_rare_reasons_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.collector.REASONS_MAX", 2)
+    machine: Machine = Engine()
+    machine.apply_config(START, Config(agents=tuple(Agent(agent=f"a-{number}") for number in range(7))))
+    reasons = ["lunch", "lunch", "break", "break", "training", 'odd "one"\n']
+    for number, reason in enumerate(reasons):
+        machine.login_agent(START, "pbx", f"a-{number}", None, True)
+        machine.pause_agent(START, f"a-{number}", reason)
+    found = scrape(FakeSequencer(machine))
+    assert found["acd_agents", (("reason", "lunch"), ("state", "paused"))] == 2
+    assert found["acd_agents", (("reason", "break"), ("state", "paused"))] == 2
+    assert found["acd_agents", (("reason", "other"), ("state", "paused"))] == 2
+    assert found["acd_agents", (("reason", ""), ("state", "logged_out"))] == 1
+
+
+def test_clients_that_own_something_are_shown_with_their_connection(
+    sequencer: FakeSequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_module, "CLIENTS_MAX", 1)
+    sequencer.machine.enqueue_contact(START + 90 * S, "chat", "c-8", "acme", "q-1", 0, "", {})
+    receiver = SimpleNamespace(name="pbx", subscription=None, unsent=70, deliver=lambda seq, line: None)
+    found = scrape(sequencer)
+    assert found["acd_client_connected", (("client", "pbx"),)] == 0
+    assert found["acd_client_agents", (("client", "pbx"),)] == 1
+    assert found["acd_client_contacts", (("client", "pbx"),)] == 3
+    assert found["acd_clients_left_out", ()] == 1
+    sequencer.router.receivers["pbx"] = receiver
+    found = scrape(sequencer)
+    assert found["acd_client_connected", (("client", "pbx"),)] == 1
+    assert found["acd_client_unsent_bytes", (("client", "pbx"),)] == 70
+
+
+def test_names_with_odd_characters_come_through() -> None:
+    machine: Machine = Engine()
+    odd = 'say "hi" \\ {x="y"}'
+    config = Config(tenants=(Tenant(name="acme"),), queues=(Queue(tenant="acme", name=odd),))
+    assert machine.apply_config(START, config) == Outcome.OK
+    assert of_queue(scrape(FakeSequencer(machine)), "acd_queue_waiting", odd) == 0
+
+
+def test_a_configuration_that_changes_during_a_scrape_does_no_harm(sequencer: FakeSequencer) -> None:
+    gatherer = Gatherer(sequencer, agents=True)
+    steps = gatherer.gather()
+    next(steps)
+    for contact in ("c-1", "c-3", "c-4"):
+        sequencer.machine.abandon_contact(START + 110 * S, contact)
+    sequencer.machine.advance(START + 200 * S)
+    sequencer.machine.logout_agent(START + 200 * S, "a-1")
+    config = Config(tenants=(Tenant(name="acme"),), queues=(Queue(tenant="acme", name="new"),))
+    assert sequencer.machine.apply_config(START + 200 * S, config) == Outcome.OK
+    samples(text_of(finish(steps)))
+    assert [row.view.queue for row in finish(gatherer.gather()).queues] == ["new"]
 
 
 @pytest.fixture
@@ -415,7 +519,7 @@ async def test_who_does_not_take_the_answer_is_cut(
     server: MetricsServer, sequencer: FakeSequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "RESPONSE_S", 0.05)
-    monkeypatch.setattr(metrics, "render", lambda snapshot, accept: ("text/plain", b"x" * 50_000_000))
+    monkeypatch.setattr(metrics, "process_text", lambda *, openmetrics: "x" * 50_000_000)
     _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
     writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
     await until(lambda: bool(server._connections))
@@ -430,7 +534,7 @@ async def test_a_fault_in_a_metric_is_an_answer_and_a_log_entry(
     def broken(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(metrics, "render", broken)
+    monkeypatch.setattr(metrics, "process_text", broken)
     assert (await get(server, "/metrics")).status == 500
     assert "a request for metrics failed" in caplog.text
     assert (await get(server, "/healthz")).status == 200

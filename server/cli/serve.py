@@ -41,6 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"its port; 0 for any free one (ACD_METRICS_PORT, else {DEFAULT_METRICS_PORT})",
     )
     parser.add_argument(
+        "--metrics-agents",
+        action="store_true",
+        default=_is_set("ACD_METRICS_AGENTS"),
+        help="show each agent in the metrics (ACD_METRICS_AGENTS=1)",
+    )
+    parser.add_argument(
+        "--metrics-exemplars",
+        action="store_true",
+        default=_is_set("ACD_METRICS_EXEMPLARS"),
+        help="give OpenMetrics the ids of contacts as examples of waits (ACD_METRICS_EXEMPLARS=1)",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         default=Path(environment.get("ACD_DATA") or "acd-data"),
@@ -61,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="log JSON even on a terminal")
 
 
+def _is_set(variable: str) -> bool:
+    """Whether a switch of the environment is on."""
+    return os.environ.get(variable, "") not in {"", "0"}
+
+
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     log.configure(json=args.json)
@@ -69,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         metrics_host=args.metrics_host,
         metrics_port=args.metrics_port,
+        metrics_agents=args.metrics_agents,
+        metrics_exemplars=args.metrics_exemplars,
         data=args.data,
         token=args.token,
         clock_speed=args.clock_speed,

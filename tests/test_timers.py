@@ -84,9 +84,8 @@ def test_timers_of_one_duration_share_a_lane() -> None:
 
 def test_equal_deadlines_fire_in_the_order_in_which_they_were_armed() -> None:
     timers = Deadlines()
-    durations = [5, 3, 9, 3, 5, 7]
-    for slot, duration in enumerate(durations):
-        timers.arm(1000, duration, slot)
+    for slot, duration in enumerate([5, 3, 9, 3, 5, 7]):
+        assert timers.is_regular(timers.arm(1000, duration, slot))
     order = []
     while (first := timers.first()) is not None:
         order.append(first[2])

@@ -1,0 +1,86 @@
+"""A process that serves on a port of this machine, and what it costs: the server, or a reference in its place."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STOP_S = 30
+
+
+class ServerProcess:
+    """A process that listens.
+
+    Attributes:
+        port: where.
+        pid: its number.
+    """
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+
+    def cpu_ns(self) -> int:
+        """CPU time of all its threads so far."""
+        return sum(_cpu_ns(task) for task in Path(f"/proc/{self.pid}/task").iterdir())
+
+    def loop_cpu_ns(self) -> int:
+        """CPU time of its first thread, which runs the event loop."""
+        return _cpu_ns(Path(f"/proc/{self.pid}/task/{self.pid}"))
+
+
+def _cpu_ns(task: Path) -> int:
+    """CPU time of a thread: to the nanosecond where the kernel tells it, else in its clock ticks."""
+    try:
+        return int((task / "schedstat").read_text().split()[0])
+    except FileNotFoundError:
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def acd_server(data: Path) -> Iterator[ServerProcess]:
+    """`acd serve` on free ports, with its journal in `data`."""
+    ports = ("--port", "0", "--metrics-port", "0")
+    with _process("server", "serve", *ports, "--data", str(data), "--json") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def echo_server() -> Iterator[ServerProcess]:
+    """The reference: sends back every line that it gets."""
+    with _process("bench.echo_server") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _process(module: str, *options: str) -> Iterator[ServerProcess]:
+    """Run a module that logs JSON lines on standard error, one of which names its port."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ACD_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *options], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith("{") and "port" in (entry := json.loads(line)):
+                break
+        else:
+            raise RuntimeError(f"{module} did not start: {''.join(said)}")
+        reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+        reader.start()
+        try:
+            yield ServerProcess(process.pid, int(entry["port"]))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(STOP_S)
+            reader.join()
+        if status != 0:
+            raise RuntimeError(f"{module} ended with status {status}: {''.join(said)}")

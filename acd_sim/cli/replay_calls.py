@@ -359,7 +359,7 @@ def _notes(report: Report) -> Iterator[str]:
             f"a millisecond was {report.speed / 1000:g} recorded seconds; offer to conversation took"
             f" {report.round_trip_p50_ms:g} ms (half of them), {report.round_trip_p99_ms:g} ms (99 of 100)"
         )
-    yield "agents here answer at once and take no breaks, so callers wait less than they did"
+    yield "agents here answer at once and take no breaks, as those of the record did not"
     if report.clock_speed != report.speed:
         yield (
             f"the server's clock ran at {report.clock_speed:g}: its waits were converted, but its timers were not"
@@ -367,7 +367,8 @@ def _notes(report: Report) -> Iterator[str]:
         )
     if report.server_kills or report.reconnections:
         yield (
-            f"server killed on purpose: {report.server_kills}; connections lost and made again: {report.reconnections}"
+            f"server killed on purpose: {report.server_kills}; connections lost and made again: {report.reconnections};"
+            f" a second of outage was {report.speed / 60:,.0f} recorded minutes for those who waited"
         )
     if report.stalled:
         yield "the replay gave up: calls wait, but nobody is there to answer them; compare queues and skills"

@@ -20,10 +20,10 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean
+.PHONY: help run test test-monitoring check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean
 
 help: ## list these words
-	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
 
 run: build ## start the server and a simulated contact centre, live in the terminal (PORT=, METRICS_PORT=, ARGS=)
 ifdef PORT
@@ -37,6 +37,10 @@ run:
 
 test: build ## run the tests (ARGS="-k name")
 	@$(RUN) pytest -n $(JOBS) $(ARGS)
+
+test-monitoring: build ## a real Prometheus: a simulated day, a staged incident, rules and their tests; installs it if missing
+	@tools/install_prometheus.sh
+	@$(RUN) pytest -n $(JOBS) --dist loadfile --timeout=240 tests/monitoring/check_*.py $(ARGS)
 
 check: build ## lint, formatting, types
 	@$(RUN) ruff check .
@@ -72,9 +76,10 @@ annotate: build ## show what Cython made of each line, in build/annotate
 	$(RUN) cython -3 --annotate -o "build/annotate/$$(echo $${file%.pyx} | tr / .).c" $$file || exit 1; done
 	@ls build/annotate/*.html
 
-docs: build ## write docs/protocol.md and docs/metrics.md from the declarations
+docs: build ## write docs/protocol.md, docs/metrics.md and the dashboards from their declarations
 	@$(RUN) acd_protocol.docs docs/protocol.md
 	@$(RUN) server.metrics_page docs/metrics.md
+	@$(RUN) tools.dashboards
 
 wheel: build ## build the wheel, install it into an empty environment and try it there
 	@$(RUN) tools.wheel

@@ -67,7 +67,8 @@ class Panel:
 @dataclass(frozen=True)
 class Dashboard:
     """A dashboard. `variables` are names of labels that can be chosen, beside the data source and the
-    instance, with the queries that list their values."""
+    instance, with the queries that list their values.
+    """
 
     uid: str
     title: str

@@ -16,9 +16,12 @@ class ServerProcess:
     """`acd serve` on free ports.
 
     Attributes:
+        program: the module that is run, with its first arguments.
         port, metrics_port: where it listens, once started.
         log: the entries that it has written so far.
     """
+
+    program: tuple[str, ...] = ("server", "serve")
 
     def __init__(self, data: Path, *options: str, environment: dict[str, str] | None = None) -> None:
         self.data = data
@@ -38,8 +41,7 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "server",
-            "serve",
+            *self.program,
             *("--port", "0", "--metrics-port", "0", "--data", str(self.data)),
             *self._options,
             cwd=ROOT,

@@ -3,6 +3,7 @@ from acd_core.configured cimport Configured
 
 cdef class Engine(Configured):
     cdef int _advance(self, int64_t now) except -1
+    cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1
     cdef int _agent_deadline(self, int32_t agent) except -1
     cdef int _serve_agent(self, int32_t agent) except -1

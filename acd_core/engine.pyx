@@ -57,19 +57,26 @@ cdef class Engine(Configured):
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def advance(self, int64_t now):
+    def advance(self, int64_t now, int64_t limit=0):
         """See `Machine.advance`."""
-        self._advance(now)
+        self._fire(now, limit)
 
     cdef int _advance(self, int64_t now) except -1:
+        return self._fire(now, 0)
+
+    cdef int _fire(self, int64_t now, int64_t limit) except -1:
         cdef int32_t timer, slot
         cdef bint is_agent
+        cdef int64_t fired = 0
         if now < self.now:
             now = self.now
         while True:
             timer = self.timers.first()
             if timer == NONE or self.timers.nodes[timer].key > now:
                 break
+            if 0 < limit <= fired and self.timers.nodes[timer].key > self.now:
+                return 0
+            fired += 1
             if self.timers.nodes[timer].key > self.now:
                 self.now = self.timers.nodes[timer].key
             slot = self.timers.owners[timer].slot
@@ -844,7 +851,7 @@ cdef class Engine(Configured):
     def apply_config(self, int64_t now, object config):
         """See `Machine.apply_config`."""
         cdef int32_t slot
-        cdef int64_t max_wait
+        cdef int64_t max_wait, deadline, overdue = 0
         cdef Contact *row
         cdef Record *record
         cdef list live, waiting
@@ -896,7 +903,11 @@ cdef class Engine(Configured):
             self._disarm_contact(slot)
             row.wait_expired = False
             if max_wait:
-                self._arm_contact(slot, max(self.now, row.enqueued + max_wait), max_wait)
+                deadline = row.enqueued + max_wait
+                if deadline <= self.now:
+                    deadline = self.now + overdue
+                    overdue += 1
+                self._arm_contact(slot, deadline, max_wait)
         record = self._record(CONFIG_APPLIED, NONE, NONE, NONE)
         record.a = len(config.tenants)
         record.b = len(config.queues)

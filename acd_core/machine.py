@@ -28,8 +28,12 @@ class Machine(Protocol):
     @property
     def last_position(self) -> int: ...
 
-    def advance(self, now: int) -> None:
-        """Fire all deadlines up to and including `now`, in their order."""
+    def advance(self, now: int, limit: int = 0) -> None:
+        """Fire all deadlines up to and including `now`, in their order.
+
+        With a `limit` it stops after so many, and those of the same instant as the last: then `self.now` is that
+        instant, so that `advance(self.now)` in another machine does the same.
+        """
         ...
 
     def next_deadline(self) -> int:

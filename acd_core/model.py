@@ -175,12 +175,16 @@ class Model:
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def advance(self, now: int) -> None:
+    def advance(self, now: int, limit: int = 0) -> None:
         now = max(now, self.now)
+        fired = 0
         while True:
             self._drop_stale_timers()
             if not self._calendar or self._calendar[0][0] > now:
                 break
+            if 0 < limit <= fired and self._calendar[0][0] > self.now:
+                return
+            fired += 1
             deadline, _, owner, _ = heapq.heappop(self._calendar)
             self.now = max(self.now, deadline)
             owner.timer = None
@@ -913,6 +917,7 @@ class Model:
             self._count_time(agent)
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
         self._forget()
+        overdue = 0
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
             max_wait = contact.queue.config.max_wait_s
             if contact.state not in {"queued", "offered"} or max_wait == max_wait_before[id(contact.queue)]:
@@ -920,7 +925,12 @@ class Model:
             contact.timer = None
             contact.wait_expired = False
             if max_wait:
-                self._arm(contact, max(self.now, contact.enqueued + ns_of_seconds(max_wait)))
+                deadline = contact.enqueued + ns_of_seconds(max_wait)
+                if deadline <= self.now:
+                    # Nanoseconds apart, so that a thousand who are overdue need not end in one step.
+                    deadline = self.now + overdue
+                    overdue += 1
+                self._arm(contact, deadline)
         self._emit(
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )

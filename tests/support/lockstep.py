@@ -15,12 +15,13 @@ class Lockstep:
         self.steps = 0
 
     def step(self, now: int, client: str, command: Command | None) -> list[Addressed]:
-        """One command, or only time when it is None. Gives the events of it."""
+        """One command, or only time when it is None, at times stopping on the way. Gives the events of it."""
         self.steps += 1
         where = f"step {self.steps}: {command!r} at {now}"
         if command is None:
-            self.model.advance(now)
-            self.engine.advance(now)
+            limit = self.steps % 4
+            self.model.advance(now, limit)
+            self.engine.advance(now, limit)
         else:
             expected = command.apply(self.model, now, client)
             got = command.apply(self.engine, now, client)

@@ -14,7 +14,7 @@ from acd_core.idle cimport IdleAgents
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
-from acd_core.types cimport ACTIVITY_NONE, ACTIVITY_OFFERED, HELD_HEAP, NONE, READY, Node
+from acd_core.types cimport ACTIVITY_NONE, ACTIVITY_OFFERED, HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 
 
 @cython.final
@@ -196,8 +196,12 @@ cdef class Floor:
     cdef IdleAgents idle
     cdef int64_t idle_seq
     cdef int64_t contact_seq
+    cdef dict twins           # class to the class that asks the same in a queue with an order of its own
+    cdef dict asked
 
     def __cinit__(self):
+        self.twins = {}
+        self.asked = {}
         self.tables = Tables()
         self.lines = Lines(self.tables)
         self.idle = IdleAgents(self.tables)
@@ -217,8 +221,13 @@ cdef class Floor:
 
     def new_class(self, tuple terms, int32_t tenant=0):
         """One more class; `terms` are pairs of skill and least level, `((0, 1),)` for none."""
+        cdef int32_t owner = self._new_class(tenant, NONE, terms)
+        self.asked[owner] = (tenant, terms)
+        return owner
+
+    cdef int32_t _new_class(self, int32_t tenant, int32_t queue, tuple terms) except -1:
         cdef int32_t owner = self.tables.new_class(
-            tenant, terms, tuple([skill for skill, _ in terms if skill]), NONE
+            tenant, queue, terms, tuple([skill for skill, _ in terms if skill]), NONE
         )
         self.idle.add_class(owner)
         return owner
@@ -264,7 +273,13 @@ cdef class Floor:
 
     def best_agent(self, int32_t owner, int strategy):
         """The free agent for a contact of a class, or -1; strategy 0 is `longest_idle`, 1 `most_skilled`."""
-        return self.idle.best_agent(owner, strategy)
+        if strategy:
+            if owner not in self.twins:
+                if not self.tables.queue_count:
+                    self.tables.queues[self.tables.new_queue()].strategy = MOST_SKILLED
+                self.twins[owner] = self._new_class(self.asked[owner][0], 0, self.asked[owner][1])
+            owner = self.twins[owner]
+        return self.idle.best_agent(owner)
 
     def entries(self, int32_t skill):
         """The agents in the array of a skill, dead entries too."""

@@ -34,7 +34,11 @@ AgentId = Annotated[str, Meta(min_length=1, max_length=64)]
 Seconds = Annotated[float, Meta(ge=0, le=2_592_000, description="seconds, at most 30 days")]
 PositiveSeconds = Annotated[float, Meta(ge=0.001, le=2_592_000, description="seconds, at most 30 days")]
 Priority = Annotated[int, Meta(ge=0, le=100)]
-Strategy = Literal["longest_idle", "most_skilled"]
+Strategy = Literal[
+    "longest_idle", "most_skilled", "least_skilled", "fewest_contacts", "round_robin", "linear", "lowest_cost"
+]
+QueuePath = Annotated[str, Meta(pattern=r"^[^\s/]+/[^\s/]+\Z", description="tenant/queue")]
+Rank = Annotated[int, Meta(ge=0, le=1000)]
 RequirementText = Annotated[str, Meta(max_length=1024)]
 
 NS_PER_MS = 1_000_000
@@ -57,8 +61,10 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tenant: the company that owns it.
         name: unique within the tenant.
         require: what every contact of this queue asks of an agent, such as `billing>=30 & spanish`.
-        strategy: which of several free agents gets the contact: `longest_idle`, or `most_skilled` (highest sum
-            of his levels in the skills required, then longest idle).
+        strategy: which of several free agents of the same rank gets the contact: `longest_idle`; `most_skilled`
+            (highest sum of his levels in the skills asked for); `least_skilled` (fewest skills, which spares the
+            generalists); `fewest_contacts` (answered since he logged in); `round_robin` (whose last offer from this
+            queue is longest ago); `linear` (order of the configuration); `lowest_cost`. Ties go to the longest idle.
         priority: added to the priority of each contact, 0..100.
         priority_step_s: what one point of priority is worth: so many seconds of head start in waiting.
         offer_timeout_s: how long an agent may take to answer an offer.
@@ -95,6 +101,9 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         address: where the PBX reaches him; comes with every offer.
         tenants: the companies whose contacts he answers; empty means all.
         skills: level by skill, 1..100.
+        cost: of an hour of his, in whatever unit; for `lowest_cost`.
+        ranks: tier by queue, such as `{ "acme/support" = 1 }`; 0 where not given. An agent of a higher rank gets a
+            contact only when none of a lower rank is free, and serves the queues of his lowest rank first.
         attributes: texts and whole numbers that requirements can speak of, as `agent.site`.
         missed_offers_max: overrides `settings.missed_offers_max`.
     """
@@ -103,6 +112,8 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     address: Address = ""
     tenants: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] = {}
+    cost: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    ranks: Annotated[dict[QueuePath, Rank], Meta(max_length=1000)] = {}
     attributes: AgentAttributes = {}
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
@@ -177,6 +188,7 @@ def validate(config: Config) -> None:
     _unique("queue", (f"{queue.tenant}/{queue.name}" for queue in config.queues))
     _unique("agent", (agent.agent for agent in config.agents))
     tenants = {tenant.name for tenant in config.tenants}
+    queues = {f"{queue.tenant}/{queue.name}" for queue in config.queues}
     declared = set(config.skills)
     for queue in config.queues:
         place = f"queue {queue.tenant}/{queue.name}"
@@ -193,6 +205,9 @@ def validate(config: Config) -> None:
         for tenant in agent.tenants:
             if tenant not in tenants:
                 raise ConfigError(f"{place}: there is no tenant {tenant!r}; add it under [[tenants]]")
+        for path in agent.ranks:
+            if path not in queues:
+                raise ConfigError(f"{place}: ranks: there is no queue {path!r}; write it as tenant/queue")
         for skill in agent.skills:
             _allowed(place, skill)
             _declared(place, skill, declared)

@@ -10,13 +10,22 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.state cimport State
 from acd_core.types cimport (
-    ALL_OF, ANY_OF, ANY_SKILL, CONTACT_QUEUED, LEVEL_IN_RANGE, LOGGED_OUT, LONGEST_IDLE, MOST_SKILLED, NONE, NOT,
-    VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
+    ALL_OF, ANY_OF, ANY_SKILL, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_SKILLED, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT,
+    LONGEST_IDLE, LOWEST_COST, MOST_SKILLED, NONE, NOT, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
 )
 
 from acd_core import requirement
 from acd_core.config import ns_of_seconds
 
+cdef dict STRATEGIES = {
+    "longest_idle": LONGEST_IDLE,
+    "most_skilled": MOST_SKILLED,
+    "least_skilled": LEAST_SKILLED,
+    "fewest_contacts": FEWEST_CONTACTS,
+    "round_robin": ROUND_ROBIN,
+    "linear": LINEAR,
+    "lowest_cost": LOWEST_COST,
+}
 cdef dict CONDITION_KINDS = {"not": NOT, "or": ANY_OF, "and": ALL_OF}
 
 cdef enum:
@@ -44,7 +53,7 @@ cdef class Configured(State):
         self.queue_terms[slot] = requirement.parse(config.require)
         row = &self.tables.queues[slot]
         row.tenant = self.tenant_ids[config.tenant]
-        row.strategy = MOST_SKILLED if config.strategy == "most_skilled" else LONGEST_IDLE
+        row.strategy = STRATEGIES[config.strategy]
         row.priority = config.priority
         row.priority_step = ns_of_seconds(config.priority_step_s)
         row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
@@ -86,8 +95,25 @@ cdef class Configured(State):
         self.agent_configs[slot] = config
         self.agent_skills[slot] = dict(config.skills)
         self.agent_attributes[slot] = dict(config.attributes)
+        row.cost = config.cost
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
+
+    cdef int _stop_turns(self, int32_t queue) except -1:
+        """Offers of this queue do not go round any more."""
+        cdef int32_t agent
+        if self.tables.queues[queue].turn:
+            self.tables.queues[queue].turn = 0
+            for agent in self.agent_slots.values():
+                self.idle.set_turn(queue, agent, 0)
+        return 0
+
+    cdef int _forget_turns(self, int32_t agent) except -1:
+        """The agent is gone."""
+        cdef int32_t queue
+        for _, queue in self.going_round:
+            self.idle.set_turn(queue, agent, 0)
+        return 0
 
     # -- classes ------------------------------------------------------------------------------------------------
 
@@ -100,7 +126,9 @@ cdef class Configured(State):
         """The class of contacts of this queue that ask `own_terms` themselves; made when first asked for."""
         cdef int32_t owner
         cdef tuple merged = requirement.merge(self.queue_terms[queue], own_terms)
-        cdef tuple key = (self.tables.queues[queue].tenant, merged), terms, wanted, beyond
+        cdef bint own_order = self.tables.queues[queue].strategy != LONGEST_IDLE or self.tables.queues[queue].ranked
+        cdef tuple key = (self.tables.queues[queue].tenant, queue if own_order else NONE, merged)
+        cdef tuple terms, wanted, beyond
         cdef int32_t condition = NONE
         found = self.class_of.get(key)
         if found is not None:
@@ -114,7 +142,7 @@ cdef class Configured(State):
         ])
         if beyond:
             condition = self._condition(("and", beyond))
-        owner = self.tables.new_class(key[0], terms, wanted, condition)
+        owner = self.tables.new_class(key[0], key[1], terms, wanted, condition)
         self.idle.add_class(owner)
         self.class_of[key] = owner
         return owner
@@ -164,7 +192,7 @@ cdef class Configured(State):
 
     cdef int _rebuild(self) except -1:
         """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
-        cdef int32_t slot, owner
+        cdef int32_t slot, owner, queue, position
         cdef Contact *row
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
@@ -176,7 +204,22 @@ cdef class Configured(State):
         self.text_ids.clear()
         self.class_of.clear()
         self.route_of.clear()
-        for slot in self.agent_slots.values():
+        self.going_round = [
+            ("/".join(name), slot)
+            for name, slot in sorted(self.queue_slots.items())
+            if self.queue_configs[slot].strategy == "round_robin"
+        ]
+        for slot in self.queue_slots.values():
+            self.tables.queues[slot].ranked = False
+        for position, slot in enumerate(self.agent_slots.values()):
+            self.tables.agents[slot].position = position
+            ranks = []
+            for path, rank in self.agent_configs[slot].ranks.items():
+                queue = self.queue_slots[tuple(path.split("/"))]
+                if rank:
+                    self.tables.queues[queue].ranked = True
+                    ranks.append((queue, rank))
+            self.tables.set_ranks(slot, ranks)
             self.tables.set_skills(
                 slot, [(self.skill_ids[skill], level) for skill, level in self.agent_skills[slot].items()]
             )

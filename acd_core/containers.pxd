@@ -13,11 +13,11 @@ cdef int32_t heap_remove(Node *nodes, int32_t root, int32_t node) noexcept nogil
 
 cdef class IntMap:
     cdef int64_t *keys
-    cdef int32_t *values
+    cdef int64_t *values
     cdef int64_t mask
     cdef int64_t used
 
-    cdef int32_t get(self, int64_t key) noexcept nogil
-    cdef int put(self, int64_t key, int32_t value) except -1
+    cdef int64_t get(self, int64_t key) noexcept nogil
+    cdef int put(self, int64_t key, int64_t value) except -1
     cdef void remove(self, int64_t key) noexcept nogil
     cdef int _grow(self) except -1

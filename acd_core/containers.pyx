@@ -108,13 +108,13 @@ cdef inline int64_t _spread(int64_t key) noexcept nogil:
 
 @cython.final
 cdef class IntMap:
-    """Positive 64-bit keys to slots, by open addressing; 0 marks a free place."""
+    """Positive 64-bit keys to slots or numbers, by open addressing; 0 marks a free place."""
 
     def __cinit__(self):
         self.mask = 15
         self.used = 0
         self.keys = <int64_t *>calloc(16, sizeof(int64_t))
-        self.values = <int32_t *>malloc(16 * sizeof(int32_t))
+        self.values = <int64_t *>malloc(16 * sizeof(int64_t))
         if self.keys == NULL or self.values == NULL:
             raise MemoryError
 
@@ -122,7 +122,7 @@ cdef class IntMap:
         free(self.keys)
         free(self.values)
 
-    cdef int32_t get(self, int64_t key) noexcept nogil:
+    cdef int64_t get(self, int64_t key) noexcept nogil:
         """The value of `key`, or NONE."""
         cdef int64_t place = _spread(key) & self.mask
         while self.keys[place]:
@@ -131,7 +131,7 @@ cdef class IntMap:
             place = (place + 1) & self.mask
         return NONE
 
-    cdef int put(self, int64_t key, int32_t value) except -1:
+    cdef int put(self, int64_t key, int64_t value) except -1:
         """Set the value of `key`, which is positive."""
         cdef int64_t place
         if self.used * 2 > self.mask:
@@ -167,10 +167,10 @@ cdef class IntMap:
 
     cdef int _grow(self) except -1:
         cdef int64_t *old_keys = self.keys
-        cdef int32_t *old_values = self.values
+        cdef int64_t *old_values = self.values
         cdef int64_t old_size = self.mask + 1, place
         self.keys = <int64_t *>calloc(old_size * 2, sizeof(int64_t))
-        self.values = <int32_t *>malloc(old_size * 2 * sizeof(int32_t))
+        self.values = <int64_t *>malloc(old_size * 2 * sizeof(int64_t))
         if self.keys == NULL or self.values == NULL:
             free(self.keys)
             free(self.values)

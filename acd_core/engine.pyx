@@ -21,7 +21,7 @@ from acd_core.types cimport (
     COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED,
     CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE,
     LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_REJECTED, OFFER_TIMED_OUT,
-    OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED, PRIORITIES, QUEUE_FULL, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
+    OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED, PRIORITIES, QUEUE_FULL, QUEUE_IN_USE, QUEUE_UNKNOWN, READY, ROUND_ROBIN,
     REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
     Queue,
 )
@@ -161,9 +161,7 @@ cdef class Engine(Configured):
     cdef int _serve_contact(self, int32_t contact) except -1:
         """Offer a contact to a free agent, or let it wait."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int32_t agent = self.idle.best_agent(
-            self.lines.lines[row.line].owner, self.tables.queues[row.queue].strategy
-        )
+        cdef int32_t agent = self.idle.best_agent(self.lines.lines[row.line].owner)
         if agent != NONE:
             return self._offer(contact, agent)
         if row.where == HELD_NOWHERE:
@@ -204,6 +202,9 @@ cdef class Engine(Configured):
         self._set_activity(agent, ACTIVITY_OFFERED)
         self._arm_agent(agent, queue.offer_timeout)
         queue.offers += 1
+        if queue.strategy == ROUND_ROBIN:
+            queue.turn += 1
+            self.idle.set_turn(row.queue, agent, queue.turn)
         queue.offered += 1
         record = self._record(CONTACT_OFFERED_EVENT, contact, agent, row.queue)
         record.offer = person.offer
@@ -347,7 +348,7 @@ cdef class Engine(Configured):
         self.contact_slots[contact] = slot
         self._enlist(slot)
         self.lines.assign(slot, owner, self._head_start(slot))
-        agent = self.idle.best_agent(owner, line.strategy)
+        agent = self.idle.best_agent(owner)
         if agent == NONE and 0 < line.max_waiting <= line.waiting:
             self._end(slot, QUEUE_FULL)
             return OK
@@ -589,6 +590,7 @@ cdef class Engine(Configured):
         self._not_idle(agent)
         person.missed = 0
         person.answered += 1
+        person.answered_since_login += 1
         self._set_activity(agent, ACTIVITY_BUSY)
         queue.offered -= 1
         queue.connected += 1
@@ -647,6 +649,7 @@ cdef class Engine(Configured):
             return OK
         self.agent_clients[slot] = client
         self.agent_addresses[slot] = new_address
+        row.answered_since_login = 0
         if ready:
             self._set_presence(slot, READY, "")
             self._idle(slot)
@@ -863,7 +866,7 @@ cdef class Engine(Configured):
             return CONFIG_INVALID
         if config == self.configuration:
             return DUPLICATE
-        wanted_queues = {(queue.tenant, queue.name) for queue in config.queues}
+        wanted_queues = {(queue.tenant, queue.name): queue for queue in config.queues}
         for slot in self.contact_slots.values():
             old = self.queue_configs[self.tables.contacts[slot].queue]
             if (old.tenant, old.name) not in wanted_queues:
@@ -882,6 +885,8 @@ cdef class Engine(Configured):
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
         for key, slot in self.queue_slots.items():
+            if key not in wanted_queues or wanted_queues[key].strategy != "round_robin":
+                self._stop_turns(slot)
             if key not in wanted_queues:
                 self.free_queues.append(slot)
         for name, slot in self.agent_slots.items():
@@ -889,6 +894,7 @@ cdef class Engine(Configured):
                 self._count_time()
                 self.agents_by_state[<int>LOGGED_OUT] -= 1
                 self.tables.agents[slot].skill_count = 0
+                self._forget_turns(slot)
                 self.free_agents.append(slot)
         self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}

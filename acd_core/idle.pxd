@@ -1,4 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from acd_core.containers cimport IntMap
 from acd_core.tables cimport Tables
 
 cdef struct Entry:
@@ -15,12 +16,13 @@ cdef struct IdleArray:
     int32_t staff             # configured agents with this skill
 
 cdef struct Rank:
-    int64_t sum
-    int64_t seq
     int32_t agent
+    int32_t rank
+    int64_t precedence
+    int64_t seq
 
 cdef struct Ranking:
-    Rank *items               # binary heap: highest sum, then longest idle
+    Rank *items               # binary heap: rank, then what the strategy says, then longest idle
     int64_t capacity
     int32_t count
     int32_t cursor            # entries of the index skill before it have been looked at
@@ -33,6 +35,7 @@ cdef class IdleAgents:
     cdef Ranking *rankings
     cdef int64_t ranking_capacity
     cdef int32_t ranking_count
+    cdef IntMap turns         # (queue, agent) to the number of the last offer, where offers go round
     cdef int32_t *moved       # scratch for compaction
     cdef int64_t moved_capacity
 
@@ -44,12 +47,15 @@ cdef class IdleAgents:
     cdef int add_again(self, int32_t agent) except -1
     cdef int restore(self, int32_t agent) except -1
     cdef int refill(self) except -1
-    cdef int32_t best_agent(self, int32_t owner, int strategy) except -2
+    cdef int32_t best_agent(self, int32_t owner) except -2
+    cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil
+    cdef int set_turn(self, int32_t queue, int32_t agent, int64_t turn) except -1
+    cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int _append(self, int32_t skill, int32_t agent) except -1
     cdef int _compact(self, int32_t skill) except -1
     cdef int _fill(self, int32_t skill) except -1
     cdef int32_t _find(self, int32_t skill, int64_t seq) noexcept nogil
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil
-    cdef int32_t _most_skilled(self, int32_t owner) except -2
+    cdef int32_t _first_ranked(self, int32_t owner) except -2
     cdef int _rank(self, Ranking *ranking, int32_t owner, int32_t agent) except -1
     cdef void _pop_rank(self, Ranking *ranking) noexcept nogil

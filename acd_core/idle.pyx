@@ -7,8 +7,8 @@ agent's. When more than half of an array is dead it is compacted.
 
 Each class of contacts looks into the array of its index skill, from its cursor on: everything before the cursor is
 known not to qualify. New entries come at the end only, so a class looks at each entry once, however many free agents
-stand there who cannot serve it. That is all `longest_idle` needs. For `most_skilled` a class feeds the qualified
-entries it passes into a heap of its own, its ranking.
+stand there who cannot serve it. That is all `longest_idle` without ranks needs. For any other order a class feeds the
+qualified entries it passes into a heap of its own, its ranking: what orders an agent does not change while he is idle.
 
 An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Only arrays
 that some class looks into are kept filled.
@@ -18,16 +18,22 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 
-from acd_core.containers cimport reserve
+from acd_core.containers cimport IntMap, reserve
 from acd_core.tables cimport Tables
-from acd_core.types cimport ACTIVITY_NONE, MOST_SKILLED, NONE, Agent, Class
+from acd_core.types cimport (
+    ACTIVITY_NONE, FEWEST_CONTACTS, LEAST_SKILLED, LINEAR, LOWEST_COST, MOST_SKILLED, NONE, ROUND_ROBIN, Agent, Class,
+)
 
 cdef enum:
     SLACK = 64                # dead entries that are never worth a compaction
 
 
 cdef inline bint _ranks_before(Rank *a, Rank *b) noexcept nogil:
-    return a.sum > b.sum or (a.sum == b.sum and a.seq < b.seq)
+    if a.rank != b.rank:
+        return a.rank < b.rank
+    if a.precedence != b.precedence:
+        return a.precedence < b.precedence
+    return a.seq < b.seq
 
 
 @cython.final
@@ -36,6 +42,7 @@ cdef class IdleAgents:
 
     def __cinit__(self, Tables tables):
         self.tables = tables
+        self.turns = IntMap()
 
     def __dealloc__(self):
         cdef int32_t index
@@ -168,11 +175,44 @@ cdef class IdleAgents:
                 self._fill(skill)
         return 0
 
-    cdef int32_t best_agent(self, int32_t owner, int strategy) except -2:
+    cdef int32_t best_agent(self, int32_t owner) except -2:
         """The free agent whom a contact of this class gets, or NONE."""
+        if self.tables.classes[owner].queue == NONE:
+            return self._longest_idle(owner)
+        return self._first_ranked(owner)
+
+    cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil:
+        """Number of the last offer of this queue to the agent; 0 for none."""
+        cdef int64_t found = self.turns.get((<int64_t>queue << 32) + agent + 1)
+        return found if found != NONE else 0
+
+    cdef int set_turn(self, int32_t queue, int32_t agent, int64_t turn) except -1:
+        """Keep that number; 0 forgets it."""
+        cdef int64_t key = (<int64_t>queue << 32) + agent + 1
+        if turn:
+            self.turns.put(key, turn)
+        else:
+            self.turns.remove(key)
+        return 0
+
+    cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil:
+        """What the strategy of the class's queue makes of the agent; the lowest comes first."""
+        cdef int32_t queue = self.tables.classes[owner].queue
+        cdef int strategy = self.tables.queues[queue].strategy
+        cdef Agent *row = &self.tables.agents[agent]
         if strategy == MOST_SKILLED:
-            return self._most_skilled(owner)
-        return self._longest_idle(owner)
+            return -self.tables.skill_sum(agent, owner)
+        if strategy == LEAST_SKILLED:
+            return row.skill_count
+        if strategy == FEWEST_CONTACTS:
+            return row.answered_since_login
+        if strategy == ROUND_ROBIN:
+            return self.turn(queue, agent)
+        if strategy == LINEAR:
+            return row.position
+        if strategy == LOWEST_COST:
+            return row.cost
+        return 0
 
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]
@@ -195,7 +235,7 @@ cdef class IdleAgents:
         wanted.cursor = place
         return NONE
 
-    cdef int32_t _most_skilled(self, int32_t owner) except -2:
+    cdef int32_t _first_ranked(self, int32_t owner) except -2:
         cdef Class *wanted = &self.tables.classes[owner]
         cdef IdleArray *array = &self.arrays[wanted.index_skill]
         cdef Ranking *ranking
@@ -228,7 +268,7 @@ cdef class IdleAgents:
                 agent.idle_seq == top.seq
                 and agent.activity == ACTIVITY_NONE
                 and self.tables.eligible(top.agent, owner)
-                and self.tables.skill_sum(top.agent, owner) == top.sum
+                and self.precedence(top.agent, owner) == top.precedence
             ):
                 return top.agent
             self._pop_rank(ranking)
@@ -308,7 +348,8 @@ cdef class IdleAgents:
         cdef Rank entry
         cdef int32_t place, parent
         reserve(<void **>&ranking.items, &ranking.capacity, ranking.count + 1, sizeof(Rank))
-        entry.sum = self.tables.skill_sum(agent, owner)
+        entry.rank = self.tables.rank_of(agent, self.tables.classes[owner].queue)
+        entry.precedence = self.precedence(agent, owner)
         entry.seq = self.tables.agents[agent].idle_seq
         entry.agent = agent
         place = ranking.count

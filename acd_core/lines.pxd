@@ -7,6 +7,7 @@ cdef struct Head:
     int64_t key
     int32_t owner             # the class
     int32_t tenant
+    int32_t queue             # of the class
     int32_t terms[4]          # skill * 128 + level; 0 for none, -1: ask `Tables.eligible`
 
 cdef struct Heads:

@@ -158,6 +158,7 @@ cdef class Lines:
             head = &heads.items[row.head_position]
             head.owner = owner
             head.tenant = row.tenant
+            head.queue = row.queue
             for index in range(HEAD_TERMS):
                 head.terms[index] = terms[index].skill * 128 + terms[index].level if index < row.term_count else 0
             if row.condition != NONE:
@@ -181,10 +182,11 @@ cdef class Lines:
         return self.tables.serves(agent, head.tenant)
 
     cdef int32_t best_contact(self, int32_t agent) noexcept nogil:
-        """The waiting contact with the lowest key that the agent can serve, or NONE."""
+        """The waiting contact that the agent serves first, by his rank in its queue and then by its key, or NONE."""
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
-        cdef int32_t index, position, best = NONE, contact
+        cdef bint ranked = self.tables.agents[agent].rank_count != 0
+        cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef int64_t best_key = 0
         cdef Heads *heads
         cdef Head *head
@@ -194,14 +196,17 @@ cdef class Lines:
             heads = &self.heads[held[index].skill]
             for position in range(heads.count):
                 head = &heads.items[position]
-                if best != NONE and head.key > best_key:
+                if ranked:
+                    rank = self.tables.rank_of(agent, head.queue)
+                if best != NONE and (rank > best_rank or (rank == best_rank and head.key > best_key)):
                     continue
                 if not self._asks_met(head, agent):
                     continue
                 contact = self.first(self.tables.classes[head.owner].head_line)
-                if best == NONE or before(self.tables.nodes, contact, best):
+                if best == NONE or rank < best_rank or before(self.tables.nodes, contact, best):
                     best = contact
                     best_key = head.key
+                    best_rank = rank
         for index in range(count):
             self.levels[held[index].skill] = 0
         return best

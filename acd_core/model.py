@@ -8,8 +8,9 @@ The rules in short:
 * **Order of contacts.** A contact's key is its arrival time less its head start, which is its priority (with
   that of its queue) times the queue's `priority_step_s`. The lowest key is served first, ties by arrival. The key
   never changes while the contact waits, so a failed offer cannot cost it its place.
-* **Order of agents.** Of the free agents who meet the requirement: `longest_idle` takes the one free for longest,
-  `most_skilled` the one with the highest sum of levels in the skills asked for, ties by idle time.
+* **Order of agents.** Of the free agents who meet the requirement, those of the lowest rank in the queue come first;
+  among them the queue's strategy decides, and then who has been idle for longest. A freed agent in turn serves the
+  queues in which his rank is lowest first.
 * **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
   contact waits that a free agent could serve.
 * **Everything transient has a deadline**: offer, wrap-up, cooldown, waiting, talking. Deadlines fire at their own
@@ -68,6 +69,7 @@ NS_PER_S = 1_000_000_000
 class _Queue:
     config: Queue
     terms: requirement.Requirement = ()
+    turn: int = 0
     entered: int = 0
     answered: int = 0
     answered_in_target: int = 0
@@ -82,6 +84,10 @@ class _Queue:
     accept_histogram: list[int] = field(default_factory=lambda: [0] * (len(ACCEPT_BUCKETS_S) + 1))
     handle_ns: int = 0
     handle_histogram: list[int] = field(default_factory=lambda: [0] * (len(HANDLE_BUCKETS_S) + 1))
+
+    @property
+    def path(self) -> str:
+        return f"{self.config.tenant}/{self.config.name}"
 
 
 @dataclass
@@ -138,6 +144,8 @@ class _Agent:
     since: int = 0
     timer: _Timer | None = None
     answered: int = 0
+    answered_since_login: int = 0
+    turns: dict[str, int] = field(default_factory=dict)
     missed_total: int = 0
     rejected_total: int = 0
     talk_ns: int = 0
@@ -150,6 +158,9 @@ class _Agent:
     @property
     def free(self) -> bool:
         return self.presence == "ready" and self.activity == "none"
+
+    def rank(self, path: str) -> int:
+        return self.config.ranks.get(path, 0)
 
 
 class Model:
@@ -282,19 +293,38 @@ class Model:
     def _best_agent(self, contact: _Contact) -> _Agent | None:
         """The free agent who gets `contact`."""
         free = [agent for agent in self._agents.values() if agent.free and self._eligible(agent, contact)]
-        if contact.queue.config.strategy == "most_skilled":
-            wanted = requirement.wanted_skills(contact.terms)
-            return min(
-                free,
-                key=lambda agent: (-sum(agent.skills.get(skill, 0) for skill in wanted), agent.idle_seq),
-                default=None,
-            )
-        return min(free, key=lambda agent: agent.idle_seq, default=None)
+        path = contact.queue.path
+        return min(
+            free,
+            key=lambda agent: (agent.rank(path), self._precedence(agent, contact), agent.idle_seq),
+            default=None,
+        )
+
+    def _precedence(self, agent: _Agent, contact: _Contact) -> int:
+        """What the strategy of the contact's queue makes of the agent; the lowest comes first."""
+        match contact.queue.config.strategy:
+            case "most_skilled":
+                return -sum(agent.skills.get(skill, 0) for skill in requirement.wanted_skills(contact.terms))
+            case "least_skilled":
+                return len(agent.skills)
+            case "fewest_contacts":
+                return agent.answered_since_login
+            case "round_robin":
+                return agent.turns.get(contact.queue.path, 0)
+            case "linear":
+                return list(self._agents).index(agent.config.agent)
+            case "lowest_cost":
+                return agent.config.cost
+        return 0
 
     def _best_contact(self, agent: _Agent) -> _Contact | None:
         """The waiting contact that `agent` gets."""
         waiting = [c for c in self._contacts.values() if c.state == "queued" and self._eligible(agent, c)]
-        return min(waiting, key=lambda contact: (contact.key, contact.seq), default=None)
+        return min(
+            waiting,
+            key=lambda contact: (agent.rank(contact.queue.path), contact.key, contact.seq),
+            default=None,
+        )
 
     def _serve_agent(self, agent: _Agent) -> None:
         contact = self._best_contact(agent)
@@ -317,6 +347,9 @@ class Model:
         self._set_activity(agent, "offered")
         self._arm(agent, self.now + timeout)
         queue.offers += 1
+        if queue.config.strategy == "round_robin":
+            queue.turn += 1
+            agent.turns[queue.path] = queue.turn
         self._emit(
             ContactOffered,
             contact,
@@ -690,6 +723,7 @@ class Model:
         agent.idle_seq = 0
         agent.missed = 0
         agent.answered += 1
+        agent.answered_since_login += 1
         self._set_activity(agent, "busy")
         queue.answered += 1
         queue.wait_ns += wait
@@ -742,6 +776,7 @@ class Model:
             return Outcome.OK
         person.client = client
         person.address = new_address
+        person.answered_since_login = 0
         if ready:
             self._set_presence(person, "ready")
             self._idle(person)
@@ -916,6 +951,9 @@ class Model:
         for agent in self._agents.values():
             self._count_time(agent)
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
+        going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
+        for agent in self._agents.values():
+            agent.turns = {path: turn for path, turn in agent.turns.items() if path in going_round}
         self._forget()
         overdue = 0
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
@@ -943,6 +981,8 @@ class Model:
         queue = self._queues.get((config.tenant, config.name)) or _Queue(config)
         queue.config = config
         queue.terms = requirement.parse(config.require)
+        if config.strategy != "round_robin":
+            queue.turn = 0
         return queue
 
     def _configured_agent(self, config: Agent) -> _Agent:
@@ -1073,6 +1113,8 @@ class Model:
             deadline_ns=agent.timer.deadline if agent.timer else 0,
             timer=agent.timer.seq if agent.timer else 0,
             answered=agent.answered,
+            answered_since_login=agent.answered_since_login,
+            turns=dict(sorted(agent.turns.items())),
             missed_total=agent.missed_total,
             rejected_total=agent.rejected_total,
             talk_ns=agent.talk_ns,

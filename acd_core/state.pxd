@@ -70,6 +70,7 @@ cdef class State:
     cdef object skill_names   # frozenset of the configuration's
     cdef dict skill_ids
     cdef dict tenant_ids
+    cdef list going_round     # (path, slot) of the queues whose offers go round, by path
     cdef dict attribute_ids
     cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class

@@ -58,6 +58,7 @@ cdef class State:
         self.skill_names = frozenset()
         self.skill_ids = {}
         self.tenant_ids = {}
+        self.going_round = []
         self.attribute_ids = {}
         self.text_ids = {}
         self.class_of = {}
@@ -527,6 +528,8 @@ cdef class State:
             deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
             timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             answered=row.answered,
+            answered_since_login=row.answered_since_login,
+            turns={path: self.idle.turn(queue, slot) for path, queue in self.going_round if self.idle.turn(queue, slot)},
             missed_total=row.missed_total,
             rejected_total=row.rejected_total,
             talk_ns=row.talk_ns,

@@ -1,5 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Queue, Term
+from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Queue, QueueRank, Term
 
 cdef class Tables:
     cdef Agent *agents
@@ -11,6 +11,7 @@ cdef class Tables:
     cdef Term *agent_skills
     cdef int32_t *agent_tenants
     cdef Attribute *agent_attributes
+    cdef QueueRank *agent_ranks
     cdef int32_t *wanted
     cdef Condition *conditions
     cdef int64_t *values
@@ -23,6 +24,8 @@ cdef class Tables:
     cdef int64_t agent_skill_capacity
     cdef int64_t agent_tenant_capacity
     cdef int64_t agent_attribute_capacity
+    cdef int64_t agent_rank_capacity
+    cdef int64_t agent_rank_count
     cdef int64_t wanted_capacity
     cdef int64_t condition_capacity
     cdef int64_t value_capacity
@@ -48,9 +51,13 @@ cdef class Tables:
     cdef int set_skills(self, int32_t agent, list skills) except -1
     cdef int set_tenants(self, int32_t agent, list tenants) except -1
     cdef int set_attributes(self, int32_t agent, list attributes) except -1
+    cdef int set_ranks(self, int32_t agent, list ranks) except -1
+    cdef int32_t rank_of(self, int32_t agent, int32_t queue) noexcept nogil
     cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1
-    cdef int32_t new_class(self, int32_t tenant, tuple terms, tuple wanted, int32_t condition) except -1
+    cdef int32_t new_class(
+        self, int32_t tenant, int32_t queue, tuple terms, tuple wanted, int32_t condition
+    ) except -1
     cdef void clear_agent(self, int32_t slot) noexcept nogil
     cdef void clear_queue(self, int32_t slot) noexcept nogil
     cdef void clear_classes(self) noexcept nogil

@@ -13,7 +13,7 @@ from libc.string cimport memset
 from acd_core.containers cimport reserve
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class, Condition,
-    Contact, Node, Queue, Term,
+    Contact, Node, Queue, QueueRank, Term,
 )
 
 
@@ -31,6 +31,7 @@ cdef class Tables:
         free(self.agent_skills)
         free(self.agent_tenants)
         free(self.agent_attributes)
+        free(self.agent_ranks)
         free(self.wanted)
         free(self.conditions)
         free(self.values)
@@ -186,6 +187,29 @@ cdef class Tables:
             self.agent_attributes[row.attributes + index].value = attributes[index][1]
         return 0
 
+    cdef int set_ranks(self, int32_t agent, list ranks) except -1:
+        """Give an agent these `(queue, rank)` pairs; only while all are entered anew."""
+        cdef Agent *row = &self.agents[agent]
+        cdef int32_t index, count = <int32_t>len(ranks)
+        reserve(<void **>&self.agent_ranks, &self.agent_rank_capacity, self.agent_rank_count + count,
+                sizeof(QueueRank))
+        row.ranks = <int32_t>self.agent_rank_count
+        row.rank_count = count
+        for index in range(count):
+            self.agent_ranks[row.ranks + index].queue = ranks[index][0]
+            self.agent_ranks[row.ranks + index].rank = ranks[index][1]
+        self.agent_rank_count += count
+        return 0
+
+    cdef int32_t rank_of(self, int32_t agent, int32_t queue) noexcept nogil:
+        """The agent's rank in a queue."""
+        cdef QueueRank *ranks = self.agent_ranks + self.agents[agent].ranks
+        cdef int32_t index
+        for index in range(self.agents[agent].rank_count):
+            if ranks[index].queue == queue:
+                return ranks[index].rank
+        return 0
+
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1:
         """A condition without conditions of its own."""
         cdef int32_t slot = self.condition_count, index, count = <int32_t>len(values)
@@ -207,7 +231,9 @@ cdef class Tables:
         self.condition_count += 1
         return slot
 
-    cdef int32_t new_class(self, int32_t tenant, tuple terms, tuple wanted, int32_t condition) except -1:
+    cdef int32_t new_class(
+        self, int32_t tenant, int32_t queue, tuple terms, tuple wanted, int32_t condition
+    ) except -1:
         """A class that asks `terms`, pairs of `(skill, level)`, and a condition, of agents who serve `tenant`."""
         cdef int32_t slot = self.class_count, index, count = <int32_t>len(terms)
         cdef Class *row
@@ -216,6 +242,7 @@ cdef class Tables:
         reserve(<void **>&self.terms, &self.term_capacity, self.term_count + count, sizeof(Term))
         row = &self.classes[slot]
         row.tenant = tenant
+        row.queue = queue
         row.terms = <int32_t>self.term_count
         row.term_count = count
         row.index_skill = ANY_SKILL
@@ -266,8 +293,10 @@ cdef class Tables:
         self.agent_skill_count = 0
         self.agent_tenant_count = 0
         self.agent_attribute_count = 0
+        self.agent_rank_count = 0
         for agent in range(self.agent_count):
             self.agents[agent].skill_count = 0
             self.agents[agent].skill_room = 0
             self.agents[agent].attribute_count = 0
             self.agents[agent].attribute_room = 0
+            self.agents[agent].rank_count = 0

@@ -34,6 +34,11 @@ cdef enum Activity:
 cdef enum Strategy:
     LONGEST_IDLE = 0
     MOST_SKILLED = 1
+    LEAST_SKILLED = 2
+    FEWEST_CONTACTS = 3
+    ROUND_ROBIN = 4
+    LINEAR = 5
+    LOWEST_COST = 6
 
 # In the order of events.EndReason, plus one for "not ended".
 cdef enum EndReason:
@@ -107,6 +112,11 @@ cdef struct Agent:
     int32_t skill_room        # how many skills fit at that offset
     int32_t tenants           # offset into Tables.agent_tenants
     int32_t tenant_count
+    int32_t ranks             # offset into Tables.agent_ranks
+    int32_t rank_count
+    int32_t position          # in the configuration
+    int64_t cost
+    int64_t answered_since_login
     int32_t attributes        # offset into Tables.agent_attributes
     int32_t attribute_count
     int32_t attribute_room
@@ -129,6 +139,11 @@ cdef struct Term:
 cdef struct Attribute:
     int32_t name
     int64_t value
+
+# An agent's rank in a queue, where it is not 0.
+cdef struct QueueRank:
+    int32_t queue
+    int32_t rank
 
 cdef enum ConditionKind:
     LEVEL_IN_RANGE = 0
@@ -153,6 +168,8 @@ cdef struct Queue:
     int32_t tenant
     int32_t base_class        # class of its contacts that ask nothing themselves
     uint8_t strategy
+    uint8_t ranked            # some agent has a rank in it
+    int64_t turn              # number of the latest offer, where offers go round
     int32_t priority
     int64_t priority_step
     int64_t offer_timeout
@@ -185,9 +202,11 @@ cdef struct Queue:
     int64_t handle_histogram[16]
     int32_t by_priority[101]  # waiting contacts by priority
 
-# A requirement together with a tenant: all contacts that any agent either can serve all or none of.
+# A requirement together with a tenant: all contacts that any agent either can serve all or none of. Where a queue
+# orders agents in its own way, only its own contacts.
 cdef struct Class:
     int32_t tenant
+    int32_t queue             # NONE when all its queues take the longest idle agent, of no rank
     int32_t terms             # levels that nobody can do without: offset into Tables.terms
     int32_t term_count
     int32_t wanted            # skills by which it can be met: offset into Tables.wanted
@@ -199,8 +218,8 @@ cdef struct Class:
     int32_t lines             # first of its lines
     int32_t head_line         # the line with the first contact; NONE when nobody waits
     int32_t head_position     # of its packed head in the skill's array; NONE when nobody waits
-    int32_t cursor            # idle entries before it are known not to qualify (longest_idle)
-    int32_t ranking           # slot of its ranking of idle agents (most_skilled); NONE until asked for
+    int32_t cursor            # idle entries before it are known not to qualify (queue is NONE)
+    int32_t ranking           # slot of its ranking of idle agents (queue is not NONE); NONE until asked for
 
 # Contacts of one class with the same head start: a FIFO, since their keys arrive in order, and a heap for those
 # that come back, or come in late.

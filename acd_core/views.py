@@ -70,6 +70,8 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         missed: offers timed out in a row.
         since_ns: when the state that he is seen in began.
         deadline_ns: when offer, wrap-up or cooldown end; 0 for none. timer: as in `ContactView`.
+        turns: by `tenant/queue`, when he was last offered a contact of a queue that works by `round_robin`:
+            the number of that offer among the queue's.
     """
 
     agent: str
@@ -91,6 +93,8 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     deadline_ns: int
     timer: int
     answered: int
+    answered_since_login: int
+    turns: dict[str, int]
     missed_total: int
     rejected_total: int
     talk_ns: int

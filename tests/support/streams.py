@@ -6,6 +6,7 @@ the time.
 
 from collections.abc import Iterator
 from random import Random
+from typing import get_args
 
 from acd_core.commands import (
     AgentLogin,
@@ -29,7 +30,7 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_core.config import Agent, Config, Queue, Settings, Tenant
+from acd_core.config import Agent, Config, Queue, Settings, Strategy, Tenant
 from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
 
 NS_PER_MS = 1_000_000
@@ -95,7 +96,7 @@ def random_config(rng: Random, size: int) -> Config:
             tenant=tenant,
             name=name,
             require=random_requirement(rng),
-            strategy=rng.choice(("longest_idle", "most_skilled")),
+            strategy=rng.choice(get_args(Strategy)),
             priority=rng.choice((0, 0, 1, 5)),
             priority_step_s=rng.choice((0, 0.001, 1, 5, 60)),
             offer_timeout_s=rng.choice((0.5, 1, 2, 20, 20)),
@@ -110,12 +111,16 @@ def random_config(rng: Random, size: int) -> Config:
         for tenant in tenants
         for name in ("support", "sales", "info")[: rng.randint(1, 3)]
     )
+    paths = [f"{queue.tenant}/{queue.name}" for queue in queues]
+    ranked = rng.random() < 0.5
     agents = tuple(
         Agent(
             agent=f"a-{number}",
             address=rng.choice(("", f"PJSIP/{number}")),
             tenants=tuple(rng.sample(tenants, rng.randint(0, len(tenants)))),
             skills={skill: rng.choice((1, 2, 3, 50, 100)) for skill in rng.sample(SKILLS, rng.randint(0, len(SKILLS)))},
+            cost=rng.choice((0, 10, 20)),
+            ranks={path: rng.choice((0, 1, 2)) for path in paths if ranked and rng.random() < 0.3},
             attributes=random_agent_attributes(rng),
             missed_offers_max=rng.choice((None, None, 0, 1, 2)),
         )

@@ -51,6 +51,21 @@ cdef int _bucket(int64_t duration, int64_t *bounds, int count) noexcept nogil:
     return bucket
 
 
+cdef int64_t _offer_number(str offer) except -1:
+    """The number in an offer's id, written as we write it; 0 if it is none."""
+    cdef bytes text = offer.encode("utf-8", "surrogatepass")
+    cdef const unsigned char *digits = text
+    cdef Py_ssize_t index, length = len(text)
+    cdef int64_t number = 0
+    if not 3 <= length <= 20 or digits[0] != c"o" or digits[1] != c"-" or digits[2] == c"0":
+        return 0
+    for index in range(2, length):
+        if not c"0" <= digits[index] <= c"9":
+            return 0
+        number = number * 10 + digits[index] - c"0"
+    return number
+
+
 @cython.final
 cdef class Engine(Configured):
     """The machine that serves live calls; see `acd_core.machine.Machine` for the contract."""
@@ -552,11 +567,9 @@ cdef class Engine(Configured):
 
     cdef int32_t _offered_to(self, str offer) except -1:
         """The agent who holds an offer; or -2 and below: the negated outcome, less one."""
-        cdef int64_t number = 0
+        cdef int64_t number = _offer_number(offer)
         cdef int32_t agent
-        if 3 <= len(offer) <= 20 and offer.startswith("o-") and offer[2:].isdecimal() and offer.isascii():
-            number = int(offer[2:])
-        if not 0 < number <= self.offer_seq or offer != f"o-{number}":
+        if not 0 < number <= self.offer_seq:
             return -1 - <int32_t>OFFER_UNKNOWN
         agent = self.offers.get(number)
         return agent if agent != NONE else -1 - <int32_t>OFFER_GONE

@@ -23,7 +23,7 @@ from acd_core.types cimport (
 from collections import deque
 
 from acd_core import events, requirement, views
-from acd_core.config import Config, seconds_of_ns, to_json
+from acd_core.config import Config, to_json
 from acd_core.events import Addressed
 
 cdef tuple REASON_NAMES = views.END_REASONS
@@ -39,6 +39,15 @@ if (
     or len(views.ACCEPT_BUCKETS_S) + 1 != ACCEPT_BUCKETS or len(views.HANDLE_BUCKETS_S) + 1 != HANDLE_BUCKETS
 ):
     raise ImportError("types.pxd and views.py disagree; build the extension modules anew")
+
+
+cdef object new_tuple = tuple.__new__
+
+
+cdef object _seconds(int64_t ns):
+    """See `config.seconds_of_ns`; `ns` is not negative."""
+    cdef int64_t ms = (ns + 500_000) // 1_000_000
+    return ms // 1000 if ms % 1000 == 0 else ms / 1000.0
 
 
 cdef str _offer_id(int64_t number):
@@ -190,7 +199,7 @@ cdef class State:
             record = &self.records[index]
             contact_client = self.contact_clients[record.contact] if record.contact != NONE else ""
             agent_client = <object>record.agent_client if record.agent_client != NULL else ""
-            self.materialised.append(Addressed(self._event(record), contact_client, agent_client))
+            self.materialised.append(new_tuple(Addressed, (self._event(record), contact_client, agent_client)))
             Py_XDECREF(record.text)
             Py_XDECREF(record.data)
             Py_XDECREF(record.agent_client)
@@ -216,7 +225,7 @@ cdef class State:
                 )
             return events.AgentChanged(
                 seq=record.seq, at=record.at, agent=agent, state=STATE_NAMES[record.code],
-                reason=<object>record.text, expires_in=seconds_of_ns(record.a), logging_out=bool(record.flag),
+                reason=<object>record.text, expires_in=_seconds(record.a), logging_out=bool(record.flag),
             )
         if kind == CONTACT_QUEUED_EVENT:
             return events.ContactQueued(
@@ -226,8 +235,8 @@ cdef class State:
         if kind == CONTACT_OFFERED_EVENT:
             return events.ContactOffered(
                 seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, tenant=queue.tenant,
-                queue=queue.name, agent=agent, address=<object>record.text, expires_in=seconds_of_ns(record.a),
-                wait=seconds_of_ns(record.b), attributes=<object>record.data,
+                queue=queue.name, agent=agent, address=<object>record.text, expires_in=_seconds(record.a),
+                wait=_seconds(record.b), attributes=<object>record.data,
             )
         if kind == OFFER_ENDED:
             return events.OfferEnded(
@@ -238,7 +247,7 @@ cdef class State:
         if kind == CONTACT_CONNECTED_EVENT:
             return events.ContactConnected(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
-                offer=_offer_id(record.offer), wait=seconds_of_ns(record.a),
+                offer=_offer_id(record.offer), wait=_seconds(record.a),
             )
         if kind == CONTACT_HELD:
             return events.ContactHeld(
@@ -256,12 +265,12 @@ cdef class State:
         if kind == CONTACT_WRAPUP_EVENT:
             return events.ContactWrapup(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
-                reason=REASON_NAMES[record.code], talk=seconds_of_ns(record.a), expires_in=seconds_of_ns(record.b),
+                reason=REASON_NAMES[record.code], talk=_seconds(record.a), expires_in=_seconds(record.b),
             )
         if kind == CONTACT_ENDED:
             return events.ContactEnded(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
-                reason=REASON_NAMES[record.code], wait=seconds_of_ns(record.a), talk=seconds_of_ns(record.b),
+                reason=REASON_NAMES[record.code], wait=_seconds(record.a), talk=_seconds(record.b),
             )
         if kind == AGENT_UPDATED:
             return events.AgentUpdated(seq=record.seq, at=record.at, agent=agent)

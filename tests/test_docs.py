@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from acd_core.toml import read_toml
 from server import cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,3 +58,9 @@ def test_every_word_of_make_exists(page: Path) -> None:
     words = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z]+)", page.read_text())
     assert not set(shown) - words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_configuration_shown_is_valid(page: Path) -> None:
+    for number, text in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)):
+        assert read_toml(text, f"{page.name}, configuration {number + 1}").tenants

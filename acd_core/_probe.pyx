@@ -113,22 +113,22 @@ cdef class Deadlines:
     def __cinit__(self):
         self.timers = Timers()
 
-    def arm(self, int64_t deadline, int64_t duration, int32_t slot, bint is_agent=False):
+    def arm(self, int64_t deadline, int64_t duration, int32_t slot, bint kind=False):
         """Arm a timer; gives its handle."""
-        return self.timers.arm(deadline, duration, slot, is_agent)
+        return self.timers.arm(deadline, duration, slot, kind)
 
     def cancel(self, int32_t timer):
         """Forget a timer that is armed."""
         self.timers.cancel(timer)
 
     def first(self):
-        """Handle, deadline, slot and `is_agent` of the timer that comes first, or None."""
+        """Handle, deadline, slot and `kind` of the timer that comes first, or None."""
         cdef int32_t timer = self.timers.first()
         if timer == NONE:
             return None
         return (
             timer, self.timers.nodes[timer].key, self.timers.owners[timer].slot,
-            bool(self.timers.owners[timer].is_agent),
+            bool(self.timers.owners[timer].kind),
         )
 
     def next_deadline(self):
@@ -227,7 +227,7 @@ cdef class Floor:
 
     cdef int32_t _new_class(self, int32_t tenant, int32_t queue, tuple terms) except -1:
         cdef int32_t owner = self.tables.new_class(
-            tenant, queue, terms, tuple([skill for skill, _ in terms if skill]), NONE
+            tenant, queue, NONE, terms, tuple([skill for skill, _ in terms if skill]), NONE
         )
         self.idle.add_class(owner)
         return owner

@@ -4,6 +4,7 @@ Times are seconds with at most millisecond resolution, and become whole nanoseco
 the engine sees them: the engine itself knows integers only.
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -42,6 +43,7 @@ Rank = Annotated[int, Meta(ge=0, le=1000)]
 RequirementText = Annotated[str, Meta(max_length=1024)]
 
 NS_PER_MS = 1_000_000
+STEPS_MAX = 20
 
 
 class ConfigError(ValueError):
@@ -52,6 +54,22 @@ class Tenant(Struct, frozen=True, forbid_unknown_fields=True):
     """A client company. It owns queues, contacts and reports."""
 
     name: Name
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A change of the rules for a contact that has waited so long. What is left out stays as it was.
+
+    Attributes:
+        after_s: seconds of waiting from which on it holds.
+        require: asked of the agent instead of what the queue, or the step before, asks.
+        priority: points added to the contact's priority, 0..100.
+        rank_max: agents of up to this rank count.
+    """
+
+    after_s: PositiveSeconds
+    require: RequirementText | None = None
+    priority: Priority = 0
+    rank_max: Rank | None = None
 
 
 class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,6 +93,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         max_wait_s: longest wait; then the contact ends with `max_wait`. 0 for no limit.
         max_talk_s: a conversation longer than this is taken for lost, so that no agent stays busy for ever.
         service_level_s: target of the service level, in seconds of waiting.
+        rank_max: agents of a higher rank do not count, until a step says otherwise; all count when left out.
+        steps: how the rules are relaxed for a contact that waits, in the order of their `after_s`.
     """
 
     tenant: Name
@@ -91,6 +111,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_wait_s: Seconds = 3600
     max_talk_s: PositiveSeconds = 28_800
     service_level_s: Seconds = 20
+    rank_max: Rank | None = None
+    steps: Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)] = ()
 
 
 class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -165,13 +187,19 @@ def seconds_of_ns(ns: int) -> int | float:
     return ms // 1000 if ms % 1000 == 0 else ms / 1000
 
 
+def requirements_of(queue: Queue) -> list[str]:
+    """The requirement of a queue, and after it those of its steps that have one."""
+    return [queue.require, *(step.require for step in queue.steps if step.require is not None)]
+
+
 def known_skills(config: Config) -> frozenset[str]:
     """Every skill that the configuration names anywhere."""
     names = set(config.skills)
     for agent in config.agents:
         names.update(agent.skills)
     for queue in config.queues:
-        names.update(requirement.skills_of(requirement.parse(queue.require)))
+        for text in requirements_of(queue):
+            names.update(requirement.skills_of(requirement.parse(text)))
     return frozenset(names)
 
 
@@ -194,12 +222,19 @@ def validate(config: Config) -> None:
         place = f"queue {queue.tenant}/{queue.name}"
         if queue.tenant not in tenants:
             raise ConfigError(f"{place}: there is no tenant {queue.tenant!r}; add it under [[tenants]]")
-        try:
-            required = requirement.parse(queue.require)
-        except requirement.RequirementError as error:
-            raise ConfigError(f"{place}: require: {error}") from error
-        for skill in requirement.skills_of(required):
-            _declared(place, skill, declared)
+        for number, text in enumerate(requirements_of(queue)):
+            where = place if number == 0 else f"{place}: a step"
+            try:
+                required = requirement.parse(text)
+            except requirement.RequirementError as error:
+                raise ConfigError(f"{where}: require: {error}") from error
+            for skill in requirement.skills_of(required):
+                _declared(where, skill, declared)
+        for earlier, later in itertools.pairwise(queue.steps):
+            if later.after_s <= earlier.after_s:
+                raise ConfigError(
+                    f"{place}: steps: after_s {later.after_s:g} follows {earlier.after_s:g}; order them by after_s"
+                )
     for agent in config.agents:
         place = f"agent {agent.agent}"
         for tenant in agent.tenants:

@@ -2,7 +2,9 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.state cimport State
 
 cdef class Configured(State):
-    cdef int32_t _class(self, int32_t queue, tuple own_terms) except -1
+    cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t step) except -1
+    cdef int _assign(self, int32_t contact) except -1
+    cdef int _enter_stages(self, int32_t queue) except -1
     cdef int64_t _head_start(self, int32_t contact) noexcept
     cdef int _rebuild(self) except -1
     cdef int _sweep(self) except -1

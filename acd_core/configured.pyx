@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.state cimport State
 from acd_core.types cimport (
-    ALL_OF, ANY_OF, ANY_SKILL, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_SKILLED, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT,
+    ALL_OF, ANY_OF, ANY_SKILL, FEWEST_CONTACTS, LEAST_SKILLED, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT,
     LONGEST_IDLE, LOWEST_COST, MOST_SKILLED, NONE, NOT, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
 )
 
@@ -50,11 +50,15 @@ cdef class Configured(State):
             self.queue_configs.append(None)
             self.queue_terms.append(())
         self.queue_configs[slot] = config
-        self.queue_terms[slot] = requirement.parse(config.require)
+        self.queue_terms[slot] = []
+        required = config.require
+        for step in (None, *config.steps):
+            if step is not None and step.require is not None:
+                required = step.require
+            self.queue_terms[slot].append(requirement.parse(required))
         row = &self.tables.queues[slot]
         row.tenant = self.tenant_ids[config.tenant]
         row.strategy = STRATEGIES[config.strategy]
-        row.priority = config.priority
         row.priority_step = ns_of_seconds(config.priority_step_s)
         row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
         row.wrapup = ns_of_seconds(config.wrapup_s)
@@ -118,16 +122,40 @@ cdef class Configured(State):
     # -- classes ------------------------------------------------------------------------------------------------
 
     cdef int64_t _head_start(self, int32_t contact) noexcept:
-        """What the priority of a contact and its queue is worth, in nanoseconds of waiting."""
-        cdef Queue *queue = &self.tables.queues[self.tables.contacts[contact].queue]
-        return (queue.priority + self.tables.contacts[contact].priority) * queue.priority_step
+        """What the priority of a contact, its queue and its steps is worth, in nanoseconds of waiting."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        return (self.tables.stages[queue.stages + self._stage(contact)].points + row.priority) * queue.priority_step
 
-    cdef int32_t _class(self, int32_t queue, tuple own_terms) except -1:
-        """The class of contacts of this queue that ask `own_terms` themselves; made when first asked for."""
+    cdef int _assign(self, int32_t contact) except -1:
+        """Give a contact that is in no line the line that its queue, its step and it itself call for."""
+        cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t owner
-        cdef tuple merged = requirement.merge(self.queue_terms[queue], own_terms)
-        cdef bint own_order = self.tables.queues[queue].strategy != LONGEST_IDLE or self.tables.queues[queue].ranked
-        cdef tuple key = (self.tables.queues[queue].tenant, queue if own_order else NONE, merged)
+        self._sweep()
+        owner = self._class(row.queue, self.contact_terms[contact], self._stage(contact))
+        return self.lines.assign(contact, owner, self._head_start(contact))
+
+    cdef int _enter_stages(self, int32_t queue) except -1:
+        """Enter what holds before the steps of a queue, and after each."""
+        cdef list stages = []
+        config = self.queue_configs[queue]
+        points = config.priority
+        rank_max = config.rank_max
+        stages.append((0, points, NONE if rank_max is None else rank_max))
+        for step in config.steps:
+            points += step.priority
+            rank_max = rank_max if step.rank_max is None else step.rank_max
+            stages.append((ns_of_seconds(step.after_s), points, NONE if rank_max is None else rank_max))
+        return self.tables.set_stages(queue, stages)
+
+    cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t step) except -1:
+        """The class of contacts of this queue, at this step, that ask `own_terms` themselves; made when asked for."""
+        cdef int32_t owner
+        cdef Queue *row = &self.tables.queues[queue]
+        cdef int32_t rank_max = self.tables.stages[row.stages + step].rank_max if row.ranked else NONE
+        cdef tuple merged = requirement.merge(self.queue_terms[queue][step], own_terms)
+        cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked
+        cdef tuple key = (row.tenant, queue if own_order else NONE, rank_max, merged)
         cdef tuple terms, wanted, beyond
         cdef int32_t condition = NONE
         found = self.class_of.get(key)
@@ -142,7 +170,7 @@ cdef class Configured(State):
         ])
         if beyond:
             condition = self._condition(("and", beyond))
-        owner = self.tables.new_class(key[0], key[1], terms, wanted, condition)
+        owner = self.tables.new_class(key[0], key[1], rank_max, terms, wanted, condition)
         self.idle.add_class(owner)
         self.class_of[key] = owner
         return owner
@@ -230,13 +258,15 @@ cdef class Configured(State):
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
         for slot in self.queue_slots.values():
-            owner = self._class(slot, ())
+            self._enter_stages(slot)
+        for slot in self.queue_slots.values():
+            owner = self._class(slot, (), 0)
             self.tables.queues[slot].base_class = owner
         for _, slot in sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()]):
             row = &self.tables.contacts[slot]
-            owner = self._class(row.queue, self.contact_terms[slot])
+            owner = self._class(row.queue, self.contact_terms[slot], self._stage(slot))
             self.lines.assign(slot, owner, self._head_start(slot))
-            if row.state == CONTACT_QUEUED:
+            if row.where != HELD_NOWHERE:
                 self.lines.add(slot)
         self.classes_swept = self.tables.class_count
         self.texts_swept = len(self.text_ids)

@@ -5,6 +5,7 @@ cdef class Engine(Configured):
     cdef int _advance(self, int64_t now) except -1
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1
+    cdef int _take_step(self, int32_t contact) except -1
     cdef int _agent_deadline(self, int32_t agent) except -1
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1

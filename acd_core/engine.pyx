@@ -13,8 +13,9 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.configured cimport Configured
 from acd_core.state cimport (
     AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_HELD, CONTACT_OFFERED_EVENT,
-    CONTACT_QUEUED_EVENT, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
+    CONTACT_QUEUED_EVENT, CONTACT_RESUMED, CONTACT_STEPPED, CONTACT_UPDATED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
+from acd_core.timers cimport OF_AGENT, OF_STEP
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, HANDLE_BUCKETS, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, AGENT_IN_USE,
     AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, CAUSE_NO_ANSWER, CAUSE_NONE, CAUSE_REJECTED,
@@ -27,7 +28,7 @@ from acd_core.types cimport (
 )
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError, known_skills
+from acd_core.config import ConfigError, known_skills, ns_of_seconds
 from acd_core.config import validate as validate_config
 
 cdef int64_t NS_PER_S = 1_000_000_000
@@ -81,7 +82,7 @@ cdef class Engine(Configured):
 
     cdef int _fire(self, int64_t now, int64_t limit) except -1:
         cdef int32_t timer, slot
-        cdef bint is_agent
+        cdef int kind
         cdef int64_t fired = 0
         if now < self.now:
             now = self.now
@@ -95,10 +96,12 @@ cdef class Engine(Configured):
             if self.timers.nodes[timer].key > self.now:
                 self.now = self.timers.nodes[timer].key
             slot = self.timers.owners[timer].slot
-            is_agent = self.timers.owners[timer].is_agent
-            if is_agent:
+            kind = self.timers.owners[timer].kind
+            if kind == OF_AGENT:
                 self._disarm_agent(slot)
                 self._agent_deadline(slot)
+            elif kind == OF_STEP:
+                self._take_step(slot)
             else:
                 self._disarm_contact(slot)
                 self._contact_deadline(slot)
@@ -113,6 +116,19 @@ cdef class Engine(Configured):
             row.wait_expired = True
         elif row.state == CONTACT_CONNECTED:
             self._complete(contact, LOST)
+        return 0
+
+    cdef int _take_step(self, int32_t contact) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Record *record
+        row.step += 1
+        self._arm_step(contact)
+        record = self._record(CONTACT_STEPPED, contact, row.agent, row.queue)
+        record.code = row.step
+        self._leave_line(contact)
+        self._assign(contact)
+        if row.state == CONTACT_QUEUED:
+            self._serve_contact(contact)
         return 0
 
     cdef int _agent_deadline(self, int32_t agent) except -1:
@@ -334,7 +350,7 @@ cdef class Engine(Configured):
             return TOO_MANY_CONTACTS
         if found is None:
             self._sweep()
-            owner = self._class(target, own_terms)
+            owner = self._class(target, own_terms, 0)
             self.route_of[(target, require)] = (owner, own_terms)
         elif not require:
             owner = self.tables.queues[target].base_class
@@ -355,6 +371,8 @@ cdef class Engine(Configured):
         row.queue = target
         row.agent = NONE
         row.timer = NONE
+        row.step = 0
+        row.step_timer = NONE
         row.seq = self.contact_seq
         row.enqueued = self.now
         row.connected = 0
@@ -369,6 +387,7 @@ cdef class Engine(Configured):
             return OK
         if line.max_wait:
             self._arm_contact(slot, self.now + line.max_wait, line.max_wait)
+        self._arm_step(slot)
         self.last_position = 1
         if line.waiting:
             for index in range(priority, PRIORITIES):
@@ -408,8 +427,7 @@ cdef class Engine(Configured):
             was_waiting = row.where != HELD_NOWHERE
             self._leave_line(slot)
             row.priority = new_priority
-            owner = self.lines.lines[row.line].owner
-            self.lines.assign(slot, owner, self._head_start(slot))
+            self._assign(slot)
             if was_waiting:
                 self._wait(slot)
         self.contact_attributes[slot] = new_attributes
@@ -545,6 +563,7 @@ cdef class Engine(Configured):
         if reason == ABANDONED and wait <= queue.service_level:
             queue.abandoned_in_target += 1
         self._disarm_contact(contact)
+        self._disarm_step(contact)
         if row.state == CONTACT_WRAPUP:
             queue.wrapping_up -= 1
         else:
@@ -597,6 +616,7 @@ cdef class Engine(Configured):
         row.state = CONTACT_CONNECTED
         row.connected = self.now
         row.wait_expired = False
+        self._disarm_step(contact)
         self._delist(contact)
         self._arm_contact(contact, self.now + queue.max_talk, queue.max_talk)
         self._disarm_agent(agent)
@@ -871,7 +891,7 @@ cdef class Engine(Configured):
         cdef Contact *row
         cdef Record *record
         cdef list live, waiting
-        cdef dict max_wait_before = {}
+        cdef dict max_wait_before = {}, steps_before = {}
         self._advance(now)
         try:
             validate_config(config)
@@ -897,6 +917,7 @@ cdef class Engine(Configured):
         self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
+            steps_before[slot] = self.queue_configs[slot].steps
         for key, slot in self.queue_slots.items():
             if key not in wanted_queues or wanted_queues[key].strategy != "round_robin":
                 self._stop_turns(slot)
@@ -912,6 +933,11 @@ cdef class Engine(Configured):
         self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
         self._forget()
+        for slot in self.contact_slots.values():
+            row = &self.tables.contacts[slot]
+            steps = self.queue_configs[row.queue].steps
+            if row.state in (CONTACT_QUEUED, CONTACT_OFFERED) and steps != steps_before[row.queue]:
+                row.step = sum([ns_of_seconds(step.after_s) <= self.now - row.enqueued for step in steps])
         self._rebuild()
         live = sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()])
         for _, slot in live:
@@ -927,6 +953,12 @@ cdef class Engine(Configured):
                     deadline = self.now + overdue
                     overdue += 1
                 self._arm_contact(slot, deadline, max_wait)
+        for _, slot in live:
+            row = &self.tables.contacts[slot]
+            if row.state in (CONTACT_QUEUED, CONTACT_OFFERED) and (
+                self.queue_configs[row.queue].steps != steps_before[row.queue]
+            ):
+                self._arm_step(slot)
         record = self._record(CONFIG_APPLIED, NONE, NONE, NONE)
         record.a = len(config.tenants)
         record.b = len(config.queues)

@@ -78,6 +78,15 @@ class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
     cause: str
 
 
+class ContactStepped(Event, tag="contact.stepped", frozen=True, kw_only=True):
+    """A contact has waited so long that step number `step` of its queue, from 1, holds for it."""
+
+    contact: str
+    tenant: str
+    queue: str
+    step: int
+
+
 class ContactConnected(Event, tag="contact.connected", frozen=True, kw_only=True):
     """The agent accepted: contact and agent talk. `wait` is the whole time in the queue, in seconds."""
 
@@ -173,6 +182,7 @@ AnyEvent = (
     ContactQueued
     | ContactOffered
     | OfferEnded
+    | ContactStepped
     | ContactConnected
     | ContactHeld
     | ContactResumed

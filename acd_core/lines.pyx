@@ -161,7 +161,7 @@ cdef class Lines:
             head.queue = row.queue
             for index in range(HEAD_TERMS):
                 head.terms[index] = terms[index].skill * 128 + terms[index].level if index < row.term_count else 0
-            if row.condition != NONE:
+            if row.condition != NONE or row.rank_max != NONE:
                 head.terms[0] = -1
             elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1

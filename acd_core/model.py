@@ -11,6 +11,8 @@ The rules in short:
 * **Order of agents.** Of the free agents who meet the requirement, those of the lowest rank in the queue come first;
   among them the queue's strategy decides, and then who has been idle for longest. A freed agent in turn serves the
   queues in which his rank is lowest first.
+* **Steps.** A contact that has waited so long may be served by other agents, or earlier: a step replaces what the queue
+  asks, widens the ranks that count, or adds priority. It takes effect at once, or when the agent being rung fails.
 * **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
   contact waits that a free agent could serve.
 * **Everything transient has a deadline**: offer, wrap-up, cooldown, waiting, talking. Deadlines fire at their own
@@ -38,6 +40,7 @@ from acd_core.events import (
     ContactOffered,
     ContactQueued,
     ContactResumed,
+    ContactStepped,
     ContactUpdated,
     ContactWrapup,
     EndReason,
@@ -68,7 +71,6 @@ NS_PER_S = 1_000_000_000
 @dataclass
 class _Queue:
     config: Queue
-    terms: requirement.Requirement = ()
     turn: int = 0
     entered: int = 0
     answered: int = 0
@@ -88,6 +90,10 @@ class _Queue:
     @property
     def path(self) -> str:
         return f"{self.config.tenant}/{self.config.name}"
+
+    def terms_at(self, step: int) -> requirement.Requirement:
+        given = [self.config.require, *(passed.require for passed in self.config.steps[:step])]
+        return requirement.parse(next(text for text in reversed(given) if text is not None))
 
 
 @dataclass
@@ -114,15 +120,24 @@ class _Contact:
     end_reason: EndReason | None = None
     wait_expired: bool = False
     timer: _Timer | None = None
+    step: int = 0
+    step_timer: _Timer | None = None
 
     @property
     def terms(self) -> requirement.Requirement:
-        return requirement.merge(self.queue.terms, self.own_terms)
+        return requirement.merge(self.queue.terms_at(self.step), self.own_terms)
 
     @property
     def key(self) -> int:
         config = self.queue.config
-        return self.enqueued - (config.priority + self.priority) * ns_of_seconds(config.priority_step_s)
+        points = config.priority + self.priority + sum(step.priority for step in config.steps[: self.step])
+        return self.enqueued - points * ns_of_seconds(config.priority_step_s)
+
+    @property
+    def rank_max(self) -> int | None:
+        config = self.queue.config
+        given = [config.rank_max, *(step.rank_max for step in config.steps[: self.step])]
+        return next((rank for rank in reversed(given) if rank is not None), None)
 
 
 @dataclass(eq=False)
@@ -196,8 +211,12 @@ class Model:
             if 0 < limit <= fired and self._calendar[0][0] > self.now:
                 return
             fired += 1
-            deadline, _, owner, _ = heapq.heappop(self._calendar)
+            deadline, _, owner, timer = heapq.heappop(self._calendar)
             self.now = max(self.now, deadline)
+            if timer is not owner.timer:
+                assert isinstance(owner, _Contact)
+                self._take_step(owner)
+                continue
             owner.timer = None
             if isinstance(owner, _Contact):
                 self._contact_deadline(owner)
@@ -210,13 +229,28 @@ class Model:
         return self._calendar[0][0] if self._calendar else 0
 
     def _drop_stale_timers(self) -> None:
-        while self._calendar and self._calendar[0][2].timer is not self._calendar[0][3]:
+        while self._calendar:
+            _, _, owner, timer = self._calendar[0]
+            if timer is owner.timer or (isinstance(owner, _Contact) and timer is owner.step_timer):
+                break
             heapq.heappop(self._calendar)
 
     def _arm(self, owner: _Contact | _Agent, deadline: int) -> None:
+        owner.timer = self._timer(owner, deadline)
+
+    def _arm_step(self, contact: _Contact) -> None:
+        """Set the time of the contact's next step, if its queue has one more."""
+        steps = contact.queue.config.steps[contact.step :]
+        contact.step_timer = None
+        if steps:
+            due = contact.enqueued + ns_of_seconds(steps[0].after_s)
+            contact.step_timer = self._timer(contact, max(self.now, due))
+
+    def _timer(self, owner: _Contact | _Agent, deadline: int) -> _Timer:
         self._timer_seq += 1
-        owner.timer = _Timer(deadline, self._timer_seq)
-        heapq.heappush(self._calendar, (deadline, self._timer_seq, owner, owner.timer))
+        timer = _Timer(deadline, self._timer_seq)
+        heapq.heappush(self._calendar, (deadline, self._timer_seq, owner, timer))
+        return timer
 
     def _contact_deadline(self, contact: _Contact) -> None:
         match contact.state:
@@ -226,6 +260,23 @@ class Model:
                 contact.wait_expired = True
             case "connected":
                 self._complete(contact, "lost")
+
+    def _take_step(self, contact: _Contact) -> None:
+        """The contact has waited so long that the next step of its queue holds for it."""
+        contact.step += 1
+        self._arm_step(contact)
+        config = contact.queue.config
+        self._emit(
+            ContactStepped,
+            contact,
+            contact.agent,
+            contact=contact.id,
+            tenant=config.tenant,
+            queue=config.name,
+            step=contact.step,
+        )
+        if contact.state == "queued":
+            self._serve_contact(contact)
 
     def _agent_deadline(self, agent: _Agent) -> None:
         match agent.activity:
@@ -287,6 +338,8 @@ class Model:
     def _eligible(self, agent: _Agent, contact: _Contact) -> bool:
         tenants = agent.config.tenants
         if tenants and contact.queue.config.tenant not in tenants:
+            return False
+        if contact.rank_max is not None and agent.rank(contact.queue.path) > contact.rank_max:
             return False
         return all(requirement.meets(node, agent.skills, agent.attributes) for node in contact.terms)
 
@@ -502,6 +555,7 @@ class Model:
         self._contacts[contact] = arrived
         if target.config.max_wait_s:
             self._arm(arrived, self.now + ns_of_seconds(target.config.max_wait_s))
+        self._arm_step(arrived)
         self.last_position = 1 + sum(c.priority >= priority for c in waiting)
         self._emit(
             ContactQueued,
@@ -668,6 +722,7 @@ class Model:
         if reason == "abandoned" and wait <= ns_of_seconds(queue.config.service_level_s):
             queue.abandoned_in_target += 1
         contact.timer = None
+        contact.step_timer = None
         self._contacts.pop(contact.id, None)
         self._remember(contact.id, reason)
         self._emit(
@@ -718,6 +773,7 @@ class Model:
         contact.state = "connected"
         contact.connected = self.now
         contact.wait_expired = False
+        contact.step_timer = None
         self._arm(contact, self.now + ns_of_seconds(queue.config.max_talk_s))
         agent.timer = None
         agent.idle_seq = 0
@@ -946,7 +1002,7 @@ class Model:
             return Outcome.AGENT_IN_USE
         self._config = config
         self._skills = known_skills(config)
-        max_wait_before = {id(queue): queue.config.max_wait_s for queue in self._queues.values()}
+        before = {id(queue): queue.config for queue in self._queues.values()}
         self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
         for agent in self._agents.values():
             self._count_time(agent)
@@ -958,7 +1014,7 @@ class Model:
         overdue = 0
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
             max_wait = contact.queue.config.max_wait_s
-            if contact.state not in {"queued", "offered"} or max_wait == max_wait_before[id(contact.queue)]:
+            if contact.state not in {"queued", "offered"} or max_wait == before[id(contact.queue)].max_wait_s:
                 continue
             contact.timer = None
             contact.wait_expired = False
@@ -969,6 +1025,12 @@ class Model:
                     deadline = self.now + overdue
                     overdue += 1
                 self._arm(contact, deadline)
+        for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
+            steps = contact.queue.config.steps
+            if contact.state in {"queued", "offered"} and steps != before[id(contact.queue)].steps:
+                waited = self.now - contact.enqueued
+                contact.step = sum(ns_of_seconds(step.after_s) <= waited for step in steps)
+                self._arm_step(contact)
         self._emit(
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )
@@ -980,7 +1042,6 @@ class Model:
     def _configured_queue(self, config: Queue) -> _Queue:
         queue = self._queues.get((config.tenant, config.name)) or _Queue(config)
         queue.config = config
-        queue.terms = requirement.parse(config.require)
         if config.strategy != "round_robin":
             queue.turn = 0
         return queue
@@ -1143,6 +1204,10 @@ class Model:
             deadline_ns=contact.timer.deadline if contact.timer else 0,
             timer=contact.timer.seq if contact.timer else 0,
             wait_expired=contact.wait_expired,
+            step=contact.step,
+            rank_max=-1 if contact.rank_max is None else contact.rank_max,
+            step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
+            step_timer=contact.step_timer.seq if contact.step_timer else 0,
         )
 
     # -- proof --------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ cdef enum Kind:
     CONTACT_CONNECTED_EVENT
     CONTACT_HELD
     CONTACT_RESUMED
+    CONTACT_STEPPED
     CONTACT_UPDATED
     CONTACT_WRAPUP_EVENT
     CONTACT_ENDED
@@ -81,7 +82,7 @@ cdef class State:
     cdef dict ended           # id to reason
     cdef object ended_order   # deque of those ids, oldest first
     cdef list queue_configs   # by slot, as are the following
-    cdef list queue_terms
+    cdef list queue_terms     # for each queue a list: what it asks before all steps, and after each
     cdef list agent_configs
     cdef list agent_skills
     cdef list agent_attributes
@@ -109,6 +110,9 @@ cdef class State:
     cdef void _release_slots(self)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
+    cdef int _arm_step(self, int32_t contact) except -1
+    cdef int32_t _stage(self, int32_t contact) noexcept
+    cdef void _disarm_step(self, int32_t contact) noexcept
     cdef void _disarm_agent(self, int32_t agent) noexcept
     cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept

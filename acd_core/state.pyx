@@ -13,7 +13,7 @@ from acd_core.containers cimport IntMap, reserve
 from acd_core.idle cimport IdleAgents
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
-from acd_core.timers cimport Timers
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, NONE,
@@ -257,6 +257,10 @@ cdef class State:
             return events.ContactResumed(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent
             )
+        if kind == CONTACT_STEPPED:
+            return events.ContactStepped(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, step=record.code
+            )
         if kind == CONTACT_UPDATED:
             return events.ContactUpdated(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
@@ -282,18 +286,41 @@ cdef class State:
 
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1:
         self._disarm_agent(agent)
-        self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, True)
+        self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, OF_AGENT)
         return 0
 
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
         self._disarm_contact(contact)
-        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, False)
+        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, OF_CONTACT)
         return 0
 
     cdef void _disarm_agent(self, int32_t agent) noexcept:
         if self.tables.agents[agent].timer != NONE:
             self.timers.cancel(self.tables.agents[agent].timer)
             self.tables.agents[agent].timer = NONE
+
+    cdef int _arm_step(self, int32_t contact) except -1:
+        """Set the time of the contact's next step, if its queue has one more."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int64_t after, due
+        self._disarm_step(contact)
+        if row.step + 1 < queue.stage_count:
+            after = self.tables.stages[queue.stages + row.step + 1].after
+            due = row.enqueued + after
+            row.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
+        return 0
+
+    cdef int32_t _stage(self, int32_t contact) noexcept:
+        """Index of the stage that holds for a contact. One in conversation may be beyond what its queue now has."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t last = self.tables.queues[row.queue].stage_count - 1
+        return row.step if row.step < last else last
+
+    cdef void _disarm_step(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].step_timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].step_timer)
+            self.tables.contacts[contact].step_timer = NONE
 
     cdef void _disarm_contact(self, int32_t contact) noexcept:
         if self.tables.contacts[contact].timer != NONE:
@@ -556,7 +583,7 @@ cdef class State:
             seq=row.seq,
             priority=row.priority,
             require=requirement.describe(
-                requirement.merge(self.queue_terms[row.queue], self.contact_terms[slot])
+                requirement.merge(self.queue_terms[row.queue][self._stage(slot)], self.contact_terms[slot])
             ),
             attributes=self.contact_attributes[slot],
             enqueued_ns=row.enqueued,
@@ -570,6 +597,10 @@ cdef class State:
             deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
             timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             wait_expired=bool(row.wait_expired),
+            step=row.step,
+            rank_max=self.tables.stages[self.tables.queues[row.queue].stages + self._stage(slot)].rank_max,
+            step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
+            step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
         )
 
     # -- proof --------------------------------------------------------------------------------------------------

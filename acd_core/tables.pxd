@@ -1,5 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Queue, QueueRank, Term
+from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Queue, QueueRank, Stage, Term
 
 cdef class Tables:
     cdef Agent *agents
@@ -15,6 +15,7 @@ cdef class Tables:
     cdef int32_t *wanted
     cdef Condition *conditions
     cdef int64_t *values
+    cdef Stage *stages
     cdef int64_t agent_capacity
     cdef int64_t contact_capacity
     cdef int64_t node_capacity
@@ -29,6 +30,8 @@ cdef class Tables:
     cdef int64_t wanted_capacity
     cdef int64_t condition_capacity
     cdef int64_t value_capacity
+    cdef int64_t stage_capacity
+    cdef int64_t stage_total
     cdef int32_t agent_count
     cdef int32_t contact_count
     cdef int32_t queue_count
@@ -54,9 +57,10 @@ cdef class Tables:
     cdef int set_ranks(self, int32_t agent, list ranks) except -1
     cdef int32_t rank_of(self, int32_t agent, int32_t queue) noexcept nogil
     cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil
+    cdef int set_stages(self, int32_t queue, list stages) except -1
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1
     cdef int32_t new_class(
-        self, int32_t tenant, int32_t queue, tuple terms, tuple wanted, int32_t condition
+        self, int32_t tenant, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition
     ) except -1
     cdef void clear_agent(self, int32_t slot) noexcept nogil
     cdef void clear_queue(self, int32_t slot) noexcept nogil

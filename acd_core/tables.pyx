@@ -13,7 +13,7 @@ from libc.string cimport memset
 from acd_core.containers cimport reserve
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class, Condition,
-    Contact, Node, Queue, QueueRank, Term,
+    Contact, Node, Queue, QueueRank, Stage, Term,
 )
 
 
@@ -35,6 +35,7 @@ cdef class Tables:
         free(self.wanted)
         free(self.conditions)
         free(self.values)
+        free(self.stages)
 
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
         """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
@@ -67,6 +68,8 @@ cdef class Tables:
             if self.level_of(agent, terms[index].skill) < terms[index].level:
                 return False
         if wanted.condition != NONE and not self.holds(wanted.condition, agent):
+            return False
+        if wanted.rank_max != NONE and self.rank_of(agent, wanted.queue) > wanted.rank_max:
             return False
         return self.serves(agent, wanted.tenant)
 
@@ -210,6 +213,20 @@ cdef class Tables:
                 return ranks[index].rank
         return 0
 
+    cdef int set_stages(self, int32_t queue, list stages) except -1:
+        """Give a queue these `(after, points, rank_max)` stages; only while all are entered anew."""
+        cdef Queue *row = &self.queues[queue]
+        cdef int32_t index, count = <int32_t>len(stages)
+        reserve(<void **>&self.stages, &self.stage_capacity, self.stage_total + count, sizeof(Stage))
+        row.stages = <int32_t>self.stage_total
+        row.stage_count = count
+        for index in range(count):
+            self.stages[row.stages + index].after = stages[index][0]
+            self.stages[row.stages + index].points = stages[index][1]
+            self.stages[row.stages + index].rank_max = stages[index][2]
+        self.stage_total += count
+        return 0
+
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1:
         """A condition without conditions of its own."""
         cdef int32_t slot = self.condition_count, index, count = <int32_t>len(values)
@@ -232,7 +249,7 @@ cdef class Tables:
         return slot
 
     cdef int32_t new_class(
-        self, int32_t tenant, int32_t queue, tuple terms, tuple wanted, int32_t condition
+        self, int32_t tenant, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition
     ) except -1:
         """A class that asks `terms`, pairs of `(skill, level)`, and a condition, of agents who serve `tenant`."""
         cdef int32_t slot = self.class_count, index, count = <int32_t>len(terms)
@@ -243,6 +260,7 @@ cdef class Tables:
         row = &self.classes[slot]
         row.tenant = tenant
         row.queue = queue
+        row.rank_max = rank_max
         row.terms = <int32_t>self.term_count
         row.term_count = count
         row.index_skill = ANY_SKILL
@@ -290,6 +308,7 @@ cdef class Tables:
         self.wanted_total = 0
         self.condition_count = 0
         self.value_total = 0
+        self.stage_total = 0
         self.agent_skill_count = 0
         self.agent_tenant_count = 0
         self.agent_attribute_count = 0

@@ -2,10 +2,15 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from acd_core.containers cimport IntMap
 from acd_core.types cimport Node
 
+cdef enum TimerKind:
+    OF_CONTACT = 0            # longest wait, or longest talk
+    OF_AGENT = 1              # offer, wrap-up or cooldown
+    OF_STEP = 2               # a contact's next step
+
 cdef struct Owner:
     int32_t slot              # of the contact or agent; the next free timer while not set
     int32_t lane              # NONE: the timer is in the heap of irregular ones
-    uint8_t is_agent
+    uint8_t kind              # TimerKind
 
 cdef struct Lane:
     int32_t head
@@ -30,7 +35,7 @@ cdef class Timers:
     cdef int32_t order_count
     cdef int32_t irregular
 
-    cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, bint is_agent) except -2
+    cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2
     cdef void cancel(self, int32_t timer) noexcept nogil
     cdef int32_t first(self) noexcept nogil
     cdef int64_t next_deadline(self) noexcept nogil

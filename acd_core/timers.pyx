@@ -33,7 +33,7 @@ cdef class Timers:
         free(self.lanes)
         free(self.order)
 
-    cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, bint is_agent) except -2:
+    cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2:
         """Set a deadline for an owner; `duration` only chooses the lane. Gives the handle."""
         cdef int32_t timer = self.free_timer, lane = self._lane(duration), tail
         if timer == NONE:
@@ -47,7 +47,7 @@ cdef class Timers:
         self.nodes[timer].key = deadline
         self.nodes[timer].seq = self.seq
         self.owners[timer].slot = slot
-        self.owners[timer].is_agent = is_agent
+        self.owners[timer].kind = kind
         tail = self.lanes[lane].tail
         if tail != NONE and self.nodes[tail].key > deadline:
             self.owners[timer].lane = NONE

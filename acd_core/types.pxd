@@ -91,6 +91,8 @@ cdef struct Contact:
     int32_t line
     int32_t agent
     int32_t timer
+    int32_t step              # how many steps of its queue hold for it
+    int32_t step_timer
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next
     int64_t seq
@@ -164,13 +166,20 @@ cdef struct Condition:
     int32_t values            # offset into Tables.values
     int32_t value_count
 
+# What holds for a contact once so many steps of its queue have passed; the first is before all steps.
+cdef struct Stage:
+    int64_t after
+    int64_t points            # of priority, beside the contact's own
+    int32_t rank_max          # NONE: all ranks count
+
 cdef struct Queue:
     int32_t tenant
+    int32_t stages            # offset into Tables.stages
+    int32_t stage_count
     int32_t base_class        # class of its contacts that ask nothing themselves
     uint8_t strategy
     uint8_t ranked            # some agent has a rank in it
     int64_t turn              # number of the latest offer, where offers go round
-    int32_t priority
     int64_t priority_step
     int64_t offer_timeout
     int64_t wrapup
@@ -207,6 +216,7 @@ cdef struct Queue:
 cdef struct Class:
     int32_t tenant
     int32_t queue             # NONE when all its queues take the longest idle agent, of no rank
+    int32_t rank_max          # agents of up to this rank count; NONE for all
     int32_t terms             # levels that nobody can do without: offset into Tables.terms
     int32_t term_count
     int32_t wanted            # skills by which it can be met: offset into Tables.wanted

@@ -34,6 +34,8 @@ class ContactView(Struct, frozen=True, kw_only=True):
         deadline_ns: when its longest wait or longest talk ends; 0 for never.
         timer: order in which that deadline was set, among equal deadlines; 0 for none.
         wait_expired: its longest wait ended while an agent was being rung.
+        step: how many steps of its queue hold for it; rank_max: agents of up to this rank count, -1 for all.
+        step_deadline_ns: when the next step comes; 0 for never. step_timer: as `timer`.
     """
 
     contact: str
@@ -56,6 +58,10 @@ class ContactView(Struct, frozen=True, kw_only=True):
     deadline_ns: int
     timer: int
     wait_expired: bool
+    step: int
+    rank_max: int
+    step_deadline_ns: int
+    step_timer: int
 
 
 class AgentView(Struct, frozen=True, kw_only=True, gc=False):

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from acd_core.commands import COMMAND_TYPES, Command
-from acd_core.config import Agent, Config, Queue, Settings, Tenant
+from acd_core.config import Agent, Config, Queue, Settings, Step, Tenant
 from acd_core.events import EVENT_TYPES
 from acd_protocol.framing import decode_from_client, decode_from_server, encode
 from acd_protocol.messages import LINE_BYTES_MAX, REPLY_TYPES, REQUEST_TYPES, Error, Request
@@ -15,7 +15,7 @@ from tests.support.strategies import messages
 
 FROM_CLIENT = (*COMMAND_TYPES, *REQUEST_TYPES)
 FROM_SERVER = (*REPLY_TYPES, *EVENT_TYPES)
-CONFIG_TYPES: tuple[type[Struct], ...] = (Agent, Config, Queue, Settings, Tenant)
+CONFIG_TYPES: tuple[type[Struct], ...] = (Agent, Config, Queue, Settings, Step, Tenant)
 
 quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 

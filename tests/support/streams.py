@@ -30,7 +30,7 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_core.config import Agent, Config, Queue, Settings, Strategy, Tenant
+from acd_core.config import Agent, Config, Queue, Settings, Step, Strategy, Tenant
 from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
 
 NS_PER_MS = 1_000_000
@@ -88,6 +88,20 @@ def random_agent_attributes(rng: Random) -> dict[str, str | int]:
     return found
 
 
+def random_steps(rng: Random) -> tuple[Step, ...]:
+    """None, or a few after short times."""
+    times = sorted(rng.sample((0.25, 0.5, 1, 2, 4, 8), rng.choice((0, 0, 1, 2, 3))))
+    return tuple(
+        Step(
+            after_s=after_s,
+            require=rng.choice((None, "", random_requirement(rng))),
+            priority=rng.choice((0, 0, 1, 5)),
+            rank_max=rng.choice((None, None, 0, 1, 2)),
+        )
+        for after_s in times
+    )
+
+
 def random_config(rng: Random, size: int) -> Config:
     """A valid configuration with about `size` agents and a handful of queues."""
     tenants = TENANTS[: rng.randint(1, 3)]
@@ -107,6 +121,8 @@ def random_config(rng: Random, size: int) -> Config:
             max_wait_s=rng.choice((0, 2, 5, 30)),
             max_talk_s=rng.choice((3, 30, 3600)),
             service_level_s=rng.choice((0, 1, 20)),
+            rank_max=rng.choice((None, None, 0, 1)),
+            steps=random_steps(rng),
         )
         for tenant in tenants
         for name in ("support", "sales", "info")[: rng.randint(1, 3)]

@@ -23,6 +23,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         line_bytes_max, config_line_bytes_max: longest line, and longest line with a configuration.
         errors_in_a_row_max: a connection that sends so many unreadable lines in a row is closed.
         tick_lines_max: most lines dealt with before other work of the loop has its turn.
+        tick_deadlines_max: most deadlines fired, but for those of one instant, before other work has its turn.
         batch_bytes_max: nothing is read while so many bytes of commands wait for the journal.
         unsent_bytes_max: nothing is read from a connection while it has so many bytes of answers and events due.
         page_bytes: so much at a time is sent to a client that catches up.
@@ -42,6 +43,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     config_line_bytes_max: int = CONFIG_LINE_BYTES_MAX
     errors_in_a_row_max: int = 100
     tick_lines_max: int = 512
+    tick_deadlines_max: int = 500
     batch_bytes_max: int = 16 * 1024 * 1024
     unsent_bytes_max: int = 256 * 1024
     page_bytes: int = 128 * 1024

@@ -113,6 +113,7 @@ class Sequencer:
         self._turn_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline = 0
+        self._behind = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -134,12 +135,15 @@ class Sequencer:
 
     def execute(self, client: str, line: bytes, command: Command) -> int:
         """Apply a command, now; gives its outcome. The answer must go through `send`."""
-        now = self._now or self._open_tick()
-        started_ns = monotonic_ns()
         try:
+            now = self._now or self._open_tick()
+            started_ns = monotonic_ns()
             outcome = apply_command(self.machine, command, now, client)
         except MemoryError:
             self._fail(Fatal("the engine ran out of memory: give the machine more, then start the server again"))
+            return Outcome.UNAVAILABLE
+        except Exception as error:  # noqa: BLE001 - a deadline failed: memory may differ from the journal now
+            self._broken(error)
             return Outcome.UNAVAILABLE
         counters = self.counters
         counters.apply_ns.observe(monotonic_ns() - started_ns)
@@ -212,11 +216,22 @@ class Sequencer:
         self._loop.call_soon(self._end_turn)
 
     def _open_tick(self) -> int:
-        """Stamp a tick; gives its time."""
-        self._now = max(self.clock.now(), self.machine.now)
+        """Stamp a tick and fire the deadlines that are due; gives its time.
+
+        When very many are due, as after a day without a server, a tick fires some and is stamped with the instant of
+        the last: engine time stays behind until later ticks have fired the others, and replay does the same.
+        """
+        machine = self.machine
+        now = max(self.clock.now(), machine.now)
+        self._behind = False
+        if 0 < machine.next_deadline() <= now:
+            machine.advance(now, self.limits.tick_deadlines_max)
+            self._behind = machine.now < now
+            now = machine.now
+        self._now = now
         if not self._turn_scheduled:
             self._schedule_turn()
-        return self._now
+        return now
 
     def _close_tick(self) -> None:
         """Make the open tick part of the next batch."""
@@ -302,6 +317,7 @@ class Sequencer:
                 if self._outputs:
                     self._begin_batch()
                 self._idle.set()
+            self._arm()
         except Exception as error:  # noqa: BLE001 - as above
             self._broken(error)
         if self._deferred and not self._turn_scheduled:
@@ -333,11 +349,17 @@ class Sequencer:
         logger.error("the sequencer failed by a fault of ours", exc_info=error)
         self._fail(Fatal("the server cannot go on after a fault of its own: start it again, and report the log"))
 
+    def _held_up(self) -> bool:
+        """Whether more deadlines have to wait for the append under way: who gets their events must be able to follow."""
+        return self._behind and self._in_flight is not None
+
     def _arm(self) -> None:
         """Have the loop call when the engine's next deadline is due. A timer that comes too early does no harm."""
         deadline = self.machine.next_deadline()
         if not deadline or self.state != "serving":
             return
+        if self._held_up():
+            return  # until `_durable` calls
         if self._timer is not None:
             if self._timer_deadline <= deadline:
                 return
@@ -347,7 +369,7 @@ class Sequencer:
 
     def _advance(self) -> None:
         try:
-            self.machine.advance(self._open_tick())
+            self._open_tick()
         except Exception as error:  # noqa: BLE001 - as above
             self._broken(error)
 
@@ -356,6 +378,6 @@ class Sequencer:
         self._timer = None
         deadline = self.machine.next_deadline()
         if deadline and self.state == "serving":
-            if not self._now and self.clock.now() >= deadline:
+            if not self._now and not self._held_up() and self.clock.now() >= deadline:
                 self._advance()
             self._arm()

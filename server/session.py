@@ -87,7 +87,6 @@ class Session(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asked_for_past",
         "_closing",
         "_cursor",
         "_door",
@@ -134,7 +133,6 @@ class Session(asyncio.Protocol):
         self._cursor = 0
         self._own_since = 0
         self._past_end = 0
-        self._asked_for_past = False
         self._past: Subscription | None = None
 
     # -- what the transport calls -------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ class Session(asyncio.Protocol):
                 if sequencer.budget <= 0 or sequencer.congested:
                     self._put_off_rest()
                     return
-                if self._unsent > unsent_max or self._paused or self._asked_for_past:
+                if self._unsent > unsent_max or self._paused or self._cursor:
                     self._stop_reading()
                     return
             line = lines[self._index]
@@ -403,7 +401,6 @@ class Session(asyncio.Protocol):
             seq = ring.first_seq - 1
         self._past_end = ring.last_seq
         self._cursor = seq + 1
-        self._asked_for_past = True
         self._catch_up()
 
     def _catch_up(self) -> None:
@@ -427,7 +424,6 @@ class Session(asyncio.Protocol):
             self._cursor += 1
         self._cursor = 0
         self._past = None
-        self._asked_for_past = False
 
     def _misses(self, seq: int, entry: Entry) -> bool:
         """Whether event `seq` is for this client and was not sent on this connection."""

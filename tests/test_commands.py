@@ -231,6 +231,34 @@ def test_the_same_commands_give_the_same_digest_whatever_the_hash_seed(machine: 
     assert len(set(printed[0])) == len(printed[0]) == 7
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_time_that_passes_in_steps_is_the_same_time(machine: type[Machine]) -> None:
+    whole, stepping, following = machine(), machine(), machine()
+    stream = Stream(Random(21), 12)
+    storms = 0
+    for number, (at, client, command) in enumerate(islice(stream, 1500)):
+        now = at + number // 30 * 20 * 10**9  # twenty seconds at a time, so that much comes due together
+        whole.advance(now)
+        events = whole.take_events()
+        deadlines: list[int] = []
+        while not deadlines or 0 < stepping.next_deadline() <= now:
+            stepping.advance(now, 2)
+            deadlines.append(stepping.now)
+            following.advance(stepping.now)
+            assert following.digest() == stepping.digest()
+        storms += len(deadlines) > 1
+        assert deadlines[-1] == now
+        assert deadlines == sorted(set(deadlines))
+        if command is not None:
+            outcomes = {command.apply(subject, now, client) for subject in (whole, stepping, following)}
+            assert len(outcomes) == 1
+            events += whole.take_events()
+        stream.note(events)
+        assert stepping.take_events() == following.take_events() == events
+    assert whole.digest() == stepping.digest()
+    assert storms > 10
+
+
 def test_taking_no_events_changes_nothing() -> None:
     taken, discarded = Engine(), Engine()
     stream = Stream(Random(9), 6)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -186,6 +187,72 @@ async def test_timer_is_set_for_the_earliest_deadline(journal: MemoryJournal) ->
     made.assert_replays()
 
 
+async def test_storm_of_deadlines_is_fired_in_steps_between_which_others_have_their_turn(
+    journal: MemoryJournal,
+) -> None:
+    async with rig(journal, Limits(tick_deadlines_max=10)) as made:
+        made.configure(max_wait_s=60)
+        for number in range(100):
+            made.clock.time += 1000
+            made.execute(centre.enqueue(f"c-{number}"))
+            await made.sequencer.flushed()
+        made.clock.time += 3600 * 10**9
+        assert made.execute({"type": "contact.abandon", "contact": "c-98"}) == Outcome.OK
+        ended = 100 - made.machine.domain().contacts
+        assert ended == 11
+        assert made.machine.now < made.clock.time - 3500 * 10**9
+        made.sequencer._deadline()  # which the loop would call, were the time real
+        await until(lambda: not made.machine.domain().contacts)
+        await made.sequencer.flushed()
+        assert made.machine.ended_reason("c-98") == "abandoned"
+        assert made.machine.ended_reason("c-99") == "max_wait"
+        made.execute(centre.enqueue("later"))
+        assert made.machine.now == made.clock.time
+        await made.sequencer.flushed()
+        steps = [tick for record in journal.batches for tick in ticks_of(record)][101:]
+        assert len(steps) == 10  # the last with what came later
+        made.assert_replays()
+
+
+async def test_storm_goes_no_faster_than_its_events_become_durable(journal: MemoryJournal) -> None:
+    async with rig(journal, Limits(tick_deadlines_max=10)) as made:
+        made.configure(max_wait_s=60)
+        for number in range(100):
+            made.clock.time += 1000
+            made.execute(centre.enqueue(f"c-{number}"))
+            await made.sequencer.flushed()
+        journal.gate.clear()
+        made.clock.time += 3600 * 10**9
+        made.sequencer._deadline()
+        await until(journal.under_way.is_set)
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert made.machine.domain().contacts == 90
+        journal.gate.set()
+        await until(lambda: not made.machine.domain().contacts)
+        await made.sequencer.flushed()
+        made.assert_replays()
+
+
+async def test_fault_in_a_deadline_ends_the_server(journal: MemoryJournal) -> None:
+    class Faulty:
+        """A machine whose time cannot pass."""
+
+        now = 0
+
+        def next_deadline(self) -> int:
+            return 1
+
+        def advance(self, now: int, limit: int = 0) -> None:
+            raise ZeroDivisionError
+
+    async with rig(journal) as made:
+        made.sequencer.machine = cast("Machine", Faulty())
+        assert made.execute(centre.enqueue("c-1")) == Outcome.UNAVAILABLE
+        with pytest.raises(Fatal, match="fault of its own"):
+            await made.sequencer.stop()
+
+
 async def test_engine_time_never_goes_back(journal: MemoryJournal) -> None:
     async with rig(journal) as made:
         made.configure()
@@ -232,7 +299,7 @@ async def test_random_traffic_over_a_halting_journal_replays_to_the_same_state(
 ) -> None:
     rng = random.Random(seed)
     agents = [f"a-{number}" for number in range(1, 4)]
-    async with rig(journal) as made:
+    async with rig(journal, Limits(tick_deadlines_max=rng.choice([1, 2, 1000]))) as made:
         made.configure(offer_timeout_s=1, wrapup_s=0.5, max_wait_s=5, max_waiting=6)
         for number in range(150):
             made.clock.time += rng.choice([0, 1, 10**6, 3 * 10**8, 2 * 10**9])

@@ -514,6 +514,37 @@ async def test_slow_reader_gets_every_event_in_order(tmp_path: Path) -> None:
         assert seqs == list(range(seqs[0], service.sequencer.machine.seq + 1))
 
 
+async def test_client_that_reads_is_not_cut_off_however_fast_it_makes_events(tmp_path: Path) -> None:
+    async with serving(tmp_path, ring_events_max=200, unsent_bytes_max=5_000, page_bytes=2_000) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        pbx.send(*[centre.enqueue(f"c-{number}") for number in range(3000)])
+        for number in range(3000):
+            assert (await pbx.answer())["id"] == f"c-{number}"
+        assert (await pbx.ask("ping"))["type"] == "ok"
+        assert [event["contact"] for event in pbx.events] == [f"c-{number}" for number in range(3000)]
+
+
+async def test_storm_of_deadlines_reaches_a_client_that_reads(tmp_path: Path) -> None:
+    async with serving(
+        tmp_path,
+        ring_events_max=200,
+        unsent_bytes_max=20_000,
+        page_bytes=10_000,
+        tick_lines_max=50,
+        tick_deadlines_max=20,
+    ) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        pbx.send(*[centre.enqueue(f"c-{number}") for number in range(1000)])
+        for _ in range(1000):
+            await pbx.answer()
+        admin = await LineClient.connect(service.port, "admin")
+        assert (await admin.ask("config.apply", config=centre.config(max_wait_s=0.001)))["type"] == "ok"
+        for number in range(1000):
+            ended = await pbx.event("contact.ended")
+            assert (ended["contact"], ended["reason"]) == (f"c-{number}", "max_wait")
+        assert service.sequencer.counters.sessions_dropped == 0
+
+
 async def test_flood_of_one_client_does_not_hold_up_another(tmp_path: Path) -> None:
     async with serving(tmp_path, tick_lines_max=50) as service:
         loud = await LineClient.connect(service.port, "loud")

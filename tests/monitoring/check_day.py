@@ -103,8 +103,8 @@ async def lose_an_adapter(server: ServerProcess) -> None:
         await client.away()
 
 
-def exprs() -> list[tuple[str, str]]:
-    """Every query of every panel, with its place."""
+def exprs() -> list[tuple[str, str, str]]:
+    """Every query of every panel: its place, the name of its series, and itself."""
     found = []
     for dashboard in DASHBOARDS:
         for panel in json.loads(rendered(dashboard))["panels"]:
@@ -112,7 +112,7 @@ def exprs() -> list[tuple[str, str]]:
                 expr = target["expr"]
                 for variable, value in VARIABLES.items():
                     expr = expr.replace(variable, value)
-                found.append((f"{dashboard.uid}: {panel['title']}", expr))
+                found.append((f"{dashboard.uid}: {panel['title']}", target["legendFormat"], expr))
     return found
 
 
@@ -122,9 +122,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_every_panel_has_data(day: Day) -> None:
     lacking = []
     shown: dict[str, list[Any]] = {}
-    for place, expr in exprs():
+    for place, legend, expr in exprs():
         series = await day.series(expr)
-        shown.setdefault(place, []).extend(series)
+        shown.setdefault(place, []).append({"legend": legend, "series": series})
         if not series:
             lacking.append(f"{place}: {expr}")
     path = os.environ.get("ACD_PANELS_FILE")

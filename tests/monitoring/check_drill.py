@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ class Drill:
         self._seen = states
         return {name for name, state in states.items() if state == "firing"}
 
-    async def until(self, condition: Callable[[set[str]], bool], allowed: set[str], what: str) -> None:
+    async def until(self, condition: Callable[[set[str]], bool], allowed: AbstractSet[str], what: str) -> None:
         """Look until the alerts are as expected; none but those allowed may fire meanwhile."""
         deadline = time.monotonic() + PATIENCE_S
         while True:

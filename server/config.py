@@ -67,6 +67,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         node: the server's name in `welcome` and in the journal.
         metrics_agents: whether the metrics show each agent.
         metrics_exemplars: whether OpenMetrics gets ids of contacts as examples of waits.
+        log_contacts: whether the log tells the life of every contact.
+        log_attributes: names of the contacts' attributes that the log shows; others are masked.
         config_file: a configuration to apply at the start, if it differs from the one that holds.
     """
 
@@ -76,6 +78,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_port: int = DEFAULT_METRICS_PORT
     metrics_agents: bool = False
     metrics_exemplars: bool = False
+    log_contacts: bool = False
+    log_attributes: tuple[str, ...] = ()
     data: Path = Path("acd-data")
     token: str = ""
     clock_speed: float = 1.0

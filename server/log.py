@@ -1,11 +1,14 @@
 """The server's log on standard error: readable lines on a terminal, one JSON object a line otherwise.
 
-`note` writes an entry: a sentence for people, and fields for machines. Tokens and attributes of contacts never
-belong into either.
+`note` writes an entry: a sentence for people, and fields for machines. Where an entry is about a contact, an agent or
+an offer, the fields `contact`, `agent` and `offer` hold its id, so that all entries about it are found by that.
+
+Tokens never belong into a log. Attributes of contacts, such as the number of a caller, are masked: see `masked`.
 """
 
 import logging
 import sys
+from collections.abc import Collection, Mapping
 from typing import Any, TextIO
 
 import msgspec
@@ -16,6 +19,28 @@ logger = logging.getLogger("acd")
 def note(level: int, sentence: str, /, **fields: Any) -> None:
     """Write `sentence` with `fields`, at a level of `logging`."""
     logger.log(level, sentence, extra={"fields": fields})
+
+
+def about(message: object) -> dict[str, str]:
+    """The fields that say what a command or event is about."""
+    return {
+        name: value
+        for name in ("contact", "agent", "offer")
+        if isinstance(value := getattr(message, name, None), str) and value
+    }
+
+
+def masked(attributes: Mapping[str, object], shown: Collection[str]) -> dict[str, object]:
+    """Attributes of a contact as a log may hold them: those named in `shown` as they are.
+
+    Of others the last two characters are left, if there are at least six: enough to tell two callers apart.
+    """
+    return {name: value if name in shown else _mask(str(value)) for name, value in attributes.items()}
+
+
+def _mask(text: str) -> str:
+    left = text[-2:] if len(text) >= 6 else ""
+    return "*" * (len(text) - len(left)) + left
 
 
 def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO, json: bool = False) -> None:

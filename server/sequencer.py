@@ -21,7 +21,7 @@ from server.errors import Fatal, JournalError
 from server.journal.contract import Batch, Journal
 from server.journal.records import Tick, encode_ticks
 from server.journal.writer import JournalWriter
-from server.log import logger, note
+from server.log import about, logger, note
 from server.router import Router
 
 
@@ -54,7 +54,8 @@ def apply_command(machine: Machine, command: Command, now: int, client: str) -> 
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - logged; one bad command must not end the server
-        logger.exception("a command failed inside the engine (type=%s, client=%s)", type(command).__name__, client)
+        fields = {"type": type(command).__name__, "client": client, **about(command)}
+        logger.exception("a command failed inside the engine", extra={"fields": fields})
         return Outcome.INTERNAL_ERROR
 
 

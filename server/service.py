@@ -17,6 +17,7 @@ from acd_protocol.cli import listen_sentence
 from server import answers
 from server.clock import NS_PER_S, Clock, monotonic_ns
 from server.config import Settings
+from server.contact_log import ContactLog
 from server.counters import Counters
 from server.errors import StartError
 from server.journal.contract import Journal
@@ -99,6 +100,8 @@ async def running(
         except OSError as error:  # two servers may bind to one port, until the first one listens
             raise StartError(listen_sentence(settings.host, settings.port, error)) from error
         stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
+        if settings.log_contacts:
+            ContactLog(settings.log_attributes, sequencer.machine.seq).attach(sequencer.router)
         door.presence.start()
         stack.callback(door.presence.stop)
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))

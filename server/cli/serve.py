@@ -53,6 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="give OpenMetrics the ids of contacts as examples of waits (ACD_METRICS_EXEMPLARS=1)",
     )
     parser.add_argument(
+        "--log-contacts",
+        action="store_true",
+        default=_is_set("ACD_LOG_CONTACTS"),
+        help="log the life of every contact (ACD_LOG_CONTACTS=1)",
+    )
+    parser.add_argument(
+        "--log-attributes",
+        type=_names,
+        default=environment.get("ACD_LOG_ATTRIBUTES") or "",
+        metavar="NAME,NAME",
+        help="attributes of contacts that the log shows as they are; others are masked (ACD_LOG_ATTRIBUTES)",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         default=Path(environment.get("ACD_DATA") or "acd-data"),
@@ -73,6 +86,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="log JSON even on a terminal")
 
 
+def _names(text: str) -> tuple[str, ...]:
+    """Names, separated by commas."""
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
 def _is_set(variable: str) -> bool:
     """Whether a switch of the environment is on."""
     return os.environ.get(variable, "") not in {"", "0"}
@@ -88,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
         metrics_port=args.metrics_port,
         metrics_agents=args.metrics_agents,
         metrics_exemplars=args.metrics_exemplars,
+        log_contacts=args.log_contacts,
+        log_attributes=args.log_attributes,
         data=args.data,
         token=args.token,
         clock_speed=args.clock_speed,
@@ -108,9 +128,12 @@ async def serve(settings: Settings) -> int:
 
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    starting = asyncio.current_task()
     signals: list[str] = []
 
     def on_signal(name: str) -> None:
+        if starting is not None and not signals:
+            starting.cancel()
         signals.append(name)
         stop.set()
         if len(signals) > 2:
@@ -119,11 +142,17 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number.name)
     loop.set_exception_handler(_note_exception)
-    async with running(settings) as service:
-        service.sequencer.failed.add_done_callback(lambda _: stop.set())
-        await stop.wait()
-        if signals:
-            log.note(logging.INFO, f"stopping on {signals[0]}")
+    try:
+        async with running(settings) as service:
+            starting = None
+            service.sequencer.failed.add_done_callback(lambda _: stop.set())
+            await stop.wait()
+            if signals:
+                log.note(logging.INFO, f"stopping on {signals[0]}")
+    except asyncio.CancelledError:
+        if not signals:
+            raise
+        log.note(logging.INFO, f"stopped on {signals[0]} before it served")
     return 0
 
 

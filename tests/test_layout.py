@@ -35,6 +35,7 @@ CORE_ROWS = [
     {"lines", "idle"},
     {"state"},
     {"configured"},
+    {"transitions"},
     {"engine"},
 ]
 CORE_ROW = {module: number for number, row in enumerate(CORE_ROWS) for module in row}

@@ -1,0 +1,508 @@
+"""The specification: the whole behaviour of the engine in plain Python, looked up and sorted at every decision.
+
+Nothing here is fast and everything can be read. A change of behaviour starts in this file; the compiled engine
+must then give the same outcomes, events and digest for every stream of commands.
+
+The rules in short:
+
+* **Order of contacts.** A contact's key is its arrival time less its head start, which is its priority (with
+  that of its queue) times the queue's `priority_step_s`. The lowest key is served first, ties by arrival. The key
+  never changes while the contact waits, so a failed offer cannot cost it its place.
+* **Order of agents.** Of the free agents who meet the requirement, those of the lowest rank in the queue come first;
+  among them the queue's strategy decides, and then who has been idle for longest. A freed agent in turn serves the
+  queues in which his rank is lowest first.
+* **Steps.** A contact that has waited so long may be served by other agents, or earlier: a step replaces what the queue
+  asks, widens the ranks that count, or adds priority. It takes effect at once, or when the agent being rung fails.
+* **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
+  contact waits that a free agent could serve.
+* **Everything transient has a deadline**: offer, wrap-up, cooldown, waiting, talking. Deadlines fire at their own
+  instant, in the order (deadline, when it was set).
+* An agent whose offer is withdrawn keeps his place among the idle; one who rejects or misses an offer does not.
+"""
+
+import heapq
+from typing import Any
+
+from acd_core import requirement
+from acd_core.config import Agent, Config, ConfigError, Queue, known_skills, ns_of_seconds, seconds_of_ns
+from acd_core.config import validate as validate_config
+from acd_core.events import (
+    AgentUpdated,
+    ConfigApplied,
+    ContactConnected,
+    ContactHeld,
+    ContactQueued,
+    ContactResumed,
+    ContactUpdated,
+)
+from acd_core.model.rows import AgentRow, ContactRow, QueueRow, bucket
+from acd_core.model.transitions import Transitions
+from acd_core.refusals import Outcome
+from acd_core.views import (
+    ACCEPT_BUCKETS_S,
+    WAIT_BUCKETS_S,
+)
+
+
+class Model(Transitions):
+    """The readable machine; see `acd_core.machine.Machine` for the contract."""
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def advance(self, now: int, limit: int = 0) -> None:
+        now = max(now, self.now)
+        fired = 0
+        while True:
+            self._drop_stale_timers()
+            if not self._calendar or self._calendar[0][0] > now:
+                break
+            if 0 < limit <= fired and self._calendar[0][0] > self.now:
+                return
+            fired += 1
+            deadline, _, owner, timer = heapq.heappop(self._calendar)
+            self.now = max(self.now, deadline)
+            if timer is not owner.timer:
+                assert isinstance(owner, ContactRow)
+                self._take_step(owner)
+                continue
+            owner.timer = None
+            if isinstance(owner, ContactRow):
+                self._contact_deadline(owner)
+            else:
+                self._agent_deadline(owner)
+        self.now = now
+
+    # -- contacts -----------------------------------------------------------------------------------------------
+
+    def enqueue_contact(
+        self,
+        now: int,
+        client: str,
+        contact: str,
+        tenant: str,
+        queue: str,
+        priority: int,
+        require: str,
+        attributes: dict[str, Any],
+    ) -> int:
+        self.advance(now)
+        self.last_position = 0
+        live = self._contacts.get(contact)
+        if live is not None:
+            same = (live.queue.config.tenant, live.queue.config.name) == (tenant, queue)
+            return Outcome.DUPLICATE if same else Outcome.CONTACT_EXISTS
+        if contact in self._ended:
+            return Outcome.DUPLICATE
+        target = self._queues.get((tenant, queue))
+        if target is None:
+            known = any(tenant == known.name for known in self._config.tenants)
+            return Outcome.QUEUE_UNKNOWN if known else Outcome.TENANT_UNKNOWN
+        try:
+            own_terms = requirement.parse(require)
+        except requirement.RequirementError:
+            return Outcome.REQUIREMENT_INVALID
+        if any(skill not in self._skills for skill in requirement.skills_of(own_terms)):
+            return Outcome.SKILL_UNKNOWN
+        if len(self._contacts) >= self._config.settings.max_contacts:
+            return Outcome.TOO_MANY_CONTACTS
+        target.entered += 1
+        self._contact_seq += 1
+        arrived = ContactRow(
+            contact, client, target, self._contact_seq, priority, own_terms, attributes, enqueued=self.now
+        )
+        waiting = [c for c in self._contacts.values() if c.queue is target and c.state == "queued"]
+        agent = self._best_agent(arrived)
+        if agent is None and 0 < target.config.max_waiting <= len(waiting):
+            self._end(arrived, "queue_full")
+            return Outcome.OK
+        self._contacts[contact] = arrived
+        if target.config.max_wait_s:
+            self._arm(arrived, self.now + ns_of_seconds(target.config.max_wait_s))
+        self._arm_step(arrived)
+        self.last_position = 1 + sum(c.priority >= priority for c in waiting)
+        self._emit(
+            ContactQueued,
+            arrived,
+            None,
+            contact=contact,
+            tenant=tenant,
+            queue=queue,
+            priority=priority,
+            position=self.last_position,
+        )
+        if agent is not None:
+            self._offer(arrived, agent)
+        return Outcome.OK
+
+    def update_contact(self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_WAITING if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        new_priority = live.priority if priority is None else priority
+        new_attributes = live.attributes if attributes is None else attributes
+        if new_priority != live.priority and live.state not in {"queued", "offered"}:
+            return Outcome.CONTACT_NOT_WAITING
+        if new_priority == live.priority and new_attributes == live.attributes:
+            return Outcome.DUPLICATE
+        live.priority = new_priority
+        live.attributes = new_attributes
+        config = live.queue.config
+        self._emit(
+            ContactUpdated,
+            live,
+            live.agent,
+            contact=contact,
+            tenant=config.tenant,
+            queue=config.name,
+            priority=new_priority,
+        )
+        return Outcome.OK
+
+    def abandon_contact(self, now: int, contact: str) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return self._gone(contact)
+        if live.state == "wrapup":
+            return Outcome.DUPLICATE
+        if live.state == "connected":
+            self._complete(live, "completed_caller")
+        else:
+            self._leave_queue(live, "abandoned")
+        return Outcome.OK
+
+    def withdraw_contact(self, now: int, contact: str) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return self._gone(contact)
+        if live.state not in {"queued", "offered"}:
+            return Outcome.CONTACT_NOT_WAITING
+        self._leave_queue(live, "withdrawn")
+        return Outcome.OK
+
+    def complete_contact(self, now: int, contact: str, reason: str) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return self._gone(contact)
+        if live.state == "wrapup":
+            return Outcome.DUPLICATE
+        if live.state != "connected":
+            return Outcome.CONTACT_NOT_CONNECTED
+        self._complete(live, reason)  # type: ignore[arg-type]  # the command's own type bounds it
+        return Outcome.OK
+
+    def hold_contact(self, now: int, contact: str, held: bool) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_CONNECTED if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        if live.state != "connected":
+            return Outcome.CONTACT_NOT_CONNECTED
+        if live.held == held:
+            return Outcome.DUPLICATE
+        live.held = held
+        assert live.agent is not None
+        kind = ContactHeld if held else ContactResumed
+        config = live.queue.config
+        self._emit(
+            kind,
+            live,
+            live.agent,
+            contact=contact,
+            tenant=config.tenant,
+            queue=config.name,
+            agent=live.agent.config.agent,
+        )
+        return Outcome.OK
+
+    # -- offers -------------------------------------------------------------------------------------------------
+
+    def accept_offer(self, now: int, offer: str) -> int:
+        self.advance(now)
+        agent = self._offered_to(offer)
+        if not isinstance(agent, AgentRow):
+            return agent
+        if agent.activity != "offered":
+            return Outcome.DUPLICATE
+        contact = agent.contact
+        assert contact is not None
+        queue = contact.queue
+        wait = self.now - contact.enqueued
+        rung = self.now - agent.since
+        contact.state = "connected"
+        contact.connected = self.now
+        contact.wait_expired = False
+        contact.step_timer = None
+        self._arm(contact, self.now + ns_of_seconds(queue.config.max_talk_s))
+        agent.timer = None
+        agent.idle_seq = 0
+        agent.missed = 0
+        agent.answered += 1
+        agent.answered_since_login += 1
+        self._set_activity(agent, "busy")
+        queue.answered += 1
+        queue.wait_ns += wait
+        queue.answered_in_target += wait <= ns_of_seconds(queue.config.service_level_s)
+        queue.histogram[bucket(wait, WAIT_BUCKETS_S)] += 1
+        queue.accept_ns += rung
+        queue.accept_histogram[bucket(rung, ACCEPT_BUCKETS_S)] += 1
+        self._emit(
+            ContactConnected,
+            contact,
+            agent,
+            contact=contact.id,
+            tenant=queue.config.tenant,
+            queue=queue.config.name,
+            agent=agent.config.agent,
+            offer=offer,
+            wait=seconds_of_ns(wait),
+        )
+        self._agent_changed(agent)
+        return Outcome.OK
+
+    def reject_offer(self, now: int, offer: str, cause: str) -> int:
+        self.advance(now)
+        agent = self._offered_to(offer)
+        if not isinstance(agent, AgentRow):
+            return agent
+        if agent.activity != "offered":
+            return Outcome.OFFER_GONE
+        agent.rejected_total += 1
+        contact = self._end_offer(agent, "rejected", cause)
+        agent.idle_seq = 0
+        self._cool_down(agent, contact, "rejected", contact.queue.config.reject_cooldown_s)
+        return Outcome.OK
+
+    # -- agents -------------------------------------------------------------------------------------------------
+
+    def login_agent(self, now: int, client: str, agent: str, address: str | None, ready: bool) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        new_address = person.address if address is None else address
+        if person.presence != "logged_out":
+            if person.client == client and person.address == new_address and not person.logging_out:
+                return Outcome.DUPLICATE
+            person.client = client
+            person.address = new_address
+            person.logging_out = False
+            self._agent_changed(person)
+            return Outcome.OK
+        person.client = client
+        person.address = new_address
+        person.answered_since_login = 0
+        if ready:
+            self._set_presence(person, "ready")
+            self._idle(person)
+        else:
+            self._set_presence(person, "paused", "login")
+            self._agent_changed(person)
+        return Outcome.OK
+
+    def ready_agent(self, now: int, agent: str) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if person.presence == "logged_out":
+            return Outcome.AGENT_LOGGED_OUT
+        if person.presence == "paused":
+            self._make_ready(person)
+            return Outcome.OK
+        if person.activity == "cooldown":
+            self._free(person)
+            return Outcome.OK
+        return Outcome.DUPLICATE
+
+    def pause_agent(self, now: int, agent: str, reason: str) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if person.presence == "logged_out":
+            return Outcome.AGENT_LOGGED_OUT
+        if person.presence == "paused" and person.pause_reason == reason:
+            return Outcome.DUPLICATE
+        contact = self._stop_offering(person, "agent_paused")
+        self._set_presence(person, "paused", reason)
+        self._agent_changed(person)
+        if contact is not None:
+            self._requeue(contact)
+        return Outcome.OK
+
+    def logout_agent(self, now: int, agent: str) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if person.presence == "logged_out" or person.logging_out:
+            return Outcome.DUPLICATE
+        if person.activity == "busy":
+            person.logging_out = True
+            self._agent_changed(person)
+            return Outcome.OK
+        if person.activity == "wrapup":
+            person.logging_out = True
+            self._finish_wrapup(person)
+            return Outcome.OK
+        contact = self._stop_offering(person, "agent_logged_out")
+        self._log_out(person)
+        if contact is not None:
+            self._requeue(contact)
+        return Outcome.OK
+
+    def update_agent(
+        self,
+        now: int,
+        agent: str,
+        address: str | None,
+        skills: dict[str, int] | None,
+        attributes: dict[str, str | int] | None,
+    ) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if skills is not None and any(skill not in self._skills for skill in skills):
+            return Outcome.SKILL_UNKNOWN
+        new_address = person.address if address is None else address
+        new_skills = person.skills if skills is None else skills
+        new_attributes = person.attributes if attributes is None else attributes
+        if (new_address, new_skills, new_attributes) == (person.address, person.skills, person.attributes):
+            return Outcome.DUPLICATE
+        person.address = new_address
+        person.skills = dict(new_skills)
+        person.attributes = dict(new_attributes)
+        self._emit(AgentUpdated, None, person, agent=agent)
+        if person.free:
+            self._serve_agent(person)
+        return Outcome.OK
+
+    def end_wrapup(self, now: int, agent: str) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if person.presence == "logged_out":
+            return Outcome.AGENT_LOGGED_OUT
+        if person.activity != "wrapup":
+            return Outcome.AGENT_NOT_IN_WRAPUP
+        self._finish_wrapup(person)
+        return Outcome.OK
+
+    # -- clients ------------------------------------------------------------------------------------------------
+
+    def leave_client(self, now: int, client: str) -> int:
+        self.advance(now)
+        seq_before = self.seq
+        orphans = []
+        for agent in self._agents.values():
+            if agent.client == client and agent.presence == "ready":
+                contact = self._stop_offering(agent, "agent_unreachable")
+                self._set_presence(agent, "paused", "unreachable")
+                self._agent_changed(agent)
+                if contact is not None:
+                    orphans.append(contact)
+        end = self._config.settings.absent_client_contacts == "end"
+        for contact in sorted(orphans, key=lambda contact: (contact.key, contact.seq)):
+            if end and contact.client == client:
+                self._end(contact, "lost")
+            else:
+                self._requeue(contact)
+        if end:
+            for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
+                if contact.client == client and contact.state in {"queued", "offered"}:
+                    self._leave_queue(contact, "lost")
+        return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
+
+    def return_client(self, now: int, client: str) -> int:
+        self.advance(now)
+        seq_before = self.seq
+        for agent in self._agents.values():
+            if agent.client == client and agent.presence == "paused" and agent.pause_reason == "unreachable":
+                self._make_ready(agent)
+        return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
+
+    # -- configuration ------------------------------------------------------------------------------------------
+
+    def apply_config(self, now: int, config: Config) -> int:
+        self.advance(now)
+        try:
+            validate_config(config)
+        except ConfigError:
+            return Outcome.CONFIG_INVALID
+        if config == self._config:
+            return Outcome.DUPLICATE
+        queue_ids = {(queue.tenant, queue.name) for queue in config.queues}
+        if any((c.queue.config.tenant, c.queue.config.name) not in queue_ids for c in self._contacts.values()):
+            return Outcome.QUEUE_IN_USE
+        agent_ids = {agent.agent for agent in config.agents}
+        if any(a.presence != "logged_out" and a.config.agent not in agent_ids for a in self._agents.values()):
+            return Outcome.AGENT_IN_USE
+        self._config = config
+        self._skills = known_skills(config)
+        before = {id(queue): queue.config for queue in self._queues.values()}
+        self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
+        for agent in self._agents.values():
+            self._count_time(agent)
+        self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
+        going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
+        for agent in self._agents.values():
+            agent.turns = {path: turn for path, turn in agent.turns.items() if path in going_round}
+        self._forget()
+        overdue = 0
+        for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
+            max_wait = contact.queue.config.max_wait_s
+            if contact.state not in {"queued", "offered"} or max_wait == before[id(contact.queue)].max_wait_s:
+                continue
+            contact.timer = None
+            contact.wait_expired = False
+            if max_wait:
+                deadline = contact.enqueued + ns_of_seconds(max_wait)
+                if deadline <= self.now:
+                    # Nanoseconds apart, so that a thousand who are overdue need not end in one step.
+                    deadline = self.now + overdue
+                    overdue += 1
+                self._arm(contact, deadline)
+        for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
+            steps = contact.queue.config.steps
+            if contact.state in {"queued", "offered"} and steps != before[id(contact.queue)].steps:
+                waited = self.now - contact.enqueued
+                contact.step = sum(ns_of_seconds(step.after_s) <= waited for step in steps)
+                self._arm_step(contact)
+        self._emit(
+            ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
+        )
+        waiting = [contact for contact in self._contacts.values() if contact.state == "queued"]
+        for contact in sorted(waiting, key=lambda contact: (contact.key, contact.seq)):
+            self._serve_contact(contact)
+        return Outcome.OK
+
+    def _configured_queue(self, config: Queue) -> QueueRow:
+        queue = self._queues.get((config.tenant, config.name)) or QueueRow(config)
+        queue.config = config
+        if config.strategy != "round_robin":
+            queue.turn = 0
+        return queue
+
+    def _configured_agent(self, config: Agent) -> AgentRow:
+        agent = self._agents.get(config.agent)
+        if agent is None:
+            return AgentRow(
+                config,
+                config.address,
+                dict(config.skills),
+                dict(config.attributes),
+                since=self.now,
+                counted_us=self.now // 1000,
+            )
+        if agent.presence == "logged_out" or agent.config.address != config.address:
+            agent.address = config.address
+        agent.config = config
+        agent.skills = dict(config.skills)
+        agent.attributes = dict(config.attributes)
+        return agent

@@ -1,0 +1,146 @@
+"""What the model keeps of queues, contacts and agents, and what follows from it at once."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from acd_core import requirement
+from acd_core.config import Agent, Queue, ns_of_seconds
+from acd_core.events import (
+    EndReason,
+)
+from acd_core.views import (
+    ACCEPT_BUCKETS_S,
+    HANDLE_BUCKETS_S,
+    WAIT_BUCKETS_S,
+    Activity,
+    ContactState,
+    Presence,
+)
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass
+class QueueRow:
+    config: Queue
+    turn: int = 0
+    entered: int = 0
+    answered: int = 0
+    answered_in_target: int = 0
+    abandoned_in_target: int = 0
+    ended: dict[str, int] = field(default_factory=dict)
+    offers: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    wait_ns: int = 0
+    talk_ns: int = 0
+    histogram: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BUCKETS_S) + 1))
+    accept_ns: int = 0
+    accept_histogram: list[int] = field(default_factory=lambda: [0] * (len(ACCEPT_BUCKETS_S) + 1))
+    handle_ns: int = 0
+    handle_histogram: list[int] = field(default_factory=lambda: [0] * (len(HANDLE_BUCKETS_S) + 1))
+
+    @property
+    def path(self) -> str:
+        return f"{self.config.tenant}/{self.config.name}"
+
+    def terms_at(self, step: int) -> requirement.Requirement:
+        given = [self.config.require, *(passed.require for passed in self.config.steps[:step])]
+        return requirement.parse(next(text for text in reversed(given) if text is not None))
+
+
+@dataclass
+class Timer:
+    deadline: int
+    seq: int
+
+
+@dataclass(eq=False)
+class ContactRow:
+    id: str
+    client: str
+    queue: QueueRow
+    seq: int
+    priority: int
+    own_terms: requirement.Requirement
+    attributes: dict[str, Any]
+    enqueued: int
+    state: ContactState = "queued"
+    connected: int = 0
+    completed: int = 0
+    held: bool = False
+    agent: "AgentRow | None" = None
+    end_reason: EndReason | None = None
+    wait_expired: bool = False
+    timer: Timer | None = None
+    step: int = 0
+    step_timer: Timer | None = None
+
+    @property
+    def terms(self) -> requirement.Requirement:
+        return requirement.merge(self.queue.terms_at(self.step), self.own_terms)
+
+    @property
+    def key(self) -> int:
+        config = self.queue.config
+        points = config.priority + self.priority + sum(step.priority for step in config.steps[: self.step])
+        return self.enqueued - points * ns_of_seconds(config.priority_step_s)
+
+    @property
+    def rank_max(self) -> int | None:
+        config = self.queue.config
+        given = [config.rank_max, *(step.rank_max for step in config.steps[: self.step])]
+        return next((rank for rank in reversed(given) if rank is not None), None)
+
+
+@dataclass(eq=False)
+class AgentRow:
+    config: Agent
+    address: str
+    skills: dict[str, int]
+    attributes: dict[str, str | int]
+    client: str = ""
+    presence: Presence = "logged_out"
+    activity: Activity = "none"
+    pause_reason: str = ""
+    cooldown_cause: str = ""
+    logging_out: bool = False
+    contact: ContactRow | None = None
+    offer: int = 0
+    idle_seq: int = 0
+    missed: int = 0
+    since: int = 0
+    timer: Timer | None = None
+    answered: int = 0
+    answered_since_login: int = 0
+    turns: dict[str, int] = field(default_factory=dict)
+    missed_total: int = 0
+    rejected_total: int = 0
+    talk_ns: int = 0
+    counted_us: int = 0
+
+    @property
+    def state(self) -> str:
+        return self.presence if self.activity == "none" else self.activity
+
+    @property
+    def free(self) -> bool:
+        return self.presence == "ready" and self.activity == "none"
+
+    def rank(self, path: str) -> int:
+        return self.config.ranks.get(path, 0)
+
+
+def offer_id(number: int) -> str:
+    return f"o-{number}"
+
+
+def bucket(duration_ns: int, bounds_s: tuple[int, ...]) -> int:
+    """The bucket of a histogram that a duration falls into."""
+    return sum(duration_ns > bound * NS_PER_S for bound in bounds_s)
+
+
+def counted(words: Iterable[str]) -> dict[str, int]:
+    """How often each word occurs, in alphabetical order."""
+    return dict(sorted(Counter(words).items()))

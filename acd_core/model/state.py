@@ -1,0 +1,350 @@
+"""The model's state: its rows, its deadlines and events, who suits whom, and the views that it shows."""
+
+import heapq
+from collections import OrderedDict
+from typing import Any
+
+from acd_core import requirement, views
+from acd_core.config import Config, ns_of_seconds, seconds_of_ns, to_json
+from acd_core.events import (
+    Addressed,
+    AgentChanged,
+    Event,
+)
+from acd_core.model.rows import AgentRow, ContactRow, QueueRow, Timer, counted, offer_id
+from acd_core.views import (
+    AGENT_STATES,
+    END_REASONS,
+    Activity,
+    AgentView,
+    ClientView,
+    ContactView,
+    DomainView,
+    Presence,
+    QueueView,
+)
+
+
+class State:
+    """What `Model` works on; see there."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.now = 0
+        self.last_position = 0
+        self._config = Config()
+        self._skills: frozenset[str] = frozenset()
+        self._queues: dict[tuple[str, str], QueueRow] = {}
+        self._agents: dict[str, AgentRow] = {}
+        self._contacts: dict[str, ContactRow] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
+        self._contact_seq = 0
+        self._offer_seq = 0
+        self._idle_seq = 0
+        self._timer_seq = 0
+        self._calendar: list[tuple[int, int, ContactRow | AgentRow, Timer]] = []
+        self._events: list[Addressed] = []
+        self._agent_us = dict.fromkeys(AGENT_STATES, 0)
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> int:
+        self._drop_stale_timers()
+        return self._calendar[0][0] if self._calendar else 0
+
+    def _drop_stale_timers(self) -> None:
+        while self._calendar:
+            _, _, owner, timer = self._calendar[0]
+            if timer is owner.timer or (isinstance(owner, ContactRow) and timer is owner.step_timer):
+                break
+            heapq.heappop(self._calendar)
+
+    def _arm(self, owner: ContactRow | AgentRow, deadline: int) -> None:
+        owner.timer = self._timer(owner, deadline)
+
+    def _arm_step(self, contact: ContactRow) -> None:
+        """Set the time of the contact's next step, if its queue has one more."""
+        steps = contact.queue.config.steps[contact.step :]
+        contact.step_timer = None
+        if steps:
+            due = contact.enqueued + ns_of_seconds(steps[0].after_s)
+            contact.step_timer = self._timer(contact, max(self.now, due))
+
+    def _timer(self, owner: ContactRow | AgentRow, deadline: int) -> Timer:
+        self._timer_seq += 1
+        timer = Timer(deadline, self._timer_seq)
+        heapq.heappush(self._calendar, (deadline, self._timer_seq, owner, timer))
+        return timer
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def take_events(self) -> list[Addressed]:
+        events, self._events = self._events, []
+        return events
+
+    def _emit(
+        self,
+        kind: type[Event],
+        contact: ContactRow | None,
+        agent: AgentRow | None,
+        /,
+        **fields: Any,
+    ) -> None:
+        self.seq += 1
+        event = kind(seq=self.seq, at=self.now, **fields)
+        self._events.append(Addressed(event, contact.client if contact else "", agent.client if agent else ""))
+
+    def _agent_changed(self, agent: AgentRow) -> None:
+        fields: dict[str, Any] = {"agent": agent.config.agent, "state": agent.state}
+        if agent.presence == "paused":
+            fields["reason"] = agent.pause_reason
+        elif agent.activity == "cooldown":
+            fields["reason"] = agent.cooldown_cause
+        if agent.timer is not None:
+            fields["expires_in"] = seconds_of_ns(agent.timer.deadline - self.now)
+        self._emit(AgentChanged, None, agent, logging_out=agent.logging_out, **fields)
+
+    def _count_time(self, agent: AgentRow) -> None:
+        """Add the time since the last call to the state that the agent was in."""
+        now_us = self.now // 1000
+        self._agent_us[agent.state] += now_us - agent.counted_us
+        agent.counted_us = now_us
+
+    def _set_activity(self, agent: AgentRow, activity: Activity) -> None:
+        self._count_time(agent)
+        agent.activity = activity
+        agent.since = self.now
+
+    def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
+        self._count_time(agent)
+        if agent.activity == "none":
+            agent.since = self.now
+        agent.presence = presence
+        agent.pause_reason = reason
+
+    # -- matching -----------------------------------------------------------------------------------------------
+
+    def _eligible(self, agent: AgentRow, contact: ContactRow) -> bool:
+        tenants = agent.config.tenants
+        if tenants and contact.queue.config.tenant not in tenants:
+            return False
+        if contact.rank_max is not None and agent.rank(contact.queue.path) > contact.rank_max:
+            return False
+        return all(requirement.meets(node, agent.skills, agent.attributes) for node in contact.terms)
+
+    def _best_agent(self, contact: ContactRow) -> AgentRow | None:
+        """The free agent who gets `contact`."""
+        free = [agent for agent in self._agents.values() if agent.free and self._eligible(agent, contact)]
+        path = contact.queue.path
+        return min(
+            free,
+            key=lambda agent: (agent.rank(path), self._precedence(agent, contact), agent.idle_seq),
+            default=None,
+        )
+
+    def _precedence(self, agent: AgentRow, contact: ContactRow) -> int:
+        """What the strategy of the contact's queue makes of the agent; the lowest comes first."""
+        match contact.queue.config.strategy:
+            case "most_skilled":
+                return -sum(agent.skills.get(skill, 0) for skill in requirement.wanted_skills(contact.terms))
+            case "least_skilled":
+                return len(agent.skills)
+            case "fewest_contacts":
+                return agent.answered_since_login
+            case "round_robin":
+                return agent.turns.get(contact.queue.path, 0)
+            case "linear":
+                return list(self._agents).index(agent.config.agent)
+            case "lowest_cost":
+                return agent.config.cost
+        return 0
+
+    def _best_contact(self, agent: AgentRow) -> ContactRow | None:
+        """The waiting contact that `agent` gets."""
+        waiting = [c for c in self._contacts.values() if c.state == "queued" and self._eligible(agent, c)]
+        return min(
+            waiting,
+            key=lambda contact: (agent.rank(contact.queue.path), contact.key, contact.seq),
+            default=None,
+        )
+
+    # -- contacts -----------------------------------------------------------------------------------------------
+
+    def _remember(self, contact: str, reason: str) -> None:
+        self._ended[contact] = reason
+        self._forget()
+
+    def _forget(self) -> None:
+        while len(self._ended) > self._config.settings.ended_contacts_kept:
+            self._ended.popitem(last=False)
+
+    # -- views --------------------------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        return self._config
+
+    def domain(self) -> DomainView:
+        for agent in self._agents.values():
+            self._count_time(agent)
+        states = [agent.state for agent in self._agents.values()]
+        return DomainView(
+            now_ns=self.now,
+            seq=self.seq,
+            contacts=len(self._contacts),
+            waiting=sum(contact.state == "queued" for contact in self._contacts.values()),
+            agents={state: states.count(state) for state in AGENT_STATES},
+            pause_reasons=counted(agent.pause_reason for agent in self._agents.values() if agent.state == "paused"),
+            cooldown_causes=counted(
+                agent.cooldown_cause for agent in self._agents.values() if agent.state == "cooldown"
+            ),
+            agent_us=dict(self._agent_us),
+        )
+
+    def clients(self) -> list[ClientView]:
+        agents = counted(agent.client for agent in self._agents.values() if agent.client)
+        contacts = counted(contact.client for contact in self._contacts.values())
+        return [
+            ClientView(client=client, agents=agents.get(client, 0), contacts=contacts.get(client, 0))
+            for client in sorted(agents.keys() | contacts.keys())
+        ]
+
+    def queue(self, tenant: str, queue: str) -> QueueView | None:
+        found = self._queues.get((tenant, queue))
+        return None if found is None else self._queue_view(found)
+
+    def queues(self) -> list[QueueView]:
+        return [self._queue_view(queue) for queue in self._queues.values()]
+
+    def agent(self, agent: str) -> AgentView | None:
+        found = self._agents.get(agent)
+        return None if found is None else self._agent_view(found)
+
+    def agents(self) -> list[AgentView]:
+        return [self._agent_view(agent) for agent in self._agents.values()]
+
+    def contact(self, contact: str) -> ContactView | None:
+        found = self._contacts.get(contact)
+        return None if found is None else self._contact_view(found)
+
+    def contacts(self, tenant: str = "", queue: str = "", limit: int = 0) -> list[ContactView]:
+        found = [
+            contact
+            for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq)
+            if (not tenant or contact.queue.config.tenant == tenant)
+            and (not queue or contact.queue.config.name == queue)
+        ]
+        return [self._contact_view(contact) for contact in (found[:limit] if limit else found)]
+
+    def ended_reason(self, contact: str) -> str:
+        return self._ended.get(contact, "")
+
+    def _queue_view(self, queue: QueueRow) -> QueueView:
+        contacts = [contact for contact in self._contacts.values() if contact.queue is queue]
+        states = [contact.state for contact in contacts]
+        return QueueView(
+            tenant=queue.config.tenant,
+            queue=queue.config.name,
+            waiting=states.count("queued"),
+            offered=states.count("offered"),
+            connected=states.count("connected"),
+            wrapup=states.count("wrapup"),
+            oldest_ns=min((c.enqueued for c in contacts if c.state in {"queued", "offered"}), default=0),
+            entered=queue.entered,
+            answered=queue.answered,
+            answered_in_target=queue.answered_in_target,
+            abandoned_in_target=queue.abandoned_in_target,
+            ended={reason: queue.ended[reason] for reason in END_REASONS if reason in queue.ended},
+            offers=queue.offers,
+            offers_rejected=queue.failed.get("rejected", 0),
+            offers_timed_out=queue.failed.get("timed_out", 0),
+            offers_withdrawn=queue.failed.get("withdrawn", 0),
+            wait_ns=queue.wait_ns,
+            talk_ns=queue.talk_ns,
+            wait_histogram=tuple(queue.histogram),
+            accept_ns=queue.accept_ns,
+            accept_histogram=tuple(queue.accept_histogram),
+            handle_ns=queue.handle_ns,
+            handle_histogram=tuple(queue.handle_histogram),
+        )
+
+    def _agent_view(self, agent: AgentRow) -> AgentView:
+        return AgentView(
+            agent=agent.config.agent,
+            address=agent.address,
+            tenants=agent.config.tenants,
+            skills=dict(sorted(agent.skills.items())),
+            attributes=dict(sorted(agent.attributes.items())),
+            client=agent.client,
+            presence=agent.presence,
+            activity=agent.activity,
+            pause_reason=agent.pause_reason,
+            cooldown_cause=agent.cooldown_cause,
+            logging_out=agent.logging_out,
+            contact=agent.contact.id if agent.contact else "",
+            offer=offer_id(agent.offer) if agent.offer else "",
+            idle_seq=agent.idle_seq,
+            missed=agent.missed,
+            since_ns=agent.since,
+            deadline_ns=agent.timer.deadline if agent.timer else 0,
+            timer=agent.timer.seq if agent.timer else 0,
+            answered=agent.answered,
+            answered_since_login=agent.answered_since_login,
+            turns=dict(sorted(agent.turns.items())),
+            missed_total=agent.missed_total,
+            rejected_total=agent.rejected_total,
+            talk_ns=agent.talk_ns,
+        )
+
+    def _contact_view(self, contact: ContactRow) -> ContactView:
+        agent = contact.agent
+        return ContactView(
+            contact=contact.id,
+            tenant=contact.queue.config.tenant,
+            queue=contact.queue.config.name,
+            client=contact.client,
+            state=contact.state,
+            seq=contact.seq,
+            priority=contact.priority,
+            require=requirement.describe(contact.terms),
+            attributes=contact.attributes,
+            enqueued_ns=contact.enqueued,
+            key_ns=contact.key,
+            connected_ns=contact.connected,
+            completed_ns=contact.completed,
+            held=contact.held,
+            agent=agent.config.agent if agent else "",
+            offer=offer_id(agent.offer) if agent else "",
+            end_reason=contact.end_reason or "",
+            deadline_ns=contact.timer.deadline if contact.timer else 0,
+            timer=contact.timer.seq if contact.timer else 0,
+            wait_expired=contact.wait_expired,
+            step=contact.step,
+            rank_max=-1 if contact.rank_max is None else contact.rank_max,
+            step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
+            step_timer=contact.step_timer.seq if contact.step_timer else 0,
+        )
+
+    # -- proof --------------------------------------------------------------------------------------------------
+
+    def digest(self) -> str:
+        counters = [self.seq, self._contact_seq, self._offer_seq, self._idle_seq, self._timer_seq]
+        ended = list(self._ended.items())
+        return views.digest([counters, to_json(self._config), self.queues(), self.agents(), self.contacts(), ended])
+
+    def check(self) -> None:
+        for contact in self._contacts.values():
+            if contact.state == "queued":
+                assert contact.agent is None, f"{contact.id} waits and has an agent"
+                assert self._best_agent(contact) is None, f"{contact.id} waits while a free agent could serve it"
+            else:
+                assert contact.agent is not None, f"{contact.id} is {contact.state} without an agent"
+                assert contact.agent.contact is contact, f"{contact.id} and its agent disagree"
+        for agent in self._agents.values():
+            busy = agent.activity in {"offered", "busy", "wrapup"}
+            assert (agent.contact is not None) == busy, f"{agent.config.agent} holds a contact in {agent.activity}"
+            assert (agent.idle_seq != 0) == (agent.free or agent.activity == "offered"), agent.config.agent
+            transient = agent.activity in {"offered", "wrapup", "cooldown"}
+            assert (agent.timer is not None) == transient, f"{agent.config.agent} has no deadline in {agent.activity}"
+        for queue in self._queues.values():
+            live = sum(contact.queue is queue for contact in self._contacts.values())
+            assert queue.entered == live + sum(queue.ended.values()), f"sums of {queue.config.name} do not close"

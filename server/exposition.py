@@ -17,10 +17,12 @@ from server.collector import (
     AgentValue,
     Declaration,
     Distribution,
+    Labelled,
     QueueDistribution,
     QueueValue,
     QueueValues,
     Value,
+    build_info,
 )
 from server.snapshot import NS_PER_S, Exemplar, QueueRow, Snapshot, escaped
 
@@ -52,6 +54,16 @@ def exposition(snapshot: Snapshot, *, openmetrics: bool = False) -> Chunks:
                 yield from _queue_distribution_lines(metric, snapshot, openmetrics)
 
 
+def early_exposition(*, openmetrics: bool = False) -> str:
+    """What there is to say before a server is ready: that, and which program it is. `process_text` follows."""
+    values: dict[str, Labelled] = {"acd_ready": [((), 0)], "acd_build_info": [(build_info(), 1)]}
+    return "".join(
+        _head(metric, openmetrics) + "".join(_labelled_lines(metric, values[metric.name]))
+        for metric in METRICS
+        if isinstance(metric, Value) and metric.name in values
+    )
+
+
 def process_text(*, openmetrics: bool = False) -> str:
     """The metrics of the process, and the end of the text. It looks through /proc, which may take milliseconds."""
     if openmetrics:
@@ -81,7 +93,11 @@ def _bound(value: float) -> str:
 
 
 def _value_lines(metric: Value, snapshot: Snapshot) -> Iterator[str]:
-    for values, number in metric.read(snapshot):
+    return _labelled_lines(metric, metric.read(snapshot))
+
+
+def _labelled_lines(metric: Value, labelled: Labelled) -> Iterator[str]:
+    for values, number in labelled:
         labels = ",".join(f'{label}="{escaped(value)}"' for label, value in zip(metric.labels, values, strict=True))
         yield f"{metric.name}{{{labels}}} {+number}\n" if labels else f"{metric.name} {+number}\n"
 

@@ -1,5 +1,8 @@
 """The side door: `/metrics` for Prometheus, `/healthz` (alive) and `/readyz` (accepts commands) for who starts and stops.
 
+It is open from the start on. While the journal is read, `/readyz` tells how far that is, and `/metrics` no more than
+that the server is not ready: counters that begin at 0 and then jump would be taken for traffic.
+
 A small HTTP/1.1 server inside the server's own loop, since only there the machine may be read: one request a
 connection, GET and HEAD only, everything bounded. A scrape is gathered and written in slices of a fraction of a
 millisecond, between which the loop deals with what came in, so that a large centre's metrics do not hold up its calls.
@@ -11,9 +14,12 @@ from collections.abc import Generator, Iterable
 from http import HTTPStatus
 from typing import TypeVar
 
+import msgspec
+
 from server.clock import monotonic_ns
-from server.exposition import OPENMETRICS, TEXT, exposition, process_text
+from server.exposition import OPENMETRICS, TEXT, early_exposition, exposition, process_text
 from server.log import logger
+from server.recovery import Progress
 from server.snapshot import Gatherer, Source
 
 HEAD_BYTES_MAX = 8192
@@ -32,6 +38,7 @@ PIECE_CHARACTERS = 65_536
 """An answer is written in pieces of about this size."""
 
 _TEXT = "text/plain; charset=utf-8"
+_JSON = "application/json"
 _R = TypeVar("_R")
 
 
@@ -48,7 +55,7 @@ class MetricsServer:
     """Serves `/metrics`, `/healthz` and `/readyz`.
 
     Args:
-        sequencer: what is scraped.
+        source: what is scraped; or how far a recovery is, until there is something to scrape.
         host, port: where to listen; port 0 takes any free one.
         agents: whether to show each agent.
         exemplars: whether OpenMetrics gets the ids of contacts as examples.
@@ -58,15 +65,24 @@ class MetricsServer:
     """
 
     def __init__(
-        self, sequencer: Source, host: str, port: int, *, agents: bool = False, exemplars: bool = False
+        self, source: Source | Progress, host: str, port: int, *, agents: bool = False, exemplars: bool = False
     ) -> None:
         self.port = port
-        self._gatherer = Gatherer(sequencer, agents=agents, exemplars=exemplars)
-        self._sequencer = sequencer
+        self._agents = agents
+        self._exemplars = exemplars
+        self._source = source
+        self._gatherer: Gatherer | None = None
+        if not isinstance(source, Progress):
+            self.show(source)
         self._host = host
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._rendering = asyncio.Lock()
+
+    def show(self, source: Source) -> None:
+        """From here on `source` is what is scraped."""
+        self._source = source
+        self._gatherer = Gatherer(source, agents=self._agents, exemplars=self._exemplars)
 
     async def start(self) -> None:
         """Listen. Raises `OSError` if that is not possible."""
@@ -145,18 +161,27 @@ class MetricsServer:
             case "/healthz":
                 return HTTPStatus.OK, _TEXT, [b"alive\n"]
             case "/readyz":
-                state = self._sequencer.state
-                ready = state == "serving"
-                status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-                return status, _TEXT, [b"ready\n" if ready else f"{state}\n".encode()]
+                said = readiness(self._source)
+                status = HTTPStatus.OK if said["state"] == "serving" else HTTPStatus.SERVICE_UNAVAILABLE
+                return status, _JSON, [msgspec.json.encode(said) + b"\n"]
             case _:
                 raise _RequestError(HTTPStatus.NOT_FOUND, "there are /metrics, /healthz and /readyz")
 
     async def _scrape(self, openmetrics: bool) -> list[bytes]:
-        snapshot = await sliced(self._gatherer.gather())
-        pieces = await sliced(_pieces(exposition(snapshot, openmetrics=openmetrics)))
+        if self._gatherer is None:
+            pieces = [early_exposition(openmetrics=openmetrics).encode()]
+        else:
+            snapshot = await sliced(self._gatherer.gather())
+            pieces = await sliced(_pieces(exposition(snapshot, openmetrics=openmetrics)))
         pieces.append((await asyncio.to_thread(process_text, openmetrics=openmetrics)).encode())
         return pieces
+
+
+def readiness(source: Source | Progress) -> dict[str, str | int]:
+    """What `/readyz` says: `state`, which is `serving` when commands are accepted, and how far a recovery is."""
+    if isinstance(source, Progress):
+        return {"state": source.state, "records": source.records, "of": source.of, "commands": source.commands}
+    return {"state": source.state}
 
 
 async def sliced(steps: Generator[None, None, _R]) -> _R:

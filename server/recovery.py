@@ -8,10 +8,30 @@ from acd_core.commands import Command
 from acd_core.events import Addressed
 from acd_protocol.framing import decode_from_client
 from server.clock import monotonic_ns
-from server.errors import Corrupt
+from server.errors import Corrupt, StartError
 from server.journal.contract import Journal, Kind, Tail
 from server.journal.records import Tick, ticks_of
 from server.sequencer import apply_command, note_presence
+
+
+class Progress:
+    """How far a recovery has come. It is read while the recovery runs in another thread.
+
+    Attributes:
+        state: what the server does, for who asks whether it is ready.
+        records: of the journal, applied so far; of: how many there are, 0 until that is known.
+        commands: applied so far.
+        stopped: set by who does not want the outcome any more.
+    """
+
+    __slots__ = ("commands", "of", "records", "state", "stopped")
+
+    def __init__(self) -> None:
+        self.state = "recovering"
+        self.records = 0
+        self.of = 0
+        self.commands = 0
+        self.stopped = False
 
 
 class Recovered(NamedTuple):
@@ -34,25 +54,30 @@ class Recovered(NamedTuple):
     took_ns: int
 
 
-def recover(journal: Journal, events_kept: int) -> Recovered:
+def recover(journal: Journal, events_kept: int, progress: Progress | None = None) -> Recovered:
     """Open `journal` and apply what it holds to a new engine; keeps the latest `events_kept` events.
 
     Raises:
         Corrupt: it cannot be trusted, or holds commands that this version cannot read. Nothing was changed.
+        StartError: `progress.stopped` was set.
     """
     started_ns = monotonic_ns()
+    progress = progress or Progress()
     tail = journal.open()
+    progress.of = tail.seq
     machine = Engine()
     events: deque[Addressed] = deque(maxlen=events_kept)
     away: set[str] = set()
-    commands = 0
     for record in journal.read():
+        if progress.stopped:
+            raise StartError("the start was stopped while the journal was read")
         if record.kind is Kind.BATCH:
             for tick in ticks_of(record):
                 replay(machine, away, tick, record.seq)
                 events.extend(machine.take_events())
-            commands += record.commands
-    return Recovered(machine, tail, events, away, commands, monotonic_ns() - started_ns)
+            progress.commands += record.commands
+        progress.records = record.seq
+    return Recovered(machine, tail, events, away, progress.commands, monotonic_ns() - started_ns)
 
 
 def replay(machine: Machine, away: set[str], tick: Tick, record_seq: int) -> None:

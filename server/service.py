@@ -25,7 +25,7 @@ from server.journal.lock import DirectoryLock
 from server.journal.sqlite import SqliteJournal
 from server.log import note
 from server.metrics import MetricsServer
-from server.recovery import Recovered, recover
+from server.recovery import Progress, Recovered, recover
 from server.ring import EventRing
 from server.router import Router
 from server.sequencer import Sequencer
@@ -33,6 +33,8 @@ from server.session import Door
 
 BACKLOG = 4096
 LAG_PERIOD_S = 0.1
+RECOVERY_NOTE_S = 5
+"""The log says so often how far a recovery is."""
 _CONFIG_CLIENT = "acd-serve"
 """The client name under which the configuration of `--config` is journaled."""
 
@@ -70,17 +72,9 @@ async def running(
         stack.callback(listener.close)
         lock = DirectoryLock(settings.data)
         stack.callback(lock.release)
-        journal = make_journal(settings.data)
-        stack.callback(journal.close)
-        recovered = recover(journal, settings.limits.ring_events_max)
-        sequencer, epoch = build(settings, recovered, journal)
-        stack.callback(note_end, sequencer)
-        sequencer.start(journal, epoch, recovered.tail.seq + 1)
-        stack.push_async_callback(sequencer.stop)
-        if config is not None:
-            await apply_config(sequencer, config, str(settings.config_file))
+        progress = Progress()
         metrics = MetricsServer(
-            sequencer,
+            progress,
             settings.metrics_host,
             settings.metrics_port,
             agents=settings.metrics_agents,
@@ -93,6 +87,15 @@ async def running(
                 listen_sentence(settings.metrics_host, settings.metrics_port, error, "--metrics-port")
             ) from error
         stack.push_async_callback(metrics.stop)
+        journal = make_journal(settings.data)
+        stack.callback(journal.close)
+        recovered = await recover_beside(journal, settings.limits.ring_events_max, progress)
+        sequencer, epoch = build(settings, recovered, journal)
+        stack.callback(note_end, sequencer)
+        sequencer.start(journal, epoch, recovered.tail.seq + 1)
+        stack.push_async_callback(sequencer.stop)
+        if config is not None:
+            await apply_config(sequencer, config, str(settings.config_file))
         door = Door(sequencer, settings.node, settings.token)
         loop = asyncio.get_running_loop()
         try:
@@ -102,6 +105,7 @@ async def running(
         stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
         if settings.log_contacts:
             ContactLog(settings.log_attributes, sequencer.machine.seq).attach(sequencer.router)
+        metrics.show(sequencer)
         door.presence.start()
         stack.callback(door.presence.stop)
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))
@@ -137,6 +141,22 @@ def bind(host: str, port: int) -> socket.socket:
         raise StartError(listen_sentence(host, port, error)) from error
     listener.setblocking(False)
     return listener
+
+
+async def recover_beside(journal: Journal, events_kept: int, progress: Progress) -> Recovered:
+    """Recover in a thread, so that the loop can say meanwhile how far it is. Raises what `recover` does."""
+    work = asyncio.get_running_loop().run_in_executor(None, recover, journal, events_kept, progress)
+    try:
+        while True:
+            done, _ = await asyncio.wait([work], timeout=RECOVERY_NOTE_S)
+            if done:
+                return work.result()
+            note(logging.INFO, "recovering from the journal", records=progress.records, of=progress.of)
+    except asyncio.CancelledError:
+        progress.stopped = True
+        await asyncio.wait([work])  # nobody may close the journal before
+        work.exception()
+        raise
 
 
 def build(settings: Settings, recovered: Recovered, journal: Journal) -> tuple[Sequencer, int]:

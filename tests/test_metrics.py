@@ -26,6 +26,7 @@ from server.counters import Counters
 from server.exposition import exposition, process_text
 from server.metrics import MetricsServer
 from server.metrics_page import page
+from server.recovery import Progress
 from server.ring import EventRing
 from server.router import Router
 from server.snapshot import Gatherer, Snapshot, Steps
@@ -453,10 +454,33 @@ async def test_ready_only_while_serving_and_healthy_always(server: MetricsServer
         sequencer.state = state
         healthy, ready = await get(server, "/healthz"), await get(server, "/readyz")
         assert (healthy.status, healthy.body) == (200, b"alive\n")
-        if state == "serving":
-            assert (ready.status, ready.body) == (200, b"ready\n")
-        else:
-            assert (ready.status, ready.body) == (503, f"{state}\n".encode())
+        assert ready.status == (200 if state == "serving" else 503)
+        assert ready.headers["content-type"] == "application/json"
+        assert msgspec.json.decode(ready.body) == {"state": state}
+
+
+async def test_before_there_is_anything_to_show_it_is_told_how_far_the_recovery_is(sequencer: FakeSequencer) -> None:
+    progress = Progress()
+    progress.of, progress.records, progress.commands = 10, 4, 123
+    made = MetricsServer(progress, "127.0.0.1", 0)
+    await made.start()
+    try:
+        assert (await get(made, "/healthz")).status == 200
+        ready = await get(made, "/readyz")
+        assert (ready.status, msgspec.json.decode(ready.body)) == (
+            503,
+            {"state": "recovering", "records": 4, "of": 10, "commands": 123},
+        )
+        found = samples((await get(made, "/metrics")).body.decode())
+        assert {name for name, _ in found if name.startswith("acd_")} == {"acd_ready", "acd_build_info"}
+        assert found["acd_ready", ()] == 0
+        answer = await get(made, "/metrics", Accept=OPENMETRICS)
+        assert list(openmetrics.text_string_to_metric_families(answer.body.decode()))  # type: ignore[no-untyped-call]
+        made.show(sequencer)
+        assert (await get(made, "/readyz")).status == 200
+        assert of_queue(samples((await get(made, "/metrics")).body.decode()), "acd_queue_waiting") == 1
+    finally:
+        await made.stop()
 
 
 async def test_head_has_no_body(server: MetricsServer) -> None:

@@ -1,9 +1,14 @@
 """Recovery: after a crash the same state comes back, every acknowledged command is in it, and no event is lost or doubled."""
 
 import asyncio
+import os
 import random
+import signal
+import socket
 import sqlite3
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,15 +16,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from server import service as service_module
+from server.cli.serve import serve
 from server.clock import Clock
 from server.config import Settings
 from server.errors import Corrupt
-from server.journal.contract import Batch, Kind
+from server.journal.contract import Batch, Kind, Record
 from server.journal.records import encode_ticks, ticks_of
 from server.journal.sqlite import FILE_NAME, SqliteJournal
 from server.recovery import recover
 from server.service import running
 from tests.support import centre
+from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
 from tests.support.wait import until
@@ -179,6 +187,116 @@ async def test_repeat_after_a_restart_is_known_as_one(tmp_path: Path) -> None:
                 await pbx.ask("config.apply", config=centre.config())
             answer = await pbx.ask("contact.enqueue", contact="c-1", tenant="acme", queue="support")
             assert answer.get("duplicate") is duplicate
+
+
+class GatedJournal(MemoryJournal):
+    """A journal that is read only as far as the gate lets it.
+
+    Attributes:
+        reading: set while a record is waited for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_gate = threading.Semaphore(0)
+        self.reading = threading.Event()
+
+    def read(self, from_seq: int = 1) -> Iterator[Record]:
+        for record in super().read(from_seq):
+            self.reading.set()
+            assert self.read_gate.acquire(timeout=30)
+            yield record
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+async def http(port: int, path: str) -> tuple[int, Any]:
+    """Status and JSON body of a GET."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return int(head.split()[1]), msgspec.json.decode(body) if body.startswith(b"{") else body
+
+
+def filled(commands: int) -> GatedJournal:
+    """A journal of a record for the configuration, and one for each contact."""
+    journal = GatedJournal()
+    epoch = journal.fence("node", journal.open(), START)
+    lines = [{"type": "config.apply", "config": centre.config()}, *[centre.enqueue(f"c-{n}") for n in range(commands)]]
+    for seq, line in enumerate(lines, start=2):
+        tick = (START + seq, [("pbx", msgspec.json.encode(line))])
+        journal.append(epoch, seq, Batch(START + seq, 1, encode_ticks([tick])))
+    return journal
+
+
+async def test_server_that_recovers_says_so_and_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service_module, "RECOVERY_NOTE_S", 0.01)
+    caplog.set_level("INFO")
+    journal = filled(3)
+    port, metrics_port = free_port(), free_port()
+    options = Settings(port=port, metrics_port=metrics_port, data=tmp_path)
+    served, stop = asyncio.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with running(options, lambda _: journal):
+            served.set()
+            await stop.wait()
+
+    serving = asyncio.create_task(serve())
+    await until(journal.reading.is_set)
+    for _ in range(3):
+        journal.read_gate.release()
+    while (said := await http(metrics_port, "/readyz"))[1]["records"] < 3:
+        pass
+    assert said == (503, {"state": "recovering", "records": 3, "of": 5, "commands": 2})
+    assert (await http(metrics_port, "/healthz"))[0] == 200
+    assert b"\nacd_ready 0\n" in (await http(metrics_port, "/metrics"))[1]
+    with pytest.raises(ConnectionRefusedError):
+        await LineClient.connect(port)
+    await until(lambda: "recovering from the journal" in caplog.text)
+    journal.read_gate.release(10)
+    await served.wait()
+    assert await http(metrics_port, "/readyz") == (200, {"state": "serving"})
+    client = await LineClient.connect(port, "pbx")
+    assert len((await client.ask("list", what="contacts"))["result"]) == 3
+    stop.set()
+    await serving
+
+
+async def test_signal_stops_a_recovery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running(settings(tmp_path)) as service:
+        pbx = await LineClient.connect(service.port, "pbx")
+        for _ in range(20):
+            await pbx.ask("contact.abandon", contact="nobody")
+    read = SqliteJournal.read
+    records = 0
+
+    def read_slowly(self: SqliteJournal, from_seq: int = 1) -> Iterator[Record]:
+        nonlocal records
+        for record in read(self, from_seq):
+            records += 1
+            time.sleep(0.05)
+            yield record
+
+    monkeypatch.setattr(SqliteJournal, "read", read_slowly)
+    serving = asyncio.create_task(serve(settings(tmp_path)))
+    await until(lambda: records)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await serving == 0
+    assert "stopped on SIGTERM before it served" in caplog.text
+    assert records < 20
 
 
 async def test_clean_stop_and_crash_are_told_apart_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

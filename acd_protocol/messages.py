@@ -83,9 +83,15 @@ class List(Request, tag="list", frozen=True, kw_only=True):
 
 
 class Stats(Request, tag="stats", frozen=True, kw_only=True):
-    """Counters of all queues, or of one tenant's, and counts of the whole domain."""
+    """Counters of all queues, or of one tenant's, and counts of the whole domain.
+
+    Args:
+        digest: also the fingerprint of the whole state, which two servers or a journal can be compared by. It walks
+            over every agent and contact, so it is refused as `unavailable` when there are more than 5,000 of them.
+    """
 
     tenant: Name | None = None
+    digest: bool = False
 
 
 class Explain(Request, tag="explain", frozen=True, kw_only=True):

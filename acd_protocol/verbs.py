@@ -149,9 +149,9 @@ class Verbs:
         """list: the queues, agents, contacts or the configuration; gives the `result` of the answer."""
         return (await self.call(List(what=what, tenant=tenant, queue=queue, limit=limit))).result
 
-    async def stats(self, tenant: str | None = None) -> Any:
+    async def stats(self, tenant: str | None = None, *, digest: bool = False) -> Any:
         """stats: counters of queues and domain; gives the `result` of the answer."""
-        return (await self.call(Stats(tenant=tenant))).result
+        return (await self.call(Stats(tenant=tenant, digest=digest))).result
 
     async def explain(self, *, contact: str | None = None, agent: str | None = None) -> Any:
         """explain: why a contact waits, or what keeps an agent free; gives the `result` of the answer."""

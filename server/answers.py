@@ -86,16 +86,22 @@ def rows(request: List, machine: Machine, rows_max: int) -> Any:
     ][:limit]
 
 
-def counts(request: Stats, sequencer: Sequencer) -> dict[str, Any]:
-    """Counts of the domain, of the queues, and of this process; and the digest, see `Limits.digest_rows_max`."""
+def counts(request: Stats, sequencer: Sequencer) -> dict[str, Any] | Error:
+    """Counts of the domain, of the queues, and of this process; or the `Error` that says why there is no digest."""
     machine = sequencer.machine
     counters = sequencer.counters
     domain = machine.domain()
     size = domain.contacts + sum(domain.agents.values())
-    return {
+    if request.digest and size > sequencer.limits.digest_rows_max:
+        return error(
+            Outcome.UNAVAILABLE,
+            f"the digest would walk over {size} agents and contacts, and at most {sequencer.limits.digest_rows_max} "
+            "are walked over while calls are served; 'acd journal verify --json' gives it for a copy of the data directory",
+            request.id,
+        )
+    result: dict[str, Any] = {
         "domain": domain,
         "queues": [view for view in machine.queues() if not request.tenant or view.tenant == request.tenant],
-        "digest": machine.digest() if size <= sequencer.limits.digest_rows_max else None,
         "server": {
             "connections": counters.connections,
             "commands": sum(counters.commands.values()),
@@ -103,6 +109,9 @@ def counts(request: Stats, sequencer: Sequencer) -> dict[str, Any]:
             "journal_seq": sequencer.journal_seq,
         },
     }
+    if request.digest:
+        result["digest"] = machine.digest()
+    return result
 
 
 def explanation(request: Explain, machine: Machine, now: int) -> Any:

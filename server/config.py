@@ -28,8 +28,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         unsent_bytes_max: nothing is read from a connection while it has so many bytes of answers and events due.
         page_bytes: so much at a time is sent to a client that catches up.
         list_rows_max: most rows of one `list`.
-        digest_rows_max: `stats` carries the digest only while there are no more agents and contacts than this,
-            because it walks over all of them.
+        digest_rows_max: `stats` with `digest` is refused when there are more agents and contacts than this, because
+            it walks over all of them while nobody else has his turn.
         ring_events_max, ring_bytes_max: latest events kept for clients that missed some.
         linger_s: a refused connection is read, and what it sends thrown away, for so long, so that the
             refusal reaches it.

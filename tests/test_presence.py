@@ -310,7 +310,7 @@ async def test_kill_forgets_neither_who_is_away_nor_who_may_come_back(tmp_path: 
                 pass
         assert [(row["state"], row["pause_reason"]) for row in rows[:2]] == [("ready", ""), ("paused", "unreachable")]
         await back.ask("ping")
-        digest = (await admin.ask("stats"))["result"]["digest"]
+        digest = (await admin.ask("stats", digest=True))["result"]["digest"]
         await server.kill()
     kept = SqliteJournal(tmp_path)
     recovered = recover(kept, 0)

@@ -46,7 +46,7 @@ def settings(tmp_path: Path, **others: Any) -> Settings:
 
 
 async def digest(client: LineClient) -> str:
-    stats = (await client.ask("stats"))["result"]
+    stats = (await client.ask("stats", digest=True))["result"]
     assert stats["digest"]
     return str(stats["digest"])
 

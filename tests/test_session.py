@@ -139,6 +139,8 @@ async def test_lists_stats_and_explanations(tmp_path: Path) -> None:
         stats = (await client.ask("stats", tenant="acme"))["result"]
         assert stats["domain"]["waiting"] == 3
         assert [row["waiting"] for row in stats["queues"]] == [3]
+        assert "digest" not in stats
+        stats = (await client.ask("stats", digest=True))["result"]
         assert stats["digest"] == service.sequencer.machine.digest()
         why = (await client.ask("explain", contact="c-0"))["result"]
         assert why["state"] == "queued"
@@ -146,6 +148,18 @@ async def test_lists_stats_and_explanations(tmp_path: Path) -> None:
         assert (await client.ask("explain", agent="a-9"))["code"] == "agent_unknown"
         assert (await client.ask("explain", contact="c-9"))["code"] == "contact_unknown"
         assert (await client.ask("explain"))["code"] == "value_invalid"
+
+
+async def test_digest_of_a_state_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, digest_rows_max=5) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        for number in range(3):
+            assert (await client.ask("stats", digest=True))["result"]["digest"]
+            await client.ask("contact.enqueue", contact=f"c-{number}", tenant="acme", queue="support")
+        refused = await client.ask("stats", digest=True)
+        assert refused["code"] == "unavailable"
+        assert "6 agents and contacts, and at most 5" in refused["message"]
+        assert (await client.ask("stats"))["result"]["domain"]["waiting"] == 3
 
 
 async def test_refusals_say_where(tmp_path: Path) -> None:

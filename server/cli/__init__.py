@@ -6,7 +6,7 @@ from importlib import import_module, metadata
 
 from acd_protocol.cli import Command
 
-BUILT_IN = ("serve", "apply", "list", "stats", "explain", "top", "journal")
+BUILT_IN = ("serve", "apply", "list", "stats", "explain", "top", "trace", "journal")
 ENTRY_POINTS = "acd.commands"
 
 

@@ -5,8 +5,8 @@ that fails is the answer:
 
 1. state of the agent: logged in, not paused, not logging out, not in conversation, not rung, not in wrap-up,
    not resting after a missed or rejected offer;
-2. fit: he serves the contact's tenant, has each skill that nobody can do without, at the level asked, and meets
-   what else is required.
+2. fit: he serves the contact's tenant, has each skill that nobody can do without, at the level asked, meets what
+   else is required, and his rank in the queue counts yet.
 
 State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
 beside it (`qualified`), so that nobody calls an agent back from lunch for a contact that he cannot answer.
@@ -18,7 +18,7 @@ arrive, are looked at; `exact` tells when that was not all of them. Durations ar
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -47,6 +47,7 @@ Condition = Literal[
     "skill_missing",
     "level_too_low",
     "requirement",
+    "rank",
     "none",
 ]
 """What keeps an agent from a contact: the first that fails in this order; `none` when all hold."""
@@ -64,8 +65,30 @@ CONDITION_WORDS: dict[Condition, str] = {
     "skill_missing": "lacking a skill",
     "level_too_low": "below a required level",
     "requirement": "not meeting what else is required",
+    "rank": "of a rank that does not count yet",
     "none": "free",
 }
+
+
+class _Asked(NamedTuple):
+    """What a contact asks of an agent, apart from his state. Contacts that ask the same are judged once."""
+
+    tenant: str
+    queue: str
+    require: str
+    rank_max: int
+
+    @classmethod
+    def by(cls, contact: ContactView) -> "_Asked":
+        return cls(contact.tenant, contact.queue, contact.require, contact.rank_max)
+
+    @property
+    def path(self) -> str:
+        return f"{self.tenant}/{self.queue}"
+
+    @property
+    def requirement(self) -> requirement.Requirement:
+        return requirement.parse_canonical(self.require)
 
 
 class AgentVerdict(Struct, frozen=True, kw_only=True):
@@ -99,7 +122,8 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         wait_s: how long it has waited, or waited until it was answered.
         reason: how it ended; set from wrap-up on.
         position: place in the order of service among the waiting contacts that it competes with: those for whom
-            an agent qualifies who qualifies for this one too. 0 unless queued.
+            an agent qualifies who qualifies for this one too, leaving aside that an agent serves the queues of his
+            lowest rank first. 0 unless queued.
         queue_position: place among the waiting contacts of its own queue.
         exact: false when more contacts are live than were looked at; the positions are then lower bounds.
         agents_logged_in, agents_qualified: how many are logged in, and how many of those fit.
@@ -270,9 +294,10 @@ def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExpl
 
 
 def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> ContactExplanation:
-    asked = requirement.parse_canonical(contact.require)
+    asked = _Asked.by(contact)
     agents = machine.agents()
-    fits = [_fit_obstacle(agent, contact.tenant, asked) for agent in agents]
+    required = asked.requirement
+    fits = [_fit_obstacle(agent, asked, required) for agent in agents]
     verdicts = []
     for agent, fit in zip(agents, fits, strict=True):
         if agent.presence == "logged_out":
@@ -292,8 +317,9 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
         _order(position, exact) if present else "",
-        f"It asks for {contact.require}." if asked else "It asks for no skill.",
-        _who_could(contact.tenant, asked, agents, conditions, len(verdicts), len(present)),
+        f"It asks for {contact.require}." if required else "It asks for no skill.",
+        _next_step(contact, now),
+        _who_could(asked, agents, conditions, len(verdicts), len(present)),
     ]
     return ContactExplanation(
         contact=contact.contact,
@@ -339,21 +365,33 @@ def _state_obstacle(agent: AgentView, now: int) -> tuple[Condition, str]:
     return activity
 
 
-def _fit_obstacle(agent: AgentView, tenant: str, asked: requirement.Requirement) -> tuple[Condition, str]:
+def _fit_obstacle(agent: AgentView, asked: _Asked, required: requirement.Requirement) -> tuple[Condition, str]:
     """The first reason why the agent, if free, could not serve such a contact, in words; `none` if he could."""
-    if agent.tenants and tenant not in agent.tenants:
-        return "tenant", f"does not serve tenant {tenant}"
-    needed = requirement.needed_levels(asked)
+    if agent.tenants and asked.tenant not in agent.tenants:
+        return "tenant", f"does not serve tenant {asked.tenant}"
+    needed = requirement.needed_levels(required)
     for skill, _ in needed:
         if skill not in agent.skills:
             return "skill_missing", f"lacks skill {skill}"
     for skill, level in needed:
         if agent.skills[skill] < level:
             return "level_too_low", f"skill {skill} {agent.skills[skill]}, needs {level}"
-    for node in asked:
+    for node in required:
         if not requirement.meets(node, agent.skills, agent.attributes):
             return "requirement", f"does not meet {requirement.describe((node,))}"
+    if not _rank_counts(agent, asked):
+        return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"
     return "none", "free and qualified: gets it next"
+
+
+def _rank_counts(agent: AgentView, asked: _Asked) -> bool:
+    return asked.rank_max < 0 or agent.ranks.get(asked.path, 0) <= asked.rank_max
+
+
+def _next_step(contact: ContactView, now: int) -> str:
+    if not contact.step_deadline_ns:
+        return ""
+    return f"In {_seconds(contact.step_deadline_ns - now)} s step {contact.step + 1} of its queue holds for it."
 
 
 def _served_before(other: ContactView, contact: ContactView) -> bool:
@@ -362,15 +400,17 @@ def _served_before(other: ContactView, contact: ContactView) -> bool:
 
 def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
     """How many of `ahead` want an agent out of `agents`. Contacts that ask the same are judged once."""
-    alike = Counter((other.tenant, other.require) for other in ahead)
     alike_agents = {
-        (agent.tenants, tuple(sorted(agent.skills.items())), tuple(sorted(agent.attributes.items()))): agent
+        (
+            agent.tenants,
+            *(tuple(sorted(given.items())) for given in (agent.skills, agent.attributes, agent.ranks)),
+        ): agent
         for agent in agents
     }
     found = 0
-    for (tenant, require), count in alike.items():
-        asked = requirement.parse_canonical(require)
-        if any(_fit_obstacle(agent, tenant, asked)[0] == "none" for agent in alike_agents.values()):
+    for asked, count in Counter(map(_Asked.by, ahead)).items():
+        required = asked.requirement
+        if any(_fit_obstacle(agent, asked, required)[0] == "none" for agent in alike_agents.values()):
             found += count
     return found
 
@@ -389,8 +429,7 @@ def _count(verdicts: Iterable[AgentVerdict]) -> tuple[ConditionCount, ...]:
 
 
 def _who_could(
-    tenant: str,
-    asked: requirement.Requirement,
+    asked: _Asked,
     agents: list[AgentView],
     conditions: tuple[ConditionCount, ...],
     logged_in: int,
@@ -403,17 +442,22 @@ def _who_could(
         return f"{_agents(logged_in)} logged in, {present} of them {verb}: {doing}."
     if not agents:
         return "No agent is configured."
-    serving = [agent for agent in agents if not agent.tenants or tenant in agent.tenants]
-    fitting = [agent for agent in serving if _fit_obstacle(agent, tenant, asked)[0] == "none"]
+    required = asked.requirement
+    serving = [agent for agent in agents if not agent.tenants or asked.tenant in agent.tenants]
+    fitting = [agent for agent in serving if _fit_obstacle(agent, asked, required)[0] == "none"]
     if fitting and not logged_in:
         return f"Nobody is logged in; {_absent_who(len(fitting), 'qualify', 'qualifies')}."
-    candidates = [(serving, f"serves tenant {tenant}", "serve it", "serves it")]
-    plain = len(requirement.needed_levels(asked)) == len(asked)
+    candidates = [(serving, f"serves tenant {asked.tenant}", "serve it", "serves it")]
+    plain = len(requirement.needed_levels(required)) == len(required)
     verb, plural, singular = ("has", "have", "has") if plain else ("meets", "meet", "meets")
-    for node in asked:
+    for node in required:
         having = [agent for agent in serving if requirement.meets(node, agent.skills, agent.attributes)]
         candidates.append((having, f"{verb} {requirement.describe((node,))}", f"{plural} it", f"{singular} it"))
-    candidates.append((fitting, f"{verb} all of {requirement.describe(asked)}", f"{plural} all", f"{singular} all"))
+    counting = [agent for agent in serving if _rank_counts(agent, asked)]
+    candidates.append((counting, f"has a rank up to {asked.rank_max} in {asked.path}", "have one", "has one"))
+    ranked = f", and a rank up to {asked.rank_max}" if asked.rank_max >= 0 else ""
+    all_of = f"{verb} all of {requirement.describe(required)}{ranked}"
+    candidates.append((fitting, all_of, f"{plural} all", f"{singular} all"))
     for having, what, plural, singular in candidates:
         if not having:
             return f"Nobody {what}, logged in or not."
@@ -438,12 +482,12 @@ def _absent_who(count: int, plural: str, singular: str) -> str:
 
 
 def _queues_for_agent(agent: AgentView, waiting: list[ContactView]) -> tuple[QueueForAgent, ...]:
-    verdict_of: dict[tuple[str, str], tuple[Condition, str]] = {}
+    verdict_of: dict[_Asked, tuple[Condition, str]] = {}
     by_queue: dict[tuple[str, str], Counter[tuple[Condition, str]]] = {}
     for contact in waiting:
-        asked = (contact.tenant, contact.require)
+        asked = _Asked.by(contact)
         if asked not in verdict_of:
-            verdict_of[asked] = _fit_obstacle(agent, contact.tenant, requirement.parse_canonical(contact.require))
+            verdict_of[asked] = _fit_obstacle(agent, asked, asked.requirement)
         by_queue.setdefault((contact.tenant, contact.queue), Counter())[verdict_of[asked]] += 1
     rows = []
     for (tenant, queue), verdicts in by_queue.items():

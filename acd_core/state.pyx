@@ -550,6 +550,7 @@ cdef class State:
             tenants=config.tenants,
             skills=dict(sorted(self.agent_skills[slot].items())),
             attributes=dict(sorted(self.agent_attributes[slot].items())),
+            ranks=config.ranks,
             client=self.agent_clients[slot],
             presence=PRESENCE_NAMES[row.presence],
             activity=ACTIVITY_NAMES[row.activity],

@@ -85,6 +85,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     tenants: tuple[str, ...]
     skills: dict[str, int]
     attributes: dict[str, str | int]
+    ranks: dict[str, int]
     client: str
     presence: Presence
     activity: Activity

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acd_core import Config, Engine, Machine, Outcome
-from acd_core.config import Agent, Queue, Tenant
+from acd_core.config import Agent, Queue, Step, Tenant
 from acd_core.explain import ContactExplanation, explain_agent, explain_contact
 from acd_core.model import Model
 from acd_core.requirement import meets, parse
@@ -171,6 +171,38 @@ def test_skills_that_are_there_but_not_in_one_person_are_told(machine: Machine) 
     assert outcome == Outcome.OK
     assert explained(machine, "c-1", at=0).summary.endswith(
         "Nobody has all of billing>=30 & english, logged in or not."
+    )
+
+
+def test_ranks_that_do_not_count_yet_and_the_next_step_are_told(machine: Machine) -> None:
+    queue = Queue(tenant="acme", name="tiered", rank_max=0, steps=(Step(after_s=30, rank_max=1),))
+    second = Agent(agent="second", ranks={"acme/tiered": 1})
+    config = msgspec.structs.replace(CENTRE, queues=(*CENTRE.queues, queue), agents=(*CENTRE.agents, second))
+    assert machine.apply_config(START, config) == Outcome.OK
+    login(machine, "second")
+    enqueue(machine, "c-1", at=10, queue="acme/tiered")
+    found = explained(machine, "c-1", at=15)
+    assert found.summary == (
+        "c-1 waits in acme/tiered for 5 s. It asks for no skill. In 25 s step 1 of its queue holds for it. "
+        "Nobody logged in has a rank up to 0 in acme/tiered; 4 agents who have one are logged out."
+    )
+    assert [(verdict.agent, verdict.condition, verdict.text) for verdict in found.agents] == [
+        ("second", "rank", "rank 1 in acme/tiered, only up to 0 counts yet")
+    ]
+    machine.advance(START + 40 * S)
+    assert explained(machine, "c-1", at=40).state == "offered"
+
+
+def test_what_else_is_required_is_told(machine: Machine) -> None:
+    login(machine, "senior")
+    outcome = machine.enqueue_contact(START, "pbx", "c-1", "acme", "support", 0, "spanish | agent.site == 'x'", {})
+    assert outcome == Outcome.OK
+    found = explained(machine, "c-1", at=0)
+    assert [(verdict.condition, verdict.text) for verdict in found.agents] == [
+        ("requirement", 'does not meet (spanish | agent.site=="x")')
+    ]
+    assert found.summary.endswith(
+        'Nobody logged in meets (spanish | agent.site=="x"); 1 agent who meets it is logged out.'
     )
 
 

@@ -274,6 +274,7 @@ class State:
             tenants=agent.config.tenants,
             skills=dict(sorted(agent.skills.items())),
             attributes=dict(sorted(agent.attributes.items())),
+            ranks=agent.config.ranks,
             client=agent.client,
             presence=agent.presence,
             activity=agent.activity,

@@ -99,16 +99,20 @@ class Machine(Protocol):
         ...
 
     def agent(self, agent: str) -> AgentView | None: ...
-    def agents(self) -> list[AgentView]:
-        """All configured agents, in the order of the configuration."""
+    def agents(self, tenant: str = "", state: str = "", limit: int = 0) -> list[AgentView]:
+        """Configured agents in the order of the configuration: all, those who serve a tenant, those seen in a state
+        (`AGENT_STATES`); at most `limit` if not 0.
+        """
         ...
 
     def contact(self, contact: str) -> ContactView | None:
         """A live contact, or None."""
         ...
 
-    def contacts(self, tenant: str = "", queue: str = "", limit: int = 0) -> list[ContactView]:
-        """Live contacts in order of arrival: all, of one tenant, or of one queue; at most `limit` if not 0."""
+    def contacts(self, tenant: str = "", queue: str = "", limit: int = 0, state: str = "") -> list[ContactView]:
+        """Live contacts in order of arrival: all, of one tenant, of one queue, in one state (`CONTACT_STATES`); at most
+        `limit` if not 0. Takes time for those passed over, but little.
+        """
         ...
 
     def ended_reason(self, contact: str) -> str:

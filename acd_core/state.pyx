@@ -485,27 +485,45 @@ cdef class State:
         slot = self.agent_slots.get(agent)
         return None if slot is None else self._agent_view(slot)
 
-    def agents(self):
+    def agents(self, str tenant="", str state="", int64_t limit=0):
         """See `Machine.agents`."""
-        return [self._agent_view(slot) for slot in self.agent_slots.values()]
+        cdef list found = []
+        cdef int32_t slot
+        cdef int wanted = STATE_NAMES.index(state) if state else NONE
+        for slot in self.agent_slots.values():
+            if wanted != NONE and self._state(slot) != wanted:
+                continue
+            if tenant:
+                tenants = self.agent_configs[slot].tenants
+                if tenants and tenant not in tenants:
+                    continue
+            found.append(self._agent_view(slot))
+            if len(found) == limit:
+                break
+        return found
 
     def contact(self, str contact):
         """See `Machine.contact`."""
         slot = self.contact_slots.get(contact)
         return None if slot is None else self._contact_view(slot)
 
-    def contacts(self, str tenant="", str queue="", int64_t limit=0):
+    def contacts(self, str tenant="", str queue="", int64_t limit=0, str state=""):
         """See `Machine.contacts`."""
         cdef list found = []
         cdef int32_t slot
-        for slot in self.contact_slots.values():
-            config = self.queue_configs[self.tables.contacts[slot].queue]
-            if (not tenant or config.tenant == tenant) and (not queue or config.name == queue):
-                found.append((self.tables.contacts[slot].seq, slot))
-        found.sort()
-        if limit:
-            del found[limit:]
-        return [self._contact_view(slot) for _, slot in found]
+        cdef int wanted = CONTACT_STATE_NAMES.index(state) if state else NONE
+        cdef bytearray chosen = bytearray(len(self.queue_configs))
+        for (of_tenant, name), slot in self.queue_slots.items():
+            chosen[slot] = (not tenant or of_tenant == tenant) and (not queue or name == queue)
+        for slot in self.contact_slots.values():  # which are in the order of arrival
+            if wanted != NONE and self.tables.contacts[slot].state != wanted:
+                continue
+            if not chosen[self.tables.contacts[slot].queue]:
+                continue
+            found.append(self._contact_view(slot))
+            if len(found) == limit:
+                break
+        return found
 
     def ended_reason(self, str contact):
         """See `Machine.ended_reason`."""

@@ -17,6 +17,7 @@ AGENT_STATES: tuple[str, ...] = get_args(AgentState)
 END_REASONS: tuple[str, ...] = get_args(EndReason)
 
 ContactState = Literal["queued", "offered", "connected", "wrapup"]
+CONTACT_STATES: tuple[str, ...] = get_args(ContactState)
 Presence = Literal["logged_out", "paused", "ready"]
 Activity = Literal["none", "offered", "busy", "wrapup", "cooldown"]
 

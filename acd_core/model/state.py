@@ -219,19 +219,26 @@ class State:
         found = self._agents.get(agent)
         return None if found is None else self._agent_view(found)
 
-    def agents(self) -> list[AgentView]:
-        return [self._agent_view(agent) for agent in self._agents.values()]
+    def agents(self, tenant: str = "", state: str = "", limit: int = 0) -> list[AgentView]:
+        found = [
+            agent
+            for agent in self._agents.values()
+            if (not tenant or not agent.config.tenants or tenant in agent.config.tenants)
+            and (not state or agent.state == state)
+        ]
+        return [self._agent_view(agent) for agent in (found[:limit] if limit else found)]
 
     def contact(self, contact: str) -> ContactView | None:
         found = self._contacts.get(contact)
         return None if found is None else self._contact_view(found)
 
-    def contacts(self, tenant: str = "", queue: str = "", limit: int = 0) -> list[ContactView]:
+    def contacts(self, tenant: str = "", queue: str = "", limit: int = 0, state: str = "") -> list[ContactView]:
         found = [
             contact
             for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq)
             if (not tenant or contact.queue.config.tenant == tenant)
             and (not queue or contact.queue.config.name == queue)
+            and (not state or contact.state == state)
         ]
         return [self._contact_view(contact) for contact in (found[:limit] if limit else found)]
 

@@ -4,6 +4,7 @@ from acd_core import Engine
 from acd_core.commands import Command
 from acd_core.events import Addressed
 from acd_core.model import Model
+from acd_core.views import AGENT_STATES, CONTACT_STATES
 
 
 class Lockstep:
@@ -43,6 +44,13 @@ class Lockstep:
         for part in ("domain", "clients", "queues", "agents", "contacts"):
             for mine, theirs in _pairs(getattr(self.model, part)(), getattr(self.engine, part)()):
                 assert mine == theirs, f"{where}: {part}:\n model  {mine}\n engine {theirs}"
+        tenant, limit = ("", "acme", "bolt")[self.steps % 3], self.steps % 5
+        state = (*AGENT_STATES, "")[self.steps % 8]
+        assert self.engine.agents(tenant, state, limit) == self.model.agents(tenant, state, limit), where
+        queue, state = ("", "support")[self.steps % 2], (*CONTACT_STATES, "")[self.steps % 5]
+        limit = self.steps % 7
+        mine, theirs = (machine.contacts(tenant, queue, limit, state) for machine in (self.model, self.engine))
+        assert mine == theirs, where
         assert self.engine.digest() == self.model.digest(), where
         self.model.check()
         self.engine.check()

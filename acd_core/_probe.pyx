@@ -113,16 +113,16 @@ cdef class Deadlines:
     def __cinit__(self):
         self.timers = Timers()
 
-    def arm(self, int64_t deadline, int64_t duration, int32_t slot, bint kind=False):
+    def arm(self, int64_t deadline, int64_t duration, int32_t slot, bint is_agent=False):
         """Arm a timer; gives its handle."""
-        return self.timers.arm(deadline, duration, slot, kind)
+        return self.timers.arm(deadline, duration, slot, is_agent)
 
     def cancel(self, int32_t timer):
         """Forget a timer that is armed."""
         self.timers.cancel(timer)
 
     def first(self):
-        """Handle, deadline, slot and `kind` of the timer that comes first, or None."""
+        """Handle, deadline, slot and `is_agent` of the timer that comes first, or None."""
         cdef int32_t timer = self.timers.first()
         if timer == NONE:
             return None

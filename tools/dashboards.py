@@ -14,6 +14,8 @@ TARGET = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashbo
 ONE = 'instance=~"$instance"'
 TENANT = f'{ONE},tenant=~"$tenant"'
 QUEUE = f'{TENANT},queue=~"$queue"'
+SPEED = f"scalar(max(acd_clock_speed{{{ONE}}}))"
+"""Rates of what happens in engine time are divided by it: in a demo, sixty engine seconds go by in one."""
 GOOD_IS_HIGH = ((None, "red"), (0.6, "yellow"), (0.8, "green"))
 TENANTS = ("tenant", f"label_values(acd_queue_waiting{{{ONE}}}, tenant)")
 QUEUES_OF_TENANT = ("queue", f"label_values(acd_queue_waiting{{{TENANT}}}, queue)")
@@ -43,6 +45,12 @@ def quantiles(metric: str, selector: str, by: str = "le") -> tuple[Query, ...]:
     """Half, nine of ten, and 99 of 100 are below these."""
     rate = f"sum by ({by}) (rate({metric}_bucket{{{selector}}}[$__rate_interval]))"
     return tuple(Query(f"histogram_quantile({share}, {rate})", f"p{share * 100:g}") for share in (0.5, 0.9, 0.99))
+
+
+def per_minute(counter: str, selector: str, by: str = "") -> str:
+    """How often something happens in a minute of engine time."""
+    grouping = f" by ({by}) " if by else ""
+    return f"60 * sum{grouping}(rate({counter}{{{selector}}}[$__rate_interval])) / {SPEED}"
 
 
 def mean(metric: str, selector: str, by: str, window: str = "30m") -> str:
@@ -121,9 +129,9 @@ OVERVIEW = Dashboard(
             (
                 lines(
                     "Arrived, answered, gave up per minute",
-                    Query(f"60 * sum(rate(acd_queue_entered_total{{{TENANT}}}[$__rate_interval]))", "arrived"),
-                    Query(f"60 * sum(rate(acd_queue_answered_total{{{TENANT}}}[$__rate_interval]))", "answered"),
-                    Query(f"60 * sum(rate(acd_queue_abandoned_total{{{TENANT}}}[$__rate_interval]))", "gave up"),
+                    Query(per_minute("acd_queue_entered_total", TENANT), "arrived"),
+                    Query(per_minute("acd_queue_answered_total", TENANT), "answered"),
+                    Query(per_minute("acd_queue_abandoned_total", TENANT), "gave up"),
                 ),
                 lines(
                     "Service level by tenant", Query(service_level("tenant", TENANT), "{{tenant}}"), unit="percentunit"
@@ -218,7 +226,7 @@ QUEUES = Dashboard(
                 lines(
                     "How contacts ended, per minute",
                     Query(
-                        f"60 * sum by (reason) (rate(acd_queue_ended_total{{{QUEUE}}}[$__rate_interval])) > 0",
+                        per_minute("acd_queue_ended_total", QUEUE, "reason") + " > 0",
                         "{{reason}}",
                     ),
                     stacked=True,
@@ -226,10 +234,10 @@ QUEUES = Dashboard(
                 lines(
                     "How offers ended, per minute",
                     Query(
-                        f"60 * sum by (outcome) (rate(acd_queue_offers_ended_total{{{QUEUE}}}[$__rate_interval]))",
+                        per_minute("acd_queue_offers_ended_total", QUEUE, "outcome"),
                         "{{outcome}}",
                     ),
-                    Query(f"60 * sum(rate(acd_queue_offers_total{{{QUEUE}}}[$__rate_interval]))", "made"),
+                    Query(per_minute("acd_queue_offers_total", QUEUE), "made"),
                 ),
             ),
         ),
@@ -241,7 +249,8 @@ QUEUES = Dashboard(
                 lines(
                     "Talk: conversations at a time",
                     Query(
-                        f"sum(rate(acd_queue_talk_seconds_total{{{QUEUE}}}[$__rate_interval]))", "mean of ended talk"
+                        f"sum(rate(acd_queue_talk_seconds_total{{{QUEUE}}}[$__rate_interval])) / {SPEED}",
+                        "mean of ended talk",
                     ),
                 ),
             ),
@@ -304,11 +313,11 @@ AGENTS = Dashboard(
                 lines(
                     "What the time goes into",
                     Query(
-                        f'sum by (state) (rate(acd_agent_seconds_total{{{ONE},state!="logged_out"}}[$__rate_interval]))',
+                        f'sum by (state) (rate(acd_agent_seconds_total{{{ONE},state!="logged_out"}}[$__rate_interval])) / {SPEED}',
                         "{{state}}",
                     ),
                     stacked=True,
-                    note="Agents in each state on average; with a faster clock, times its speed.",
+                    note="Agents in each state on average.",
                 ),
                 lines("Occupancy", Query(f"acd:occupancy:ratio30m{{{ONE}}}", "{{instance}}"), unit="percentunit"),
                 lines(

@@ -5,6 +5,7 @@ simulated day. It takes matplotlib, which nothing else here needs. Grafana draws
 """
 
 import importlib
+import io
 import json
 import re
 import sys
@@ -16,9 +17,9 @@ from tools.grafana import COLOURS, Dashboard, Panel
 
 OPENING_HOUR = 7
 CLOSING_HOUR = 24
-COLUMNS = 24
 NUMBERS_MAX = 12
 """Rows of a table that are drawn."""
+PICTURE_COLOURS = 48
 
 
 def main(answers: Path, directory: Path) -> None:
@@ -52,10 +53,15 @@ def draw(dashboard: Dashboard, shown: dict[str, Any], path: Path) -> None:
                     _table(axes, panel, answers)
                 case "heatmap":
                     _heatmap(axes, answers)
+                case "state-timeline":
+                    _states(axes, panel, answers)
                 case _:
                     _lines(axes, panel, answers)
-    figure.savefig(path, dpi=80)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=80)
     pyplot.close(figure)
+    image: Any = importlib.import_module("PIL.Image")
+    image.open(drawn).convert("RGB").quantize(PICTURE_COLOURS).save(path, optimize=True)
 
 
 def _points(series: Any, start: float, end: float) -> tuple[list[float], list[float]]:
@@ -115,6 +121,22 @@ def _lines(axes: Any, panel: Panel, answers: Any) -> None:
     if 1 < len(drawn) <= NUMBERS_MAX:
         axes.legend(fontsize=5, loc="upper right", ncols=2)
     axes.set_ylabel({"percentunit": "share", "s": "seconds", "bytes": "bytes", "Bps": "bytes/s"}.get(panel.unit, ""))
+
+
+def _states(axes: Any, panel: Panel, answers: Any) -> None:
+    """A bar for each of the first few series, in the colour of what it is in."""
+    start, end = _span(answers)
+    drawn = sorted(
+        (_legend(answer, series), *_points(series, start, end)) for answer in answers for series in answer["series"]
+    )
+    for place, (_, hours, values) in enumerate(drawn[:NUMBERS_MAX]):
+        colours = [COLOURS.get(panel.mappings[str(int(value))], "green" if value else "red") for value in values]
+        known = [colour.replace("light-blue", "skyblue") for colour in colours]
+        axes.broken_barh([(hour, 0.14) for hour in hours], (place + 0.1, 0.8), color=known)
+    axes.set_yticks(
+        [place + 0.5 for place in range(len(drawn[:NUMBERS_MAX]))], [name for name, _, _ in drawn[:NUMBERS_MAX]]
+    )
+    axes.set_xlim(OPENING_HOUR, CLOSING_HOUR)
 
 
 def _heatmap(axes: Any, answers: Any) -> None:

@@ -1,8 +1,6 @@
-"""What `acd top` and the demo show comes from a server, and follows it."""
+"""What the demo shows comes from a server, and follows it."""
 
-import argparse
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +8,6 @@ import pytest
 
 from acd_core.config import Agent, Config, Queue, Tenant
 from acd_protocol.client import Client
-from acd_sim.cli import top
 from acd_sim.liveview import LiveView
 from acd_sim.screen import Feed
 from acd_sim.server_process import ServerProcess
@@ -65,22 +62,3 @@ async def test_the_view_follows_contacts_agents_configuration_and_outages(server
         await until(lambda: "Ready 1" in shown())
         assert not following.done()
         following.cancel()
-
-
-def run(*options: str) -> int:
-    parser = argparse.ArgumentParser()
-    top.COMMAND.add_arguments(parser)
-    return top.run(parser.parse_args(options))
-
-
-def test_top_prints_the_figures_as_json(server: ServerProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--port", str(server.port), "--json") == 0
-    assert "queues" in json.loads(capsys.readouterr().out)
-
-
-def test_top_needs_a_terminal_and_a_server(server: ServerProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--port", str(server.port)) == 2
-    assert "no terminal" in capsys.readouterr().err
-    server.stop()
-    assert run("--port", str(server.port)) == 2
-    assert "no server answers" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from acd_core.commands import AnyCommand, Command, ContactId, RequestId
 from acd_core.config import AgentId, Name
-from acd_core.events import AnyEvent
+from acd_core.events import AgentState, AnyEvent
+from acd_core.views import ContactState
 
 PROTOCOL_VERSION = 1
 DEFAULT_PORT = 7410
@@ -23,6 +24,7 @@ CONFIG_LINE_BYTES_MAX = 64 * 1024 * 1024
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Topic = Literal["contact", "offer", "agent", "config"]
 Listing = Literal["queues", "agents", "contacts", "config"]
+ListedState = Literal[AgentState, ContactState]
 
 
 class Request(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True, omit_defaults=True):
@@ -71,14 +73,20 @@ class Subscribe(Request, tag="subscribe", frozen=True, kw_only=True):
 class List(Request, tag="list", frozen=True, kw_only=True):
     """List queues, agents, live contacts, or the configuration that holds.
 
+    Queues and agents come in the order of the configuration, contacts in the order of their arrival, so that those who
+    have waited longest come first. At most 10,000 rows, or 8 MiB of them, are sent; `more` in the answer tells that
+    there are others.
+
     Args:
         tenant, queue: only of this tenant, or queue.
+        state: only agents, or contacts, that are in this state.
         limit: at most so many.
     """
 
     what: Listing
     tenant: Name | None = None
     queue: Name | None = None
+    state: ListedState | None = None
     limit: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
@@ -127,7 +135,7 @@ class Ok(Reply, tag="ok", frozen=True, kw_only=True):
 
     `seq` is that of the latest event by then. `duplicate` tells that it was so already. `position` and `ended`
     answer contact.enqueue: the place in the queue, or the reason for which the contact ended at once, or with
-    `duplicate` long ago. `result` answers list, stats and explain.
+    `duplicate` long ago. `result` answers list, stats and explain; `more` tells that the list is not complete.
     """
 
     seq: int
@@ -136,6 +144,7 @@ class Ok(Reply, tag="ok", frozen=True, kw_only=True):
     position: int = 0
     ended: str = ""
     result: Any | UnsetType = UNSET
+    more: bool = False
 
 
 class Error(Reply, tag="error", frozen=True, kw_only=True):
@@ -194,6 +203,7 @@ __all__ = [
     "Gap",
     "Hello",
     "List",
+    "ListedState",
     "Listing",
     "Ok",
     "Ping",

@@ -26,7 +26,19 @@ from acd_core.commands import (
     OfferReject,
 )
 from acd_core.config import Config
-from acd_protocol.messages import Command, Explain, List, Listing, Ok, Ping, Request, Stats, Subscribe, Topic
+from acd_protocol.messages import (
+    Command,
+    Explain,
+    List,
+    ListedState,
+    Listing,
+    Ok,
+    Ping,
+    Request,
+    Stats,
+    Subscribe,
+    Topic,
+)
 
 ALL_TOPICS: tuple[Topic, ...] = ("contact", "offer", "agent", "config")
 
@@ -144,10 +156,16 @@ class Verbs:
         return await self.call(Subscribe(topics=topics, tenant=tenant, from_seq=from_seq))
 
     async def listing(
-        self, what: Listing, *, tenant: str | None = None, queue: str | None = None, limit: int = 1000
+        self,
+        what: Listing,
+        *,
+        tenant: str | None = None,
+        queue: str | None = None,
+        state: ListedState | None = None,
+        limit: int = 1000,
     ) -> Any:
         """list: the queues, agents, contacts or the configuration; gives the `result` of the answer."""
-        return (await self.call(List(what=what, tenant=tenant, queue=queue, limit=limit))).result
+        return (await self.call(List(what=what, tenant=tenant, queue=queue, state=state, limit=limit))).result
 
     async def stats(self, tenant: str | None = None, *, digest: bool = False) -> Any:
         """stats: counters of queues and domain; gives the `result` of the answer."""

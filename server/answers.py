@@ -1,5 +1,6 @@
 """What the server says to a command or a request: the answer's content, not how it gets there."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,10 +10,14 @@ from acd_core import Machine, Outcome, requirement
 from acd_core import config as core_config
 from acd_core.commands import Command, ConfigApply, ContactEnqueue
 from acd_core.explain import explain_agent, explain_contact
+from acd_core.views import AGENT_STATES, CONTACT_STATES
 from acd_protocol.framing import encode, error
 from acd_protocol.messages import Error, Explain, List, Ok, Request, Stats
+from server.config import Limits
 from server.log import logger
 from server.sequencer import Sequencer
+
+_encode = msgspec.json.Encoder().encode
 
 
 def to_command(command: Command, outcome: int, machine: Machine) -> bytes:
@@ -51,9 +56,10 @@ def to_request(request: Command | Request, sequencer: Sequencer) -> bytes:
     """The line that answers a request which reads only: list, stats, explain, ping."""
     machine = sequencer.machine
     result: Any = UNSET
+    more = False
     try:
         if isinstance(request, List):
-            result = rows(request, machine, sequencer.limits.list_rows_max)
+            result, more = listed(request, machine, sequencer.limits)
         elif isinstance(request, Stats):
             result = counts(request, sequencer)
         elif isinstance(request, Explain):
@@ -63,27 +69,44 @@ def to_request(request: Command | Request, sequencer: Sequencer) -> bytes:
         result = error(Outcome.INTERNAL_ERROR, request_id=request.id)
     if isinstance(result, Error):
         return encode(result)
-    return encode(Ok(seq=machine.seq, id=request.id, result=result))
+    return encode(Ok(seq=machine.seq, id=request.id, result=result, more=more))
 
 
-def rows(request: List, machine: Machine, rows_max: int) -> Any:
-    """What was asked for, at most `rows_max`; the whole configuration for `config`. Agents come with their `state`."""
-    limit = min(request.limit, rows_max)
+_STATES = {"agents": AGENT_STATES, "contacts": CONTACT_STATES}
+
+
+def listed(request: List, machine: Machine, limits: Limits) -> tuple[Any, bool]:
+    """What was asked for, and whether there is more than that; or the `Error` that says why there is no such list."""
+    what, state = request.what, request.state or ""
+    if state and state not in _STATES.get(what, ()):
+        known = f"their states are {', '.join(_STATES[what])}" if what in _STATES else "they have none"
+        return error(Outcome.VALUE_INVALID, f"list: {what} are never {state!r}; {known}", request.id), False
+    if what == "config":
+        return machine.config(), False
+    limit = min(request.limit, limits.list_rows_max)
     tenant, queue = request.tenant or "", request.queue or ""
-    if request.what == "contacts":
-        return machine.contacts(tenant, queue, limit)
-    if request.what == "config":
-        return machine.config()
-    if request.what == "agents":
-        agents = machine.agents()
-        if tenant:
-            agents = [agent for agent in agents if not agent.tenants or tenant in agent.tenants]
-        return [{"state": agent.state, **msgspec.structs.asdict(agent)} for agent in agents[:limit]]
-    return [
-        view
-        for view in machine.queues()
-        if (not tenant or view.tenant == tenant) and (not queue or view.queue == queue)
-    ][:limit]
+    encoded: Iterable[bytes]
+    if what == "contacts":
+        encoded = map(_encode, machine.contacts(tenant, queue, limit + 1, state))
+    elif what == "agents":
+        # The word that a supervisor uses for what an agent does is no field of its own.
+        agents = machine.agents(tenant, state, limit + 1)
+        encoded = (b'{"state":"%s",%s' % (agent.state.encode(), _encode(agent)[1:]) for agent in agents)
+    else:
+        queues = machine.queues()
+        encoded = (
+            _encode(view)
+            for view in queues
+            if (not tenant or view.tenant == tenant) and (not queue or view.queue == queue)
+        )
+    rows: list[msgspec.Raw] = []
+    room = limits.list_bytes_max
+    for row in encoded:
+        room -= len(row)
+        if len(rows) == limit or (room < 0 and rows):
+            return rows, True
+        rows.append(msgspec.Raw(row))
+    return rows, False
 
 
 def counts(request: Stats, sequencer: Sequencer) -> dict[str, Any] | Error:

@@ -27,7 +27,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         batch_bytes_max: nothing is read while so many bytes of commands wait for the journal.
         unsent_bytes_max: nothing is read from a connection while it has so many bytes of answers and events due.
         page_bytes: so much at a time is sent to a client that catches up.
-        list_rows_max: most rows of one `list`.
+        list_rows_max, list_bytes_max: most rows of one `list`, and most bytes of them together.
         digest_rows_max: `stats` with `digest` is refused when there are more agents and contacts than this, because
             it walks over all of them while nobody else has his turn.
         ring_events_max, ring_bytes_max: latest events kept for clients that missed some.
@@ -48,6 +48,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     unsent_bytes_max: int = 256 * 1024
     page_bytes: int = 128 * 1024
     list_rows_max: int = 10_000
+    list_bytes_max: int = 8 * 1024 * 1024
     digest_rows_max: int = 5_000
     ring_events_max: int = 65_536
     ring_bytes_max: int = 64 * 1024 * 1024

@@ -215,9 +215,20 @@ def test_lists_are_filtered_and_limited(server: Server, capsys: Capture) -> None
     assert run(capsys, "list", "contacts", "--queue", "sales") == "no contacts\n"
     assert run(capsys, "list", "contacts", "--limit", "1").endswith("the first 1; --limit shows more\n")
     assert "belong to no queue" in run(capsys, "list", "agents", "--queue", "sales", status=2)
-    with pytest.raises(SystemExit) as exit_status:
-        main(["list", "agents", "--limit", "0"])
-    assert exit_status.value.code == 2
+    for wrong in (["--limit", "0"], ["--state", "asleep"]):
+        with pytest.raises(SystemExit) as exit_status:
+            main(["list", "agents", *wrong])
+        assert exit_status.value.code == 2
+
+
+def test_agents_and_contacts_are_listed_by_state(server: Server, capsys: Capture) -> None:
+    centre(server)
+    assert [line.split()[0] for line in run(capsys, "list", "agents", "--state", "paused").splitlines()[1:]] == ["bob"]
+    waiting = run(capsys, "list", "contacts", "--state", "queued", "--queue", "billing").splitlines()
+    assert [line.split()[0] for line in waiting[1:]] == ["c-2"]
+    assert run(capsys, "list", "contacts", "--state", "wrapup") == "no contacts\n"
+    assert "queued, offered, connected" in run(capsys, "list", "contacts", "--state", "ready", status=2)
+    assert "have no state" in run(capsys, "list", "queues", "--state", "ready", status=2)
 
 
 def test_stats_are_shown_with_a_sum(server: Server, capsys: Capture) -> None:

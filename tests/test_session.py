@@ -150,6 +150,52 @@ async def test_lists_stats_and_explanations(tmp_path: Path) -> None:
         assert (await client.ask("explain"))["code"] == "value_invalid"
 
 
+async def test_lists_choose_by_state_and_say_when_there_is_more(tmp_path: Path) -> None:
+    async with serving(tmp_path, list_rows_max=4) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        await client.ask("agent.login", agent="a-2", ready=True)
+        await client.ask("agent.login", agent="a-3")
+        for number in range(6):
+            await client.ask(
+                "contact.enqueue", contact=f"c-{number}", tenant="acme", queue="support", priority=number % 3
+            )
+
+        async def names(what: str, **fields: Any) -> tuple[list[str], bool]:
+            answer = await client.ask("list", what=what, **fields)
+            return [row[what[:-1]] for row in answer["result"]], answer.get("more", False)
+
+        assert await names("contacts", state="offered") == (["c-0"], False)
+        assert await names("contacts", state="queued", limit=3) == (["c-1", "c-2", "c-3"], True)
+        assert await names("contacts", state="queued") == (["c-1", "c-2", "c-3", "c-4"], True)
+        assert await names("contacts", state="queued", tenant="zeta") == ([], False)
+        assert await names("agents", state="logged_out") == (["a-1"], False)
+        assert await names("agents", state="offered") == (["a-2"], False)
+        assert await names("agents", state="paused") == (["a-3"], False)
+        assert await names("agents", limit=2) == (["a-1", "a-2"], True)
+        assert await names("agents", limit=3) == (["a-1", "a-2", "a-3"], False)
+        assert await names("queues", limit=1) == (["support"], True)
+        for what, state, words in (
+            ("agents", "queued", "paused"),
+            ("contacts", "ready", "connected"),
+            ("queues", "ready", "none"),
+        ):
+            refused = await client.ask("list", what=what, state=state)
+            assert refused["code"] == "value_invalid"
+            assert words in refused["message"]
+        assert (await client.ask("list", what="agents", state="asleep"))["code"] == "value_invalid"
+
+
+async def test_list_of_large_contacts_ends_at_a_bound(tmp_path: Path) -> None:
+    async with serving(tmp_path, list_bytes_max=50_000) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        for number in range(10):
+            client.send(centre.enqueue(f"c-{number}", attributes={"note": "x" * 9_000}))
+            await client.answer()
+        answer = await client.ask("list", what="contacts")
+        assert [row["contact"] for row in answer["result"]] == [f"c-{number}" for number in range(5)]
+        assert answer["more"] is True
+
+
 async def test_digest_of_a_state_that_is_too_large_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path, digest_rows_max=5) as service:
         client = await LineClient.connect(service.port, "pbx-1")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from acd_core.service_level import service_level
-from acd_core.views import AgentView, ContactView, QueueView
+from acd_core.views import AGENT_STATES, CONTACT_STATES, AgentView, ContactView, QueueView
 from acd_protocol.cli import EXIT_USAGE, Command, add_connection_options, fail, print_json, run_with_client
+from acd_protocol.messages import List
 from server.cli.table import duration, percent, print_table
 
 if TYPE_CHECKING:
@@ -18,9 +19,17 @@ LIMIT_MAX = 100_000
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["queues", "agents", "contacts"])
+    parser.add_argument(
+        "what", choices=["queues", "agents", "contacts"], help="contacts come in the order of their arrival"
+    )
     parser.add_argument("--tenant", help="only of this tenant")
     parser.add_argument("--queue", help="only of this queue; for queues and contacts")
+    parser.add_argument(
+        "--state",
+        metavar="STATE",
+        choices=sorted({*AGENT_STATES, *CONTACT_STATES}),
+        help=f"only in this state; of agents: {', '.join(AGENT_STATES)}; of contacts: {', '.join(CONTACT_STATES)}",
+    )
     parser.add_argument("--limit", type=_limit, default=1000, help="at most so many rows (%(default)s)")
     add_connection_options(parser)
 
@@ -38,9 +47,15 @@ _limit.__name__ = "number"  # argparse says "invalid number value"
 def _run(args: argparse.Namespace) -> int:
     if args.queue and args.what == "agents":
         return fail("--queue is for queues and contacts; agents belong to no queue", EXIT_USAGE)
+    states = {"queues": (), "agents": AGENT_STATES, "contacts": CONTACT_STATES}[args.what]
+    if args.state and args.state not in states:
+        known = f"the states of {args.what} are {', '.join(states)}" if states else "queues have no state"
+        return fail(f"--state {args.state}: {known}", EXIT_USAGE)
 
     async def show(client: "Client") -> int:
-        rows = await client.listing(args.what, tenant=args.tenant, queue=args.queue, limit=args.limit)
+        asked = List(what=args.what, tenant=args.tenant, queue=args.queue, state=args.state, limit=args.limit)
+        answer = await client.call(asked)
+        rows: Any = answer.result
         if args.json:
             print_json(rows)
             return 0
@@ -50,8 +65,9 @@ def _run(args: argparse.Namespace) -> int:
         )
         if not rows:
             sys.stdout.write(f"no {args.what}\n")
-        elif len(rows) >= args.limit:
-            sys.stdout.write(f"the first {len(rows)}; --limit shows more\n")
+        elif answer.more:
+            how = "--limit shows more" if len(rows) == args.limit else "choose by --tenant, --queue or --state"
+            sys.stdout.write(f"the first {len(rows)}; {how}\n")
         return 0
 
     return run_with_client(args, show)
@@ -136,7 +152,10 @@ def _show_contacts(rows: Any, now_ns: int) -> None:
 COMMAND = Command(
     name="list",
     summary="list the queues, agents or live contacts",
-    example="acd list queues\nacd list contacts --tenant acme --queue support --limit 20\nacd list agents --json",
+    example="acd list queues\n"
+    "acd list contacts --tenant acme --queue support --state queued --limit 20\n"
+    "acd list agents --state paused\n"
+    "acd list agents --json",
     add_arguments=_add_arguments,
     run=_run,
 )

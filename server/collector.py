@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Literal, NamedTuple
 
 from acd_core import Outcome
+from acd_core.commands import Command
 from acd_core.service_level import service_level
 from acd_core.views import ACCEPT_BUCKETS_S, AGENT_STATES, END_REASONS, HANDLE_BUCKETS_S, WAIT_BUCKETS_S
 from server.counters import Counters, Histogram
@@ -33,7 +34,7 @@ class Value(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """A histogram of the server, by powers of two.
+    """A histogram of the server for each combination of labels, by powers of two.
 
     Attributes:
         bits: buckets outside of it are merged into their neighbours.
@@ -42,7 +43,7 @@ class Distribution(NamedTuple):
 
     name: str
     help: str
-    read: Callable[[Counters], Histogram]
+    read: Callable[[Counters], Iterable[tuple[tuple[str, ...], Histogram]]]
     bits: range
     unit: int
     labels: tuple[str, ...] = ()
@@ -112,6 +113,14 @@ def _one(read: Callable[[Snapshot], float]) -> Callable[[Snapshot], Labelled]:
 
 def _counter(read: Callable[[Counters], float]) -> Callable[[Snapshot], Labelled]:
     return lambda snapshot: [((), read(snapshot.counters))]
+
+
+def _histogram(read: Callable[[Counters], Histogram]) -> Callable[[Counters], list[tuple[tuple[str, ...], Histogram]]]:
+    return lambda counters: [((), read(counters))]
+
+
+def _tag(kind: type[Command]) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def _oldest_wait(row: QueueRow, now_ns: int) -> float:
@@ -318,7 +327,7 @@ METRICS: tuple[Declaration, ...] = (
         "acd_commands_total",
         "counter",
         "Commands applied, by type.",
-        lambda s: [((str(kind.__struct_config__.tag),), count) for kind, count in s.counters.commands.items()],
+        lambda s: [((_tag(kind),), count) for kind, count in s.counters.commands.items()],
         ("type",),
     ),
     Value(
@@ -330,30 +339,41 @@ METRICS: tuple[Declaration, ...] = (
     ),
     Distribution(
         "acd_apply_seconds",
-        "Time that a command takes in the engine, matching included.",
-        lambda c: c.apply_ns,
+        "Time that a command takes in the engine, matching included, by type: in contact.enqueue an arriving contact "
+        "looks for an agent, in agent.ready, agent.wrapup_done, contact.complete and offer.reject a freed agent or "
+        "contact looks for its match.",
+        lambda c: [((_tag(kind),), histogram) for kind, histogram in c.apply_ns.items()],
         _LATENCY_BITS,
         NS_PER_S,
+        ("type",),
     ),
     Distribution(
         "acd_loop_lag_seconds",
         "How much later than planned the event loop came to a regular call.",
-        lambda c: c.lag_ns,
+        _histogram(lambda c: c.lag_ns),
         _LATENCY_BITS,
         NS_PER_S,
     ),
     Distribution(
         "acd_journal_flush_seconds",
         "Time that an append to the journal takes until it is durable.",
-        lambda c: c.flush_ns,
+        _histogram(lambda c: c.flush_ns),
         _LATENCY_BITS,
         NS_PER_S,
     ),
     Distribution(
-        "acd_journal_batch_commands", "Commands in an append to the journal.", lambda c: c.batch_commands, range(16), 1
+        "acd_journal_batch_commands",
+        "Commands in an append to the journal.",
+        _histogram(lambda c: c.batch_commands),
+        range(16),
+        1,
     ),
     Distribution(
-        "acd_journal_batch_bytes", "Size of an append to the journal.", lambda c: c.batch_bytes, range(6, 28), 1
+        "acd_journal_batch_bytes",
+        "Size of an append to the journal.",
+        _histogram(lambda c: c.batch_bytes),
+        range(6, 28),
+        1,
     ),
     Value("acd_journal_batches_total", "counter", "Appends to the journal.", _counter(lambda c: c.batches)),
     Value(

@@ -7,6 +7,7 @@ the process. The text is checked against the library's own parsers, and by `prom
 
 from collections.abc import Generator, Iterator
 from functools import cache
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import generate_latest
@@ -43,7 +44,7 @@ def exposition(snapshot: Snapshot, *, openmetrics: bool = False) -> Chunks:
             case Value():
                 yield "".join(_value_lines(metric, snapshot))
             case Distribution():
-                yield "".join(_distribution_lines(metric, snapshot))
+                yield from _distribution_lines(metric, snapshot)
             case AgentValue():
                 yield from _agent_lines(metric, snapshot)
             case QueueValue():
@@ -102,13 +103,18 @@ def _labelled_lines(metric: Value, labelled: Labelled) -> Iterator[str]:
         yield f"{metric.name}{{{labels}}} {+number}\n" if labels else f"{metric.name} {+number}\n"
 
 
-def _distribution_lines(metric: Distribution, snapshot: Snapshot) -> Iterator[str]:
-    histogram = metric.read(snapshot.counters)
-    for bit in metric.bits:
-        bound = _bound((2**bit - 1) / metric.unit)
-        yield f"{metric.name}_bucket{{{bound} {sum(histogram.counts[: bit + 1])}\n"
-    yield f'{metric.name}_bucket{{le="+Inf"}} {histogram.count}\n'
-    yield f"{metric.name}_sum {histogram.total / metric.unit}\n{metric.name}_count {histogram.count}\n"
+def _distribution_lines(metric: Distribution, snapshot: Snapshot) -> Chunks:
+    name = metric.name
+    bounds = [(_bound((2**bit - 1) / metric.unit), bit + 1) for bit in metric.bits]
+    for values, histogram in metric.read(snapshot.counters):
+        labels = ",".join(f'{label}="{value}"' for label, value in zip(metric.labels, values, strict=True))
+        before = f"{labels}," if labels else ""
+        own = f"{{{labels}}}" if labels else ""
+        totals = list(accumulate(histogram.counts))
+        lines = [f"{name}_bucket{{{before}{bound} {totals[size - 1]}\n" for bound, size in bounds]
+        lines.append(f'{name}_bucket{{{before}le="+Inf"}} {totals[-1]}\n')
+        lines.append(f"{name}_sum{own} {histogram.total / metric.unit}\n{name}_count{own} {totals[-1]}\n")
+        yield "".join(lines)
 
 
 def _agent_lines(metric: AgentValue, snapshot: Snapshot) -> Chunks:

@@ -68,9 +68,9 @@ Average handle time (talk and wrap-up):
 
     rate(acd_queue_handle_seconds_sum[30m]) / rate(acd_queue_handle_seconds_count[30m])
 
-What 99 of 100 commands do not exceed in the engine, matching included:
+What 99 of 100 searches for an agent do not exceed, of arriving contacts:
 
-    histogram_quantile(0.99, rate(acd_apply_seconds_bucket[5m]))
+    histogram_quantile(0.99, rate(acd_apply_seconds_bucket{{type="contact.enqueue"}}[5m]))
 """
 
 

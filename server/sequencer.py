@@ -147,8 +147,8 @@ class Sequencer:
             self._broken(error)
             return Outcome.UNAVAILABLE
         counters = self.counters
-        counters.apply_ns.observe(monotonic_ns() - started_ns)
         kind = type(command)
+        counters.apply_ns[kind].observe(monotonic_ns() - started_ns)
         counters.commands[kind] += 1
         counters.outcomes[outcome] += 1
         if outcome == Outcome.INTERNAL_ERROR:

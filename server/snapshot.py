@@ -351,9 +351,10 @@ def _copy(counters: Counters) -> Counters:
     copied = copy.copy(counters)
     for name, value in vars(copied).items():
         if isinstance(value, Histogram):
-            histogram = copy.copy(value)
-            histogram.counts = list(value.counts)
-            setattr(copied, name, histogram)
-        elif isinstance(value, dict | list):
-            setattr(copied, name, copy.copy(value))
+            setattr(copied, name, value.copy())
+        elif isinstance(value, dict):
+            held = {key: one.copy() if isinstance(one, Histogram) else one for key, one in value.items()}
+            setattr(copied, name, held)
+        elif isinstance(value, list):
+            setattr(copied, name, value.copy())
     return copied

@@ -173,10 +173,11 @@ def test_domain_and_server_are_shown(sequencer: FakeSequencer) -> None:
     counters.outcomes[Outcome.QUEUE_UNKNOWN] = 2
     counters.connections = 3
     for nanoseconds in (100, 1_000, 1_023, 1_024, 60 * S):
-        counters.apply_ns.observe(nanoseconds)
+        counters.apply_ns[ContactEnqueue].observe(nanoseconds)
     for size in (0, 1, 5):
         counters.batch_commands.observe(size)
     found = scrape(sequencer)
+    enqueue = ("type", "contact.enqueue")
     assert found["acd_agents", (("reason", ""), ("state", "busy"))] == 1
     assert found["acd_agents", (("reason", ""), ("state", "logged_out"))] == 1
     assert found["acd_agent_seconds_total", (("state", "logged_out"),)] == 48
@@ -191,11 +192,15 @@ def test_domain_and_server_are_shown(sequencer: FakeSequencer) -> None:
     assert found["acd_connections", ()] == 3
     assert found["acd_journal_record", ()] == 7
     assert found["acd_events_total", ()] == sequencer.machine.seq
-    assert found["acd_apply_seconds_bucket", (("le", "2.55e-07"),)] == 1
-    assert found["acd_apply_seconds_bucket", (("le", "1.023e-06"),)] == 3
-    assert found["acd_apply_seconds_bucket", (("le", "2.047e-06"),)] == 4
-    assert found["acd_apply_seconds_bucket", (("le", "+Inf"),)] == found["acd_apply_seconds_count", ()] == 5
-    assert found["acd_apply_seconds_sum", ()] == pytest.approx(60.000003147)
+    assert found["acd_apply_seconds_bucket", (("le", "2.55e-07"), enqueue)] == 1
+    assert found["acd_apply_seconds_bucket", (("le", "1.023e-06"), enqueue)] == 3
+    assert found["acd_apply_seconds_bucket", (("le", "2.047e-06"), enqueue)] == 4
+    assert (
+        found["acd_apply_seconds_bucket", (("le", "+Inf"), enqueue)]
+        == found["acd_apply_seconds_count", (enqueue,)]
+        == 5
+    )
+    assert found["acd_apply_seconds_sum", (enqueue,)] == pytest.approx(60.000003147)
     assert [found["acd_journal_batch_commands_bucket", (("le", bound),)] for bound in ("0.0", "1.0", "3.0", "7.0")] == [
         1,
         2,
@@ -210,7 +215,7 @@ def test_domain_and_server_are_shown(sequencer: FakeSequencer) -> None:
 def test_a_snapshot_does_not_change_with_its_source(sequencer: FakeSequencer) -> None:
     snapshot = snapshot_of(sequencer)
     before = samples(text_of(snapshot))
-    sequencer.counters.apply_ns.observe(5)
+    sequencer.counters.apply_ns[ContactEnqueue].observe(5)
     sequencer.counters.outcomes[0] += 1
     sequencer.counters.commands[ContactEnqueue] += 1
     sequencer.counters.connections += 1

@@ -16,6 +16,8 @@ TENANT = f'{ONE},tenant=~"$tenant"'
 QUEUE = f'{TENANT},queue=~"$queue"'
 SPEED = f"scalar(max(acd_clock_speed{{{ONE}}}))"
 """Rates of what happens in engine time are divided by it: in a demo, sixty engine seconds go by in one."""
+MATCHING = "contact.enqueue|contact.complete|agent.ready|agent.wrapup_done|offer.reject"
+"""Commands in which somebody looks for a match."""
 GOOD_IS_HIGH = ((None, "red"), (0.6, "yellow"), (0.8, "green"))
 TENANTS = ("tenant", f"label_values(acd_queue_waiting{{{ONE}}}, tenant)")
 QUEUES_OF_TENANT = ("queue", f"label_values(acd_queue_waiting{{{TENANT}}}, queue)")
@@ -407,6 +409,15 @@ ENGINE = Dashboard(
         (
             "Latency",
             (
+                lines(
+                    "Searching for a match, p99",
+                    Query(
+                        "histogram_quantile(0.99, sum by (type, le) (rate("
+                        f'acd_apply_seconds_bucket{{{ONE},type=~"{MATCHING}"}}[$__rate_interval])))',
+                        "{{type}}",
+                    ),
+                    unit="s",
+                ),
                 lines("A command in the engine", *quantiles("acd_apply_seconds", ONE), unit="s"),
                 lines("An append to the journal", *quantiles("acd_journal_flush_seconds", ONE), unit="s"),
                 lines("Lag of the event loop", *quantiles("acd_loop_lag_seconds", ONE), unit="s"),

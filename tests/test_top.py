@@ -175,6 +175,15 @@ def test_the_selection_stays_on_its_row_when_others_go(top: Top, engine: Machine
     assert top.view.selected == following
 
 
+def test_the_mark_stays_on_top_until_somebody_moves_it(top: Top, engine: Machine) -> None:
+    press(top, engine, "3")
+    first = top.view.selected
+    engine.abandon_contact(engine.now, first)
+    press(top, engine)
+    assert top.view.place == 0
+    assert top.view.selected != first
+
+
 def test_sorting_and_turning_round(top: Top, engine: Machine) -> None:
     press(top, engine, "3", "S")
     assert [row.contact for row in top.rows()] == sorted(row.contact for row in top.rows())

@@ -37,7 +37,8 @@ class View(Struct):
 
     Attributes:
         subject: the contact or agent explained, or the queue (`tenant/queue`) whose contacts are listed.
-        selected: identity of the row chosen; place: where it was, for when it goes away.
+        selected: identity of the row marked; place: where it was, for when it goes away.
+        chosen: whether somebody moved there; until then the mark stays on the first row.
         top: first row or line shown.
         filter: words that rows must have; typing: whether they are being typed.
     """
@@ -46,6 +47,7 @@ class View(Struct):
     subject: str = ""
     selected: str = ""
     place: int = 0
+    chosen: bool = False
     top: int = 0
     sort: int = 1
     reverse: bool = False
@@ -124,7 +126,7 @@ class Top:
         elif len(key) == 1:
             view.filter += key
         view.top = view.place = 0
-        view.selected = ""
+        view.chosen = False
 
     def _open_tab(self, kind: Kind) -> None:
         self._views = [View(kind, sort=FIRST_SORT[kind])]
@@ -170,12 +172,15 @@ class Top:
             if rows:
                 view.place = min(max(0, self._place(rows) + step), len(rows) - 1)
                 view.selected = TABLES[view.kind].name(rows[view.place])
+                view.chosen = True
         else:
             view.top = max(0, view.top + step)
 
     def _place(self, rows: Sequence[Any]) -> int:
         """Where the selected row is now; where it was, if it has gone."""
         view = self.view
+        if not view.chosen:
+            return 0
         name = TABLES[view.kind].name
         for place, row in enumerate(rows):
             if name(row) == view.selected:

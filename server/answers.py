@@ -53,7 +53,7 @@ def refusal(command: Command, number: int) -> Error:
 
 
 def to_request(request: Command | Request, sequencer: Sequencer) -> bytes:
-    """The line that answers a request which reads only: list, stats, explain, ping."""
+    """The line that answers a request which reads only: list, stats, explain."""
     machine = sequencer.machine
     result: Any = UNSET
     more = False

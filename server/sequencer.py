@@ -14,7 +14,7 @@ from typing import Protocol
 from acd_core import Machine, Outcome
 from acd_core.commands import ClientAway, ClientBack, Command
 from acd_protocol.framing import encode
-from server.clock import Clock, monotonic_ns
+from server.clock import NS_PER_S, Clock, monotonic_ns
 from server.config import Limits
 from server.counters import Counters
 from server.errors import Fatal, JournalError
@@ -23,6 +23,13 @@ from server.journal.records import Tick, encode_ticks
 from server.journal.writer import JournalWriter
 from server.log import about, logger, note
 from server.router import Router
+
+LINE_NS = 20_000
+"""What takes longer counts for more than one line."""
+READ_LONG_NS = 1_000_000
+READ_REST = 4
+"""After a request that took so long nothing is read for so many times as long: explaining and listing for whoever asks
+all the time must leave four fifths of the loop's time to the calls."""
 
 
 class Output(Protocol):
@@ -78,7 +85,7 @@ class Sequencer:
         away: names of the clients of whom `client.away` was said last, and not `client.back`.
         state: `starting`, `serving`, `draining`, `failed` or `stopped`.
         failed: done with the error when the journal cannot be written any more.
-        budget: lines that may still be dealt with in this turn.
+        budget: lines that may still be dealt with in this turn; a line that takes long counts for more.
         congested: whether so much waits for the journal that nothing more may be read.
     """
 
@@ -115,6 +122,7 @@ class Sequencer:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline = 0
         self._behind = False
+        self._read_ns = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -148,7 +156,9 @@ class Sequencer:
             return Outcome.UNAVAILABLE
         counters = self.counters
         kind = type(command)
-        counters.apply_ns[kind].observe(monotonic_ns() - started_ns)
+        took_ns = monotonic_ns() - started_ns
+        counters.apply_ns[kind].observe(took_ns)
+        self.budget -= took_ns // LINE_NS
         counters.commands[kind] += 1
         counters.outcomes[outcome] += 1
         if outcome == Outcome.INTERNAL_ERROR:
@@ -178,6 +188,17 @@ class Sequencer:
             if not self._turn_scheduled:
                 self._schedule_turn()
         gathered.append(data)
+
+    @property
+    def read_delay_s(self) -> float:
+        """How long requests that only read have to wait, because one has just taken long; 0 if they need not."""
+        return max(0, self._read_ns - monotonic_ns()) / NS_PER_S
+
+    def charge(self, took_ns: int) -> None:
+        """Count what a request that only reads has cost, so that others have their turn before the next."""
+        self.budget -= took_ns // LINE_NS
+        if took_ns > READ_LONG_NS:
+            self._read_ns = monotonic_ns() + READ_REST * took_ns
 
     def defer(self, output: Output) -> None:
         """Call `output.run` in a later turn."""

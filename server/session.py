@@ -21,17 +21,19 @@ from acd_protocol.messages import (
     Gap,
     Hello,
     Ok,
+    Ping,
     Replaced,
     Request,
     Subscribe,
     Welcome,
 )
 from server import answers
+from server.clock import monotonic_ns
 from server.log import note
 from server.presence import Presence
 from server.ring import Entry
 from server.router import Subscription
-from server.sequencer import Sequencer
+from server.sequencer import LINE_NS, Sequencer
 
 _EVENTS_LOOKED_AT_MAX = 2048
 """A client that catches up looks at so many events of the ring before other work has its turn."""
@@ -100,6 +102,7 @@ class Session(asyncio.Protocol):
         "_past_end",
         "_paused",
         "_put_off",
+        "_read_timer",
         "_reader",
         "_sequencer",
         "_stalled",
@@ -134,6 +137,7 @@ class Session(asyncio.Protocol):
         self._own_since = 0
         self._past_end = 0
         self._past: Subscription | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
 
     # -- what the transport calls -------------------------------------------------------------------------------
 
@@ -266,12 +270,10 @@ class Session(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _go_on(self) -> None:
-        """After the client took something: more of the events that it missed, then the lines that wait."""
+        """After the client took something: in a later turn more of the events that it missed, and the lines that wait."""
         if self._closing or self._paused:
             return
-        if self._cursor:
-            self._catch_up()
-        if self._stalled and self._unsent <= self._sequencer.limits.unsent_bytes_max:
+        if self._cursor or (self._stalled and self._unsent <= self._sequencer.limits.unsent_bytes_max):
             self._defer()
 
     def _request(self, message: Command | Request | Error) -> bool:
@@ -293,11 +295,31 @@ class Session(asyncio.Protocol):
             if self._cursor:
                 return False
             self._subscribe(message)
-        else:
-            self._send(answers.to_request(message, sequencer))
+        elif isinstance(message, Ping):
+            self._send(encode(Ok(seq=sequencer.machine.seq, id=message.id)))
+        elif not self._read(message):
+            return False
         self._errors_in_a_row = 0
         sequencer.counters.requests += 1
         return True
+
+    def _read(self, message: Command | Request) -> bool:
+        """Answer a request that may take long; False to be asked again later, when others have had their turn."""
+        sequencer = self._sequencer
+        if self._read_timer is not None:
+            return False
+        delay_s = sequencer.read_delay_s
+        if delay_s:
+            self._read_timer = asyncio.get_running_loop().call_later(delay_s, self._may_read)
+            return False
+        started_ns = monotonic_ns()
+        self._send(answers.to_request(message, sequencer))
+        sequencer.charge(monotonic_ns() - started_ns)
+        return True
+
+    def _may_read(self) -> None:
+        self._read_timer = None
+        self._defer()
 
     def _misspoken(self, problem: Error) -> None:
         """Answer a line that is no message, or not allowed here; too many of them end the connection."""
@@ -404,7 +426,13 @@ class Session(asyncio.Protocol):
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Send the next page of missed events; when there are no more, events come as they happen."""
+        """Send the next page of missed events, which counts like lines dealt with: many may catch up together."""
+        started_ns = monotonic_ns()
+        self._send_page()
+        self._sequencer.budget -= (monotonic_ns() - started_ns) // LINE_NS
+
+    def _send_page(self) -> None:
+        """Send some of the missed events; when there are no more, events come as they happen."""
         ring = self._sequencer.router.ring
         if self._cursor < ring.first_seq:
             self._drop()

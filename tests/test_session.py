@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from acd_core import Outcome
+from acd_core.commands import Command
+from acd_protocol.messages import Request
 from server import answers
 from server.config import Limits, Settings
+from server.sequencer import Sequencer
 from server.service import Service, running
 from server.session import Session
 from tests.support import centre
@@ -615,6 +620,35 @@ async def test_flood_of_one_client_does_not_hold_up_another(tmp_path: Path) -> N
         assert service.sequencer.counters.outcomes[Outcome.CONTACT_UNKNOWN] < 5000
         for number in range(5000):
             assert (await loud.answer())["id"] == number
+
+
+async def test_questions_that_take_long_leave_their_turn_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = answers.to_request
+    asked: list[int] = []
+
+    def slowly(request: Command | Request, sequencer: Sequencer) -> bytes:
+        asked.append(sequencer.counters.outcomes[Outcome.CONTACT_UNKNOWN])
+        time.sleep(0.005)
+        return whole(request, sequencer)
+
+    monkeypatch.setattr(answers, "to_request", slowly)
+    async with serving(tmp_path) as service:
+        curious, other, quick = [await LineClient.connect(service.port, name) for name in ("c-1", "c-2", "quick")]
+        for client in (curious, other):
+            client.send(*[{"type": "explain", "id": number, "agent": "a-1"} for number in range(20)])
+        curious.send({"type": "ping", "id": "p"})
+        await until(lambda: asked)
+        commands = 0
+        while len(asked) < 40:
+            await quick.ask("contact.abandon", contact="nobody")
+            commands += 1
+        for client in (curious, other):
+            assert [(await client.answer())["id"] for _ in range(20)] == list(range(20))
+        assert (await curious.answer())["id"] == "p"
+        assert commands > 39
+        assert all(later > earlier for earlier, later in pairwise(asked))
 
 
 async def test_half_closed_connection_gets_its_answers_and_is_closed(tmp_path: Path) -> None:

@@ -17,10 +17,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     """How much of everything. The defaults suit a contact centre of thousands of agents; tests make them tiny.
 
     Attributes:
-        connections_max: most connections at once, those before `hello` included.
+        connections_max: most connections at once, those before `hello` included; fewer if the system does not allow
+            the server as many open files.
         hello_s: a connection that has not said `hello` by then is closed.
         hello_bytes_max: longest first line.
         line_bytes_max, config_line_bytes_max: longest line, and longest line with a configuration.
+        long_lines_max: most connections that may send lines longer than `line_bytes_max` at the same time.
+        subscribers_max: most connections with a subscription.
+        silence_s: a connection whose other end is no longer there, or takes nothing of what is due to it, is cut after
+            about so long.
         errors_in_a_row_max: a connection that sends so many unreadable lines in a row is closed.
         tick_lines_max: most lines dealt with before other work of the loop has its turn.
         tick_deadlines_max: most deadlines fired, but for those of one instant, before other work has its turn.
@@ -41,6 +46,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     hello_bytes_max: int = 8192
     line_bytes_max: int = LINE_BYTES_MAX
     config_line_bytes_max: int = CONFIG_LINE_BYTES_MAX
+    long_lines_max: int = 4
+    subscribers_max: int = 1000
+    silence_s: float = 60
     errors_in_a_row_max: int = 100
     tick_lines_max: int = 512
     tick_deadlines_max: int = 500

@@ -9,6 +9,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from acd_core import Config, Outcome
 from acd_core.commands import ConfigApply
 from acd_core.config import ConfigError, to_json
@@ -32,6 +34,8 @@ from server.sequencer import Sequencer
 from server.session import Door
 
 BACKLOG = 4096
+FILES_RESERVED = 160
+"""Open files that are no connections of clients: journal, metrics, those about to be refused, and what libraries open."""
 LAG_PERIOD_S = 0.1
 RECOVERY_NOTE_S = 5
 """The log says so often how far a recovery is."""
@@ -64,7 +68,7 @@ async def running(
         ServerError: the journal cannot be used, now or, at the end of the block, any more.
     """
     settings.check()
-    raise_file_limit()
+    settings = within_files(settings, raise_file_limit())
     config = read_config(settings.config_file) if settings.config_file is not None else None
     async with contextlib.AsyncExitStack() as stack:
         # Everything that may be taken is taken before the journal is read, which may last.
@@ -263,11 +267,22 @@ async def watch_lag(counters: Counters) -> None:
         due_ns = now_ns + period_ns
 
 
-def raise_file_limit() -> None:
-    """Allow as many open files, and so connections, as the system lets us."""
+def raise_file_limit() -> int:
+    """Allow as many open files, and so connections, as the system lets us; gives how many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (ValueError, OSError):
-            pass  # fewer connections then; the kernel refuses the others
+            return soft
+    return hard
+
+
+def within_files(settings: Settings, files: int) -> Settings:
+    """The settings with no more connections than so many open files leave room for."""
+    limits = settings.limits
+    room = max(1, files - FILES_RESERVED)
+    if files == resource.RLIM_INFINITY or limits.connections_max <= room:
+        return settings
+    note(logging.INFO, f"the system allows {files} open files, so at most {room} connections are taken")
+    return replace(settings, limits=replace(limits, connections_max=room))

@@ -29,14 +29,38 @@ from acd_protocol.messages import (
 )
 from server import answers
 from server.clock import monotonic_ns
-from server.log import note
 from server.presence import Presence
 from server.ring import Entry
 from server.router import Subscription
+from server.seldom import Seldom
 from server.sequencer import LINE_NS, Sequencer
 
 _EVENTS_LOOKED_AT_MAX = 2048
 """A client that catches up looks at so many events of the ring before other work has its turn."""
+
+
+REFUSED_AT_ONCE_MAX = 32
+"""So many connections more than are taken are told so; others are cut without a word."""
+
+
+def notice_silence(connection: socket.socket, silence_s: float) -> None:
+    """Have the kernel ask a peer that says nothing whether it is still there, and end the connection if it is not.
+
+    A machine that lost its power or its network says no goodbye. Only when its connection is gone does the grace time
+    of its client begin.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    seconds = max(1, int(silence_s))
+    # Half of the time without a word, then three questions. Not every system has all of these.
+    for name, value in (
+        ("TCP_KEEPIDLE", max(1, seconds // 2)),
+        ("TCP_KEEPINTVL", max(1, seconds // 6)),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 1000 * seconds),
+    ):
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class Door:
@@ -47,6 +71,8 @@ class Door:
         presence: told of each client that comes and goes.
         node: the server's name.
         sessions: all open connections.
+        long_lines: those that send a line longer than usual, or have sent one that is not dealt with.
+        seldom: for entries in the log that clients cause.
         empty: set while there are none.
     """
 
@@ -55,6 +81,8 @@ class Door:
         self.presence = Presence(sequencer)
         self.node = node
         self.sessions: set[Session] = set()
+        self.long_lines: set[Session] = set()
+        self.seldom = Seldom()
         self.empty = asyncio.Event()
         self.empty.set()
         self._token = token.encode()
@@ -100,6 +128,7 @@ class Session(asyncio.Protocol):
         "_own_since",
         "_past",
         "_past_end",
+        "_patience",
         "_paused",
         "_put_off",
         "_read_timer",
@@ -138,6 +167,7 @@ class Session(asyncio.Protocol):
         self._past_end = 0
         self._past: Subscription | None = None
         self._read_timer: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     # -- what the transport calls -------------------------------------------------------------------------------
 
@@ -146,12 +176,15 @@ class Session(asyncio.Protocol):
         sequencer = self._sequencer
         limits = sequencer.limits
         self._transport = cast("asyncio.Transport", transport)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        notice_silence(transport.get_extra_info("socket"), limits.silence_s)
         self._transport.set_write_buffer_limits(high=limits.unsent_bytes_max)
         self._door.entered(self)
         sequencer.counters.connections += 1
         sequencer.counters.connections_total += 1
-        if sequencer.counters.connections > limits.connections_max:
+        if sequencer.counters.connections > limits.connections_max + REFUSED_AT_ONCE_MAX:
+            self._closing = True
+            self._transport.abort()
+        elif sequencer.counters.connections > limits.connections_max:
             self._refuse(error(Outcome.UNAVAILABLE, "the server has as many connections as it accepts; try later"))
         else:
             self._timer = asyncio.get_running_loop().call_later(limits.hello_s, self._hello_overdue)
@@ -160,6 +193,7 @@ class Session(asyncio.Protocol):
         """The connection is gone, for whatever reason. What its client owns stays; see `server.presence`."""
         self._closing = True
         self._stop_timer()
+        self._stop_patience()
         self._detach()
         self._lines = []
         self._index = 0
@@ -171,17 +205,30 @@ class Session(asyncio.Protocol):
         self._sequencer.counters.bytes_in += len(data)
         if self._closing:
             return
-        while not self.name:
+        while not self.name and self._sequencer.state == "serving":
             # One line at a time: what comes after `hello` is read by other limits.
+            if not self._reader.pending:
+                data = data.lstrip(b"\r\n")
             end = data.find(b"\n") + 1
             if not end:
-                self._take(self._reader.feed(data))
-                return
+                break
             self._take(self._reader.feed(data[:end]))
-            data = data[end:]
-            if not data:
+            if self._closing:
                 return
+            data = data[end:]
         self._take(self._reader.feed(data))
+        if self._reader.pending > self._sequencer.limits.line_bytes_max:
+            self._send_long_line()
+
+    def _send_long_line(self) -> None:
+        """Let the client send a line that takes much memory, if few others do so."""
+        long_lines = self._door.long_lines
+        if self in long_lines or self._closing:
+            return
+        if len(long_lines) < self._sequencer.limits.long_lines_max:
+            long_lines.add(self)
+        else:
+            self._refuse(error(Outcome.UNAVAILABLE, "others are sending configurations just now; try later"))
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It still gets its answers; then the connection is closed."""
@@ -192,10 +239,12 @@ class Session(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not take what is sent."""
         self._paused = True
+        self._patience = asyncio.get_running_loop().call_later(self._sequencer.limits.silence_s, self._drop)
 
     def resume_writing(self) -> None:
         """The client takes what is sent again."""
         self._paused = False
+        self._stop_patience()
         self._go_on()
 
     # -- lines --------------------------------------------------------------------------------------------------
@@ -245,6 +294,8 @@ class Session(asyncio.Protocol):
             sequencer.counters.refused_lines += 1
             self._refuse(self._reader.error)
             return
+        if self in self._door.long_lines and self._reader.pending <= sequencer.limits.line_bytes_max:
+            self._door.long_lines.remove(self)
         self._read_on()
         self._close_if_done()
 
@@ -344,7 +395,9 @@ class Session(asyncio.Protocol):
             )
             return
         if not self._door.admits(message.token):
-            note(logging.WARNING, "a connection was refused: wrong or missing token", client=message.client)
+            self._door.seldom.note(
+                logging.WARNING, "a connection was refused: wrong or missing token", client=message.client
+            )
             self._refuse(error(Outcome.UNAUTHORISED, "the token is missing or wrong", message.id))
             return
         self._stop_timer()
@@ -388,10 +441,14 @@ class Session(asyncio.Protocol):
 
     def _subscribe(self, message: Subscribe) -> None:
         sequencer = self._sequencer
+        subscribers = sequencer.router.subscribers
+        if message.topics and self.name not in subscribers and len(subscribers) >= sequencer.limits.subscribers_max:
+            problem = "as many clients have subscribed as the server serves; try later, or list what you need"
+            self._send(encode(error(Outcome.UNAVAILABLE, problem, message.id)))
+            return
         sequencer.hand_out_events()
         seq = sequencer.machine.seq
         self._send(encode(Ok(seq=seq, id=message.id)))
-        subscribers = sequencer.router.subscribers
         if not message.topics:
             self.subscription = None
             subscribers.pop(self.name, None)
@@ -411,7 +468,7 @@ class Session(asyncio.Protocol):
             if seq > ring.last_seq:
                 self._send(encode(Gap(first_seq=ring.last_seq + 1)))
                 self._sequencer.counters.ahead += 1
-                note(
+                self._door.seldom.note(
                     logging.ERROR,
                     "a client has seen events that this journal does not hold: the journal was replaced, or lost its end",
                     client=self.name,
@@ -538,7 +595,9 @@ class Session(asyncio.Protocol):
             return
         self._closing = True
         self._sequencer.counters.sessions_dropped += 1
-        note(logging.WARNING, "a client that does not read was cut off; it may resume", client=self.name)
+        self._door.seldom.note(
+            logging.WARNING, "a client that does not read was cut off; it may resume", client=self.name
+        )
         self._transport.abort()
 
     def _hello_overdue(self) -> None:
@@ -575,6 +634,12 @@ class Session(asyncio.Protocol):
             self._door.presence.left(self.name)
         if router.subscribers.get(self.name) is self:
             del router.subscribers[self.name]
+        self._door.long_lines.discard(self)
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -1,6 +1,7 @@
 """The server as a process: options, signals, ports, locks, disks; one clear sentence for each thing that is wrong."""
 
 import asyncio
+import os
 import resource
 import signal
 import socket
@@ -16,6 +17,7 @@ from server import cli
 from server.__main__ import main
 from server.journal.sqlite import FILE_NAME, SqliteJournal
 from server.recovery import recover
+from server.service import FILES_RESERVED
 from tests.support import centre
 from tests.support.line_client import LineClient
 from tests.support.server_process import ROOT, ServerProcess
@@ -88,6 +90,55 @@ async def test_many_silent_connections_are_taken(tmp_path: Path) -> None:
         async with asyncio.timeout(20):
             while (await client.ask("stats"))["result"]["server"]["connections"] > 1:
                 pass
+
+
+async def http_status(port: int, path: str) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        status = int((await reader.readline()).split()[1])
+    writer.transport.abort()
+    return status
+
+
+async def test_few_open_files_are_few_connections_and_no_harm(tmp_path: Path) -> None:
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_RESERVED + 20, FILES_RESERVED + 20))
+
+    server = await ServerProcess(tmp_path).start(prepare=few_files)
+    assert server.said("at most 20 connections")
+    client = await LineClient.connect(server.port, "pbx")
+    flood = [await LineClient.connect(server.port) for _ in range(300)]
+    assert b"unavailable" in await flood[25].ended()
+    assert (await client.ask("config.apply", config=centre.config()))["type"] == "ok"
+    assert await http_status(server.metrics_port, "/metrics") == 200
+    for one in flood:
+        await one.close()
+    async with asyncio.timeout(20):
+        while (await client.ask("stats"))["result"]["server"]["connections"] > 1:
+            pass
+    assert (await (await LineClient.connect(server.port, "other")).ask("ping"))["type"] == "ok"
+    assert await server.stop() == 0
+
+
+async def test_lack_of_files_at_any_moment_refuses_connections_and_harms_no_others(tmp_path: Path) -> None:
+    async with ServerProcess(tmp_path) as server:
+        client = await LineClient.connect(server.port, "pbx")
+        await client.ask("config.apply", config=centre.config())
+        open_now = len(os.listdir(f"/proc/{server.pid}/fd"))
+        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (open_now + 3, hard))
+        flood = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
+        for number in range(20):
+            answer = await client.ask("contact.enqueue", contact=f"c-{number}", tenant="acme", queue="support")
+            assert answer["type"] == "ok"
+        assert (await client.ask("stats"))["result"]["server"]["connections"] < 10
+        for _, writer in flood:
+            writer.transport.abort()
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert (await (await LineClient.connect(server.port, "other")).ask("ping"))["type"] == "ok"
+        assert len(server.log) < 20
+        assert await server.stop() == 0
 
 
 async def test_taken_port_is_told_with_the_way_out(tmp_path: Path) -> None:
@@ -217,10 +268,8 @@ async def test_engine_time_runs_at_the_speed_that_was_asked_for(tmp_path: Path) 
 
 async def test_metrics_and_readiness_are_served(tmp_path: Path) -> None:
     async with ServerProcess(tmp_path) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.metrics_port)
-        writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"200" in await reader.readline()
-        writer.transport.abort()
+        assert await http_status(server.metrics_port, "/metrics") == 200
+        assert await http_status(server.metrics_port, "/readyz") == 200
 
 
 # The command line

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,15 +16,20 @@ from acd_core import Outcome
 from acd_core.commands import Command
 from acd_protocol.messages import Request
 from server import answers
+from server import session as session_module
 from server.config import Limits, Settings
 from server.sequencer import Sequencer
 from server.service import Service, running
-from server.session import Session
+from server.session import REFUSED_AT_ONCE_MAX, Session
 from tests.support import centre
 from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.wait import until
 
+LARGE_CONFIG = {
+    **centre.config(),
+    "agents": [{"agent": f"a-{number}", "address": f"SIP/{number}"} for number in range(5000)],
+}
 HELLO = {"type": "hello", "version": 1, "client": "x"}
 
 
@@ -326,6 +332,36 @@ async def test_too_many_connections_are_refused(tmp_path: Path) -> None:
         assert (await first.ask("ping"))["type"] == "ok"
 
 
+async def test_flood_of_connections_is_refused_and_most_of_it_without_a_word(tmp_path: Path) -> None:
+    async with serving(tmp_path, connections_max=1) as service:
+        await until(lambda: not service.sequencer.counters.connections)
+        first = await LineClient.connect(service.port, "one")
+        others = [await LineClient.connect(service.port) for _ in range(REFUSED_AT_ONCE_MAX + 20)]
+        said = [await other.ended() for other in others]
+        assert sum(b"unavailable" in answer for answer in said) == REFUSED_AT_ONCE_MAX
+        assert said.count(b"") == 20
+        assert (await first.ask("ping"))["type"] == "ok"
+        await LineClient.close_all()
+        await until(lambda: not service.sequencer.counters.connections)
+        await LineClient.connect(service.port, "later")
+
+
+async def test_kernel_is_told_to_notice_machines_that_are_gone(tmp_path: Path) -> None:
+    async with serving(tmp_path, silence_s=60) as service:
+        await LineClient.connect(service.port, "pbx")
+        (session,) = _sessions(service)
+        connection = session._transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        options = {
+            name: connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+            if hasattr(socket, name)
+        }
+        asked_s = options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] * options["TCP_KEEPCNT"]
+        assert asked_s == 60
+        assert options.get("TCP_USER_TIMEOUT", 60_000) == 60_000
+
+
 # events
 
 
@@ -367,6 +403,20 @@ async def test_subscription_chooses_topics_and_tenant(tmp_path: Path) -> None:
         seqs = [event["seq"] for event in everything.events]
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
         assert everything.events[-1]["contact"] == "later"
+
+
+async def test_subscriptions_are_bounded(tmp_path: Path) -> None:
+    async with serving(tmp_path, subscribers_max=2) as service:
+        first, second, third = [await LineClient.connect(service.port, name) for name in ("one", "two", "three")]
+        for client in (first, second, first):
+            assert (await client.ask("subscribe"))["type"] == "ok"
+        assert (await third.ask("subscribe"))["code"] == "unavailable"
+        assert (await third.ask("subscribe", topics=[]))["type"] == "ok"
+        await second.ask("subscribe", topics=[])
+        assert (await third.ask("subscribe"))["type"] == "ok"
+        await first.close()
+        await until(lambda: len(service.sequencer.router.subscribers) == 1)
+        assert (await second.ask("subscribe"))["type"] == "ok"
 
 
 async def test_resume_gives_what_was_missed_and_nothing_twice(tmp_path: Path) -> None:
@@ -445,6 +495,43 @@ async def test_connection_that_sends_nothing_but_errors_is_closed(tmp_path: Path
                 client.send_bytes(b"nonsense\n" * 9)
             client.send_bytes(b"nonsense\n" * 1000)
             assert (await client.ended()).count(b"malformed") == (19 if name else 10)
+
+
+async def test_empty_lines_before_hello_are_passed_over_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port)
+        client.send_bytes(b"\n" * 500_000 + b"\r\n" * 250_000)
+        client.send(HELLO, {"type": "ping", "id": 1})
+        assert (await client.read())["type"] == "welcome"
+        assert (await client.answer())["id"] == 1
+        hostile = await LineClient.connect(service.port)
+        hostile.send_bytes((b"x" + b"\n" * 2000) * 1000)
+        assert (await hostile.ended()).count(b"malformed") == 100
+
+
+async def test_few_may_send_configurations_at_the_same_time(tmp_path: Path) -> None:
+    line = json.dumps({"type": "config.apply", "id": "c", "config": LARGE_CONFIG}).encode() + b"\n"
+    assert len(line) > 100_000
+    async with serving(tmp_path, long_lines_max=2) as service:
+        senders = [await LineClient.connect(service.port, name) for name in ("one", "two", "three")]
+        for number, sender in enumerate(senders[:2]):
+            sender.send_bytes(line[:80_000])
+            await until(lambda: any(session._reader.pending == 80_000 for session in _sessions(service)))
+            await until(lambda expected=number + 1: _long_lines(service) == expected)  # type: ignore[misc]
+        senders[2].send_bytes(line[:80_000])
+        assert b"others are sending configurations" in await senders[2].ended()
+        senders[0].send_bytes(line[80_000:])
+        assert (await senders[0].answer())["type"] == "ok"
+        await senders[1].close()
+        await until(lambda: not _long_lines(service))
+        again = await LineClient.connect(service.port, "three")
+        again.send_bytes(line)
+        assert (await again.answer())["duplicate"] is True
+
+
+def _long_lines(service: Service) -> int:
+    (door,) = {session._door for session in _sessions(service)}
+    return len(door.long_lines)
 
 
 async def test_line_of_ten_megabytes_is_refused_without_being_kept(tmp_path: Path) -> None:
@@ -659,6 +746,31 @@ async def test_half_closed_connection_gets_its_answers_and_is_closed(tmp_path: P
         lines = (await client.ended()).splitlines()
         assert [json.loads(line).get("id") for line in lines if b'"contact.queued"' not in line] == [None, "c-1", "s"]
         await until(lambda: not service.sequencer.counters.connections)
+
+
+@pytest.mark.parametrize("half_closed", [False, True])
+async def test_client_that_takes_nothing_for_long_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_closed: bool
+) -> None:
+    monkeypatch.setattr(session_module, "notice_silence", lambda connection, silence_s: None)  # some kernels do it too
+    async with serving(tmp_path, silence_s=0.2) as service, unharmed(service):
+        greedy, slow = [await LineClient.connect(service.port, name) for name in ("greedy", "slow")]
+        assert (await greedy.ask("config.apply", config=LARGE_CONFIG))["type"] == "ok"
+        for client in (greedy, slow):
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.send(*[{"type": "list", "what": "config"}] * 30)
+            session = service.sequencer.router.receivers[(client is greedy and "greedy") or "slow"]
+            assert isinstance(session, Session)
+            await until(lambda session=session: session._paused)  # type: ignore[misc]
+            if client is slow:
+                client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        if half_closed:
+            greedy.writer.write_eof()
+        await until(lambda: "greedy" not in service.sequencer.router.receivers)
+        assert service.sequencer.counters.sessions_dropped == 1
+        for _ in range(30):
+            assert (await slow.answer())["type"] == "ok"
+        assert (await slow.ask("ping"))["type"] == "ok"
 
 
 async def test_stop_tells_clients_and_answers_what_it_took(tmp_path: Path) -> None:

@@ -74,6 +74,12 @@ class ServerProcess:
                     self._serving.set()
         self._serving.set()
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to this process, and no other."""
         assert self._process is not None

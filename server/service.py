@@ -21,6 +21,7 @@ from server.clock import NS_PER_S, Clock, monotonic_ns
 from server.config import Settings
 from server.contact_log import ContactLog
 from server.counters import Counters
+from server.door import Door
 from server.errors import StartError
 from server.journal.contract import Journal
 from server.journal.lock import DirectoryLock
@@ -31,7 +32,7 @@ from server.recovery import Progress, Recovered, recover
 from server.ring import EventRing
 from server.router import Router
 from server.sequencer import Sequencer
-from server.session import Door
+from server.session import Session
 
 BACKLOG = 4096
 FILES_RESERVED = 160
@@ -103,7 +104,7 @@ async def running(
         door = Door(sequencer, settings.node, settings.token)
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(door, sock=listener, backlog=BACKLOG)
+            server = await loop.create_server(lambda: Session(door), sock=listener, backlog=BACKLOG)
         except OSError as error:  # two servers may bind to one port, until the first one listens
             raise StartError(listen_sentence(settings.host, settings.port, error)) from error
         stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)

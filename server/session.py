@@ -6,9 +6,7 @@ them; if it falls behind the ring it is cut, and may come back with `resume`.
 """
 
 import asyncio
-import hmac
 import logging
-import socket
 from typing import cast
 
 from acd_core import Outcome
@@ -29,82 +27,16 @@ from acd_protocol.messages import (
 )
 from server import answers
 from server.clock import monotonic_ns
-from server.presence import Presence
+from server.door import Door, notice_silence
 from server.ring import Entry
 from server.router import Subscription
-from server.seldom import Seldom
-from server.sequencer import LINE_NS, Sequencer
+from server.sequencer import LINE_NS
 
 _EVENTS_LOOKED_AT_MAX = 2048
 """A client that catches up looks at so many events of the ring before other work has its turn."""
 
-
 REFUSED_AT_ONCE_MAX = 32
 """So many connections more than are taken are told so; others are cut without a word."""
-
-
-def notice_silence(connection: socket.socket, silence_s: float) -> None:
-    """Have the kernel ask a peer that says nothing whether it is still there, and end the connection if it is not.
-
-    A machine that lost its power or its network says no goodbye. Only when its connection is gone does the grace time
-    of its client begin.
-    """
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    seconds = max(1, int(silence_s))
-    # Half of the time without a word, then three questions. Not every system has all of these.
-    for name, value in (
-        ("TCP_KEEPIDLE", max(1, seconds // 2)),
-        ("TCP_KEEPINTVL", max(1, seconds // 6)),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", 1000 * seconds),
-    ):
-        option = getattr(socket, name, None)
-        if option is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-class Door:
-    """What all connections of a server share.
-
-    Attributes:
-        sequencer: where commands go.
-        presence: told of each client that comes and goes.
-        node: the server's name.
-        sessions: all open connections.
-        long_lines: those that send a line longer than usual, or have sent one that is not dealt with.
-        seldom: for entries in the log that clients cause.
-        empty: set while there are none.
-    """
-
-    def __init__(self, sequencer: Sequencer, node: str, token: str) -> None:
-        self.sequencer = sequencer
-        self.presence = Presence(sequencer)
-        self.node = node
-        self.sessions: set[Session] = set()
-        self.long_lines: set[Session] = set()
-        self.seldom = Seldom()
-        self.empty = asyncio.Event()
-        self.empty.set()
-        self._token = token.encode()
-
-    def __call__(self) -> "Session":
-        """A protocol for a new connection."""
-        return Session(self)
-
-    def entered(self, session: "Session") -> None:
-        """A connection was made."""
-        self.sessions.add(session)
-        self.empty.clear()
-
-    def left(self, session: "Session") -> None:
-        """A connection is gone."""
-        self.sessions.discard(session)
-        if not self.sessions:
-            self.empty.set()
-
-    def admits(self, token: str) -> bool:
-        """Whether `token` is the right one. Takes as long for a wrong one."""
-        return not self._token or hmac.compare_digest(self._token, token.encode())
 
 
 class Session(asyncio.Protocol):

@@ -1,0 +1,86 @@
+"""What all connections of a server share, and what each of them is made to do by the kernel."""
+
+import asyncio
+import hmac
+import socket
+from typing import Protocol
+
+from server.presence import Presence
+from server.seldom import Seldom
+from server.sequencer import Sequencer
+
+
+class Connection(Protocol):
+    """What the door knows of a connection."""
+
+    def drain(self) -> None:
+        """Read nothing more; say that the server is about to stop."""
+        ...
+
+    def close(self) -> None:
+        """Close when all that was written has left."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection without sending anything more."""
+        ...
+
+
+class Door:
+    """See the module.
+
+    Attributes:
+        sequencer: where commands go.
+        presence: told of each client that comes and goes.
+        node: the server's name.
+        sessions: all open connections.
+        long_lines: those that send a line longer than usual, or have sent one that is not dealt with.
+        seldom: for entries in the log that clients cause.
+        empty: set while no connection is open.
+    """
+
+    def __init__(self, sequencer: Sequencer, node: str, token: str) -> None:
+        self.sequencer = sequencer
+        self.presence = Presence(sequencer)
+        self.node = node
+        self.sessions: set[Connection] = set()
+        self.long_lines: set[Connection] = set()
+        self.seldom = Seldom()
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self._token = token.encode()
+
+    def entered(self, session: Connection) -> None:
+        """A connection was made."""
+        self.sessions.add(session)
+        self.empty.clear()
+
+    def left(self, session: Connection) -> None:
+        """A connection is gone."""
+        self.sessions.discard(session)
+        if not self.sessions:
+            self.empty.set()
+
+    def admits(self, token: str) -> bool:
+        """Whether `token` is the right one. Takes as long for a wrong one."""
+        return not self._token or hmac.compare_digest(self._token, token.encode())
+
+
+def notice_silence(connection: socket.socket, silence_s: float) -> None:
+    """Have the kernel ask a peer that says nothing whether it is still there, and end the connection if it is not.
+
+    A machine that lost its power or its network says no goodbye. Only when its connection is gone does the grace time
+    of its client begin.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    seconds = max(1, int(silence_s))
+    # Half of the time without a word, then three questions. Not every system has all of these.
+    for name, value in (
+        ("TCP_KEEPIDLE", max(1, seconds // 2)),
+        ("TCP_KEEPINTVL", max(1, seconds // 6)),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 1000 * seconds),
+    ):
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)

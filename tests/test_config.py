@@ -109,7 +109,7 @@ def test_json_differs_when_configurations_do(one: Config, other: Config) -> None
 @given(st.binary(max_size=100))
 def test_bytes_that_are_no_configuration_are_refused(data: bytes) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
-        from_json(b"{" + data)
+        from_json(b"[" + data)
 
 
 @settings(deadline=None)

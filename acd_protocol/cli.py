@@ -130,7 +130,8 @@ def listen_sentence(host: str, port: int, error: OSError, option: str = "--port"
     if error.errno == errno.EACCES:
         return f"port {port} may not be used without more rights; give one above 1023 with {option} or {variable}"
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return f"this machine has no address {host!r}; give one of its own with --host or ACD_HOST"
+        option, variable = (text.replace("port", "host").replace("PORT", "HOST") for text in (option, variable))
+        return f"this machine has no address {host!r}; give one of its own with {option} or {variable}"
     return f"cannot listen on {host}:{port}: {error.strerror or error}; give another with {option} or {variable}"
 
 

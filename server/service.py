@@ -104,9 +104,10 @@ async def running(
         door = Door(sequencer, settings.node, settings.token)
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(lambda: Session(door), sock=listener, backlog=BACKLOG)
-        except OSError as error:  # two servers may bind to one port, until the first one listens
+            listener.listen(BACKLOG)  # two servers may bind to one port, until the first one listens; uvloop hides this
+        except OSError as error:
             raise StartError(listen_sentence(settings.host, settings.port, error)) from error
+        server = await loop.create_server(lambda: Session(door), sock=listener, backlog=BACKLOG)
         stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
         if settings.log_contacts:
             ContactLog(settings.log_attributes, sequencer.machine.seq).attach(sequencer.router)
@@ -231,7 +232,9 @@ async def apply_config(sequencer: Sequencer, config: Config, source: str) -> Non
     if sequencer.failed.done():
         sequencer.failed.result()
     if not Outcome(outcome).accepted:
-        raise StartError(f"the configuration {source} was refused: {answers.refusal(command, outcome).message}")
+        raise StartError(
+            f"the configuration {source} was refused: {answers.refusal(command, outcome).message}"
+        )
     note(logging.INFO, f"the configuration {source} was applied", queues=len(config.queues), agents=len(config.agents))
 
 

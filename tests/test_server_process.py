@@ -153,6 +153,9 @@ async def test_taken_port_is_told_with_the_way_out(tmp_path: Path) -> None:
         status, err = await refused(tmp_path, "--metrics-port", str(port))
         assert status == 2
         assert "--metrics-port or ACD_METRICS_PORT" in err
+    status, err = await refused(tmp_path, "--port", str(port), "--metrics-port", str(port))
+    assert status == 2
+    assert f"port {port} of 127.0.0.1 is taken" in err
 
 
 async def test_second_server_on_one_directory_is_refused(tmp_path: Path) -> None:

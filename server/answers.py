@@ -10,6 +10,7 @@ from acd_core import Machine, Outcome, requirement
 from acd_core import config as core_config
 from acd_core.commands import Command, ConfigApply, ContactEnqueue
 from acd_core.explain import explain_agent, explain_contact
+from acd_core.refusals import SENTENCES
 from acd_core.views import AGENT_STATES, CONTACT_STATES
 from acd_protocol.framing import encode, error
 from acd_protocol.messages import Error, Explain, List, Ok, Request, Stats
@@ -18,12 +19,14 @@ from server.log import logger
 from server.sequencer import Sequencer
 
 _encode = msgspec.json.Encoder().encode
+_NAMED_MAX = 3
+"""Most agents or queues that a refusal names one by one."""
 
 
 def to_command(command: Command, outcome: int, machine: Machine) -> bytes:
     """The line that answers a command, right after it was applied."""
     if outcome >= 100:
-        return encode(refusal(command, outcome))
+        return encode(refusal(command, outcome, machine))
     if type(command) is ContactEnqueue:
         position = machine.last_position if outcome == Outcome.OK else 0
         ended = "" if position else machine.ended_reason(command.contact)
@@ -33,8 +36,8 @@ def to_command(command: Command, outcome: int, machine: Machine) -> bytes:
     return encode(Ok(seq=machine.seq, id=command.id, duplicate=outcome == Outcome.DUPLICATE))
 
 
-def refusal(command: Command, number: int) -> Error:
-    """The `error` for a command refused with outcome `number`, as exact as it can be said."""
+def refusal(command: Command, number: int, machine: Machine) -> Error:
+    """The `error` for a command that `machine` refused with outcome `number`, as exact as it can be said."""
     outcome = Outcome(number)
     message = ""
     at = None
@@ -48,8 +51,26 @@ def refusal(command: Command, number: int) -> Error:
             core_config.validate(command.config)
         except core_config.ConfigError as problem:
             message = str(problem)
+    elif outcome is Outcome.AGENT_IN_USE and isinstance(command, ConfigApply):
+        kept = {agent.agent for agent in command.config.agents}
+        lacking = [view for view in machine.agents() if view.presence != "logged_out" and view.agent not in kept]
+        message = f"{SENTENCES[outcome]}: {_some([f'{view.agent} ({view.state})' for view in lacking])}"
+    elif outcome is Outcome.QUEUE_IN_USE and isinstance(command, ConfigApply):
+        there = {(queue.tenant, queue.name) for queue in command.config.queues}
+        held = [
+            (f"{view.tenant}/{view.queue}", view.waiting + view.offered + view.connected + view.wrapup)
+            for view in machine.queues()
+            if (view.tenant, view.queue) not in there
+        ]
+        message = f"{SENTENCES[outcome]}: {_some([f'{path} ({count})' for path, count in held if count])}"
     answer = error(outcome, message, command.id)
     return answer if at is None else msgspec.structs.replace(answer, at=at)
+
+
+def _some(names: list[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - _NAMED_MAX
+    return ", ".join(names[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def to_request(request: Command | Request, sequencer: Sequencer) -> bytes:

@@ -233,7 +233,7 @@ async def apply_config(sequencer: Sequencer, config: Config, source: str) -> Non
         sequencer.failed.result()
     if not Outcome(outcome).accepted:
         raise StartError(
-            f"the configuration {source} was refused: {answers.refusal(command, outcome).message}"
+            f"the configuration {source} was refused: {answers.refusal(command, outcome, sequencer.machine).message}"
         )
     note(logging.INFO, f"the configuration {source} was applied", queues=len(config.queues), agents=len(config.agents))
 

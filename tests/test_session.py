@@ -789,3 +789,23 @@ async def test_stop_tells_clients_and_answers_what_it_took(tmp_path: Path) -> No
     assert all(message["code"] == "draining" for message in received if message["type"] == "error")
     assert service.sequencer.machine.domain().waiting == len(taken)
     assert journal.open_tail.sealed
+
+
+async def test_a_configuration_that_lacks_what_is_in_use_is_told_which(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port, "admin")
+        config = centre.config()
+        many = {**config, "agents": [{"agent": f"b-{number}"} for number in range(5)]}
+        assert (await client.ask("config.apply", config=many))["type"] == "ok"
+        for number in range(5):
+            assert (await client.ask("agent.login", agent=f"b-{number}"))["type"] == "ok"
+        answer = await client.ask("config.apply", config=config)
+        assert answer["code"] == "agent_in_use"
+        assert answer["message"].endswith(": b-0 (paused), b-1 (paused), b-2 (paused) and 2 more")
+        queue = config["queues"][0]
+        assert (await client.ask("contact.enqueue", contact="c-1", tenant=queue["tenant"], queue=queue["name"]))[
+            "position"
+        ]
+        answer = await client.ask("config.apply", config={**many, "queues": config["queues"][1:]})
+        assert answer["code"] == "queue_in_use"
+        assert answer["message"].endswith(f": {queue['tenant']}/{queue['name']} (1)")

@@ -294,8 +294,8 @@ cdef class Floor:
         return self.tables.classes[owner].index_skill
 
     def ranked(self, int32_t owner):
-        """Entries in the ranking of a class."""
-        cdef int32_t ranking = self.tables.classes[owner].ranking
+        """Entries in the ranking by which `most_skilled` looks for a class."""
+        cdef int32_t ranking = self.tables.classes[self.twins.get(owner, owner)].ranking
         return self.idle.rankings[ranking].count if ranking != NONE else 0
 
     def new_contact(self, int32_t owner, int64_t head_start, int64_t enqueued):

@@ -125,12 +125,14 @@ cdef class IdleAgents:
         """An agent who was rung, or whose skills were changed, is free at the place of his idle_seq.
 
         His entries may have been compacted away, so they are looked up by sequence, and put in where missing; the
-        classes that have passed them look again.
+        classes that have passed them look again, if he is for them.
         """
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t index, skill, place, owner, entry
         cdef IdleArray *array
         cdef Class *wanted
+        cdef Ranking *ranking
+        cdef bint passed
         for index in range(row.skill_count):
             skill = self.tables.agent_skills[row.skills + index].skill
             array = &self.arrays[skill]
@@ -156,14 +158,16 @@ cdef class IdleAgents:
             owner = array.classes
             while owner != NONE:
                 wanted = &self.tables.classes[owner]
-                if wanted.cursor > place:
-                    wanted.cursor = place
-                if (
-                    wanted.ranking != NONE
-                    and self.rankings[wanted.ranking].cursor > place
-                    and self.tables.eligible(agent, owner)
-                ):
-                    self._rank(&self.rankings[wanted.ranking], owner, agent)
+                ranking = &self.rankings[wanted.ranking] if wanted.ranking != NONE else NULL
+                passed = ranking != NULL and ranking.cursor > place
+                if (wanted.cursor > place or passed) and self.tables.eligible(agent, owner):
+                    if wanted.cursor > place:
+                        wanted.cursor = place
+                    if passed and ranking.count > 2 * array.live + SLACK:
+                        ranking.count = 0  # nobody has asked for long: it is made anew when somebody does
+                        ranking.cursor = 0
+                    elif passed:
+                        self._rank(ranking, owner, agent)
                 owner = wanted.next_in_skill
         return 0
 

@@ -332,3 +332,31 @@ def test_a_long_life_gives_the_best_agent(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_a_large_floor_gives_the_best_agent(seed: int) -> None:
     live(Random(seed), steps=8000, agents=150, skills=40, classes=200, agree_every=400)
+
+
+def test_a_ranking_that_nobody_asks_does_not_grow_with_withdrawn_offers() -> None:
+    idle = Idle([{1: 50}, {1: 60}], skills=1)
+    owner = idle.new_class(((1, 1),))
+    idle.free(0)
+    idle.free(1)
+    assert idle.floor.best_agent(owner, MOST_SKILLED) == 1
+    for _ in range(1000):
+        idle.ring(0)
+        idle.restore(0)
+        assert idle.floor.ranked(owner) <= 2 * 2 + SLACK + 1
+    assert idle.floor.best_agent(owner, MOST_SKILLED) == 1
+    idle.agree()
+
+
+def test_a_withdrawn_offer_lets_only_those_look_again_whom_the_agent_can_serve() -> None:
+    idle = Idle([{1: 50}] * 3, skills=1)
+    able, unable = idle.new_class(((1, 10),)), idle.new_class(((1, 60),))
+    for agent in range(3):
+        idle.free(agent)
+    idle.ring(0)
+    assert idle.floor.best_agent(able, LONGEST_IDLE) == 1
+    assert idle.floor.best_agent(unable, LONGEST_IDLE) == -1
+    idle.restore(0)
+    assert idle.floor.cursor(able) == 0
+    assert idle.floor.cursor(unable) == 3
+    idle.agree()

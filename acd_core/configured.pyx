@@ -3,7 +3,8 @@
 
 Contacts of one tenant that ask the same are one class, whatever queues they wait in and however the requirement was
 put. Classes are interned when first asked for. Clients can ask for anything, so when far more classes are known than
-are in use, all are made anew from the contacts that live. Texts that attributes are compared with are treated alike.
+are in use, all are made anew from the contacts that live. Names of attributes, and texts that they are compared with,
+are treated alike.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -212,9 +213,13 @@ cdef class Configured(State):
         ])
 
     cdef int _sweep(self) except -1:
-        """Before a class or a text is added: forget those not in use, when there are very many."""
+        """Before a class, a name or a text is added: forget those not in use, when there are very many."""
         cdef int64_t spare = CLASSES_SPARE + (self.live_contacts >> 3)
-        if self.tables.class_count > 2 * self.classes_swept + spare or len(self.text_ids) > 2 * self.texts_swept + spare:
+        if (
+            self.tables.class_count > 2 * self.classes_swept + spare
+            or len(self.text_ids) > 2 * self.texts_swept + spare
+            or len(self.attribute_ids) > 2 * self.attributes_swept + spare
+        ):
             self._rebuild()
         return 0
 
@@ -270,4 +275,5 @@ cdef class Configured(State):
                 self.lines.add(slot)
         self.classes_swept = self.tables.class_count
         self.texts_swept = len(self.text_ids)
+        self.attributes_swept = len(self.attribute_ids)
         return 0

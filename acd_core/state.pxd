@@ -63,6 +63,7 @@ cdef class State:
     cdef int64_t ended_contacts_kept
     cdef int64_t classes_swept
     cdef int64_t texts_swept
+    cdef int64_t attributes_swept
     cdef Record *records
     cdef int64_t record_capacity
     cdef int64_t record_count

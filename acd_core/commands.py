@@ -45,7 +45,8 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
     """Put a contact into a queue. It is offered at once if an agent is free, else it waits.
 
     Args:
-        contact: your id for it. A repeat is answered with `duplicate` and changes nothing.
+        contact: your id for it, unique among those of all clients: put your name in front, for two PBXs may number
+            alike. A repeat of yours is answered with `duplicate` and changes nothing.
         priority: 0..100, more is more urgent; each point is worth `priority_step_s` of waiting.
         require: asked of the agent in addition to what the queue asks, such as `spanish>=50`.
         attributes: up to 64 values that come with the offer.

@@ -77,9 +77,12 @@ cdef class Engine(Transitions):
         found = self.contact_slots.get(contact)
         if found is not None:
             config = self.queue_configs[self.tables.contacts[<int32_t>found].queue]
-            return DUPLICATE if config.tenant == tenant and config.name == queue else CONTACT_EXISTS
-        if contact in self.ended:
-            return DUPLICATE
+            if self.contact_clients[<int32_t>found] == client and config.tenant == tenant and config.name == queue:
+                return DUPLICATE
+            return CONTACT_EXISTS
+        found = self.ended.get(contact)
+        if found is not None:
+            return DUPLICATE if found[1] == client else CONTACT_EXISTS
         found = self.queue_slots.get((tenant, queue))
         if found is None:
             return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN

@@ -87,7 +87,8 @@ SENTENCES: dict[Outcome, str] = {
     ),
     Outcome.CONTACT_NOT_WAITING: "the contact no longer waits; end a conversation with contact.complete",
     Outcome.CONTACT_EXISTS: (
-        "another live contact has this id in another queue; choose ids that are unique in the whole routing domain"
+        "this id belongs to a contact of another queue or another client, live or lately ended; choose ids that are "
+        "unique in the whole routing domain, such as with your client's name in front"
     ),
     Outcome.AGENT_LOGGED_OUT: "the agent is not logged in; send agent.login first",
     Outcome.AGENT_NOT_IN_WRAPUP: "the agent is not in wrap-up; there is nothing to end",

@@ -80,7 +80,7 @@ cdef class State:
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
     cdef dict agent_slots     # id to slot, in the order of the configuration
     cdef dict contact_slots
-    cdef dict ended           # id to reason
+    cdef dict ended           # id to (reason, client)
     cdef object ended_order   # deque of those ids, oldest first
     cdef list queue_configs   # by slot, as are the following
     cdef list queue_terms     # for each queue a list: what it asks before all steps, and after each

@@ -528,7 +528,7 @@ cdef class State:
     def ended_reason(self, str contact):
         """See `Machine.ended_reason`."""
         reason = self.ended.get(contact)
-        return "" if reason is None else REASON_NAMES[reason]
+        return "" if reason is None else REASON_NAMES[reason[0]]
 
     cdef object _queue_view(self, int32_t slot):
         cdef Queue *row = &self.tables.queues[slot]
@@ -627,7 +627,7 @@ cdef class State:
     def digest(self):
         """See `Machine.digest`."""
         counters = [self.seq, self.contact_seq, self.offer_seq, self.idle_seq, self.timers.seq]
-        ended = [(contact, REASON_NAMES[reason]) for contact, reason in self.ended.items()]
+        ended = [(contact, REASON_NAMES[reason], client) for contact, (reason, client) in self.ended.items()]
         return views.digest(
             [counters, to_json(self.configuration), self.queues(), self.agents(), self.contacts(), ended]
         )

@@ -358,7 +358,7 @@ cdef class Transitions(Configured):
             self._delist(contact)
         del self.contact_slots[name]
         self.live_contacts -= 1
-        self.ended[name] = reason
+        self.ended[name] = (reason, self.contact_clients[contact])
         self.ended_order.append(name)
         self._forget()
         record = self._record(CONTACT_ENDED, contact, row.agent, row.queue)

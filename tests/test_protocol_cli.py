@@ -98,7 +98,10 @@ def test_why_a_server_cannot_be_reached_is_said(error: Exception, sentence: str)
     [
         (errno.EADDRINUSE, "port 7411 of h is taken; give another with --metrics-port or ACD_METRICS_PORT"),
         (errno.EACCES, "port 7411 may not be used without more rights"),
-        (errno.EADDRNOTAVAIL, "this machine has no address 'h'; give one of its own with --metrics-host or ACD_METRICS_HOST"),
+        (
+            errno.EADDRNOTAVAIL,
+            "this machine has no address 'h'; give one of its own with --metrics-host or ACD_METRICS_HOST",
+        ),
         (errno.EMFILE, "cannot listen on h:7411: too many"),
     ],
 )

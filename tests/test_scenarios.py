@@ -11,7 +11,7 @@ A story begins with its configuration, in TOML, up to a line of dashes. Then com
 A step is a time in seconds and a command, or nothing but a time. Below it stand the events that it must cause, in
 order: all events of contacts, offers and configuration; those of agents only when at least one is written down.
 Fields that are not written down are not compared. `!` is the outcome, `ok` when it is not written down. Tenant is
-`acme` unless given; `#` begins a comment.
+`acme` unless given; `as=` names the client; `#` begins a comment.
 """
 
 import shlex
@@ -34,6 +34,7 @@ NS_PER_MS = 1_000_000
 class Step(NamedTuple):
     line: int
     now: int
+    client: str
     command: AnyCommand | None
     outcome: str
     events: list[dict[str, Any]]
@@ -78,7 +79,9 @@ def read(path: Path) -> tuple[Config, list[Step]]:
             steps[-1] = steps[-1]._replace(outcome=words[1])
         else:
             now = round(float(words[0]) * 1000) * NS_PER_MS
-            steps.append(Step(number, now, command_of(words[1:]) if words[1:] else None, "ok", []))
+            client = next((word.removeprefix("as=") for word in words if word.startswith("as=")), "tests")
+            rest = [word for word in words[1:] if not word.startswith("as=")]
+            steps.append(Step(number, now, client, command_of(rest) if rest else None, "ok", []))
     return config, steps
 
 
@@ -109,7 +112,7 @@ def test_story(path: Path, machine_type: type[Machine]) -> None:
         if step.command is None:
             machine.advance(step.now)
         else:
-            outcome = Outcome(step.command.apply(machine, step.now, "tests"))
+            outcome = Outcome(step.command.apply(machine, step.now, step.client))
         seen = [msgspec.to_builtins(addressed.event) for addressed in machine.take_events()]
         machine.check()
         place = f"{path.name}:{step.line}"

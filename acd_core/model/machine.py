@@ -89,10 +89,11 @@ class Model(Transitions):
         self.last_position = 0
         live = self._contacts.get(contact)
         if live is not None:
-            same = (live.queue.config.tenant, live.queue.config.name) == (tenant, queue)
+            same = (live.client, live.queue.config.tenant, live.queue.config.name) == (client, tenant, queue)
             return Outcome.DUPLICATE if same else Outcome.CONTACT_EXISTS
         if contact in self._ended:
-            return Outcome.DUPLICATE
+            _, owner = self._ended[contact]
+            return Outcome.DUPLICATE if owner == client else Outcome.CONTACT_EXISTS
         target = self._queues.get((tenant, queue))
         if target is None:
             known = any(tenant == known.name for known in self._config.tenants)

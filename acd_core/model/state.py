@@ -37,7 +37,7 @@ class State:
         self._queues: dict[tuple[str, str], QueueRow] = {}
         self._agents: dict[str, AgentRow] = {}
         self._contacts: dict[str, ContactRow] = {}
-        self._ended: OrderedDict[str, str] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._contact_seq = 0
         self._offer_seq = 0
         self._idle_seq = 0
@@ -170,8 +170,8 @@ class State:
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
-    def _remember(self, contact: str, reason: str) -> None:
-        self._ended[contact] = reason
+    def _remember(self, contact: ContactRow, reason: str) -> None:
+        self._ended[contact.id] = reason, contact.client
         self._forget()
 
     def _forget(self) -> None:
@@ -243,7 +243,8 @@ class State:
         return [self._contact_view(contact) for contact in (found[:limit] if limit else found)]
 
     def ended_reason(self, contact: str) -> str:
-        return self._ended.get(contact, "")
+        reason, _ = self._ended.get(contact, ("", ""))
+        return reason
 
     def _queue_view(self, queue: QueueRow) -> QueueView:
         contacts = [contact for contact in self._contacts.values() if contact.queue is queue]
@@ -336,7 +337,7 @@ class State:
 
     def digest(self) -> str:
         counters = [self.seq, self._contact_seq, self._offer_seq, self._idle_seq, self._timer_seq]
-        ended = list(self._ended.items())
+        ended = [(contact, *how) for contact, how in self._ended.items()]
         return views.digest([counters, to_json(self._config), self.queues(), self.agents(), self.contacts(), ended])
 
     def check(self) -> None:

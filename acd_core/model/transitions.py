@@ -261,7 +261,7 @@ class Transitions(State):
         contact.timer = None
         contact.step_timer = None
         self._contacts.pop(contact.id, None)
-        self._remember(contact.id, reason)
+        self._remember(contact, reason)
         self._emit(
             ContactEnded,
             contact,

@@ -144,7 +144,8 @@ commands that have no answer yet, and need not know which of them arrived.
 
 **Events.** They come in between, and concern the contacts that this client enqueued and the agents that it logged in;
 with `subscribe`, others too. Each event has a `seq`, which numbers all events of the routing domain without a gap
-and never repeats, so what one client gets has gaps in it, but always grows. `at` is the time of the event, in
+and never repeats, so what one client gets has gaps in it. It grows, but where `subscribe` asks for past
+events with `from_seq`: those come then, so keep the highest `seq` and not the last. `at` is the time of the event, in
 nanoseconds since 1970. The events of a command may come before or after its answer.
 
 **Resuming.** Contacts and agents belong to the client's name, not to its connection. When a connection is lost, nothing

@@ -10,6 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from acd_core.commands import (
+    AgentLogin,
+    Command,
+    ConfigApply,
+    ContactAbandon,
+    ContactComplete,
+    ContactEnqueue,
+    OfferAccept,
+)
+from acd_core.config import Agent, Config, Queue, Tenant
+from acd_protocol.framing import encode
 from server.cli.journal import COMMAND as JOURNAL_COMMAND
 from server.errors import Corrupt, DirectoryLocked, Fenced, Full, JournalError, StartError
 from server.journal import records, sqlite
@@ -332,3 +343,28 @@ def test_record_of_a_wrong_epoch_or_an_earlier_time_is_refused(kind: Kind, epoch
     data, _ = records.pack(tail, kind, epoch, time_ns, 0, b"")
     with pytest.raises(Corrupt, match=said):
         records.unpack(tail, data)
+
+
+def test_verify_tells_what_became_of_all_contacts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = Config(
+        tenants=(Tenant(name="acme"),), queues=(Queue(tenant="acme", name="q"),), agents=(Agent(agent="a-1"),)
+    )
+    told: list[Command] = [
+        ConfigApply(config=config),
+        AgentLogin(agent="a-1", ready=True),
+        *(ContactEnqueue(contact=f"c-{number}", tenant="acme", queue="q") for number in range(4)),
+        OfferAccept(offer="o-1"),
+        ContactComplete(contact="c-0"),
+        ContactAbandon(contact="c-2"),
+    ]
+    journal = SqliteJournal(tmp_path)
+    epoch = journal.fence("node", journal.open(), 500)
+    lines = [("pbx-1", encode(command).rstrip()) for command in told]
+    journal.append(epoch, 2, Batch(1_000, len(lines), records.encode_ticks([(1_000, lines)])))
+    journal.close()
+    parser = argparse.ArgumentParser()
+    JOURNAL_COMMAND.add_arguments(parser)
+    assert JOURNAL_COMMAND.run(parser.parse_args(["verify", "--json", "--data", str(tmp_path)])) == 0
+    verified = json.loads(capsys.readouterr().out)
+    sums = {name: verified[name] for name in ("entered", "answered", "abandoned", "ended", "live")}
+    assert sums == {"entered": 4, "answered": 1, "abandoned": 1, "ended": 2, "live": 2}

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from acd_core import Machine
 from acd_protocol.cli import Command, add_json_option, fail, print_json
 from server.errors import ServerError, StartError
 from server.journal.contract import Journal, Kind, Record, Tail
@@ -61,8 +62,23 @@ def verify(journal: Journal, as_json: bool) -> None:
         "commands": recovered.commands,
         "events": recovered.machine.seq,
         "digest": recovered.machine.digest(),
+        **_sums(recovered.machine),
     }
     _show(result, as_json, f"the journal is sound: {tail.seq} records, {recovered.commands} commands")
+
+
+def _sums(machine: Machine) -> dict[str, int]:
+    """What became of all contacts that the journal tells of: entered = live + ended."""
+    queues = machine.queues()
+    abandoned = sum(queue.ended.get("abandoned", 0) for queue in queues)
+    ended = sum(sum(queue.ended.values()) for queue in queues)
+    return {
+        "entered": sum(queue.entered for queue in queues),
+        "answered": sum(queue.answered for queue in queues),
+        "abandoned": abandoned,
+        "ended": ended,
+        "live": machine.domain().contacts,
+    }
 
 
 def stats(journal: Journal, as_json: bool) -> None:

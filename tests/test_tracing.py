@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from server import tracing
 from server.tracing import ContactIds, ContactTraces, trace_id
 from tests.support import centre
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.wait import until
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -215,6 +217,7 @@ async def test_a_collector_gets_the_spans_of_a_real_contact(tmp_path: Path, coll
             *(sys.executable, "-m", "server", "trace", "--port", str(server.port)),
             *("--endpoint", f"http://127.0.0.1:{collector.server_address[1]}", "--json"),
             cwd=ROOT,
+            env={**os.environ, "OTEL_BSP_SCHEDULE_DELAY": "50"},
             stdout=asyncio.subprocess.PIPE,
         )
         async with Client(port=server.port, name="pbx", events_max=0) as client:
@@ -227,6 +230,9 @@ async def test_a_collector_gets_the_spans_of_a_real_contact(tmp_path: Path, coll
             async with asyncio.timeout(10):
                 await client.accept(await offered)
             await client.complete("c-1")
+        await until(
+            lambda: "contact" in collector.names(), timeout_s=20
+        )  # not only sent by the server, but seen by the tracer
         process.terminate()
         async with asyncio.timeout(20):
             output, _ = await process.communicate()

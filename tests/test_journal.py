@@ -20,6 +20,7 @@ from acd_core.commands import (
     OfferAccept,
 )
 from acd_core.config import Agent, Config, Queue, Tenant
+from acd_protocol import journal_records
 from acd_protocol.framing import encode
 from server.cli.journal import COMMAND as JOURNAL_COMMAND
 from server.errors import Corrupt, DirectoryLocked, Fenced, Full, JournalError, StartError
@@ -243,7 +244,7 @@ def test_newer_formats_are_refused_with_the_reason(tmp_path: Path, monkeypatch: 
         connection.execute("PRAGMA user_version=2")
     with pytest.raises(Corrupt, match=r"format version 2.*newer release"):
         read_all(tmp_path)
-    monkeypatch.setattr(records, "FORMAT_VERSION", 2)
+    monkeypatch.setattr(journal_records, "FORMAT_VERSION", 2)
     data, _ = records.pack(Tail(bytes(16)), Kind.FENCE, 1, 0, 0, b"")
     monkeypatch.undo()
     with pytest.raises(Corrupt, match=r"format version 2.*newer release"):

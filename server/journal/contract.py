@@ -9,36 +9,11 @@ All methods block; the server calls them from one thread at a time, with one app
 """
 
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from acd_protocol.journal_records import Kind, Record, Tail
 
-class Kind(IntEnum):
-    """What a record is; part of the stored format."""
-
-    BATCH = 1
-    FENCE = 2
-    SEAL = 3
-
-
-class Tail(NamedTuple):
-    """The end of a journal.
-
-    Attributes:
-        uuid: 16 bytes that tell one journal from all others.
-        seq: number of the last record; 0 if there is none.
-        epoch: of the last FENCE; 0 if there is none.
-        hash: 8 bytes, of the last record.
-        time_ns: engine time of the last record; 0 if there is none.
-        sealed: whether the last record is a SEAL, that is, whether the last writer stopped cleanly.
-    """
-
-    uuid: bytes
-    seq: int = 0
-    epoch: int = 0
-    hash: bytes = bytes(8)
-    time_ns: int = 0
-    sealed: bool = False
+__all__ = ["Batch", "Journal", "Kind", "Record", "Tail"]
 
 
 class Batch(NamedTuple):
@@ -47,20 +22,9 @@ class Batch(NamedTuple):
     Attributes:
         time_ns: engine time of its last tick.
         commands: how many are in it.
-        payload: the ticks, see `server.journal.records`.
+        payload: the ticks, see `acd_protocol.journal_records`.
     """
 
-    time_ns: int
-    commands: int
-    payload: bytes
-
-
-class Record(NamedTuple):
-    """One stored record."""
-
-    kind: Kind
-    seq: int
-    epoch: int
     time_ns: int
     commands: int
     payload: bytes

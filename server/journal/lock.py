@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from acd_protocol.journal_file import LOCK_NAME
 from server.errors import DirectoryLocked, StartError
 
 
@@ -19,7 +20,7 @@ class DirectoryLock:
         """
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise StartError(
                 f"the data directory {directory} cannot be used ({error.strerror}): "

@@ -1,99 +1,23 @@
-"""The bytes of the records: header, payload, checksum, and the chain of hashes that binds them.
+"""The records of `acd_protocol.journal_records`, whose faults are errors of the server here."""
 
-::
-
-    magic 'ACDJ' · version u16 · kind u16 · journal uuid 16 bytes · epoch u64 · seq u64 · time_ns i64 · commands u32
-    · payload length u32 · hash of the previous record 8 bytes · payload · crc32 of all before u32
-
-Integers are little-endian. A record's hash is blake2b-64 over all its bytes. The payload of a batch is MessagePack:
-a list of ticks `[time_ns, [[client, line], ...]]`; replaying all ticks gives the same state, events and numbers. The
-payload of a FENCE is the owner's name.
-"""
-
-import hashlib
-import struct
-import zlib
-
-import msgspec
-
+from acd_protocol import journal_records
+from acd_protocol.journal_records import DamagedRecord, Record, Tail, Tick, encode_ticks, hash_of, pack
 from server.errors import Corrupt
-from server.journal.contract import Kind, Record, Tail
 
-FORMAT_VERSION = 1
-_MAGIC = b"ACDJ"
-_HEADER = struct.Struct("<4sHH16sQQqII8s")
-_CRC = struct.Struct("<I")
-
-Tick = tuple[int, list[tuple[str, bytes]]]
-"""Engine time, and the lines applied at it with the names of their clients."""
-
-encode_ticks = msgspec.msgpack.Encoder().encode
-_decode_ticks = msgspec.msgpack.Decoder(list[Tick]).decode
-
-
-def hash_of(record: bytes) -> bytes:
-    """What the next record must name as its predecessor."""
-    return hashlib.blake2b(record, digest_size=8).digest()
-
-
-def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> tuple[bytes, Tail]:
-    """The bytes of the record that follows `tail`, and the tail that it makes."""
-    seq = tail.seq + 1
-    header = _HEADER.pack(
-        _MAGIC, FORMAT_VERSION, kind, tail.uuid, epoch, seq, time_ns, commands, len(payload), tail.hash
-    )
-    body = header + payload
-    record = body + _CRC.pack(zlib.crc32(body))
-    return record, Tail(tail.uuid, seq, epoch, hash_of(record), time_ns, kind is Kind.SEAL)
+__all__ = ["Tick", "encode_ticks", "hash_of", "pack", "ticks_of", "unpack"]
 
 
 def unpack(tail: Tail, data: bytes) -> tuple[Record, Tail]:
-    """Read and verify the record that follows `tail`; gives it and the tail that it makes.
-
-    Raises:
-        Corrupt: with the record's number and what is wrong with it.
-    """
-    seq = tail.seq + 1
-    if len(data) < _HEADER.size + _CRC.size or not data.startswith(_MAGIC):
-        raise _corrupt(seq, "it is not a record")
-    _, version, kind, uuid, epoch, own_seq, time_ns, commands, length, previous = _HEADER.unpack_from(data)
-    if zlib.crc32(memoryview(data)[: -_CRC.size]) != _CRC.unpack_from(data, len(data) - _CRC.size)[0]:
-        raise _corrupt(seq, "its checksum is wrong")
-    if version > FORMAT_VERSION:
-        raise Corrupt(
-            f"journal record {seq} has format version {version}, this server reads up to {FORMAT_VERSION}: "
-            "start the newer release that wrote it"
-        )
-    if length != len(data) - _HEADER.size - _CRC.size:
-        raise _corrupt(seq, "its length is wrong")
-    if uuid != tail.uuid:
-        raise _corrupt(seq, "it belongs to another journal")
-    if own_seq != seq:
-        raise _corrupt(seq, f"its number is {own_seq}: records before it are missing")
-    if previous != tail.hash:
-        raise _corrupt(seq, "it does not follow the record before it")
+    """Read and verify the record that follows `tail`; gives it and the tail that it makes. Raises `Corrupt`."""
     try:
-        kind = Kind(kind)
-    except ValueError:
-        raise _corrupt(seq, f"its kind {kind} is unknown") from None
-    if epoch != tail.epoch + (kind is Kind.FENCE):
-        raise _corrupt(seq, f"its epoch is {epoch} where {tail.epoch} holds")
-    if time_ns < tail.time_ns:
-        raise _corrupt(seq, "its time is before that of the record before it")
-    record = Record(kind, seq, epoch, time_ns, commands, data[_HEADER.size : -_CRC.size])
-    return record, Tail(uuid, seq, epoch, hash_of(data), time_ns, kind is Kind.SEAL)
+        return journal_records.unpack(tail, data)
+    except DamagedRecord as damage:
+        raise Corrupt(str(damage)) from damage
 
 
 def ticks_of(record: Record) -> list[Tick]:
     """The ticks of a batch. Raises `Corrupt` if they cannot be read."""
     try:
-        return _decode_ticks(record.payload)
-    except msgspec.DecodeError as error:
-        raise _corrupt(record.seq, f"its payload cannot be read ({error})") from error
-
-
-def _corrupt(seq: int, problem: str) -> Corrupt:
-    return Corrupt(
-        f"the journal is damaged at record {seq}: {problem}. Nothing was changed; keep a copy of the data directory, "
-        "then restore it from a backup, or look at it with 'acd journal verify'"
-    )
+        return journal_records.ticks_of(record)
+    except DamagedRecord as damage:
+        raise Corrupt(str(damage)) from damage

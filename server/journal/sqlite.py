@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from acd_protocol.journal_file import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION
 from server.errors import Corrupt, Fatal, Fenced, Full, JournalError
 from server.journal import records
 from server.journal.contract import Batch, Kind, Record, Tail
 
-FILE_NAME = "journal.sqlite"
-APPLICATION_ID = 0x41434431
-SCHEMA_VERSION = 1
+__all__ = ["FILE_NAME", "SqliteJournal"]
+
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 """Size of SQLite's log from which on it is folded into the file when no append waits."""
 CHECKPOINT_FORCED_BYTES = 16 * 1024 * 1024

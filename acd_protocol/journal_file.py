@@ -1,0 +1,87 @@
+"""The file in which the default journal keeps its records, for those who only read it.
+
+One SQLite database: table `meta` with the journal's uuid, table `record` with one row a record. A reader works on a
+copy, so that it can neither hold up a server nor change a byte of what is being looked at.
+"""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from acd_protocol import journal_records
+from acd_protocol.journal_records import DamagedRecord, Record, Tail
+
+FILE_NAME = "journal.sqlite"
+LOCK_NAME = "lock"
+APPLICATION_ID = 0x41434431
+SCHEMA_VERSION = 1
+
+
+class UnreadableJournal(Exception):  # noqa: N818 - the name says what was found
+    """There is no journal, or it cannot be read now; the message says what to do."""
+
+
+def read_copy(directory: Path) -> Iterator[Record]:
+    """Every record of the journal in `directory`, verified, from a copy that is made first and removed at the end.
+
+    Raises:
+        UnreadableJournal: there is none, a server works in it, or it is no journal that this release knows.
+        DamagedRecord: a record cannot be trusted.
+    """
+    path = directory / FILE_NAME
+    if not path.is_file():
+        raise UnreadableJournal(f"there is no journal in {directory}: name the data directory of a server")
+    with tempfile.TemporaryDirectory(prefix="acd-journal-") as copies:
+        copy = Path(copies) / FILE_NAME
+        try:
+            _copy(path, copy)
+        except OSError as error:
+            raise UnreadableJournal(f"{path} cannot be copied to {copies}: {error.strerror or error}") from error
+        yield from _records(path, copy)
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy the database and its log while no server can write to them."""
+    lock = path.with_name(LOCK_NAME)
+    descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC) if lock.exists() else -1
+    try:
+        if descriptor >= 0:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UnreadableJournal(
+                    f"a server works in {path.parent}: stop it, or name a copy of the directory"
+                ) from None
+        for suffix in ("", "-wal"):
+            source = path.with_name(path.name + suffix)
+            if source.exists():
+                shutil.copyfile(source, copy.with_name(copy.name + suffix))
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _records(path: Path, copy: Path) -> Iterator[Record]:
+    try:
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.text_factory = bytes  # a damaged row may claim to be text
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if application != APPLICATION_ID or version > SCHEMA_VERSION:
+                raise UnreadableJournal(f"{path} is no journal of this release: start the release that wrote it")
+            row = connection.execute("SELECT value FROM meta WHERE key='uuid'").fetchone()
+            if row is None:
+                raise UnreadableJournal(f"{path} has lost its identity: restore the data directory from a backup")
+            tail = Tail(row[0])
+            for (data,) in connection.execute("SELECT data FROM record ORDER BY seq"):
+                if not isinstance(data, bytes):
+                    raise DamagedRecord(f"the journal is damaged at record {tail.seq + 1}: restore it from a backup")
+                record, tail = journal_records.unpack(tail, data)
+                yield record
+    except (sqlite3.Error, ValueError) as error:
+        raise UnreadableJournal(f"{path} cannot be read ({error}): look at it with 'acd journal verify'") from error

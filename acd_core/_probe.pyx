@@ -303,13 +303,13 @@ cdef class Floor:
         cdef int32_t contact = self.tables.new_contact()
         self.contact_seq += 1
         self.tables.contacts[contact].seq = self.contact_seq
-        self.tables.contacts[contact].enqueued = enqueued
-        self.lines.assign(contact, owner, head_start)
+        self.tables.contacts[contact].since = enqueued
+        self.lines.assign(contact, owner, 0, head_start, 0)
         return contact
 
     def assign(self, int32_t contact, int32_t owner, int64_t head_start):
         """Move a contact that is in no line to another."""
-        self.lines.assign(contact, owner, head_start)
+        self.lines.assign(contact, owner, 0, head_start, 0)
 
     def wait(self, int32_t contact):
         """Let a contact wait in its line."""
@@ -323,13 +323,17 @@ cdef class Floor:
         """What the contact's place follows from: lower comes first, then the order of arrival."""
         return self.tables.nodes[contact].key
 
+    def since(self, int32_t contact):
+        """From when on the contact's waiting counts."""
+        return self.tables.contacts[contact].since
+
     def came_back(self, int32_t contact):
         """Whether a waiting contact stands in the heap of its line and not in the list."""
         return self.tables.contacts[contact].where == HELD_HEAP
 
     def best_contact(self, int32_t agent):
         """The waiting contact that an agent gets, or -1."""
-        return self.lines.best_contact(agent)
+        return self.lines.best_contact(agent, 0)
 
     def heads(self, int32_t skill):
         """The classes with waiting contacts under an index skill."""

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from acd_core import requirement
+from acd_core.urgency import ageing_units
 
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f\"\\/]{1,64}\Z"
 Name = Annotated[
@@ -51,9 +52,14 @@ class ConfigError(ValueError):
 
 
 class Tenant(Struct, frozen=True, forbid_unknown_fields=True):
-    """A client company. It owns queues, contacts and reports."""
+    """A client company. It owns queues, contacts and reports.
+
+    Attributes:
+        strict_priority: overrides `settings.strict_priority` for its queues.
+    """
 
     name: Name
+    strict_priority: bool | None = None
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,7 +90,17 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             generalists); `fewest_contacts` (answered since he logged in); `round_robin` (whose last offer from this
             queue is longest ago); `linear` (order of the configuration); `lowest_cost`. Ties go to the longest idle.
         priority: added to the priority of each contact, 0..100.
-        priority_step_s: what one point of priority is worth: so many seconds of head start in waiting.
+        strict_priority: contacts of a higher priority always go first, however long others have waited; overrides
+            that of the tenant. Contacts of queues without it have the lowest priority then.
+        priority_step_s: what one point of priority is worth where it is not strict: so many seconds of head start in
+            waiting.
+        head_start_s: seconds of waiting that every contact begins with.
+        ageing: what a second of waiting adds to the urgency, in seconds, 0..1000. 1 is ordinary waiting; with 0 only
+            the head start counts.
+        service_objective_s: instead of `ageing`, the wait that the queue aims at: contacts of such queues go by the
+            share of it that they have waited. One that has waited all of it is as urgent as one of a plain queue
+            after 60 s.
+        urgency_max_s: head start and ageing take the urgency no further than this; it has no limit when left out.
         offer_timeout_s: how long an agent may take to answer an offer.
         wrapup_s: work after the contact; 0 for none.
         reject_cooldown_s: rest of an agent who rejected an offer, before he gets another.
@@ -102,7 +118,12 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     require: RequirementText = ""
     strategy: Strategy = "longest_idle"
     priority: Priority = 0
+    strict_priority: bool | None = None
     priority_step_s: Seconds = 60
+    head_start_s: Seconds = 0
+    ageing: Annotated[float, Meta(ge=0, le=1000)] = 1
+    service_objective_s: PositiveSeconds | None = None
+    urgency_max_s: Seconds | None = None
     offer_timeout_s: PositiveSeconds = 20
     wrapup_s: Seconds = 0
     reject_cooldown_s: Seconds = 5
@@ -145,6 +166,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         missed_offers_max: an agent who lets so many offers in a row time out is paused; 0 for never.
+        strict_priority: contacts of a higher priority always go first, instead of having a head start.
         max_contacts: most contacts at once, in all states.
         ended_contacts_kept: so many ended contacts are remembered, so that a repeated command is known as such.
         client_grace_s: a client, such as an adapter, may be away for so long before its agents count as
@@ -154,6 +176,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] = 3
+    strict_priority: bool = False
     max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
     ended_contacts_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 65_536
     client_grace_s: Seconds = 60
@@ -185,6 +208,22 @@ def seconds_of_ns(ns: int) -> int | float:
     """Seconds of `ns`, rounded to the millisecond; an `int` when they are whole."""
     ms = (ns + NS_PER_MS // 2) // NS_PER_MS
     return ms // 1000 if ms % 1000 == 0 else ms / 1000
+
+
+def ageing_of(queue: Queue) -> int:
+    """What a nanosecond of waiting adds to the urgency of the queue's contacts, in units of 1/`urgency.AGEING_ONE`."""
+    return ageing_units(queue.ageing, round((queue.service_objective_s or 0) * 1000))
+
+
+def strict_queues(config: Config) -> frozenset[tuple[str, str]]:
+    """The queues, as tenant and name, in which contacts of a higher priority always go first."""
+    of_tenant = {tenant.name: tenant.strict_priority for tenant in config.tenants}
+    chosen = ((queue, (queue.strict_priority, of_tenant[queue.tenant])) for queue in config.queues)
+    return frozenset(
+        (queue.tenant, queue.name)
+        for queue, said in chosen
+        if next((strict for strict in said if strict is not None), config.settings.strict_priority)
+    )
 
 
 def requirements_of(queue: Queue) -> list[str]:
@@ -230,6 +269,8 @@ def validate(config: Config) -> None:
                 raise ConfigError(f"{where}: require: {error}") from error
             for skill in requirement.skills_of(required):
                 _declared(where, skill, declared)
+        if queue.service_objective_s is not None and queue.ageing != 1:
+            raise ConfigError(f"{place}: ageing and service_objective_s say the same thing twice; keep one of them")
         for earlier, later in itertools.pairwise(queue.steps):
             if later.after_s <= earlier.after_s:
                 raise ConfigError(

@@ -5,7 +5,7 @@ cdef class Configured(State):
     cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t step) except -1
     cdef int _assign(self, int32_t contact) except -1
     cdef int _enter_stages(self, int32_t queue) except -1
-    cdef int64_t _head_start(self, int32_t contact) noexcept
+    cdef int _enter_line(self, int32_t contact, int32_t owner) except -1
     cdef int _rebuild(self) except -1
     cdef int _sweep(self) except -1
     cdef int32_t _configured_queue(self, object config) except -1

@@ -9,14 +9,18 @@ are treated alike.
 
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.standing cimport AGEING_ONE
 from acd_core.state cimport State
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, FEWEST_CONTACTS, LEAST_SKILLED, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT,
     LONGEST_IDLE, LOWEST_COST, MOST_SKILLED, NONE, NOT, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
 )
 
-from acd_core import requirement
-from acd_core.config import ns_of_seconds
+from acd_core import requirement, urgency
+from acd_core.config import ageing_of, ns_of_seconds
+
+if urgency.AGEING_ONE != AGEING_ONE:
+    raise ImportError("standing.pxd and urgency.py disagree; build the extension modules anew")
 
 cdef dict STRATEGIES = {
     "longest_idle": LONGEST_IDLE,
@@ -29,8 +33,16 @@ cdef dict STRATEGIES = {
 }
 cdef dict CONDITION_KINDS = {"not": NOT, "or": ANY_OF, "and": ALL_OF}
 
+cdef int64_t HEAD_START_MAX = urgency.HEAD_START_MAX_NS
+cdef int64_t LEVEL_MAX = urgency.LEVEL_MAX
+
 cdef enum:
     CLASSES_SPARE = 1024      # classes beyond those in use that are tolerated before unused ones are swept out
+
+
+cdef inline int64_t _bounded(int64_t value, int64_t most) noexcept nogil:
+    """See `urgency.bounded`."""
+    return most if value > most else -most if value < -most else value
 
 
 cdef class Configured(State):
@@ -61,6 +73,9 @@ cdef class Configured(State):
         row.tenant = self.tenant_ids[config.tenant]
         row.strategy = STRATEGIES[config.strategy]
         row.priority_step = ns_of_seconds(config.priority_step_s)
+        row.head_start = ns_of_seconds(config.head_start_s)
+        row.ageing = ageing_of(config)
+        row.most = NONE if config.urgency_max_s is None else ns_of_seconds(config.urgency_max_s)
         row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
         row.wrapup = ns_of_seconds(config.wrapup_s)
         row.reject_cooldown = ns_of_seconds(config.reject_cooldown_s)
@@ -122,11 +137,18 @@ cdef class Configured(State):
 
     # -- classes ------------------------------------------------------------------------------------------------
 
-    cdef int64_t _head_start(self, int32_t contact) noexcept:
-        """What the priority of a contact, its queue and its steps is worth, in nanoseconds of waiting."""
+    cdef int _enter_line(self, int32_t contact, int32_t owner) except -1:
+        """Give a contact that is in no line the line of a class that its head start and its level call for."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
-        return (self.tables.stages[queue.stages + self._stage(contact)].points + row.priority) * queue.priority_step
+        cdef int64_t points = self.tables.stages[queue.stages + self._stage(contact)].points + row.priority
+        cdef int64_t head_start = queue.head_start
+        if not queue.strict:
+            head_start += points * queue.priority_step
+            points = 0
+        return self.lines.assign(
+            contact, owner, <int32_t>_bounded(points, LEVEL_MAX), _bounded(head_start, HEAD_START_MAX), 0
+        )
 
     cdef int _assign(self, int32_t contact) except -1:
         """Give a contact that is in no line the line that its queue, its step and it itself call for."""
@@ -134,7 +156,7 @@ cdef class Configured(State):
         cdef int32_t owner
         self._sweep()
         owner = self._class(row.queue, self.contact_terms[contact], self._stage(contact))
-        return self.lines.assign(contact, owner, self._head_start(contact))
+        return self._enter_line(contact, owner)
 
     cdef int _enter_stages(self, int32_t queue) except -1:
         """Enter what holds before the steps of a queue, and after each."""
@@ -156,7 +178,9 @@ cdef class Configured(State):
         cdef int32_t rank_max = self.tables.stages[row.stages + step].rank_max if row.ranked else NONE
         cdef tuple merged = requirement.merge(self.queue_terms[queue][step], own_terms)
         cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked
-        cdef tuple key = (row.tenant, queue if own_order else NONE, rank_max, merged)
+        cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE
+        cdef tuple growth = (row.strict, row.ageing, row.most) if mixed else None
+        cdef tuple key = (row.tenant, queue if own_order else NONE, rank_max, merged, growth)
         cdef tuple terms, wanted, beyond
         cdef int32_t condition = NONE
         found = self.class_of.get(key)
@@ -172,6 +196,9 @@ cdef class Configured(State):
         if beyond:
             condition = self._condition(("and", beyond))
         owner = self.tables.new_class(key[0], key[1], rank_max, terms, wanted, condition)
+        self.tables.classes[owner].mixed = mixed
+        self.tables.classes[owner].ageing = row.ageing
+        self.tables.classes[owner].most = row.most
         self.idle.add_class(owner)
         self.class_of[key] = owner
         return owner
@@ -270,7 +297,7 @@ cdef class Configured(State):
         for _, slot in sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()]):
             row = &self.tables.contacts[slot]
             owner = self._class(row.queue, self.contact_terms[slot], self._stage(slot))
-            self.lines.assign(slot, owner, self._head_start(slot))
+            self._enter_line(slot, owner)
             if row.where != HELD_NOWHERE:
                 self.lines.add(slot)
         self.classes_swept = self.tables.class_count

@@ -22,7 +22,7 @@ from acd_core.types cimport (
 )
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError, known_skills, ns_of_seconds
+from acd_core.config import ConfigError, known_skills, ns_of_seconds, strict_queues
 from acd_core.config import validate as validate_config
 
 cdef int64_t NS_PER_S = 1_000_000_000
@@ -128,12 +128,13 @@ cdef class Engine(Transitions):
         row.step_timer = NONE
         row.seq = self.contact_seq
         row.enqueued = self.now
+        row.since = self.now
         row.connected = 0
         row.completed = 0
         self.live_contacts += 1
         self.contact_slots[contact] = slot
         self._enlist(slot)
-        self.lines.assign(slot, owner, self._head_start(slot))
+        self._enter_line(slot, owner)
         agent = self.idle.best_agent(owner)
         if agent == NONE and 0 < line.max_waiting <= line.waiting:
             self._end(slot, QUEUE_FULL)
@@ -461,9 +462,9 @@ cdef class Engine(Transitions):
                 self._set_presence(agent, PAUSED, "unreachable")
                 self._agent_changed(agent)
                 if contact != NONE:
-                    orphans.append((self.tables.nodes[contact].key, self.tables.contacts[contact].seq, contact))
+                    orphans.append((self._order_key(contact), contact))
         end = self.configuration.settings.absent_client_contacts == "end"
-        for _, _, contact in sorted(orphans):
+        for _, contact in sorted(orphans):
             if end and self.contact_clients[contact] == client:
                 self._end(contact, LOST)
             else:
@@ -543,6 +544,9 @@ cdef class Engine(Transitions):
                 self._forget_turns(slot)
                 self.free_agents.append(slot)
         self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
+        strict = strict_queues(config)
+        for key, slot in self.queue_slots.items():
+            self.tables.queues[slot].strict = key in strict
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
         self._forget()
         for slot in self.contact_slots.values():
@@ -577,10 +581,10 @@ cdef class Engine(Transitions):
         record.code = len(config.agents)
         if self.agents_by_state[<int>READY]:
             waiting = sorted([
-                (self.tables.nodes[slot].key, seq, slot)
-                for seq, slot in live
+                (self._order_key(slot), slot)
+                for _, slot in live
                 if self.tables.contacts[slot].state == CONTACT_QUEUED
             ])
-            for _, _, slot in waiting:
+            for _, slot in waiting:
                 self._serve_contact(slot)
         return OK

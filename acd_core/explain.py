@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from acd_core import requirement
 from acd_core.machine import Machine
+from acd_core.urgency import AGEING_ONE
 from acd_core.views import AgentView, ContactView
 
 CONTACTS_SCANNED_MAX = 10_000
@@ -121,6 +122,8 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         summary: the answer in a few sentences.
         wait_s: how long it has waited, or waited until it was answered.
         reason: how it ended; set from wrap-up on.
+        urgency_s: how urgent it is now, in seconds of ordinary waiting; level: where its queue's priority is strict,
+            the priority by which it passes those of a lower one.
         position: place in the order of service among the waiting contacts that it competes with: those for whom
             an agent qualifies who qualifies for this one too, leaving aside that an agent serves the queues of his
             lowest rank first. 0 unless queued.
@@ -141,6 +144,8 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wait_s: int = 0
     agent: str = ""
     reason: str = ""
+    urgency_s: int = 0
+    level: int = 0
     position: int = 0
     queue_position: int = 0
     exact: bool = True
@@ -310,12 +315,13 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     present = [agent for agent in qualified if agent.presence != "logged_out"]
     conditions = _count(verdicts)
     contacts, exact = _live_contacts(machine)
-    ahead = [other for other in contacts if other.state == "queued" and _served_before(other, contact)]
+    ahead = [other for other in contacts if other.state == "queued" and _served_before(other, contact, now)]
     queue_position = 1 + sum(1 for other in ahead if (other.tenant, other.queue) == (contact.tenant, contact.queue))
     position = 1 + _competing(ahead, present or qualified)
     wait_s = _seconds(now - contact.enqueued_ns)
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
+        _urgency(contact, now, wait_s),
         _order(position, exact) if present else "",
         f"It asks for {contact.require}." if required else "It asks for no skill.",
         _next_step(contact, now),
@@ -330,6 +336,8 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         priority=contact.priority,
         require=contact.require,
         wait_s=wait_s,
+        urgency_s=_urgency_s(contact, now),
+        level=contact.urgency.level,
         position=position,
         queue_position=queue_position,
         exact=exact,
@@ -394,8 +402,20 @@ def _next_step(contact: ContactView, now: int) -> str:
     return f"In {_seconds(contact.step_deadline_ns - now)} s step {contact.step + 1} of its queue holds for it."
 
 
-def _served_before(other: ContactView, contact: ContactView) -> bool:
-    return (other.key_ns, other.seq) < (contact.key_ns, contact.seq)
+def _served_before(other: ContactView, contact: ContactView, now: int) -> bool:
+    return other.urgency.key(now, other.seq) < contact.urgency.key(now, contact.seq)
+
+
+def _urgency_s(contact: ContactView, now: int) -> int:
+    return contact.urgency.at(now) // (AGEING_ONE * NS_PER_S)
+
+
+def _urgency(contact: ContactView, now: int, wait_s: int) -> str:
+    """The sentence on its urgency, where that is another than its wait."""
+    urgency_s = _urgency_s(contact, now)
+    level = contact.urgency.level
+    of_level = f", among those of priority {level}" if level else ""
+    return f"It counts as if it had waited for {urgency_s} s{of_level}." if urgency_s != wait_s or level else ""
 
 
 def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:

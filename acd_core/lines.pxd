@@ -1,4 +1,5 @@
 from libc.stdint cimport int32_t, int64_t
+from acd_core.standing cimport Standing
 from acd_core.tables cimport Tables
 from acd_core.types cimport HEAD_TERMS, Line, Term
 
@@ -9,6 +10,7 @@ cdef struct Head:
     int32_t tenant
     int32_t queue             # of the class
     int32_t terms[4]          # skill * 128 + level; 0 for none, -1: ask `Tables.eligible`
+    bint mixed                # of the class; then `key` says nothing
 
 cdef struct Heads:
     Head *items
@@ -23,15 +25,21 @@ cdef class Lines:
     cdef Heads *heads         # by index skill
     cdef int64_t skill_capacity
     cdef int32_t skill_count
+    cdef int32_t mixed_heads  # packed heads of classes that are not of plain urgency
     cdef int32_t *levels      # scratch: the levels of the agent in hand, by skill
     cdef int64_t level_capacity
 
-    cdef int32_t line_for(self, int32_t owner, int64_t head_start) except -1
-    cdef int assign(self, int32_t contact, int32_t owner, int64_t head_start) except -1
+    cdef int32_t line_for(self, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1
+    cdef int assign(self, int32_t contact, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1
     cdef int add(self, int32_t contact) except -1
     cdef int remove(self, int32_t contact) except -1
-    cdef int32_t best_contact(self, int32_t agent) noexcept nogil
+    cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil
     cdef int reset(self, int32_t skills) except -1
     cdef int32_t first(self, int32_t line) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
+    cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil
+    cdef void _stand(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil
+    cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil
+    cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil
+    cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil

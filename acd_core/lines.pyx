@@ -1,14 +1,19 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Waiting lines: which waiting contact does a freed agent get?
 
-Contacts that ask the same of an agent form a class; within a class, those with the same head start form a line.
-In a line keys arrive in order, so it is a FIFO: joining, leaving and abandoning from the middle are O(1). A contact
-that comes back after a failed offer, or whose priority is changed, goes into the line's heap instead, so that it
-stands where its key says.
+Contacts that ask the same of an agent, and whose urgency grows alike, form a class; within a class, those that began
+with the same head start form a line. In a line keys arrive in order, so it is a FIFO: joining, leaving and abandoning
+from the middle are O(1). A contact that comes back after a failed offer, or whose priority is changed, goes into the
+line's heap instead, so that it stands where its key says.
 
 The first contact of each class is packed, with what the class asks, into an array under the class's index skill.
 A freed agent looks through the arrays of his own skills, and nothing else: classes that nobody waits in are not
 there. Cost: the number of classes that wait under his skills, whatever the number of contacts.
+
+Plain contacts, whose urgency grows as they wait, have one key for good: since when they wait less their head start. The
+others, of mixed classes, are ordered by since when they wait inside their line only; between lines of a class the order
+is as fixed, unless there is a limit to urgency, and between classes it changes with time. So as long as one of them
+waits, the heads are compared by where they stand now (standing.pxd), and a class with a limit shows all its lines.
 """
 
 cimport cython
@@ -16,6 +21,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport before, heap_insert, heap_remove, reserve
+from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
     HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
@@ -41,6 +47,7 @@ cdef class Lines:
         """Forget all lines, and know so many skills."""
         cdef int32_t skill
         self.line_count = 0
+        self.mixed_heads = 0
         reserve(<void **>&self.heads, &self.skill_capacity, skills, sizeof(Heads))
         reserve(<void **>&self.levels, &self.level_capacity, skills, sizeof(int32_t))
         if skills > self.skill_count:
@@ -49,17 +56,22 @@ cdef class Lines:
             self.heads[skill].count = 0
         return 0
 
-    cdef int32_t line_for(self, int32_t owner, int64_t head_start) except -1:
-        """The line of a class for a head start; made when first asked for."""
+    cdef int32_t line_for(self, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
+        """The line of a class for contacts that begin alike; made when first asked for."""
         cdef int32_t line = self.tables.classes[owner].lines
         while line != NONE:
-            if self.lines[line].head_start == head_start:
+            if (
+                self.lines[line].head_start == head_start and self.lines[line].level == level
+                and self.lines[line].nudge == nudge
+            ):
                 return line
             line = self.lines[line].next_in_class
         line = self.line_count
         reserve(<void **>&self.lines, &self.line_capacity, line + 1, sizeof(Line))
         self.line_count += 1
         self.lines[line].head_start = head_start
+        self.lines[line].level = level
+        self.lines[line].nudge = nudge
         self.lines[line].owner = owner
         self.lines[line].next_in_class = self.tables.classes[owner].lines
         self.lines[line].fifo_head = NONE
@@ -68,11 +80,13 @@ cdef class Lines:
         self.tables.classes[owner].lines = line
         return line
 
-    cdef int assign(self, int32_t contact, int32_t owner, int64_t head_start) except -1:
+    cdef int assign(self, int32_t contact, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
         """Give a contact that is in no line its line and its key. They stay until they are assigned anew."""
         cdef Contact *row = &self.tables.contacts[contact]
-        row.line = self.line_for(owner, head_start)
-        self.tables.nodes[contact].key = row.enqueued - head_start
+        row.line = self.line_for(owner, level, head_start, nudge)
+        self.tables.nodes[contact].key = row.since
+        if not self.tables.classes[owner].mixed:
+            self.tables.nodes[contact].key -= head_start + nudge
         self.tables.nodes[contact].seq = row.seq
         return 0
 
@@ -137,15 +151,19 @@ cdef class Lines:
         cdef int32_t line = row.lines, best = NONE, contact, index
         cdef Head *head
         row.head_line = NONE
+        if row.mixed:
+            best = self._first_of_mixed(owner, 0, &row.head_line)
+            line = NONE
         while line != NONE:
             contact = self.first(line)
-            if contact != NONE and (best == NONE or before(nodes, contact, best)):
+            if contact != NONE and (best == NONE or self._plain_before(contact, best)):
                 best = contact
                 row.head_line = line
             line = self.lines[line].next_in_class
         if best == NONE:
             if row.head_position != NONE:
                 heads.count -= 1
+                self.mixed_heads -= row.mixed
                 if row.head_position != heads.count:
                     heads.items[row.head_position] = heads.items[heads.count]
                     self.tables.classes[heads.items[row.head_position].owner].head_position = row.head_position
@@ -155,10 +173,12 @@ cdef class Lines:
             reserve(<void **>&heads.items, &heads.capacity, heads.count + 1, sizeof(Head))
             row.head_position = heads.count
             heads.count += 1
+            self.mixed_heads += row.mixed
             head = &heads.items[row.head_position]
             head.owner = owner
             head.tenant = row.tenant
             head.queue = row.queue
+            head.mixed = row.mixed
             for index in range(HEAD_TERMS):
                 head.terms[index] = terms[index].skill * 128 + terms[index].level if index < row.term_count else 0
             if row.condition != NONE or row.rank_max != NONE:
@@ -167,6 +187,39 @@ cdef class Lines:
                 head.terms[HEAD_TERMS - 1] = -1
         heads.items[row.head_position].key = nodes[best].key
         return 0
+
+    cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil:
+        """Whether contact `a` goes before contact `b`, both plain: lower key; waiting for longer; first come."""
+        cdef Node *nodes = self.tables.nodes
+        cdef int64_t since_a, since_b
+        if nodes[a].key == nodes[b].key:
+            since_a = self.tables.contacts[a].since
+            since_b = self.tables.contacts[b].since
+            if since_a != since_b:
+                return since_a < since_b
+        return before(nodes, a, b)
+
+    cdef void _stand(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil:
+        """Tell where a contact stands at `now`."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Line *line = &self.lines[row.line]
+        cdef Class *owner = &self.tables.classes[line.owner]
+        stand(standing, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing, owner.most, now)
+
+    cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil:
+        """The contact of a mixed class that goes first at `now`, and its line; NONE when nobody waits."""
+        cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
+        cdef Standing standing, best_standing
+        while place != NONE:
+            contact = self.first(place)
+            if contact != NONE:
+                self._stand(&standing, contact, now)
+                if best == NONE or stands_before(&standing, &best_standing):
+                    best = contact
+                    best_standing = standing
+                    line[0] = place
+            place = self.lines[place].next_in_class
+        return best
 
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil:
         """Whether the agent, whose levels are laid out, meets what a packed head asks."""
@@ -181,8 +234,45 @@ cdef class Lines:
                 return False
         return self.tables.serves(agent, head.tenant)
 
-    cdef int32_t best_contact(self, int32_t agent) noexcept nogil:
-        """The waiting contact that the agent serves first, by his rank in its queue and then by its key, or NONE."""
+    cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil:
+        """The waiting contact that the agent serves first, by his rank in its queue and then by its urgency, or NONE."""
+        return self._best_of_mixed(agent, now) if self.mixed_heads else self._best_of_plain(agent)
+
+    cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil:
+        """`best_contact` where the order of some changes with time."""
+        cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
+        cdef int32_t count = self.tables.agents[agent].skill_count
+        cdef bint ranked = self.tables.agents[agent].rank_count != 0
+        cdef int32_t index, position, best = NONE, contact, line, rank = 0, best_rank = 0
+        cdef Standing standing, best_standing
+        cdef Heads *heads
+        cdef Head *head
+        for index in range(count):
+            self.levels[held[index].skill] = held[index].level
+        for index in range(count):
+            heads = &self.heads[held[index].skill]
+            for position in range(heads.count):
+                head = &heads.items[position]
+                if ranked:
+                    rank = self.tables.rank_of(agent, head.queue)
+                if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
+                    continue
+                line = self.tables.classes[head.owner].head_line
+                if head.mixed and self.tables.classes[head.owner].most != NONE:
+                    contact = self._first_of_mixed(head.owner, now, &line)
+                else:
+                    contact = self.first(line)
+                self._stand(&standing, contact, now)
+                if best == NONE or rank < best_rank or stands_before(&standing, &best_standing):
+                    best = contact
+                    best_standing = standing
+                    best_rank = rank
+        for index in range(count):
+            self.levels[held[index].skill] = 0
+        return best
+
+    cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil:
+        """`best_contact` where nobody waits but plain contacts."""
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
@@ -203,7 +293,7 @@ cdef class Lines:
                 if not self._asks_met(head, agent):
                     continue
                 contact = self.first(self.tables.classes[head.owner].head_line)
-                if best == NONE or rank < best_rank or before(self.tables.nodes, contact, best):
+                if best == NONE or rank < best_rank or self._plain_before(contact, best):
                     best = contact
                     best_key = head.key
                     best_rank = rank

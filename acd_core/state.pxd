@@ -107,6 +107,8 @@ cdef class State:
     cdef object _queue_view(self, int32_t slot)
     cdef object _agent_view(self, int32_t slot)
     cdef object _contact_view(self, int32_t slot)
+    cdef object _urgency(self, int32_t slot)
+    cdef tuple _order_key(self, int32_t slot)
     cdef str _agent_name(self, int32_t agent)
     cdef void _release_slots(self)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1

@@ -17,7 +17,7 @@ from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, NONE,
-    OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Queue,
+    OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Line, Queue,
 )
 
 from collections import deque
@@ -25,6 +25,7 @@ from collections import deque
 from acd_core import events, requirement, views
 from acd_core.config import Config, to_json
 from acd_core.events import Addressed
+from acd_core.urgency import Urgency
 
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = ("rejected", "timed_out", "withdrawn")
@@ -606,7 +607,7 @@ cdef class State:
             ),
             attributes=self.contact_attributes[slot],
             enqueued_ns=row.enqueued,
-            key_ns=self.tables.nodes[slot].key,
+            urgency=self._urgency(slot),
             connected_ns=row.connected,
             completed_ns=row.completed,
             held=bool(row.held),
@@ -621,6 +622,20 @@ cdef class State:
             step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
             step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
         )
+
+    cdef object _urgency(self, int32_t slot):
+        """What the contact's place follows from. It stands in its line, or would."""
+        cdef Contact *row = &self.tables.contacts[slot]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef Line *line = &self.lines.lines[row.line]
+        return Urgency(
+            level=line.level, since_ns=row.since, head_start_ns=line.head_start, ageing=queue.ageing,
+            most_ns=queue.most, nudge_ns=line.nudge,
+        )
+
+    cdef tuple _order_key(self, int32_t slot):
+        """Sorts those who wait into the order of service, as it is now."""
+        return self._urgency(slot).key(self.now, self.tables.contacts[slot].seq)
 
     # -- proof --------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from acd_core.containers cimport reserve
+from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class, Condition,
     Contact, Node, Queue, QueueRank, Stage, Term,
@@ -263,6 +264,9 @@ cdef class Tables:
         row.rank_max = rank_max
         row.terms = <int32_t>self.term_count
         row.term_count = count
+        row.mixed = False
+        row.ageing = AGEING_ONE
+        row.most = NONE
         row.index_skill = ANY_SKILL
         row.next_in_skill = NONE
         row.signature = 0

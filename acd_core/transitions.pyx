@@ -164,7 +164,7 @@ cdef class Transitions(Configured):
     # -- matching -----------------------------------------------------------------------------------------------
 
     cdef int _serve_agent(self, int32_t agent) except -1:
-        cdef int32_t contact = self.lines.best_contact(agent) if self.live_waiting else NONE
+        cdef int32_t contact = self.lines.best_contact(agent, self.now) if self.live_waiting else NONE
         if contact != NONE:
             self._offer(contact, agent)
         return 0

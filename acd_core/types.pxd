@@ -97,6 +97,7 @@ cdef struct Contact:
     int32_t queue_next
     int64_t seq
     int64_t enqueued
+    int64_t since             # from when on its waiting counts towards its urgency
     int64_t connected
     int64_t completed
 
@@ -179,6 +180,10 @@ cdef struct Queue:
     int32_t base_class        # class of its contacts that ask nothing themselves
     uint8_t strategy
     uint8_t ranked            # some agent has a rank in it
+    uint8_t strict            # a higher priority goes first, whatever the waits
+    int64_t head_start
+    int64_t ageing            # see urgency.py, as for the next
+    int64_t most
     int64_t turn              # number of the latest offer, where offers go round
     int64_t priority_step
     int64_t offer_timeout
@@ -225,16 +230,21 @@ cdef struct Class:
     int32_t index_skill       # the skill of its terms that the fewest agents have
     int32_t next_in_skill     # next class with that index skill
     uint32_t signature
+    uint8_t mixed             # its contacts are not of plain urgency: slope 1, no limit, no strict priority
+    int64_t ageing
+    int64_t most
     int32_t lines             # first of its lines
-    int32_t head_line         # the line with the first contact; NONE when nobody waits
+    int32_t head_line         # the line with the first contact (where there is a limit, with any); NONE when nobody waits
     int32_t head_position     # of its packed head in the skill's array; NONE when nobody waits
     int32_t cursor            # idle entries before it are known not to qualify (queue is NONE)
     int32_t ranking           # slot of its ranking of idle agents (queue is not NONE); NONE until asked for
 
-# Contacts of one class with the same head start: a FIFO, since their keys arrive in order, and a heap for those
-# that come back, or come in late.
+# Contacts of one class with the same head start, level and nudge: a FIFO, since their keys arrive in order, and a heap
+# for those that come back, or come in late. Of plain contacts the nudge is part of the head start.
 cdef struct Line:
     int64_t head_start
+    int64_t nudge
+    int32_t level
     int32_t owner             # the class
     int32_t next_in_class
     int32_t fifo_head

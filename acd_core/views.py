@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from acd_core.events import AgentState, EndReason
+from acd_core.urgency import Urgency
 
 AGENT_STATES: tuple[str, ...] = get_args(AgentState)
 END_REASONS: tuple[str, ...] = get_args(EndReason)
@@ -29,7 +30,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
         client: name of the client that enqueued it.
         seq: order of arrival in the routing domain, from 1.
         require: the whole requirement, that of the queue included.
-        key_ns: place in the order of service: arrival time less the head start that its priority is worth.
+        urgency: what its place in the order of service follows from.
         agent, offer: empty unless offered, connected or in wrap-up.
         end_reason: known from wrap-up on.
         deadline_ns: when its longest wait or longest talk ends; 0 for never.
@@ -49,7 +50,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     require: str
     attributes: dict[str, Any]
     enqueued_ns: int
-    key_ns: int
+    urgency: Urgency
     connected_ns: int
     completed_ns: int
     held: bool

@@ -249,7 +249,9 @@ def test_stats_are_shown_with_a_sum(server: Server, capsys: Capture) -> None:
 def test_a_contact_is_explained(server: Server, capsys: Capture) -> None:
     centre(server)
     shown = timeless(run(capsys, "explain", "contact", "c-2"))
-    assert shown.startswith("c-2 waits in acme/billing for N s. It is next. It asks for billing>=30. ")
+    assert shown.startswith(
+        "c-2 waits in acme/billing for N s. It counts as if it had waited for N s. It is next. It asks for billing>=30. "
+    )
     assert "3 agents logged in, 2 of them qualify: 1 paused, 1 busy." in shown
     verdicts = {line.split()[0]: line.split(maxsplit=2)[1:] for line in shown.splitlines()[-3:]}
     assert verdicts == {

@@ -167,6 +167,10 @@ QUEUE = '[[tenants]]\nname = "acme"\n[[queues]]\ntenant = "acme"\nname = "suppor
             f'{QUEUE}require = "a b"',
             "queue acme/support: require: expected '&', '|' or the end, found 'b' at character 3 of 'a b'",
         ),
+        (
+            f"{QUEUE}ageing = 2\nservice_objective_s = 20",
+            "queue acme/support: ageing and service_objective_s say the same thing twice; keep one of them",
+        ),
         ('[[queues]]\ntenant = "acme"', "queues[1] (acme): the field 'name' is missing"),
         ('[[queues]]\ntenant = "a"\nname = "b"', "queue a/b: there is no tenant 'a'; add it under [[tenants]]"),
         ('[[tenants]]\nname = "a b"', "tenants[1] (a b): name: expected 1 to 64 characters without white space, "),

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 # The compiled modules of the core, the lowest first. A module may use those below its own row, and all that are in no
 # row: commands, events, views and their like, which use none of these.
 CORE_ROWS = [
-    {"types"},
+    {"types", "standing"},
     {"containers"},
     {"tables", "timers"},
     {"lines", "idle"},

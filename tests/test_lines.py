@@ -42,7 +42,10 @@ class Waiting:
         """The best contact for an agent by looking at all; a slot is also the order of arrival."""
         floor = self.floor
         fitting = [contact for contact in self.waiting if floor.eligible(agent, self.owner[contact])]
-        return min(fitting, key=lambda contact: (floor.key(contact), contact), default=-1)
+        return min(fitting, key=self.order, default=-1)
+
+    def order(self, contact: int) -> tuple[int, int, int]:
+        return self.floor.key(contact), self.floor.since(contact), contact
 
     def agree(self) -> None:
         for agent in self.agents:
@@ -127,22 +130,22 @@ def test_another_priority_moves_a_contact_to_its_new_place() -> None:
         lines.floor.assign(contact, owner, head_start)
         lines.wait(contact)
         lines.agree()
-    keys = {contact: (lines.floor.key(contact), contact) for contact in contacts}
-    assert lines.drain(0) == sorted(contacts, key=keys.__getitem__)
+    assert lines.drain(0) == sorted(contacts, key=lines.order)
     assert lines.floor.line_count == 3
 
 
-def test_equal_keys_of_two_classes_leave_in_the_order_of_arrival() -> None:
+def test_of_equal_keys_the_longer_wait_goes_first_and_then_who_came_first() -> None:
     lines = Waiting([{1: 50, 2: 50}], skills=2)
     one, two = lines.floor.new_class(((1, 1),)), lines.floor.new_class(((2, 1),))
     lines.now = 100
-    first = lines.floor.new_contact(two, 5, 105)
-    second = lines.floor.new_contact(one, 0, 100)
-    lines.owner |= {first: two, second: one}
-    lines.wait(second)
-    lines.wait(first)
-    assert lines.floor.key(first) == lines.floor.key(second)
-    assert lines.drain(0) == [first, second]
+    hurried = lines.floor.new_contact(two, 5, 105)
+    patient = lines.floor.new_contact(one, 0, 100)
+    latest = lines.floor.new_contact(two, 0, 100)
+    lines.owner |= {hurried: two, patient: one, latest: two}
+    for contact in (latest, hurried, patient):
+        lines.wait(contact)
+    assert lines.floor.key(hurried) == lines.floor.key(patient) == lines.floor.key(latest)
+    assert lines.drain(0) == [patient, latest, hurried]
 
 
 def test_an_agent_gets_nothing_that_asks_too_much_of_him() -> None:

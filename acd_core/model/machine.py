@@ -5,9 +5,10 @@ must then give the same outcomes, events and digest for every stream of commands
 
 The rules in short:
 
-* **Order of contacts.** A contact's key is its arrival time less its head start, which is its priority (with
-  that of its queue) times the queue's `priority_step_s`. The lowest key is served first, ties by arrival. The key
-  never changes while the contact waits, so a failed offer cannot cost it its place.
+* **Order of contacts.** A contact's urgency is its head start, which is its priority (with that of its queue) times the
+  queue's `priority_step_s`, and what its waiting adds, by the queue's slope. The most urgent is served first, ties by
+  arrival. It follows from its arrival alone, so a failed offer cannot cost it its place. Where priority is strict, it
+  goes before urgency.
 * **Order of agents.** Of the free agents who meet the requirement, those of the lowest rank in the queue come first;
   among them the queue's strategy decides, and then who has been idle for longest. A freed agent in turn serves the
   queues in which his rank is lowest first.
@@ -24,7 +25,7 @@ import heapq
 from typing import Any
 
 from acd_core import requirement
-from acd_core.config import Agent, Config, ConfigError, Queue, known_skills, ns_of_seconds, seconds_of_ns
+from acd_core.config import Agent, Config, ConfigError, Queue, known_skills, ns_of_seconds, seconds_of_ns, strict_queues
 from acd_core.config import validate as validate_config
 from acd_core.events import (
     AgentUpdated,
@@ -409,7 +410,7 @@ class Model(Transitions):
                 if contact is not None:
                     orphans.append(contact)
         end = self._config.settings.absent_client_contacts == "end"
-        for contact in sorted(orphans, key=lambda contact: (contact.key, contact.seq)):
+        for contact in sorted(orphans, key=lambda contact: contact.order_at(self.now)):
             if end and contact.client == client:
                 self._end(contact, "lost")
             else:
@@ -448,6 +449,9 @@ class Model(Transitions):
         self._skills = known_skills(config)
         before = {id(queue): queue.config for queue in self._queues.values()}
         self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
+        strict = strict_queues(config)
+        for path, queue in self._queues.items():
+            queue.strict = path in strict
         for agent in self._agents.values():
             self._count_time(agent)
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
@@ -479,7 +483,7 @@ class Model(Transitions):
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )
         waiting = [contact for contact in self._contacts.values() if contact.state == "queued"]
-        for contact in sorted(waiting, key=lambda contact: (contact.key, contact.seq)):
+        for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
             self._serve_contact(contact)
         return Outcome.OK
 

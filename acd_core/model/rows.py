@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from acd_core import requirement
-from acd_core.config import Agent, Queue, ns_of_seconds
+from acd_core.config import Agent, Queue, ageing_of, ns_of_seconds
 from acd_core.events import (
     EndReason,
 )
+from acd_core.urgency import HEAD_START_MAX_NS, LEVEL_MAX, NO_LIMIT, OrderKey, Urgency, bounded
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
     HANDLE_BUCKETS_S,
@@ -25,6 +26,7 @@ NS_PER_S = 1_000_000_000
 @dataclass
 class QueueRow:
     config: Queue
+    strict: bool = False
     turn: int = 0
     entered: int = 0
     answered: int = 0
@@ -82,10 +84,22 @@ class ContactRow:
         return requirement.merge(self.queue.terms_at(self.step), self.own_terms)
 
     @property
-    def key(self) -> int:
+    def urgency(self) -> Urgency:
         config = self.queue.config
         points = config.priority + self.priority + sum(step.priority for step in config.steps[: self.step])
-        return self.enqueued - points * ns_of_seconds(config.priority_step_s)
+        worth = 0 if self.queue.strict else points * ns_of_seconds(config.priority_step_s)
+        return Urgency(
+            level=bounded(points, LEVEL_MAX) if self.queue.strict else 0,
+            since_ns=self.enqueued,
+            head_start_ns=bounded(ns_of_seconds(config.head_start_s) + worth, HEAD_START_MAX_NS),
+            ageing=ageing_of(config),
+            most_ns=NO_LIMIT if config.urgency_max_s is None else ns_of_seconds(config.urgency_max_s),
+            nudge_ns=0,
+        )
+
+    def order_at(self, now: int) -> OrderKey:
+        """Sorts those who wait into the order of service."""
+        return self.urgency.key(now, self.seq)
 
     @property
     def rank_max(self) -> int | None:

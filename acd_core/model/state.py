@@ -164,7 +164,7 @@ class State:
         waiting = [c for c in self._contacts.values() if c.state == "queued" and self._eligible(agent, c)]
         return min(
             waiting,
-            key=lambda contact: (agent.rank(contact.queue.path), contact.key, contact.seq),
+            key=lambda contact: (agent.rank(contact.queue.path), contact.order_at(self.now)),
             default=None,
         )
 
@@ -317,7 +317,7 @@ class State:
             require=requirement.describe(contact.terms),
             attributes=contact.attributes,
             enqueued_ns=contact.enqueued,
-            key_ns=contact.key,
+            urgency=contact.urgency,
             connected_ns=contact.connected,
             completed_ns=contact.completed,
             held=contact.held,

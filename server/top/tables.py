@@ -206,7 +206,7 @@ CONTACTS: Table[ContactView] = Table(
         Column(
             "State",
             lambda c, _: "on hold" if c.held else c.state,
-            lambda c, _: (_CONTACT_ORDER[c.state], c.key_ns, c.seq),
+            lambda c, now: (_CONTACT_ORDER[c.state], c.urgency.key(now, c.seq)),
             10,
             right=False,
             descending=False,

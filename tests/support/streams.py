@@ -6,7 +6,7 @@ the time.
 
 from collections.abc import Iterator
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 from acd_core.commands import (
     AgentLogin,
@@ -102,6 +102,21 @@ def random_steps(rng: Random) -> tuple[Step, ...]:
     )
 
 
+def random_growth(rng: Random) -> dict[str, Any]:
+    """How the urgency of a queue's contacts grows: mostly plainly."""
+    found: dict[str, Any] = {"strict_priority": rng.choice((None, None, None, False, True))}
+    if rng.random() < 0.3:
+        found["head_start_s"] = rng.choice((0.25, 1, 30))
+    match rng.choice(("plain", "plain", "slope", "objective")):
+        case "slope":
+            found["ageing"] = rng.choice((0, 0.1, 0.5, 2, 3, 1000))
+        case "objective":
+            found["service_objective_s"] = rng.choice((0.001, 0.7, 1, 20, 60, 120))
+    if rng.random() < 0.25:
+        found["urgency_max_s"] = rng.choice((0, 0.5, 2, 5, 100))
+    return found
+
+
 def random_config(rng: Random, size: int) -> Config:
     """A valid configuration with about `size` agents and a handful of queues."""
     tenants = TENANTS[: rng.randint(1, 3)]
@@ -113,6 +128,7 @@ def random_config(rng: Random, size: int) -> Config:
             strategy=rng.choice(get_args(Strategy)),
             priority=rng.choice((0, 0, 1, 5)),
             priority_step_s=rng.choice((0, 0.001, 1, 5, 60)),
+            **random_growth(rng),
             offer_timeout_s=rng.choice((0.5, 1, 2, 20, 20)),
             wrapup_s=rng.choice((0, 0, 0.5, 3)),
             reject_cooldown_s=rng.choice((0, 1, 5)),
@@ -145,12 +161,13 @@ def random_config(rng: Random, size: int) -> Config:
     return Config(
         settings=Settings(
             missed_offers_max=rng.choice((0, 1, 3)),
+            strict_priority=rng.random() < 0.15,
             max_contacts=rng.choice((5, 30, 1000)),
             ended_contacts_kept=rng.choice((0, 3, 50)),
             absent_client_contacts=rng.choice(("keep", "end")),
         ),
         skills=SKILLS,
-        tenants=tuple(Tenant(name) for name in tenants),
+        tenants=tuple(Tenant(name, rng.choice((None, None, False, True))) for name in tenants),
         queues=queues,
         agents=agents,
     )

@@ -14,7 +14,7 @@ STEPS ?= 100000
 
 # setup.py is not among them: its base classes have no types.
 TYPED := $(sort $(dir $(wildcard */*.py)))
-CYTHON := $(wildcard acd_core/*.pyx acd_protocol/*.pyx server/*.pyx)
+CYTHON := $(wildcard acd_core/*.pyx acd_protocol/*.pyx acd_sim/*/*.pyx server/*.pyx)
 STUBS := $(wildcard $(CYTHON:.pyx=.pyi))
 RUN := .venv/bin/python -m
 

@@ -63,7 +63,7 @@ def find_extensions(mode: str) -> list[Extension]:
     sources = [path for package in packages for path in sorted(Path(package).glob("*.pyx"))]
     return [
         Extension(
-            f"{path.parent.name}.{path.stem}",
+            ".".join(path.with_suffix("").parts),
             [str(path)],
             define_macros=list(MODES[mode].macros),
             extra_compile_args=list(MODES[mode].flags),
@@ -78,7 +78,8 @@ def stage_with_bounds_checks(extensions: list[Extension], stage: Path) -> None:
     """Translate from copies in which nobody switches bounds checks off: a module's word outranks cythonize's."""
     for package in {Path(extension.sources[0]).parent for extension in extensions}:
         (stage / package).mkdir(parents=True, exist_ok=True)
-        for path in [package / "__init__.py", *package.glob("*.p[xy][xd]")]:
+        doors = [parent / "__init__.py" for parent in (package, *package.parents) if parent.name]
+        for path in [*doors, *package.glob("*.p[xy][xd]")]:
             text = re.sub(r"\b(boundscheck\s*[=(]\s*)False\b", r"\1True", path.read_text("utf-8"))
             copy = stage / path
             if not copy.exists() or copy.read_text("utf-8") != text:

@@ -283,7 +283,7 @@ def build_extensions(project: Json) -> None:
     if stamp == dict(wanted, results=results_of(modules)):
         return
     check_machine()
-    names = sorted({path.parent.name for path in modules})
+    names = sorted({path.parent.relative_to(ROOT).as_posix() for path in modules})
     say(f"building {', '.join(names)} ({mode})")
     compile_modules(mode, wanted, stamp)
     write_stamp(BUILD_STAMP, dict(wanted, results=results_of(modules)))
@@ -325,7 +325,7 @@ def results_of(modules: List[Path]) -> Json:
 
 def remove_orphans(packages: List[str], modules: List[Path]) -> None:
     """Remove what was built from sources that are gone: Python would still import it."""
-    known = {(path.parent.name, path.stem) for path in modules}
+    known = {(path.parent.relative_to(ROOT).as_posix(), path.stem) for path in modules}
     for package in packages:
         for built in (ROOT / package).glob("*.so"):
             if (package, built.name.split(".")[0]) not in known:

@@ -14,7 +14,7 @@ from acd_core.idle cimport IdleAgents
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
-from acd_core.types cimport ACTIVITY_NONE, ACTIVITY_OFFERED, HELD_HEAP, MOST_SKILLED, NONE, READY, Node
+from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 
 
 @cython.final
@@ -227,7 +227,7 @@ cdef class Floor:
 
     cdef int32_t _new_class(self, int32_t tenant, int32_t queue, tuple terms) except -1:
         cdef int32_t owner = self.tables.new_class(
-            tenant, queue, NONE, terms, tuple([skill for skill, _ in terms if skill]), NONE
+            tenant, 1, queue, NONE, terms, tuple([skill for skill, _ in terms if skill]), NONE
         )
         self.idle.add_class(owner)
         return owner
@@ -244,23 +244,24 @@ cdef class Floor:
         """An agent becomes free, last in the order; gives his idle_seq."""
         self.idle_seq += 1
         self.tables.agents[agent].idle_seq = self.idle_seq
-        self.tables.agents[agent].activity = ACTIVITY_NONE
+        self.tables.agents[agent].open = 1
         self.idle.add(agent)
         return self.idle_seq
 
     def ring(self, int32_t agent):
         """A free agent is rung."""
-        self.tables.agents[agent].activity = ACTIVITY_OFFERED
+        self.tables.agents[agent].open = 0
 
     def restore(self, int32_t agent):
         """An agent who was rung is free again, where he was."""
-        self.tables.agents[agent].activity = ACTIVITY_NONE
+        self.tables.agents[agent].open = 1
         self.idle.restore(agent)
 
     def take(self, int32_t agent):
         """An agent is neither free nor rung any more."""
         self.idle.drop(agent)
         self.tables.agents[agent].idle_seq = 0
+        self.tables.agents[agent].open = 0
 
     def reskill(self, int32_t agent, dict skills):
         """Give an agent other skills, free or not."""
@@ -332,7 +333,8 @@ cdef class Floor:
         return self.tables.contacts[contact].where == HELD_HEAP
 
     def best_contact(self, int32_t agent):
-        """The waiting contact that an agent gets, or -1."""
+        """The waiting contact that an agent, who is open to all, gets, or -1."""
+        self.tables.agents[agent].open = 1
         return self.lines.best_contact(agent, 0)
 
     def heads(self, int32_t skill):

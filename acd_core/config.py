@@ -45,6 +45,8 @@ RequirementText = Annotated[str, Meta(max_length=1024)]
 
 NS_PER_MS = 1_000_000
 STEPS_MAX = 20
+CHANNELS_MAX = 31
+VOICE = "voice"
 
 
 class ConfigError(ValueError):
@@ -60,6 +62,23 @@ class Tenant(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     strict_priority: bool | None = None
+
+
+class Channel(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A kind of contact, and what one of it takes of an agent.
+
+    Attributes:
+        name: such as `voice`, `chat`, `mail`; queues say which one their contacts are.
+        units: what one contact takes of the agent's capacity.
+        most_at_once: contacts of this channel that an agent may have at once, whatever his capacity.
+        interruptible: work of this channel can be laid aside. It takes no capacity from contacts of channels that
+            are not interruptible: somebody with a mail in hand is still called.
+    """
+
+    name: Name
+    units: Annotated[int, Meta(ge=1, le=1000)] = 1
+    most_at_once: Annotated[int, Meta(ge=0, le=1000)] = 1000
+    interruptible: bool = False
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,6 +103,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Attributes:
         tenant: the company that owns it.
         name: unique within the tenant.
+        channel: what its contacts are; `voice` is there without being configured.
         require: what every contact of this queue asks of an agent, such as `billing>=30 & spanish`.
         strategy: which of several free agents of the same rank gets the contact: `longest_idle`; `most_skilled`
             (highest sum of his levels in the skills asked for); `least_skilled` (fewest skills, which spares the
@@ -101,6 +121,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             share of it that they have waited. One that has waited all of it is as urgent as one of a plain queue
             after 60 s.
         urgency_max_s: head start and ageing take the urgency no further than this; it has no limit when left out.
+        offers_at_once: so many agents are offered a contact at the same time, as many as are free; the first to accept
+            gets it. 1 rings one after the other, 1000 rings all.
         offer_timeout_s: how long an agent may take to answer an offer.
         wrapup_s: work after the contact; 0 for none.
         reject_cooldown_s: rest of an agent who rejected an offer, before he gets another.
@@ -115,6 +137,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     tenant: Name
     name: Name
+    channel: Name = VOICE
     require: RequirementText = ""
     strategy: Strategy = "longest_idle"
     priority: Priority = 0
@@ -124,6 +147,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ageing: Annotated[float, Meta(ge=0, le=1000)] = 1
     service_objective_s: PositiveSeconds | None = None
     urgency_max_s: Seconds | None = None
+    offers_at_once: Annotated[int, Meta(ge=1, le=1000)] = 1
     offer_timeout_s: PositiveSeconds = 20
     wrapup_s: Seconds = 0
     reject_cooldown_s: Seconds = 5
@@ -144,6 +168,8 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         address: where the PBX reaches him; comes with every offer.
         tenants: the companies whose contacts he answers; empty means all.
         skills: level by skill, 1..100.
+        capacity: units that his contacts may take together; as many as the dearest channel when left out.
+        channels: most contacts at once by channel, instead of the channel's `most_at_once`; 0 for none of it.
         cost: of an hour of his, in whatever unit; for `lowest_cost`.
         ranks: tier by queue, such as `{ "acme/support" = 1 }`; 0 where not given. An agent of a higher rank gets a
             contact only when none of a lower rank is free, and serves the queues of his lowest rank first.
@@ -155,6 +181,8 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     address: Address = ""
     tenants: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] = {}
+    capacity: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    channels: Annotated[dict[Name, Annotated[int, Meta(ge=0, le=1000)]], Meta(max_length=CHANNELS_MAX)] = {}
     cost: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
     ranks: Annotated[dict[QueuePath, Rank], Meta(max_length=1000)] = {}
     attributes: AgentAttributes = {}
@@ -189,11 +217,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Attributes:
         settings: what holds for all.
         skills: when given, queues and agents may name these skills only, which catches misspellings.
+        channels: kinds of contacts, when there are others than calls, one at a time.
         tenants, queues, agents: the things themselves; ids must be unique.
     """
 
     settings: Settings = Settings()
     skills: Annotated[tuple[SkillName, ...], Meta(max_length=10_000)] = ()
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_MAX - 1)] = ()
     tenants: Annotated[tuple[Tenant, ...], Meta(max_length=10_000)] = ()
     queues: Annotated[tuple[Queue, ...], Meta(max_length=100_000)] = ()
     agents: Annotated[tuple[Agent, ...], Meta(max_length=1_000_000)] = ()
@@ -226,6 +256,13 @@ def strict_queues(config: Config) -> frozenset[tuple[str, str]]:
     )
 
 
+def channels_of(config: Config) -> tuple[Channel, ...]:
+    """All channels, with `voice` in front where it is not configured."""
+    if any(channel.name == VOICE for channel in config.channels):
+        return config.channels
+    return (Channel(name=VOICE), *config.channels)
+
+
 def requirements_of(queue: Queue) -> list[str]:
     """The requirement of a queue, and after it those of its steps that have one."""
     return [queue.require, *(step.require for step in queue.steps if step.require is not None)]
@@ -252,13 +289,17 @@ def validate(config: Config) -> None:
     _unique("skill", config.skills)
     for skill in config.skills:
         _allowed("skills", skill)
+    _unique("channel", (channel.name for channel in config.channels))
     _unique("queue", (f"{queue.tenant}/{queue.name}" for queue in config.queues))
     _unique("agent", (agent.agent for agent in config.agents))
     tenants = {tenant.name for tenant in config.tenants}
     queues = {f"{queue.tenant}/{queue.name}" for queue in config.queues}
     declared = set(config.skills)
+    channels = {channel.name for channel in channels_of(config)}
     for queue in config.queues:
         place = f"queue {queue.tenant}/{queue.name}"
+        if queue.channel not in channels:
+            raise ConfigError(f"{place}: there is no channel {queue.channel!r}; add it under [[channels]]")
         if queue.tenant not in tenants:
             raise ConfigError(f"{place}: there is no tenant {queue.tenant!r}; add it under [[tenants]]")
         for number, text in enumerate(requirements_of(queue)):
@@ -281,6 +322,9 @@ def validate(config: Config) -> None:
         for tenant in agent.tenants:
             if tenant not in tenants:
                 raise ConfigError(f"{place}: there is no tenant {tenant!r}; add it under [[tenants]]")
+        for channel in agent.channels:
+            if channel not in channels:
+                raise ConfigError(f"{place}: channels: there is no channel {channel!r}; add it under [[channels]]")
         for path in agent.ranks:
             if path not in queues:
                 raise ConfigError(f"{place}: ranks: there is no queue {path!r}; write it as tenant/queue")

@@ -13,5 +13,6 @@ cdef class Configured(State):
     cdef int32_t _condition(self, tuple node) except -1
     cdef int64_t _value(self, object value) except? -1
     cdef int _enter_attributes(self, int32_t agent) except -1
+    cdef int _enter_capacities(self) except -1
     cdef int _stop_turns(self, int32_t queue) except -1
     cdef int _forget_turns(self, int32_t agent) except -1

@@ -7,17 +7,17 @@ are in use, all are made anew from the contacts that live. Names of attributes, 
 are treated alike.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from acd_core.standing cimport AGEING_ONE
 from acd_core.state cimport State
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, FEWEST_CONTACTS, LEAST_SKILLED, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT,
-    LONGEST_IDLE, LOWEST_COST, MOST_SKILLED, NONE, NOT, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
+    LONGEST_IDLE, LOWEST_COST, MOST_SKILLED, NONE, NOT, READY, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
 )
 
 from acd_core import requirement, urgency
-from acd_core.config import ageing_of, ns_of_seconds
+from acd_core.config import ageing_of, channels_of, ns_of_seconds
 
 if urgency.AGEING_ONE != AGEING_ONE:
     raise ImportError("standing.pxd and urgency.py disagree; build the extension modules anew")
@@ -71,6 +71,8 @@ cdef class Configured(State):
             self.queue_terms[slot].append(requirement.parse(required))
         row = &self.tables.queues[slot]
         row.tenant = self.tenant_ids[config.tenant]
+        row.channel = self.channel_ids[config.channel]
+        row.offers_at_once = config.offers_at_once
         row.strategy = STRATEGIES[config.strategy]
         row.priority_step = ns_of_seconds(config.priority_step_s)
         row.head_start = ns_of_seconds(config.head_start_s)
@@ -118,6 +120,39 @@ cdef class Configured(State):
         row.cost = config.cost
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
+
+    cdef int _enter_capacities(self) except -1:
+        """Enter what the agents can take, and put those who now have room, or have none, among the idle or not."""
+        cdef int32_t slot
+        cdef Agent *row
+        cdef list channels = [
+            (channel.units, channel.most_at_once, channel.interruptible) for channel in channels_of(self.configuration)
+        ]
+        cdef int64_t dearest = max([units for units, _, _ in channels])
+        cdef bint can_be_idle
+        self.legs.reset(channels, self.tables.agent_count)
+        for slot in self.agent_slots.values():
+            config = self.agent_configs[slot]
+            self.legs.set_capacity(
+                slot,
+                dearest if config.capacity is None else config.capacity,
+                [
+                    config.channels.get(name, most)
+                    for name, (_, most, _) in zip(self.channel_names, channels, strict=True)
+                ],
+            )
+        for slot in self.agent_slots.values():
+            row = &self.tables.agents[slot]
+            can_be_idle = (
+                row.presence == READY and not row.logging_out and row.timer == NONE and self.legs.room(slot) != 0
+            )
+            if can_be_idle and not row.idle_seq:
+                self.idle_seq += 1
+                row.idle_seq = self.idle_seq
+            elif not can_be_idle and not row.rung:
+                row.idle_seq = 0
+            self._set_open(slot)
+        return 0
 
     cdef int _stop_turns(self, int32_t queue) except -1:
         """Offers of this queue do not go round any more."""
@@ -177,10 +212,10 @@ cdef class Configured(State):
         cdef Queue *row = &self.tables.queues[queue]
         cdef int32_t rank_max = self.tables.stages[row.stages + step].rank_max if row.ranked else NONE
         cdef tuple merged = requirement.merge(self.queue_terms[queue][step], own_terms)
-        cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked
+        cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked or self.legs.several
         cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE
         cdef tuple growth = (row.strict, row.ageing, row.most) if mixed else None
-        cdef tuple key = (row.tenant, queue if own_order else NONE, rank_max, merged, growth)
+        cdef tuple key = (row.tenant, row.channel, queue if own_order else NONE, rank_max, merged, growth)
         cdef tuple terms, wanted, beyond
         cdef int32_t condition = NONE
         found = self.class_of.get(key)
@@ -195,7 +230,9 @@ cdef class Configured(State):
         ])
         if beyond:
             condition = self._condition(("and", beyond))
-        owner = self.tables.new_class(key[0], key[1], rank_max, terms, wanted, condition)
+        owner = self.tables.new_class(
+            row.tenant, (<uint32_t>1) << row.channel, key[2], rank_max, terms, wanted, condition
+        )
         self.tables.classes[owner].mixed = mixed
         self.tables.classes[owner].ageing = row.ageing
         self.tables.classes[owner].most = row.most

@@ -13,16 +13,15 @@ from acd_core.state cimport (
 )
 from acd_core.transitions cimport Transitions, bucket_of
 from acd_core.types cimport (
-    ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP,
-    AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER,
-    CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED,
-    CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE, LOGGED_OUT, LOST, NONE, OFFER_GONE,
+    ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER,
+    CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED,
+    CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, NONE, OFFER_GONE,
     OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_FULL, QUEUE_IN_USE, QUEUE_UNKNOWN, READY, REQUIREMENT_INVALID,
-    SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact, Queue,
+    SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact, Leg, Queue,
 )
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError, known_skills, ns_of_seconds, strict_queues
+from acd_core.config import ConfigError, channels_of, known_skills, ns_of_seconds, strict_queues
 from acd_core.config import validate as validate_config
 
 cdef int64_t NS_PER_S = 1_000_000_000
@@ -116,13 +115,15 @@ cdef class Engine(Transitions):
         self.contact_attributes[slot] = attributes
         self.contact_terms[slot] = own_terms
         row = &self.tables.contacts[slot]
-        row.state = CONTACT_QUEUED
+        row.state = CONTACT_FREE
         row.held = False
         row.wait_expired = False
         row.priority = priority
         row.where = HELD_NOWHERE
         row.queue = target
-        row.agent = NONE
+        row.legs = NONE
+        row.last_leg = NONE
+        row.offers = 0
         row.timer = NONE
         row.step = 0
         row.step_timer = NONE
@@ -133,26 +134,29 @@ cdef class Engine(Transitions):
         row.completed = 0
         self.live_contacts += 1
         self.contact_slots[contact] = slot
+        self._set_state(slot, CONTACT_QUEUED)
         self._enlist(slot)
         self._enter_line(slot, owner)
         agent = self.idle.best_agent(owner)
-        if agent == NONE and 0 < line.max_waiting <= line.waiting:
-            self._end(slot, QUEUE_FULL)
+        if agent == NONE and 0 < line.max_waiting < line.waiting:
+            self._end(slot, QUEUE_FULL, NONE)
             return OK
         if line.max_wait:
             self._arm_contact(slot, self.now + line.max_wait, line.max_wait)
         self._arm_step(slot)
         self.last_position = 1
-        if line.waiting:
+        if line.waiting > 1:
+            self.last_position = 0
             for index in range(priority, PRIORITIES):
                 self.last_position += line.by_priority[index]
         record = self._record(CONTACT_QUEUED_EVENT, slot, NONE, target)
         record.code = priority
         record.a = self.last_position
-        if agent != NONE:
-            self._offer(slot, agent)
-        else:
-            self._wait(slot)
+        if agent == NONE:
+            self._stand_in_line(slot)
+            return OK
+        self._offer(slot, agent)
+        self._serve_contact(slot)
         return OK
 
     def update_contact(self, int64_t now, str contact, object priority, object attributes):
@@ -160,7 +164,8 @@ cdef class Engine(Transitions):
         cdef int32_t slot
         cdef Contact *row
         cdef Record *record
-        cdef bint was_waiting
+        cdef bint was_in_line
+        cdef int32_t leg
         cdef int new_priority
         slot = self._contact_at(now, contact)
         if slot == NONE:
@@ -175,14 +180,17 @@ cdef class Engine(Transitions):
         if new_priority == row.priority and new_attributes == self.contact_attributes[slot]:
             return DUPLICATE
         if new_priority != row.priority:
-            was_waiting = row.where != HELD_NOWHERE
+            was_in_line = row.where != HELD_NOWHERE
             self._leave_line(slot)
+            self._count_contact(slot, -1)
             row.priority = new_priority
+            self._count_contact(slot, 1)
             self._assign(slot)
-            if was_waiting:
-                self._wait(slot)
+            if was_in_line:
+                self._stand_in_line(slot)
         self.contact_attributes[slot] = new_attributes
-        record = self._record(CONTACT_UPDATED, slot, row.agent, row.queue)
+        leg = self.legs.foremost_of_contact(slot)
+        record = self._record(CONTACT_UPDATED, slot, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
         record.code = new_priority
         return OK
 
@@ -238,45 +246,58 @@ cdef class Engine(Transitions):
         if row.held == held:
             return DUPLICATE
         row.held = held
-        self._record(CONTACT_HELD if held else CONTACT_RESUMED, slot, row.agent, row.queue)
+        self._record(
+            CONTACT_HELD if held else CONTACT_RESUMED, slot, self.legs.legs[self.legs.foremost_of_contact(slot)].agent,
+            row.queue,
+        )
         return OK
 
     # -- offers -------------------------------------------------------------------------------------------------
 
     def accept_offer(self, int64_t now, str offer):
         """See `Machine.accept_offer`."""
-        cdef int32_t agent, contact
+        cdef int32_t leg, agent, contact
+        cdef Leg *held
         cdef Agent *person
         cdef Contact *row
         cdef Queue *queue
         cdef Record *record
         cdef int64_t wait, rung
+        cdef list losers = None
         self._advance(now)
-        agent = self._offered_to(offer)
-        if agent < 0:
-            return -1 - agent
-        person = &self.tables.agents[agent]
-        if person.activity != ACTIVITY_OFFERED:
+        leg = self._leg_of(offer)
+        if leg < 0:
+            return -1 - leg
+        held = &self.legs.legs[leg]
+        if held.state != LEG_OFFERED:
             return DUPLICATE
-        contact = person.contact
+        agent = held.agent
+        contact = held.contact
+        person = &self.tables.agents[agent]
         row = &self.tables.contacts[contact]
-        queue = &self.tables.queues[row.queue]
+        queue = &self.tables.queues[held.queue]
+        if row.offers > 1:
+            losers = self._end_offers(contact, leg, "answered_elsewhere")
         wait = self.now - row.enqueued
-        rung = self.now - person.since
-        row.state = CONTACT_CONNECTED
+        rung = self.now - held.since
+        self._disarm_leg(leg)
+        held.state = LEG_CONNECTED
+        held.since = self.now
+        held.connected = self.now
+        row.offers = 0
+        person.rung = False
+        self._leave_line(contact)
+        self._set_state(contact, CONTACT_CONNECTED)
         row.connected = self.now
         row.wait_expired = False
         self._disarm_step(contact)
         self._delist(contact)
         self._arm_contact(contact, self.now + queue.max_talk, queue.max_talk)
-        self._disarm_agent(agent)
         self._not_idle(agent)
         person.missed = 0
         person.answered += 1
         person.answered_since_login += 1
-        self._set_activity(agent, ACTIVITY_BUSY)
-        queue.offered -= 1
-        queue.connected += 1
+        self._refresh(agent)
         queue.answered += 1
         queue.wait_ns += wait
         if wait <= queue.service_level:
@@ -284,28 +305,30 @@ cdef class Engine(Transitions):
         queue.histogram[bucket_of(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
         queue.accept_ns += rung
         queue.accept_histogram[bucket_of(rung, ACCEPT_BOUNDS, ACCEPT_BUCKETS)] += 1
-        record = self._record(CONTACT_CONNECTED_EVENT, contact, agent, row.queue)
-        record.offer = person.offer
+        record = self._record(CONTACT_CONNECTED_EVENT, contact, agent, held.queue)
+        record.offer = held.number
         record.a = wait
-        self._agent_changed(agent)
+        self._lighten(agent)
+        if losers is not None:
+            for other in losers:
+                self._recall(other)
         return OK
 
     def reject_offer(self, int64_t now, str offer, str cause):
         """See `Machine.reject_offer`."""
-        cdef int32_t agent, contact
+        cdef int32_t leg, agent, contact, queue
         self._advance(now)
-        agent = self._offered_to(offer)
-        if agent < 0:
-            return -1 - agent
-        if self.tables.agents[agent].activity != ACTIVITY_OFFERED:
+        leg = self._leg_of(offer)
+        if leg < 0:
+            return -1 - leg
+        if self.legs.legs[leg].state != LEG_OFFERED:
             return OFFER_GONE
+        agent = self.legs.legs[leg].agent
+        queue = self.legs.legs[leg].queue
         self.tables.agents[agent].rejected_total += 1
-        contact = self._end_offer(agent, OFFER_REJECTED, cause)
+        contact = self._end_offer(leg, OFFER_REJECTED, cause)
         self._not_idle(agent)
-        self._cool_down(
-            agent, contact, CAUSE_REJECTED,
-            self.tables.queues[self.tables.contacts[contact].queue].reject_cooldown,
-        )
+        self._cool_down(agent, contact, CAUSE_REJECTED, self.tables.queues[queue].reject_cooldown)
         return OK
 
     # -- agents -------------------------------------------------------------------------------------------------
@@ -314,6 +337,7 @@ cdef class Engine(Transitions):
         """See `Machine.login_agent`."""
         cdef int32_t slot
         cdef Agent *row
+        cdef bint was_logging_out
         slot = self._agent_at(now, agent)
         if slot == NONE:
             return AGENT_UNKNOWN
@@ -322,17 +346,20 @@ cdef class Engine(Transitions):
         if row.presence != LOGGED_OUT:
             if self.agent_clients[slot] == client and self.agent_addresses[slot] == new_address and not row.logging_out:
                 return DUPLICATE
+            was_logging_out = row.logging_out
             self.agent_clients[slot] = client
             self.agent_addresses[slot] = new_address
             row.logging_out = False
-            self._agent_changed(slot)
+            if was_logging_out and self._can_be_idle(slot):
+                self._idle(slot)
+            else:
+                self._agent_changed(slot)
             return OK
         self.agent_clients[slot] = client
         self.agent_addresses[slot] = new_address
         row.answered_since_login = 0
         if ready:
-            self._set_presence(slot, READY, "")
-            self._idle(slot)
+            self._make_ready(slot)
         else:
             self._set_presence(slot, PAUSED, "login")
             self._agent_changed(slot)
@@ -351,8 +378,8 @@ cdef class Engine(Transitions):
         if row.presence == PAUSED:
             self._make_ready(slot)
             return OK
-        if row.activity == ACTIVITY_COOLDOWN:
-            self._free(slot)
+        if row.timer != NONE:
+            self._end_cooldown(slot)
             return OK
         return DUPLICATE
 
@@ -385,16 +412,15 @@ cdef class Engine(Transitions):
         row = &self.tables.agents[slot]
         if row.presence == LOGGED_OUT or row.logging_out:
             return DUPLICATE
+        contact = self._stop_offering(slot, "agent_logged_out")
         if row.activity == ACTIVITY_BUSY:
             row.logging_out = True
             self._agent_changed(slot)
-            return OK
-        if row.activity == ACTIVITY_WRAPUP:
+        elif row.activity == ACTIVITY_WRAPUP:
             row.logging_out = True
-            self._finish_wrapup(slot)
-            return OK
-        contact = self._stop_offering(slot, "agent_logged_out")
-        self._log_out(slot)
+            self._end_wrapups(slot)
+        else:
+            self._log_out(slot)
         if contact != NONE:
             self._requeue(contact)
         return OK
@@ -429,21 +455,23 @@ cdef class Engine(Transitions):
             if row.idle_seq:
                 self.idle.add_again(slot)
         self._record(AGENT_UPDATED, NONE, slot, NONE)
-        if row.presence == READY and row.activity == ACTIVITY_NONE:
-            self._serve_agent(slot)
+        self._serve_agent(slot)
         return OK
 
     def end_wrapup(self, int64_t now, str agent):
         """See `Machine.end_wrapup`."""
-        cdef int32_t slot
+        cdef int32_t slot, leg
         slot = self._agent_at(now, agent)
         if slot == NONE:
             return AGENT_UNKNOWN
         if self.tables.agents[slot].presence == LOGGED_OUT:
             return AGENT_LOGGED_OUT
-        if self.tables.agents[slot].activity != ACTIVITY_WRAPUP:
+        leg = self.tables.agents[slot].legs
+        while leg != NONE and self.legs.legs[leg].state != LEG_WRAPUP:
+            leg = self.legs.legs[leg].next_of_agent
+        if leg == NONE:
             return AGENT_NOT_IN_WRAPUP
-        self._finish_wrapup(slot)
+        self._end_wrapups(slot)
         return OK
 
     # -- clients ------------------------------------------------------------------------------------------------
@@ -453,6 +481,7 @@ cdef class Engine(Transitions):
         cdef int32_t agent, contact
         cdef int64_t seq_before
         cdef list orphans = [], own
+        cdef object orphan
         cdef bint end
         self._advance(now)
         seq_before = self.seq
@@ -462,11 +491,16 @@ cdef class Engine(Transitions):
                 self._set_presence(agent, PAUSED, "unreachable")
                 self._agent_changed(agent)
                 if contact != NONE:
-                    orphans.append((self._order_key(contact), contact))
+                    orphan = (self._order_key(contact), contact)
+                    if orphan not in orphans:
+                        orphans.append(orphan)
         end = self.configuration.settings.absent_client_contacts == "end"
+        for _, contact in orphans:
+            if self.tables.contacts[contact].where == HELD_NOWHERE and self._in_line(contact):
+                self._stand_in_line(contact)
         for _, contact in sorted(orphans):
             if end and self.contact_clients[contact] == client:
-                self._end(contact, LOST)
+                self._leave_queue(contact, LOST)
             else:
                 self._requeue(contact)
         if end:
@@ -528,6 +562,8 @@ cdef class Engine(Transitions):
         self.max_contacts = config.settings.max_contacts
         self.ended_contacts_kept = config.settings.ended_contacts_kept
         self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
+        self.channel_names = [channel.name for channel in channels_of(config)]
+        self.channel_ids = {name: index for index, name in enumerate(self.channel_names)}
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
             steps_before[slot] = self.queue_configs[slot].steps
@@ -548,6 +584,7 @@ cdef class Engine(Transitions):
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        self._enter_capacities()
         self._forget()
         for slot in self.contact_slots.values():
             row = &self.tables.contacts[slot]
@@ -579,12 +616,10 @@ cdef class Engine(Transitions):
         record.a = len(config.tenants)
         record.b = len(config.queues)
         record.code = len(config.agents)
-        if self.agents_by_state[<int>READY]:
-            waiting = sorted([
-                (self._order_key(slot), slot)
-                for _, slot in live
-                if self.tables.contacts[slot].state == CONTACT_QUEUED
-            ])
-            for _, slot in waiting:
-                self._serve_contact(slot)
+        waiting = sorted([(self._order_key(slot), slot) for _, slot in live if self._in_line(slot)])
+        for _, slot in live:
+            if self.tables.contacts[slot].where != HELD_NOWHERE and not self._in_line(slot):
+                self._leave_line(slot)
+        for _, slot in waiting:
+            self._serve_contact(slot)
         return OK

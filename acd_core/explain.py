@@ -3,10 +3,10 @@
 An agent gets a contact when every one of these conditions holds; they are asked in this order, and the first
 that fails is the answer:
 
-1. state of the agent: logged in, not paused, not logging out, not in conversation, not rung, not in wrap-up,
-   not resting after a missed or rejected offer;
-2. fit: he serves the contact's tenant, has each skill that nobody can do without, at the level asked, meets what
-   else is required, and his rank in the queue counts yet.
+1. state of the agent: logged in, not paused, not logging out, not rung, not resting after a missed or rejected
+   offer, and with room for the contact beside what he has in hand;
+2. fit: he serves the contact's tenant, takes its channel at all, has each skill that nobody can do without, at the
+   level asked, meets what else is required, and his rank in the queue counts yet.
 
 State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
 beside it (`qualified`), so that nobody calls an agent back from lunch for a contact that he cannot answer.
@@ -44,7 +44,9 @@ Condition = Literal[
     "offered",
     "wrapup",
     "cooldown",
+    "capacity",
     "tenant",
+    "channel",
     "skill_missing",
     "level_too_low",
     "requirement",
@@ -62,7 +64,9 @@ CONDITION_WORDS: dict[Condition, str] = {
     "offered": "being rung",
     "wrapup": "in wrap-up",
     "cooldown": "in cooldown",
+    "capacity": "without room for it",
     "tenant": "not serving the tenant",
+    "channel": "not taking its channel",
     "skill_missing": "lacking a skill",
     "level_too_low": "below a required level",
     "requirement": "not meeting what else is required",
@@ -76,12 +80,13 @@ class _Asked(NamedTuple):
 
     tenant: str
     queue: str
+    channel: str
     require: str
     rank_max: int
 
     @classmethod
     def by(cls, contact: ContactView) -> "_Asked":
-        return cls(contact.tenant, contact.queue, contact.require, contact.rank_max)
+        return cls(contact.tenant, contact.queue, contact.channel, contact.require, contact.rank_max)
 
     @property
     def path(self) -> str:
@@ -233,11 +238,13 @@ def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> Conta
     place = f"{contact.tenant}/{contact.queue}"
     if contact.state == "offered":
         wait_s = _seconds(now - contact.enqueued_ns)
-        agent = machine.agent(contact.agent)
-        left = _seconds(agent.deadline_ns - now) if agent is not None else 0
+        rung = [agent for agent in map(machine.agent, contact.agents) if agent is not None]
+        ends = [leg.deadline_ns for agent in rung for leg in agent.legs if leg.contact == contact.contact]
+        who = f"agent {contact.agent}" if len(rung) == 1 else f"agents {', '.join(contact.agents)}"
+        answers = "he does not answer" if len(rung) == 1 else "none of them answers"
         summary = (
-            f"{contact.contact} waits in {place} for {wait_s} s and rings at agent {contact.agent}, "
-            f"for another {left} s at most. If he does not answer, it goes on from where it stood."
+            f"{contact.contact} waits in {place} for {wait_s} s and rings at {who}, "
+            f"for another {_seconds(max(ends) - now)} s at most. If {answers}, it goes on from where it stood."
         )
     elif contact.state == "connected":
         wait_s = _seconds(contact.connected_ns - contact.enqueued_ns)
@@ -279,8 +286,10 @@ def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExpl
     queues = _queues_for_agent(agent, [contact for contact in contacts if contact.state == "queued"])
     waiting = sum(queue.waiting for queue in queues)
     could_serve = sum(queue.could_serve for queue in queues)
-    condition, text = _state_obstacle(agent, now)
-    if condition == "none":
+    condition, text = _state_obstacle(agent, now, *agent.room[:1])
+    if condition == "none" and agent.legs:
+        text = f"open to more ({', '.join(agent.room)}), with {_contacts_of(agent)} in hand"
+    elif condition == "none":
         text = f"free for {_seconds(now - agent.since_ns)} s"
     return AgentExplanation(
         agent=agent.agent,
@@ -307,8 +316,8 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     for agent, fit in zip(agents, fits, strict=True):
         if agent.presence == "logged_out":
             continue
-        condition, text = _state_obstacle(agent, now)
-        if condition == "none":
+        condition, text = _state_obstacle(agent, now, asked.channel)
+        if condition == "none" or (condition == "capacity" and fit[0] != "none"):
             condition, text = fit
         verdicts.append(AgentVerdict(agent=agent.agent, condition=condition, text=text, qualified=fit[0] == "none"))
     qualified = [agent for agent, fit in zip(agents, fits, strict=True) if fit[0] == "none"]
@@ -349,16 +358,24 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     )
 
 
-def _state_obstacle(agent: AgentView, now: int) -> tuple[Condition, str]:
-    """The first condition of his own state that keeps the agent from every contact, in words; `none` if free."""
+def _contacts_of(agent: AgentView) -> str:
+    return "1 contact" if len(agent.legs) == 1 else f"{len(agent.legs)} contacts"
+
+
+def _state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condition, str]:
+    """The first condition of his own state that keeps the agent from every contact of a channel, in words.
+
+    `none` if he is open to it. The channel is left out for an agent who has no room at all.
+    """
     left = _seconds(agent.deadline_ns - now)
     since = _seconds(now - agent.since_ns)
     if agent.presence == "logged_out":
         return "logged_out", "logged out"
     activity: tuple[Condition, str] = ("none", "free")
+    more = f" and {len(agent.legs) - 1} more" if len(agent.legs) > 1 else ""
     match agent.activity:
         case "busy":
-            activity = "busy", f"busy with contact {agent.contact} for {since} s"
+            activity = "busy", f"busy with contact {agent.contact}{more} for {since} s"
         case "offered":
             activity = "offered", f"rung for contact {agent.contact}, for another {left} s"
         case "wrapup":
@@ -370,6 +387,16 @@ def _state_obstacle(agent: AgentView, now: int) -> tuple[Condition, str]:
         return "paused", ("paused: " + agent.pause_reason if agent.pause_reason else "paused") + still
     if agent.logging_out:
         return "logging_out", "logging out" + still
+    rung = next((leg for leg in agent.legs if leg.state == "offered"), None)
+    if rung is not None:
+        return "offered", f"rung for contact {rung.contact}, for another {_seconds(rung.deadline_ns - now)} s"
+    if agent.rest_until_ns:
+        rest = _seconds(agent.rest_until_ns - now)
+        return "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {rest} s{still if agent.legs else ''}"
+    if channel in agent.room:
+        return "none", "free"
+    if activity[0] == "none" or (channel in agent.channels and agent.room):
+        return "capacity", f"no room for {channel or 'anything'} with {_contacts_of(agent)} in hand"
     return activity
 
 
@@ -377,6 +404,8 @@ def _fit_obstacle(agent: AgentView, asked: _Asked, required: requirement.Require
     """The first reason why the agent, if free, could not serve such a contact, in words; `none` if he could."""
     if agent.tenants and asked.tenant not in agent.tenants:
         return "tenant", f"does not serve tenant {asked.tenant}"
+    if asked.channel not in agent.channels:
+        return "channel", f"takes no {asked.channel}"
     needed = requirement.needed_levels(required)
     for skill, _ in needed:
         if skill not in agent.skills:
@@ -423,6 +452,7 @@ def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
     alike_agents = {
         (
             agent.tenants,
+            agent.channels,
             *(tuple(sorted(given.items())) for given in (agent.skills, agent.attributes, agent.ranks)),
         ): agent
         for agent in agents
@@ -467,7 +497,11 @@ def _who_could(
     fitting = [agent for agent in serving if _fit_obstacle(agent, asked, required)[0] == "none"]
     if fitting and not logged_in:
         return f"Nobody is logged in; {_absent_who(len(fitting), 'qualify', 'qualifies')}."
-    candidates = [(serving, f"serves tenant {asked.tenant}", "serve it", "serves it")]
+    taking = [agent for agent in serving if asked.channel in agent.channels]
+    candidates = [
+        (serving, f"serves tenant {asked.tenant}", "serve it", "serves it"),
+        (taking, f"takes {asked.channel}", "take it", "takes it"),
+    ]
     plain = len(requirement.needed_levels(required)) == len(required)
     verb, plural, singular = ("has", "have", "has") if plain else ("meets", "meet", "meets")
     for node in required:

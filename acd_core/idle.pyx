@@ -21,7 +21,7 @@ from libc.stdlib cimport free
 from acd_core.containers cimport IntMap, reserve
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
-    ACTIVITY_NONE, FEWEST_CONTACTS, LEAST_SKILLED, LINEAR, LOWEST_COST, MOST_SKILLED, NONE, ROUND_ROBIN, Agent, Class,
+    FEWEST_CONTACTS, LEAST_SKILLED, LINEAR, LOWEST_COST, MOST_SKILLED, NONE, ROUND_ROBIN, Agent, Class,
 )
 
 cdef enum:
@@ -216,7 +216,7 @@ cdef class IdleAgents:
             return row.position
         if strategy == LOWEST_COST:
             return row.cost
-        return 0
+        return row.units
 
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]
@@ -230,7 +230,7 @@ cdef class IdleAgents:
                 agent = &self.tables.agents[entry.agent]
                 if (
                     agent.idle_seq == entry.seq
-                    and agent.activity == ACTIVITY_NONE
+                    and agent.open & wanted.channel
                     and self.tables.eligible(entry.agent, owner)
                 ):
                     wanted.cursor = place
@@ -270,7 +270,7 @@ cdef class IdleAgents:
             agent = &self.tables.agents[top.agent]
             if (
                 agent.idle_seq == top.seq
-                and agent.activity == ACTIVITY_NONE
+                and agent.open & wanted.channel
                 and self.tables.eligible(top.agent, owner)
                 and self.precedence(top.agent, owner) == top.precedence
             ):

@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from acd_core.standing cimport Standing
 from acd_core.tables cimport Tables
 from acd_core.types cimport HEAD_TERMS, Line, Term
@@ -8,7 +8,8 @@ cdef struct Head:
     int64_t key
     int32_t owner             # the class
     int32_t tenant
-    int32_t queue             # of the class
+    uint32_t channel          # of the class, as is the queue
+    int32_t queue
     int32_t terms[4]          # skill * 128 + level; 0 for none, -1: ask `Tables.eligible`
     bint mixed                # of the class; then `key` says nothing
 

@@ -17,7 +17,7 @@ waits, the heads are compared by where they stand now (standing.pxd), and a clas
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport before, heap_insert, heap_remove, reserve
@@ -177,6 +177,7 @@ cdef class Lines:
             head = &heads.items[row.head_position]
             head.owner = owner
             head.tenant = row.tenant
+            head.channel = row.channel
             head.queue = row.queue
             head.mixed = row.mixed
             for index in range(HEAD_TERMS):
@@ -235,11 +236,15 @@ cdef class Lines:
         return self.tables.serves(agent, head.tenant)
 
     cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil:
-        """The waiting contact that the agent serves first, by his rank in its queue and then by its urgency, or NONE."""
+        """The waiting contact that the agent serves first, by his rank in its queue and then by its urgency, or NONE.
+
+        Only contacts of channels that he is open to count.
+        """
         return self._best_of_mixed(agent, now) if self.mixed_heads else self._best_of_plain(agent)
 
     cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil:
         """`best_contact` where the order of some changes with time."""
+        cdef uint32_t channels = self.tables.agents[agent].open
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
@@ -253,6 +258,8 @@ cdef class Lines:
             heads = &self.heads[held[index].skill]
             for position in range(heads.count):
                 head = &heads.items[position]
+                if not (head.channel & channels):
+                    continue
                 if ranked:
                     rank = self.tables.rank_of(agent, head.queue)
                 if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
@@ -273,6 +280,7 @@ cdef class Lines:
 
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil:
         """`best_contact` where nobody waits but plain contacts."""
+        cdef uint32_t channels = self.tables.agents[agent].open
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
@@ -286,6 +294,8 @@ cdef class Lines:
             heads = &self.heads[held[index].skill]
             for position in range(heads.count):
                 head = &heads.items[position]
+                if not (head.channel & channels):
+                    continue
                 if ranked:
                     rank = self.tables.rank_of(agent, head.queue)
                 if best != NONE and (rank > best_rank or (rank == best_rank and head.key > best_key)):

@@ -1,7 +1,7 @@
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t
-from acd_core.containers cimport IntMap
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from acd_core.idle cimport IdleAgents
+from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
@@ -47,12 +47,13 @@ cdef class State:
     cdef Lines lines
     cdef IdleAgents idle
     cdef Timers timers
-    cdef IntMap offers        # open offers, and those in conversation or wrap-up, to the agent's slot
+    cdef Legs legs
     cdef int64_t contact_seq
     cdef int64_t offer_seq
     cdef int64_t idle_seq
     cdef int64_t live_contacts
-    cdef int64_t live_waiting
+    cdef int64_t live_waiting  # contacts that only wait
+    cdef int64_t live_in_line  # and those that are being offered and may be offered to more
     cdef int64_t agents_by_state[7]
     cdef int64_t agents_cooling[3]  # agents in cooldown by CooldownCause
     cdef dict agents_pausing  # agents seen paused, by reason
@@ -72,6 +73,8 @@ cdef class State:
     cdef object skill_names   # frozenset of the configuration's
     cdef dict skill_ids
     cdef dict tenant_ids
+    cdef list channel_names
+    cdef dict channel_ids
     cdef list going_round     # (path, slot) of the queues whose offers go round, by path
     cdef dict attribute_ids
     cdef dict text_ids        # of the texts that attributes and requirements name
@@ -111,7 +114,10 @@ cdef class State:
     cdef tuple _order_key(self, int32_t slot)
     cdef str _agent_name(self, int32_t agent)
     cdef void _release_slots(self)
+    cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
+    cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1
+    cdef void _disarm_leg(self, int32_t leg) noexcept
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
     cdef int _arm_step(self, int32_t contact) except -1
     cdef int32_t _stage(self, int32_t contact) noexcept
@@ -120,7 +126,12 @@ cdef class State:
     cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept
     cdef int _count_agent(self, int32_t agent, int by) except -1
-    cdef int _set_activity(self, int32_t agent, int activity) except -1
+    cdef int _refresh(self, int32_t agent) except -1
+    cdef void _set_open(self, int32_t agent) noexcept
+    cdef bint _in_line(self, int32_t contact) noexcept
+    cdef void _set_state(self, int32_t contact, int state) noexcept
+    cdef void _count_contact(self, int32_t contact, int by) noexcept
+    cdef tuple _channel_names(self, uint32_t channels)
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
     cdef int _forget(self) except -1
     cdef void _enlist(self, int32_t contact) noexcept

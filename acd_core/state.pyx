@@ -6,18 +6,20 @@ when they are taken, so a caller who wants none pays for none.
 """
 
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
-from acd_core.containers cimport IntMap, reserve
+from acd_core.containers cimport reserve
 from acd_core.idle cimport IdleAgents
+from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
-from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_STEP, Timers
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
-    ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, NONE,
-    OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Line, Queue,
+    ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
+    HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED,
+    READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Queue,
 )
 
 from collections import deque
@@ -33,6 +35,7 @@ cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer")
 cdef tuple STATE_NAMES = views.AGENT_STATES
 cdef tuple PRESENCE_NAMES = ("logged_out", "paused", "ready")
 cdef tuple ACTIVITY_NAMES = ("none", "offered", "busy", "wrapup", "cooldown")
+cdef tuple LEG_STATE_NAMES = ("", "offered", "connected", "wrapup")
 cdef tuple CONTACT_STATE_NAMES = ("", "queued", "offered", "connected", "wrapup")
 
 if (
@@ -63,11 +66,13 @@ cdef class State:
         self.lines = Lines(self.tables)
         self.idle = IdleAgents(self.tables)
         self.timers = Timers()
-        self.offers = IntMap()
+        self.legs = Legs(self.tables)
         self.materialised = []
         self.skill_names = frozenset()
         self.skill_ids = {}
         self.tenant_ids = {}
+        self.channel_names = []
+        self.channel_ids = {}
         self.going_round = []
         self.attribute_ids = {}
         self.text_ids = {}
@@ -143,9 +148,11 @@ cdef class State:
         cdef Agent *row = &self.tables.agents[agent]
         cdef Record *record = self._record(AGENT_CHANGED, NONE, agent, NONE)
         cdef object reason = ""
+        cdef int32_t leg = self.legs.foremost(agent)
+        cdef int32_t timer = row.timer if leg == NONE else self.legs.legs[leg].timer
         record.code = self._state(agent)
         record.flag = row.logging_out
-        record.a = self.timers.nodes[row.timer].key - self.now if row.timer != NONE else NONE
+        record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
         if row.presence == PAUSED:
             reason = self.agent_pause_reasons[agent]
         elif row.activity == ACTIVITY_COOLDOWN:
@@ -290,6 +297,16 @@ cdef class State:
         self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, OF_AGENT)
         return 0
 
+    cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1:
+        self._disarm_leg(leg)
+        self.legs.legs[leg].timer = self.timers.arm(self.now + duration, duration, leg, OF_LEG)
+        return 0
+
+    cdef void _disarm_leg(self, int32_t leg) noexcept:
+        if self.legs.legs[leg].timer != NONE:
+            self.timers.cancel(self.legs.legs[leg].timer)
+            self.legs.legs[leg].timer = NONE
+
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
         self._disarm_contact(contact)
         self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, OF_CONTACT)
@@ -354,13 +371,56 @@ cdef class State:
             self.agents_cooling[self.tables.agents[agent].cooldown_cause] += by
         return 0
 
-    cdef int _set_activity(self, int32_t agent, int activity) except -1:
+    cdef int _refresh(self, int32_t agent) except -1:
+        """Bring the agent's activity, and what he is open to, up to date with what he holds."""
         cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t leg = self.legs.foremost(agent)
+        cdef int activity
+        if leg == NONE:
+            activity = ACTIVITY_NONE if row.timer == NONE else ACTIVITY_COOLDOWN
+        elif self.legs.legs[leg].state == LEG_CONNECTED:
+            activity = ACTIVITY_BUSY
+        else:
+            activity = ACTIVITY_OFFERED if self.legs.legs[leg].state == LEG_OFFERED else ACTIVITY_WRAPUP
+        self._set_open(agent)
+        if activity == row.activity:
+            return 0
         self._count_time()
         self._count_agent(agent, -1)
         row.activity = activity
         row.since = self.now
         return self._count_agent(agent, 1)
+
+    cdef void _set_open(self, int32_t agent) noexcept:
+        cdef Agent *row = &self.tables.agents[agent]
+        row.open = self.legs.room(agent) if row.idle_seq and not row.rung else 0
+
+    cdef bint _in_line(self, int32_t contact) noexcept:
+        """Whether one more agent can be offered the contact."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.state == CONTACT_OFFERED:
+            return not row.wait_expired and row.offers < self.tables.queues[row.queue].offers_at_once
+        return row.state == CONTACT_QUEUED
+
+    cdef void _set_state(self, int32_t contact, int state) noexcept:
+        self._count_contact(contact, -1)
+        self.tables.contacts[contact].state = state
+        self._count_contact(contact, 1)
+
+    cdef void _count_contact(self, int32_t contact, int by) noexcept:
+        """Count a contact into the state that it is in (by 1), or out of it (by -1)."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        if row.state == CONTACT_QUEUED:
+            queue.waiting += by
+            queue.by_priority[row.priority] += by
+            self.live_waiting += by
+        elif row.state == CONTACT_OFFERED:
+            queue.offered += by
+        elif row.state == CONTACT_CONNECTED:
+            queue.connected += by
+        elif row.state == CONTACT_WRAPUP:
+            queue.wrapping_up += by
 
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef Agent *row = &self.tables.agents[agent]
@@ -560,8 +620,32 @@ cdef class State:
             handle_histogram=tuple([row.handle_histogram[index] for index in range(<int>HANDLE_BUCKETS)]),
         )
 
+    cdef tuple _channel_names(self, uint32_t channels):
+        cdef int32_t index
+        return tuple([self.channel_names[index] for index in range(self.legs.channel_count) if (channels >> index) & 1])
+
+    cdef object _leg_view(self, int32_t slot):
+        cdef Leg *leg = &self.legs.legs[slot]
+        config = self.queue_configs[leg.queue]
+        return views.LegView(
+            offer=_offer_id(leg.number),
+            contact=self.contact_ids[leg.contact],
+            path=f"{config.tenant}/{config.name}",
+            state=LEG_STATE_NAMES[leg.state],
+            since_ns=leg.since,
+            connected_ns=leg.connected,
+            deadline_ns=self.timers.nodes[leg.timer].key if leg.timer != NONE else 0,
+            timer=self.timers.nodes[leg.timer].seq if leg.timer != NONE else 0,
+        )
+
     cdef object _agent_view(self, int32_t slot):
         cdef Agent *row = &self.tables.agents[slot]
+        cdef int32_t leg = row.legs, first = self.legs.foremost(slot)
+        cdef int32_t timer = row.timer if first == NONE else self.legs.legs[first].timer
+        cdef list legs = []
+        while leg != NONE:
+            legs.append(self._leg_view(leg))
+            leg = self.legs.legs[leg].next_of_agent
         config = self.agent_configs[slot]
         return views.AgentView(
             agent=config.agent,
@@ -576,13 +660,19 @@ cdef class State:
             pause_reason=self.agent_pause_reasons[slot],
             cooldown_cause=CAUSE_NAMES[row.cooldown_cause],
             logging_out=bool(row.logging_out),
-            contact=self.contact_ids[row.contact] if row.contact != NONE else "",
-            offer=_offer_id(row.offer) if row.offer else "",
+            contact=self.contact_ids[self.legs.legs[first].contact] if first != NONE else "",
+            offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
+            legs=tuple(legs),
+            capacity=row.capacity,
+            channels=self._channel_names(self.legs.takes(slot)),
+            room=self._channel_names(self.legs.room(slot)),
             idle_seq=row.idle_seq,
             missed=row.missed,
             since_ns=row.since,
-            deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
-            timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            deadline_ns=self.timers.nodes[timer].key if timer != NONE else 0,
+            timer=self.timers.nodes[timer].seq if timer != NONE else 0,
+            rest_until_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
+            rest_timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             answered=row.answered,
             answered_since_login=row.answered_since_login,
             turns={path: self.idle.turn(queue, slot) for path, queue in self.going_round if self.idle.turn(queue, slot)},
@@ -593,6 +683,11 @@ cdef class State:
 
     cdef object _contact_view(self, int32_t slot):
         cdef Contact *row = &self.tables.contacts[slot]
+        cdef int32_t leg = row.legs, first = self.legs.foremost_of_contact(slot)
+        cdef list agents = []
+        while leg != NONE:
+            agents.append(self._agent_name(self.legs.legs[leg].agent))
+            leg = self.legs.legs[leg].next_of_contact
         config = self.queue_configs[row.queue]
         return views.ContactView(
             contact=self.contact_ids[slot],
@@ -611,8 +706,10 @@ cdef class State:
             connected_ns=row.connected,
             completed_ns=row.completed,
             held=bool(row.held),
-            agent=self._agent_name(row.agent),
-            offer=_offer_id(self.tables.agents[row.agent].offer) if row.agent != NONE else "",
+            channel=config.channel,
+            agent=self._agent_name(self.legs.legs[first].agent) if first != NONE else "",
+            offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
+            agents=tuple(agents),
             end_reason=REASON_NAMES[row.end_reason] if row.state == CONTACT_WRAPUP else "",
             deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
             timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
@@ -649,61 +746,75 @@ cdef class State:
 
     def check(self):
         """See `Machine.check`."""
-        cdef int32_t slot, agent
+        cdef int32_t slot, agent, leg, owner
         cdef Contact *contact
         cdef Agent *row
         cdef Queue *queue
+        cdef int64_t in_line = 0, offers, talking
+        cdef bint idle
         waiting = 0
         by_queue = {}
         for name, slot in self.contact_slots.items():
             contact = &self.tables.contacts[slot]
             by_queue.setdefault(contact.queue, []).append(contact.state)
-            if contact.state == CONTACT_QUEUED:
-                waiting += 1
-                if not (contact.agent == NONE):
-                    raise AssertionError(f"{name} waits and has an agent")
+            waiting += contact.state == CONTACT_QUEUED
+            if self._in_line(slot) != (contact.where != HELD_NOWHERE):
+                raise AssertionError(f"{name} stands in line, or does not, against the rules")
+            if contact.where != HELD_NOWHERE:
+                in_line += 1
                 owner = self.lines.lines[contact.line].owner
                 for agent in self.agent_slots.values():
                     row = &self.tables.agents[agent]
-                    free_now = row.presence == READY and row.activity == ACTIVITY_NONE
-                    if free_now and self.tables.eligible(agent, owner):
-                        raise AssertionError(f"{name} waits for {agent}, who is free")
-                if not (self.lines.first(contact.line) != NONE):
+                    if row.open & self.tables.classes[owner].channel and self.tables.eligible(agent, owner):
+                        raise AssertionError(f"{name} waits for {self._agent_name(agent)}, who is free")
+                if self.lines.first(contact.line) == NONE:
                     raise AssertionError(f"the line of {name} is empty")
-                if not (self.tables.classes[owner].head_position != NONE):
+                if self.tables.classes[owner].head_position == NONE:
                     raise AssertionError(f"the class of {name} has no packed head")
-            else:
-                if not (contact.agent != NONE):
-                    raise AssertionError(f"{name} has no agent")
-                if not (self.tables.agents[contact.agent].contact == slot):
-                    raise AssertionError(f"{name} and its agent disagree")
-        if not (waiting == self.live_waiting):
+            offers = talking = 0
+            leg = contact.legs
+            while leg != NONE:
+                if self.legs.legs[leg].contact != slot:
+                    raise AssertionError(f"{name} and its legs disagree")
+                offers += self.legs.legs[leg].state == LEG_OFFERED
+                talking += self.legs.legs[leg].state == LEG_CONNECTED
+                leg = self.legs.legs[leg].next_of_contact
+            if offers != contact.offers:
+                raise AssertionError(f"the offers of {name} are miscounted")
+            if (contact.state == CONTACT_OFFERED) != (offers != 0) or (contact.state == CONTACT_CONNECTED) != (talking != 0):
+                raise AssertionError(f"{name} is {CONTACT_STATE_NAMES[contact.state]} against what its legs say")
+        if waiting != self.live_waiting or in_line != self.live_in_line:
             raise AssertionError(f"{waiting} wait, {self.live_waiting} are counted")
-        if not (len(self.contact_slots) == self.live_contacts):
+        if len(self.contact_slots) != self.live_contacts:
             raise AssertionError("live contacts are miscounted")
         states = [0] * len(STATE_NAMES)
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
             states[self._state(slot)] += 1
-            holds = row.activity in (ACTIVITY_OFFERED, ACTIVITY_BUSY, ACTIVITY_WRAPUP)
-            if not ((row.contact != NONE) == holds):
-                raise AssertionError(f"{name} holds a contact in {ACTIVITY_NAMES[row.activity]}")
-            transient = row.activity in (ACTIVITY_OFFERED, ACTIVITY_WRAPUP, ACTIVITY_COOLDOWN)
-            if not ((row.timer != NONE) == transient):
-                raise AssertionError(f"{name} has no deadline in {ACTIVITY_NAMES[row.activity]}")
-            free_now = row.presence == READY and row.activity == ACTIVITY_NONE
-            if not ((row.idle_seq != 0) == (free_now or row.activity == ACTIVITY_OFFERED)):
+            offers = units = 0
+            leg = row.legs
+            while leg != NONE:
+                if self.legs.legs[leg].agent != slot or self.legs.by_number.get(self.legs.legs[leg].number) != leg:
+                    raise AssertionError(f"{name} and his legs disagree")
+                if (self.legs.legs[leg].timer != NONE) != (self.legs.legs[leg].state != LEG_CONNECTED):
+                    raise AssertionError(f"deadline of a leg of {name}")
+                offers += self.legs.legs[leg].state == LEG_OFFERED
+                units += self.legs.channels[self.tables.queues[self.legs.legs[leg].queue].channel].units
+                leg = self.legs.legs[leg].next_of_agent
+            if offers > 1 or offers != row.rung:
+                raise AssertionError(f"{name} is rung {offers} times")
+            if units != row.units:
+                raise AssertionError(f"the units of {name} are miscounted")
+            idle = row.presence == READY and row.timer == NONE and not row.logging_out
+            if (row.idle_seq != 0) != (idle and (row.rung or self.legs.room(slot) != 0)):
                 raise AssertionError(f"idle_seq of {name}")
-            if not ((row.offer != 0) == holds):
-                raise AssertionError(f"{name} has an offer in {ACTIVITY_NAMES[row.activity]}")
-            if row.offer:
-                if not (self.offers.get(row.offer) == slot):
-                    raise AssertionError(f"the offer to {name} is not found")
-        if not (states == [self.agents_by_state[index] for index in range(7)]):
+            if row.open != (self.legs.room(slot) if row.idle_seq and not row.rung else 0):
+                raise AssertionError(f"what {name} is open to")
+        if states != [self.agents_by_state[index] for index in range(7)]:
             raise AssertionError("agents are miscounted by state")
-        if not (sum(self.agents_pausing.values()) == states[<int>PAUSED]):
+        if sum(self.agents_pausing.values()) != states[<int>PAUSED]:
             raise AssertionError("agents are miscounted by the reason of their pause")
-        if not (self.agents_cooling[1] + self.agents_cooling[2] == states[2 + <int>ACTIVITY_COOLDOWN]):
+        if self.agents_cooling[1] + self.agents_cooling[2] != states[2 + <int>ACTIVITY_COOLDOWN]:
             raise AssertionError("agents are miscounted by the cause of their cooldown")
         for name, slot in self.queue_slots.items():
             queue = &self.tables.queues[slot]
@@ -711,10 +822,10 @@ cdef class State:
             counted = (queue.waiting, queue.offered, queue.connected, queue.wrapping_up)
             there = tuple([held.count(state) for state in (CONTACT_QUEUED, CONTACT_OFFERED, CONTACT_CONNECTED,
                                                            CONTACT_WRAPUP)])
-            if not (counted == there):
+            if counted != there:
                 raise AssertionError(f"{name}: {there} are there, {counted} counted")
             ended = sum([queue.ended[index] for index in range(<int>END_REASONS)])
-            if not (queue.entered == len(held) + ended):
+            if queue.entered != len(held) + ended:
                 raise AssertionError(f"the sums of {name} do not close")
-            if not (sum([queue.by_priority[index] for index in range(101)]) == queue.waiting):
+            if sum([queue.by_priority[index] for index in range(101)]) != queue.waiting:
                 raise AssertionError(f"{name}: priorities")

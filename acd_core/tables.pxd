@@ -60,7 +60,7 @@ cdef class Tables:
     cdef int set_stages(self, int32_t queue, list stages) except -1
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1
     cdef int32_t new_class(
-        self, int32_t tenant, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition
+        self, int32_t tenant, uint32_t channel, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition
     ) except -1
     cdef void clear_agent(self, int32_t slot) noexcept nogil
     cdef void clear_queue(self, int32_t slot) noexcept nogil

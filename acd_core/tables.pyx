@@ -6,7 +6,7 @@ command must know that its row still lives. Names, attributes and other Python o
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -250,9 +250,11 @@ cdef class Tables:
         return slot
 
     cdef int32_t new_class(
-        self, int32_t tenant, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition
+        self, int32_t tenant, uint32_t channel, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition
     ) except -1:
-        """A class that asks `terms`, pairs of `(skill, level)`, and a condition, of agents who serve `tenant`."""
+        """A class that asks `terms`, pairs of `(skill, level)`, and a condition, of agents who serve `tenant` and have
+        room for a contact of `channel`, a bit.
+        """
         cdef int32_t slot = self.class_count, index, count = <int32_t>len(terms)
         cdef Class *row
         cdef Term *term
@@ -260,6 +262,7 @@ cdef class Tables:
         reserve(<void **>&self.terms, &self.term_capacity, self.term_count + count, sizeof(Term))
         row = &self.classes[slot]
         row.tenant = tenant
+        row.channel = channel
         row.queue = queue
         row.rank_max = rank_max
         row.terms = <int32_t>self.term_count
@@ -295,7 +298,8 @@ cdef class Tables:
     cdef void clear_agent(self, int32_t slot) noexcept nogil:
         """Make a used row like a new one."""
         memset(&self.agents[slot], 0, sizeof(Agent))
-        self.agents[slot].contact = NONE
+        self.agents[slot].legs = NONE
+        self.agents[slot].last_leg = NONE
         self.agents[slot].timer = NONE
 
     cdef void clear_queue(self, int32_t slot) noexcept nogil:

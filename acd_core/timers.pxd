@@ -4,11 +4,12 @@ from acd_core.types cimport Node
 
 cdef enum TimerKind:
     OF_CONTACT = 0            # longest wait, or longest talk
-    OF_AGENT = 1              # offer, wrap-up or cooldown
+    OF_AGENT = 1              # cooldown
     OF_STEP = 2               # a contact's next step
+    OF_LEG = 3                # offer, or wrap-up
 
 cdef struct Owner:
-    int32_t slot              # of the contact or agent; the next free timer while not set
+    int32_t slot              # of the contact, agent or leg; the next free timer while not set
     int32_t lane              # NONE: the timer is in the heap of irregular ones
     uint8_t kind              # TimerKind
 

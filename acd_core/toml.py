@@ -4,6 +4,7 @@ The tables are those of `Config`::
 
     [settings]                    # missed_offers_max, max_contacts, ended_contacts_kept
     [skills]                      # name = "what it means"; or a list of names above the first table
+    [[channels]]                  # name, units, most_at_once, interruptible
     [[tenants]]                   # name
     [[queues]]                    # tenant, name, require, strategy, times, limits
     [[agents]]                    # agent, address, tenants, skills = { billing = 60 }
@@ -20,9 +21,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Tenant, validate
+from acd_core.config import Agent, Channel, Config, ConfigError, Queue, Settings, Tenant, validate
 
-_TABLES = ("settings", "skills", "tenants", "queues", "agents")
+_TABLES = ("settings", "skills", "channels", "tenants", "queues", "agents")
 _Entry = TypeVar("_Entry", bound=Struct)
 
 
@@ -50,6 +51,7 @@ def read_toml(text: str, source: str) -> Config:
         config = Config(
             settings=_entry("settings", document.get("settings", {}), Settings),
             skills=_skills(document.get("skills", [])),
+            channels=_entries("channels", document, Channel),
             tenants=_entries("tenants", document, Tenant),
             queues=_entries("queues", document, Queue),
             agents=_entries("agents", document, Agent),

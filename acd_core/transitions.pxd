@@ -8,25 +8,32 @@ cdef class Transitions(Configured):
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1
     cdef int _take_step(self, int32_t contact) except -1
-    cdef int _agent_deadline(self, int32_t agent) except -1
+    cdef int _leg_deadline(self, int32_t leg) except -1
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1
     cdef int _offer(self, int32_t contact, int32_t agent) except -1
-    cdef int32_t _end_offer(self, int32_t agent, int outcome, object cause) except -1
+    cdef int32_t _end_offer(self, int32_t leg, int outcome, object cause) except -1
+    cdef list _end_offers(self, int32_t contact, int32_t but, object cause)
+    cdef int _drop_leg(self, int32_t leg) except -1
     cdef int _requeue(self, int32_t contact) except -1
-    cdef int _offer_missed(self, int32_t agent) except -1
+    cdef int _recall(self, int32_t agent) except -1
+    cdef int _offer_missed(self, int32_t leg) except -1
     cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1
-    cdef int _free(self, int32_t agent) except -1
+    cdef int _end_cooldown(self, int32_t agent) except -1
+    cdef int _lighten(self, int32_t agent) except -1
+    cdef bint _can_be_idle(self, int32_t agent) noexcept
     cdef int _idle(self, int32_t agent) except -1
     cdef int _not_idle(self, int32_t agent) except -1
     cdef int _log_out(self, int32_t agent) except -1
-    cdef int _wait(self, int32_t contact) except -1
+    cdef int _stand_in_line(self, int32_t contact) except -1
     cdef int _leave_line(self, int32_t contact) except -1
     cdef int _leave_queue(self, int32_t contact, int reason) except -1
     cdef int _complete(self, int32_t contact, int reason) except -1
-    cdef int _finish_wrapup(self, int32_t agent) except -1
-    cdef int _end(self, int32_t contact, int reason) except -1
+    cdef int _wrap_up(self, int32_t leg, int reason) except -1
+    cdef int _finish_leg(self, int32_t leg) except -1
+    cdef int _end_wrapups(self, int32_t agent) except -1
+    cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1
     cdef int _gone(self, str contact) except -1
-    cdef int32_t _offered_to(self, str offer) except -1
+    cdef int32_t _leg_of(self, str offer) except -1
     cdef int _make_ready(self, int32_t agent) except -1
     cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2

@@ -13,12 +13,12 @@ from acd_core.configured cimport Configured
 from acd_core.state cimport (
     CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_STEPPED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_LEG, OF_STEP
 from acd_core.types cimport (
-    ABANDONED, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_NO_ANSWER,
-    CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE,
-    HANDLE_BUCKETS, HELD_NOWHERE, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN,
-    OFFER_WITHDRAWN, PAUSED, READY, ROUND_ROBIN, Agent, Contact, Queue,
+    ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
+    LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, PAUSED, READY,
+    ROUND_ROBIN, Agent, Contact, Leg, Queue,
 )
 
 from acd_core import views
@@ -77,11 +77,13 @@ cdef class Transitions(Configured):
                 self.now = self.timers.nodes[timer].key
             slot = self.timers.owners[timer].slot
             kind = self.timers.owners[timer].kind
-            if kind == OF_AGENT:
-                self._disarm_agent(slot)
-                self._agent_deadline(slot)
+            if kind == OF_LEG:
+                self._disarm_leg(slot)
+                self._leg_deadline(slot)
             elif kind == OF_STEP:
                 self._take_step(slot)
+            elif kind == OF_AGENT:
+                self._end_cooldown(slot)
             else:
                 self._disarm_contact(slot)
                 self._contact_deadline(slot)
@@ -91,66 +93,69 @@ cdef class Transitions(Configured):
     cdef int _contact_deadline(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
         if row.state == CONTACT_QUEUED:
-            self._end(contact, MAX_WAIT)
+            self._end(contact, MAX_WAIT, NONE)
         elif row.state == CONTACT_OFFERED:
             row.wait_expired = True
+            self._leave_line(contact)
         elif row.state == CONTACT_CONNECTED:
             self._complete(contact, LOST)
         return 0
 
     cdef int _take_step(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t leg = self.legs.foremost_of_contact(contact)
         cdef Record *record
         row.step += 1
         self._arm_step(contact)
-        record = self._record(CONTACT_STEPPED, contact, row.agent, row.queue)
+        record = self._record(CONTACT_STEPPED, contact, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
         record.code = row.step
         self._leave_line(contact)
         self._assign(contact)
-        if row.state == CONTACT_QUEUED:
-            self._serve_contact(contact)
-        return 0
+        return self._serve_contact(contact)
 
-    cdef int _agent_deadline(self, int32_t agent) except -1:
-        cdef int activity = self.tables.agents[agent].activity
-        if activity == ACTIVITY_OFFERED:
-            self._offer_missed(agent)
-        elif activity == ACTIVITY_WRAPUP:
-            self._finish_wrapup(agent)
-        elif activity == ACTIVITY_COOLDOWN:
-            self._free(agent)
-        return 0
+    cdef int _leg_deadline(self, int32_t leg) except -1:
+        if self.legs.legs[leg].state == LEG_OFFERED:
+            return self._offer_missed(leg)
+        return self._finish_leg(leg)
 
     # -- states of agents ---------------------------------------------------------------------------------------
 
-    cdef int _free(self, int32_t agent) except -1:
+    cdef int _lighten(self, int32_t agent) except -1:
+        """The agent has less in hand: log out, or be idle from now on, as far as he has room, and serve who waits."""
         cdef Agent *row = &self.tables.agents[agent]
-        self._disarm_agent(agent)
-        if row.offer:
-            self.offers.remove(row.offer)
-        row.contact = NONE
-        row.offer = 0
-        self._not_idle(agent)
-        self._set_activity(agent, ACTIVITY_NONE)
-        row.cooldown_cause = CAUSE_NONE
-        if row.logging_out:
+        self._refresh(agent)
+        if row.logging_out and row.legs == NONE:
             return self._log_out(agent)
-        if row.presence == PAUSED:
+        if row.rung or not self._can_be_idle(agent):
             return self._agent_changed(agent)
         return self._idle(agent)
 
+    cdef bint _can_be_idle(self, int32_t agent) noexcept:
+        cdef Agent *row = &self.tables.agents[agent]
+        return row.presence == READY and not row.logging_out and row.timer == NONE and self.legs.room(agent) != 0
+
     cdef int _idle(self, int32_t agent) except -1:
+        self._not_idle(agent)
         self.idle_seq += 1
         self.tables.agents[agent].idle_seq = self.idle_seq
+        self._set_open(agent)
         self.idle.add(agent)
         self._agent_changed(agent)
         return self._serve_agent(agent)
 
     cdef int _not_idle(self, int32_t agent) except -1:
-        if self.tables.agents[agent].idle_seq:
+        cdef Agent *row = &self.tables.agents[agent]
+        if row.idle_seq:
             self.idle.drop(agent)
-            self.tables.agents[agent].idle_seq = 0
+            row.idle_seq = 0
+        row.open = 0
         return 0
+
+    cdef int _end_cooldown(self, int32_t agent) except -1:
+        self._disarm_agent(agent)
+        self._refresh(agent)
+        self.tables.agents[agent].cooldown_cause = CAUSE_NONE
+        return self._lighten(agent)
 
     cdef int _log_out(self, int32_t agent) except -1:
         self.tables.agents[agent].logging_out = False
@@ -164,37 +169,37 @@ cdef class Transitions(Configured):
     # -- matching -----------------------------------------------------------------------------------------------
 
     cdef int _serve_agent(self, int32_t agent) except -1:
-        cdef int32_t contact = self.lines.best_contact(agent, self.now) if self.live_waiting else NONE
+        cdef int32_t contact
+        if not self.live_in_line or not self.tables.agents[agent].open:
+            return 0
+        contact = self.lines.best_contact(agent, self.now)
         if contact != NONE:
             self._offer(contact, agent)
         return 0
 
     cdef int _serve_contact(self, int32_t contact) except -1:
-        """Offer a contact to a free agent, or let it wait."""
+        """Offer a contact to free agents, to as many at once as its queue says, or let it wait."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int32_t agent = self.idle.best_agent(self.lines.lines[row.line].owner)
-        if agent != NONE:
-            return self._offer(contact, agent)
-        if row.where == HELD_NOWHERE:
-            self._wait(contact)
+        cdef int32_t agent
+        while self._in_line(contact):
+            agent = self.idle.best_agent(self.lines.lines[row.line].owner)
+            if agent == NONE:
+                if row.where == HELD_NOWHERE:
+                    self._stand_in_line(contact)
+                break
+            self._offer(contact, agent)
         return 0
 
-    cdef int _wait(self, int32_t contact) except -1:
-        cdef Contact *row = &self.tables.contacts[contact]
+    cdef int _stand_in_line(self, int32_t contact) except -1:
         self.lines.add(contact)
-        self.tables.queues[row.queue].waiting += 1
-        self.tables.queues[row.queue].by_priority[row.priority] += 1
-        self.live_waiting += 1
+        self.live_in_line += 1
         return 0
 
     cdef int _leave_line(self, int32_t contact) except -1:
-        cdef Contact *row = &self.tables.contacts[contact]
-        if row.where == HELD_NOWHERE:
+        if self.tables.contacts[contact].where == HELD_NOWHERE:
             return 0
         self.lines.remove(contact)
-        self.tables.queues[row.queue].waiting -= 1
-        self.tables.queues[row.queue].by_priority[row.priority] -= 1
-        self.live_waiting -= 1
+        self.live_in_line -= 1
         return 0
 
     cdef int _offer(self, int32_t contact, int32_t agent) except -1:
@@ -202,23 +207,24 @@ cdef class Transitions(Configured):
         cdef Agent *person = &self.tables.agents[agent]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef Record *record
+        cdef int32_t leg
         cdef object address, attributes
-        self._leave_line(contact)
         self.offer_seq += 1
-        row.state = CONTACT_OFFERED
-        row.agent = agent
-        person.contact = contact
-        person.offer = self.offer_seq
-        self.offers.put(self.offer_seq, agent)
-        self._set_activity(agent, ACTIVITY_OFFERED)
-        self._arm_agent(agent, queue.offer_timeout)
+        leg = self.legs.add(self.offer_seq, contact, agent, row.queue, self.now)
+        row.offers += 1
+        person.rung = True
+        if row.state != CONTACT_OFFERED:
+            self._set_state(contact, CONTACT_OFFERED)
+        if row.where != HELD_NOWHERE and not self._in_line(contact):
+            self._leave_line(contact)
+        self._refresh(agent)
+        self._arm_leg(leg, queue.offer_timeout)
         queue.offers += 1
         if queue.strategy == ROUND_ROBIN:
             queue.turn += 1
             self.idle.set_turn(row.queue, agent, queue.turn)
-        queue.offered += 1
         record = self._record(CONTACT_OFFERED_EVENT, contact, agent, row.queue)
-        record.offer = person.offer
+        record.offer = self.offer_seq
         record.a = queue.offer_timeout
         record.b = self.now - row.enqueued
         address = self.agent_addresses[agent]
@@ -229,62 +235,72 @@ cdef class Transitions(Configured):
         record.data = <PyObject *>attributes
         return self._agent_changed(agent)
 
-    cdef int32_t _end_offer(self, int32_t agent, int outcome, object cause) except -1:
-        """Undo an offer; gives the contact, which is in no line until it is served or ended."""
-        cdef Agent *person = &self.tables.agents[agent]
-        cdef int32_t contact = person.contact
-        cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
+    cdef int32_t _end_offer(self, int32_t leg, int outcome, object cause) except -1:
+        """Undo an offer; gives the contact, which stands in line again only when it is served."""
+        cdef Leg *row = &self.legs.legs[leg]
+        cdef int32_t contact = row.contact, agent = row.agent
+        cdef int64_t number = row.number
+        cdef int32_t queue = row.queue
         cdef Record *record
-        row.state = CONTACT_QUEUED
-        row.agent = NONE
-        queue.offered -= 1
-        queue.failed[outcome] += 1
-        record = self._record(OFFER_ENDED, contact, agent, row.queue)
-        record.offer = person.offer
+        self._drop_leg(leg)
+        self.tables.contacts[contact].offers -= 1
+        self.tables.agents[agent].rung = False
+        if not self.tables.contacts[contact].offers:
+            self._set_state(contact, CONTACT_QUEUED)
+        self.tables.queues[queue].failed[outcome] += 1
+        record = self._record(OFFER_ENDED, contact, agent, queue)
+        record.offer = number
         record.code = outcome
         Py_INCREF(cause)
         record.text = <PyObject *>cause
-        self.offers.remove(person.offer)
-        person.contact = NONE
-        person.offer = 0
-        self._disarm_agent(agent)
         return contact
 
+    cdef int _drop_leg(self, int32_t leg) except -1:
+        self._disarm_leg(leg)
+        return self.legs.drop(leg)
+
     cdef int _requeue(self, int32_t contact) except -1:
-        if self.tables.contacts[contact].wait_expired:
-            return self._end(contact, MAX_WAIT)
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.wait_expired and row.state == CONTACT_QUEUED:
+            return self._end(contact, MAX_WAIT, NONE)
         return self._serve_contact(contact)
 
-    cdef int _offer_missed(self, int32_t agent) except -1:
+    cdef int _recall(self, int32_t agent) except -1:
+        """An offer was taken back from the agent by no act of his: he keeps his place among the idle."""
+        if not self._can_be_idle(agent):
+            self._not_idle(agent)
+        self._refresh(agent)
+        if self.tables.agents[agent].idle_seq:
+            self.idle.restore(agent)
+        self._agent_changed(agent)
+        return self._serve_agent(agent)
+
+    cdef int _offer_missed(self, int32_t leg) except -1:
+        cdef int32_t agent = self.legs.legs[leg].agent, queue = self.legs.legs[leg].queue, contact
         cdef Agent *person = &self.tables.agents[agent]
         cdef int64_t limit
-        cdef int32_t contact
         person.missed += 1
         person.missed_total += 1
-        contact = self._end_offer(agent, OFFER_TIMED_OUT, "")
+        contact = self._end_offer(leg, OFFER_TIMED_OUT, "")
         limit = person.missed_max if person.missed_max != NONE else self.missed_offers_max
         self._not_idle(agent)
         if limit and person.missed >= limit:
             person.missed = 0
-            self._set_activity(agent, ACTIVITY_NONE)
+            self._refresh(agent)
             self._set_presence(agent, PAUSED, "missed_offers")
             self._agent_changed(agent)
             return self._requeue(contact)
-        return self._cool_down(
-            agent, contact, CAUSE_NO_ANSWER,
-            self.tables.queues[self.tables.contacts[contact].queue].no_answer_cooldown,
-        )
+        return self._cool_down(agent, contact, CAUSE_NO_ANSWER, self.tables.queues[queue].no_answer_cooldown)
 
     cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1:
         if duration:
             self.tables.agents[agent].cooldown_cause = cause
-            self._set_activity(agent, ACTIVITY_COOLDOWN)
             self._arm_agent(agent, duration)
+            self._refresh(agent)
             self._agent_changed(agent)
         self._requeue(contact)
         if not duration:
-            self._free(agent)
+            self._lighten(agent)
         return 0
 
     # -- contacts -----------------------------------------------------------------------------------------------
@@ -293,110 +309,146 @@ cdef class Transitions(Configured):
         return DUPLICATE if contact in self.ended else CONTACT_UNKNOWN
 
     cdef int _leave_queue(self, int32_t contact, int reason) except -1:
-        cdef int32_t agent = self.tables.contacts[contact].agent
-        if agent != NONE:
-            self._end_offer(agent, OFFER_WITHDRAWN, views.END_REASONS[reason])
-        self._end(contact, reason)
-        if agent != NONE:
-            self._set_activity(agent, ACTIVITY_NONE)
-            self.idle.restore(agent)
-            self._agent_changed(agent)
-            self._serve_agent(agent)
+        """The contact ends while it waits or is offered; agents being rung keep their idle time."""
+        cdef list rung = self._end_offers(contact, NONE, views.END_REASONS[reason])
+        self._end(contact, reason, NONE)
+        for agent in rung:
+            self._recall(agent)
         return 0
+
+    cdef list _end_offers(self, int32_t contact, int32_t but, object cause):
+        """Withdraw all offers of a contact but one. Gives the agents, who are to be recalled."""
+        cdef int32_t leg = self.tables.contacts[contact].legs, following
+        cdef list rung = []
+        while leg != NONE:
+            following = self.legs.legs[leg].next_of_contact
+            if self.legs.legs[leg].state == LEG_OFFERED and leg != but:
+                rung.append(self.legs.legs[leg].agent)
+                self._end_offer(leg, OFFER_WITHDRAWN, cause)
+            leg = following
+        return rung
 
     cdef int _complete(self, int32_t contact, int reason) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
-        cdef int32_t agent = row.agent
-        cdef int64_t talk = self.now - row.connected
-        cdef Record *record
+        cdef int32_t leg, following
         row.completed = self.now
         row.held = False
         row.end_reason = reason
         self._disarm_contact(contact)
+        self._set_state(contact, CONTACT_WRAPUP)
+        leg = row.legs
+        while leg != NONE:
+            following = self.legs.legs[leg].next_of_contact
+            if self.legs.legs[leg].state == LEG_CONNECTED:
+                self._wrap_up(leg, reason)
+            leg = following
+        return 0
+
+    cdef int _wrap_up(self, int32_t leg, int reason) except -1:
+        """The agent's part in the conversation is over; `reason` tells how."""
+        cdef Leg *row = &self.legs.legs[leg]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int32_t agent = row.agent
+        cdef int64_t talk = self.now - row.connected
+        cdef Record *record
         queue.talk_ns += talk
-        queue.connected -= 1
-        queue.wrapping_up += 1
         self.tables.agents[agent].talk_ns += talk
-        row.state = CONTACT_WRAPUP
         if not queue.wrapup:
-            return self._finish_wrapup(agent)
-        self._set_activity(agent, ACTIVITY_WRAPUP)
-        self._arm_agent(agent, queue.wrapup)
-        record = self._record(CONTACT_WRAPUP_EVENT, contact, agent, row.queue)
+            return self._finish_leg(leg)
+        row.state = LEG_WRAPUP
+        row.since = self.now
+        self._refresh(agent)
+        self._arm_leg(leg, queue.wrapup)
+        record = self._record(CONTACT_WRAPUP_EVENT, row.contact, agent, row.queue)
         record.code = reason
         record.a = talk
         record.b = queue.wrapup
         return self._agent_changed(agent)
 
-    cdef int _finish_wrapup(self, int32_t agent) except -1:
-        cdef int32_t contact = self.tables.agents[agent].contact
-        self._end(contact, self.tables.contacts[contact].end_reason)
-        return self._free(agent)
+    cdef int _finish_leg(self, int32_t leg) except -1:
+        """The agent is through with the contact, which ends with the last of those who had it."""
+        cdef Leg *row = &self.legs.legs[leg]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int32_t contact = row.contact, agent = row.agent
+        cdef int64_t handle = self.now - row.connected
+        queue.handle_ns += handle
+        queue.handle_histogram[bucket_of(handle, HANDLE_BOUNDS, HANDLE_BUCKETS)] += 1
+        self._drop_leg(leg)
+        if (
+            contact != NONE and self.tables.contacts[contact].state == CONTACT_WRAPUP
+            and self.tables.contacts[contact].legs == NONE
+        ):
+            self._end(contact, self.tables.contacts[contact].end_reason, agent)
+        return self._lighten(agent)
 
-    cdef int _end(self, int32_t contact, int reason) except -1:
+    cdef int _end_wrapups(self, int32_t agent) except -1:
+        cdef int32_t leg = self.tables.agents[agent].legs, following
+        while leg != NONE:
+            following = self.legs.legs[leg].next_of_agent
+            if self.legs.legs[leg].state == LEG_WRAPUP:
+                self._finish_leg(leg)
+            leg = following
+        return 0
+
+    cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1:
+        """The contact is over and only remembered; `agent` is who had it last."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef bint answered = row.connected != 0
         cdef int64_t wait = (row.connected if answered else self.now) - row.enqueued
         cdef Record *record
         cdef str name = self.contact_ids[contact]
-        cdef int64_t handle
-        if answered:
-            handle = self.now - row.connected
-            queue.handle_ns += handle
-            queue.handle_histogram[bucket_of(handle, HANDLE_BOUNDS, HANDLE_BUCKETS)] += 1
         queue.ended[reason] += 1
         if reason == ABANDONED and wait <= queue.service_level:
             queue.abandoned_in_target += 1
         self._disarm_contact(contact)
         self._disarm_step(contact)
-        if row.state == CONTACT_WRAPUP:
-            queue.wrapping_up -= 1
-        else:
+        if row.state != CONTACT_WRAPUP:
             self._leave_line(contact)
             self._delist(contact)
+        self._set_state(contact, CONTACT_FREE)
         del self.contact_slots[name]
         self.live_contacts -= 1
         self.ended[name] = (reason, self.contact_clients[contact])
         self.ended_order.append(name)
         self._forget()
-        record = self._record(CONTACT_ENDED, contact, row.agent, row.queue)
+        record = self._record(CONTACT_ENDED, contact, agent, row.queue)
         record.code = reason
         record.a = wait
         record.b = row.completed - row.connected if answered else 0
-        row.state = CONTACT_FREE
         self.ended_slots.append(contact)
         return 0
 
     # -- offers -------------------------------------------------------------------------------------------------
 
-    cdef int32_t _offered_to(self, str offer) except -1:
-        """The agent who holds an offer; or -2 and below: the negated outcome, less one."""
+    cdef int32_t _leg_of(self, str offer) except -1:
+        """The leg that began with an offer; or -2 and below: the negated outcome, less one."""
         cdef int64_t number = _offer_number(offer)
-        cdef int32_t agent
+        cdef int32_t leg
         if not 0 < number <= self.offer_seq:
             return -1 - <int32_t>OFFER_UNKNOWN
-        agent = self.offers.get(number)
-        return agent if agent != NONE else -1 - <int32_t>OFFER_GONE
+        leg = self.legs.by_number.get(number)
+        return leg if leg != NONE else -1 - <int32_t>OFFER_GONE
 
     # -- agents -------------------------------------------------------------------------------------------------
 
     cdef int _make_ready(self, int32_t agent) except -1:
         self.tables.agents[agent].missed = 0
         self._set_presence(agent, READY, "")
-        if self.tables.agents[agent].activity == ACTIVITY_NONE:
+        if self._can_be_idle(agent):
             return self._idle(agent)
         return self._agent_changed(agent)
 
     cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2:
         cdef Agent *row = &self.tables.agents[agent]
-        cdef int32_t contact = NONE
-        if row.activity == ACTIVITY_OFFERED:
-            contact = self._end_offer(agent, OFFER_WITHDRAWN, cause)
-        if row.activity in (ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_COOLDOWN):
-            self._disarm_agent(agent)
-            self._not_idle(agent)
-            self._set_activity(agent, ACTIVITY_NONE)
-            row.cooldown_cause = CAUSE_NONE
+        cdef int32_t contact = NONE, leg = row.legs, following
+        while leg != NONE:
+            following = self.legs.legs[leg].next_of_agent
+            if self.legs.legs[leg].state == LEG_OFFERED:
+                contact = self._end_offer(leg, OFFER_WITHDRAWN, cause)
+            leg = following
+        self._disarm_agent(agent)
+        self._not_idle(agent)
+        self._refresh(agent)
+        row.cooldown_cause = CAUSE_NONE
         return contact

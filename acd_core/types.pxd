@@ -19,6 +19,12 @@ cdef enum ContactState:
     CONTACT_CONNECTED = 3
     CONTACT_WRAPUP = 4
 
+cdef enum LegState:
+    LEG_FREE = 0              # the slot is not in use
+    LEG_OFFERED = 1
+    LEG_CONNECTED = 2
+    LEG_WRAPUP = 3
+
 cdef enum Presence:
     LOGGED_OUT = 0
     PAUSED = 1
@@ -89,7 +95,9 @@ cdef struct Contact:
     uint8_t where             # Held: in which half of its line its node is
     int32_t queue
     int32_t line
-    int32_t agent
+    int32_t legs              # first and last of its legs
+    int32_t last_leg
+    int32_t offers            # how many of them are offered
     int32_t timer
     int32_t step              # how many steps of its queue hold for it
     int32_t step_timer
@@ -107,9 +115,12 @@ cdef struct Agent:
     uint8_t cooldown_cause
     uint8_t logging_out
     uint8_t all_tenants
+    uint8_t rung              # one of his legs is offered
     uint32_t signature        # Bloom bits of his skills, to reject at a glance
-    int32_t contact
-    int32_t timer
+    uint32_t open             # channels, a bit each, that he can be offered a contact of now
+    int32_t legs              # first and last of his legs
+    int32_t last_leg
+    int32_t timer             # of his cooldown
     int32_t skills            # offset into Tables.agent_skills; the first is ANY_SKILL
     int32_t skill_count
     int32_t skill_room        # how many skills fit at that offset
@@ -118,6 +129,8 @@ cdef struct Agent:
     int32_t ranks             # offset into Tables.agent_ranks
     int32_t rank_count
     int32_t position          # in the configuration
+    int64_t capacity          # in units
+    int64_t units             # taken of it
     int64_t cost
     int64_t answered_since_login
     int32_t attributes        # offset into Tables.agent_attributes
@@ -125,13 +138,32 @@ cdef struct Agent:
     int32_t attribute_room
     int32_t missed
     int32_t missed_max
-    int64_t offer
-    int64_t idle_seq          # 0 unless free or being rung
+    int64_t idle_seq          # 0 unless open to contacts or being rung
     int64_t since
     int64_t answered
     int64_t missed_total
     int64_t rejected_total
     int64_t talk_ns
+
+# What joins a contact and an agent, from the offer to the end of the wrap-up.
+cdef struct Leg:
+    uint8_t state
+    int32_t contact           # NONE once the contact went on without him
+    int32_t agent
+    int32_t queue             # that the contact came from
+    int32_t timer
+    int32_t previous_of_contact
+    int32_t next_of_contact
+    int32_t previous_of_agent
+    int32_t next_of_agent     # of a slot not in use: the next such
+    int64_t number
+    int64_t since
+    int64_t connected
+
+cdef struct ChannelRow:
+    int64_t units
+    int32_t most
+    bint interruptible
 
 # A skill at a level: of an agent, or the least one that a requirement asks.
 cdef struct Term:
@@ -178,6 +210,8 @@ cdef struct Queue:
     int32_t stages            # offset into Tables.stages
     int32_t stage_count
     int32_t base_class        # class of its contacts that ask nothing themselves
+    int32_t channel
+    int32_t offers_at_once
     uint8_t strategy
     uint8_t ranked            # some agent has a rank in it
     uint8_t strict            # a higher priority goes first, whatever the waits
@@ -220,6 +254,7 @@ cdef struct Queue:
 # orders agents in its own way, only its own contacts.
 cdef struct Class:
     int32_t tenant
+    uint32_t channel          # its bit
     int32_t queue             # NONE when all its queues take the longest idle agent, of no rank
     int32_t rank_max          # agents of up to this rank count; NONE for all
     int32_t terms             # levels that nobody can do without: offset into Tables.terms

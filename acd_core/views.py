@@ -21,6 +21,28 @@ ContactState = Literal["queued", "offered", "connected", "wrapup"]
 CONTACT_STATES: tuple[str, ...] = get_args(ContactState)
 Presence = Literal["logged_out", "paused", "ready"]
 Activity = Literal["none", "offered", "busy", "wrapup", "cooldown"]
+LegState = Literal["offered", "connected", "wrapup"]
+
+
+class LegView(Struct, frozen=True, kw_only=True, gc=False):
+    """What joins a contact and an agent, from the offer to the end of the wrap-up.
+
+    Attributes:
+        offer: id of the offer that it began with.
+        contact: id of the contact, which may have gone on to somebody else while the agent wraps up.
+        path: `tenant/queue` that it came from.
+        since_ns: when its state began; connected_ns: when the conversation began, 0 before.
+        deadline_ns: when offer or wrap-up end; 0 in conversation. timer: as in `ContactView`.
+    """
+
+    offer: str
+    contact: str
+    path: str
+    state: LegState
+    since_ns: int
+    connected_ns: int
+    deadline_ns: int
+    timer: int
 
 
 class ContactView(Struct, frozen=True, kw_only=True):
@@ -31,7 +53,9 @@ class ContactView(Struct, frozen=True, kw_only=True):
         seq: order of arrival in the routing domain, from 1.
         require: the whole requirement, that of the queue included.
         urgency: what its place in the order of service follows from.
-        agent, offer: empty unless offered, connected or in wrap-up.
+        channel: of its queue.
+        agent, offer: of its conversation, else of its oldest offer, else of its wrap-up; empty while it only waits.
+        agents: all who are being offered it, talk with it or wrap it up, in the order of the offers.
         end_reason: known from wrap-up on.
         deadline_ns: when its longest wait or longest talk ends; 0 for never.
         timer: order in which that deadline was set, among equal deadlines; 0 for none.
@@ -54,8 +78,10 @@ class ContactView(Struct, frozen=True, kw_only=True):
     connected_ns: int
     completed_ns: int
     held: bool
+    channel: str
     agent: str
     offer: str
+    agents: tuple[str, ...]
     end_reason: str
     deadline_ns: int
     timer: int
@@ -71,13 +97,18 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         client: name of the client that logged him in.
-        presence: what he said; activity: what follows from the contact he holds.
+        presence: what he said; activity: what follows from the contacts he holds: `busy` when he talks, else `offered`
+            when he is rung, else `wrapup`, else `cooldown`.
         pause_reason: of the pause; cooldown_cause: of the cooldown.
-        idle_seq: order among free agents, lowest is longest idle; 0 unless free or rung. An agent whose offer is
-            withdrawn keeps his place.
+        contact, offer: of the leg that makes that activity. legs: all that he holds, oldest first.
+        capacity: in units. channels: those that he can take a contact of when he holds nothing. room: those that he
+            could take one more contact of, were he ready and not rung.
+        idle_seq: order among agents with room, lowest is longest idle; 0 unless open to contacts or rung. An agent
+            whose offer is withdrawn keeps his place.
         missed: offers timed out in a row.
         since_ns: when the state that he is seen in began.
-        deadline_ns: when offer, wrap-up or cooldown end; 0 for none. timer: as in `ContactView`.
+        deadline_ns: when the offer, wrap-up or cooldown that makes his activity ends; 0 for none. timer: as in
+            `ContactView`. rest_until_ns, rest_timer: those of a cooldown, which may go on while he talks.
         turns: by `tenant/queue`, when he was last offered a contact of a queue that works by `round_robin`:
             the number of that offer among the queue's.
     """
@@ -96,11 +127,17 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     logging_out: bool
     contact: str
     offer: str
+    legs: tuple[LegView, ...]
+    capacity: int
+    channels: tuple[str, ...]
+    room: tuple[str, ...]
     idle_seq: int
     missed: int
     since_ns: int
     deadline_ns: int
     timer: int
+    rest_until_ns: int
+    rest_timer: int
     answered: int
     answered_since_login: int
     turns: dict[str, int]

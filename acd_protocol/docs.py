@@ -16,7 +16,7 @@ import msgspec.inspect as types
 from msgspec import NODEFAULT, UNSET, Struct
 
 from acd_core.commands import COMMAND_TYPES, Command
-from acd_core.config import NAME_PATTERN, Agent, Config, Queue, Settings, Step, Tenant
+from acd_core.config import NAME_PATTERN, Agent, Channel, Config, Queue, Settings, Step, Tenant
 from acd_core.events import EVENT_TYPES
 from acd_core.refusals import SENTENCES, Outcome
 from acd_core.requirement import SKILL_PATTERN
@@ -33,7 +33,7 @@ from acd_protocol.messages import (
 )
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-CONFIG_TYPES: tuple[type[Struct], ...] = (Config, Settings, Tenant, Queue, Step, Agent)
+CONFIG_TYPES: tuple[type[Struct], ...] = (Config, Settings, Tenant, Channel, Queue, Step, Agent)
 
 _NUMBERS = {2**53 - 1: "2⁵³ - 1", 2**63 - 1: "2⁶³ - 1", -(2**63): "-2⁶³"}
 _PATTERNS = {

@@ -32,7 +32,7 @@ CORE_ROWS = [
     {"types", "standing"},
     {"containers"},
     {"tables", "timers"},
-    {"lines", "idle"},
+    {"lines", "idle", "legs"},
     {"state"},
     {"configured"},
     {"transitions"},

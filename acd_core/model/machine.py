@@ -14,6 +14,11 @@ The rules in short:
   queues in which his rank is lowest first.
 * **Steps.** A contact that has waited so long may be served by other agents, or earlier: a step replaces what the queue
   asks, widens the ranks that count, or adds priority. It takes effect at once, or when the agent being rung fails.
+* **Capacity.** An agent may hold several contacts, as far as his capacity in units reaches; he is rung for one at a
+  time. Each is joined to him by a leg: offered, connected, wrap-up. A change of what he holds puts him at the end of
+  the idle order. `longest_idle` prefers those with less in hand.
+* **Ringing several.** A queue may offer a contact to several agents at once. The first to accept gets it; the
+  others are told at once and keep their places.
 * **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
   contact waits that a free agent could serve.
 * **Everything transient has a deadline**: offer, wrap-up, cooldown, waiting, talking. Deadlines fire at their own
@@ -25,7 +30,17 @@ import heapq
 from typing import Any
 
 from acd_core import requirement
-from acd_core.config import Agent, Config, ConfigError, Queue, known_skills, ns_of_seconds, seconds_of_ns, strict_queues
+from acd_core.config import (
+    Agent,
+    Config,
+    ConfigError,
+    Queue,
+    channels_of,
+    known_skills,
+    ns_of_seconds,
+    seconds_of_ns,
+    strict_queues,
+)
 from acd_core.config import validate as validate_config
 from acd_core.events import (
     AgentUpdated,
@@ -36,7 +51,7 @@ from acd_core.events import (
     ContactResumed,
     ContactUpdated,
 )
-from acd_core.model.rows import AgentRow, ContactRow, QueueRow, bucket
+from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, bucket
 from acd_core.model.transitions import Transitions
 from acd_core.refusals import Outcome
 from acd_core.views import (
@@ -67,10 +82,13 @@ class Model(Transitions):
                 self._take_step(owner)
                 continue
             owner.timer = None
-            if isinstance(owner, ContactRow):
-                self._contact_deadline(owner)
-            else:
-                self._agent_deadline(owner)
+            match owner:
+                case ContactRow():
+                    self._contact_deadline(owner)
+                case LegRow():
+                    self._leg_deadline(owner)
+                case AgentRow():
+                    self._end_cooldown(owner)
         self.now = now
 
     # -- contacts -----------------------------------------------------------------------------------------------
@@ -132,8 +150,7 @@ class Model(Transitions):
             priority=priority,
             position=self.last_position,
         )
-        if agent is not None:
-            self._offer(arrived, agent)
+        self._serve_contact(arrived)
         return Outcome.OK
 
     def update_contact(self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None) -> int:
@@ -224,27 +241,32 @@ class Model(Transitions):
 
     def accept_offer(self, now: int, offer: str) -> int:
         self.advance(now)
-        agent = self._offered_to(offer)
-        if not isinstance(agent, AgentRow):
-            return agent
-        if agent.activity != "offered":
+        leg = self._leg_of(offer)
+        if not isinstance(leg, LegRow):
+            return leg
+        if leg.state != "offered":
             return Outcome.DUPLICATE
-        contact = agent.contact
+        contact, agent, queue = leg.contact, leg.agent, leg.queue
         assert contact is not None
-        queue = contact.queue
+        losers = [other for other in contact.offers if other is not leg]
+        for other in losers:
+            self._end_offer(other, "withdrawn", "answered_elsewhere")
         wait = self.now - contact.enqueued
-        rung = self.now - agent.since
+        rung = self.now - leg.since
+        leg.state = "connected"
+        leg.since = self.now
+        leg.connected = self.now
+        leg.timer = None
         contact.state = "connected"
         contact.connected = self.now
         contact.wait_expired = False
         contact.step_timer = None
         self._arm(contact, self.now + ns_of_seconds(queue.config.max_talk_s))
-        agent.timer = None
         agent.idle_seq = 0
         agent.missed = 0
         agent.answered += 1
         agent.answered_since_login += 1
-        self._set_activity(agent, "busy")
+        self._refresh(agent)
         queue.answered += 1
         queue.wait_ns += wait
         queue.answered_in_target += wait <= ns_of_seconds(queue.config.service_level_s)
@@ -262,20 +284,22 @@ class Model(Transitions):
             offer=offer,
             wait=seconds_of_ns(wait),
         )
-        self._agent_changed(agent)
+        self._lighten(agent)
+        for other in losers:
+            self._recall(other.agent)
         return Outcome.OK
 
     def reject_offer(self, now: int, offer: str, cause: str) -> int:
         self.advance(now)
-        agent = self._offered_to(offer)
-        if not isinstance(agent, AgentRow):
-            return agent
-        if agent.activity != "offered":
+        leg = self._leg_of(offer)
+        if not isinstance(leg, LegRow):
+            return leg
+        if leg.state != "offered":
             return Outcome.OFFER_GONE
-        agent.rejected_total += 1
-        contact = self._end_offer(agent, "rejected", cause)
-        agent.idle_seq = 0
-        self._cool_down(agent, contact, "rejected", contact.queue.config.reject_cooldown_s)
+        leg.agent.rejected_total += 1
+        contact = self._end_offer(leg, "rejected", cause)
+        leg.agent.idle_seq = 0
+        self._cool_down(leg.agent, contact, "rejected", leg.queue.config.reject_cooldown_s)
         return Outcome.OK
 
     # -- agents -------------------------------------------------------------------------------------------------
@@ -289,17 +313,20 @@ class Model(Transitions):
         if person.presence != "logged_out":
             if person.client == client and person.address == new_address and not person.logging_out:
                 return Outcome.DUPLICATE
+            was_logging_out = person.logging_out
             person.client = client
             person.address = new_address
             person.logging_out = False
-            self._agent_changed(person)
+            if was_logging_out and self._can_be_idle(person):
+                self._idle(person)
+            else:
+                self._agent_changed(person)
             return Outcome.OK
         person.client = client
         person.address = new_address
         person.answered_since_login = 0
         if ready:
-            self._set_presence(person, "ready")
-            self._idle(person)
+            self._make_ready(person)
         else:
             self._set_presence(person, "paused", "login")
             self._agent_changed(person)
@@ -315,8 +342,8 @@ class Model(Transitions):
         if person.presence == "paused":
             self._make_ready(person)
             return Outcome.OK
-        if person.activity == "cooldown":
-            self._free(person)
+        if person.timer is not None:
+            self._end_cooldown(person)
             return Outcome.OK
         return Outcome.DUPLICATE
 
@@ -343,16 +370,15 @@ class Model(Transitions):
             return Outcome.AGENT_UNKNOWN
         if person.presence == "logged_out" or person.logging_out:
             return Outcome.DUPLICATE
+        contact = self._stop_offering(person, "agent_logged_out")
         if person.activity == "busy":
             person.logging_out = True
             self._agent_changed(person)
-            return Outcome.OK
-        if person.activity == "wrapup":
+        elif person.activity == "wrapup":
             person.logging_out = True
-            self._finish_wrapup(person)
-            return Outcome.OK
-        contact = self._stop_offering(person, "agent_logged_out")
-        self._log_out(person)
+            self._end_wrapups(person)
+        else:
+            self._log_out(person)
         if contact is not None:
             self._requeue(contact)
         return Outcome.OK
@@ -380,8 +406,7 @@ class Model(Transitions):
         person.skills = dict(new_skills)
         person.attributes = dict(new_attributes)
         self._emit(AgentUpdated, None, person, agent=agent)
-        if person.free:
-            self._serve_agent(person)
+        self._serve_agent(person)
         return Outcome.OK
 
     def end_wrapup(self, now: int, agent: str) -> int:
@@ -391,10 +416,14 @@ class Model(Transitions):
             return Outcome.AGENT_UNKNOWN
         if person.presence == "logged_out":
             return Outcome.AGENT_LOGGED_OUT
-        if person.activity != "wrapup":
+        if all(leg.state != "wrapup" for leg in person.legs):
             return Outcome.AGENT_NOT_IN_WRAPUP
-        self._finish_wrapup(person)
+        self._end_wrapups(person)
         return Outcome.OK
+
+    def _end_wrapups(self, agent: AgentRow) -> None:
+        for leg in [leg for leg in agent.legs if leg.state == "wrapup"]:
+            self._finish_leg(leg)
 
     # -- clients ------------------------------------------------------------------------------------------------
 
@@ -407,12 +436,12 @@ class Model(Transitions):
                 contact = self._stop_offering(agent, "agent_unreachable")
                 self._set_presence(agent, "paused", "unreachable")
                 self._agent_changed(agent)
-                if contact is not None:
+                if contact is not None and contact not in orphans:
                     orphans.append(contact)
         end = self._config.settings.absent_client_contacts == "end"
         for contact in sorted(orphans, key=lambda contact: contact.order_at(self.now)):
             if end and contact.client == client:
-                self._end(contact, "lost")
+                self._leave_queue(contact, "lost")
             else:
                 self._requeue(contact)
         if end:
@@ -447,6 +476,7 @@ class Model(Transitions):
             return Outcome.AGENT_IN_USE
         self._config = config
         self._skills = known_skills(config)
+        self._channels = {channel.name: channel for channel in channels_of(config)}
         before = {id(queue): queue.config for queue in self._queues.values()}
         self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
         strict = strict_queues(config)
@@ -482,7 +512,14 @@ class Model(Transitions):
         self._emit(
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )
-        waiting = [contact for contact in self._contacts.values() if contact.state == "queued"]
+        for agent in self._agents.values():
+            can_be_idle = self._can_be_idle(agent)
+            if can_be_idle and not agent.idle_seq:
+                self._idle_seq += 1
+                agent.idle_seq = self._idle_seq
+            elif not can_be_idle and not agent.rung:
+                agent.idle_seq = 0
+        waiting = [contact for contact in self._contacts.values() if contact.in_line]
         for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
             self._serve_contact(contact)
         return Outcome.OK

@@ -17,6 +17,7 @@ from acd_core.views import (
     WAIT_BUCKETS_S,
     Activity,
     ContactState,
+    LegState,
     Presence,
 )
 
@@ -59,6 +60,21 @@ class Timer:
 
 
 @dataclass(eq=False)
+class LegRow:
+    """What joins a contact and an agent, from the offer to the end of the wrap-up; its number is the offer's."""
+
+    number: int
+    contact: "ContactRow | None"
+    contact_id: str
+    agent: "AgentRow"
+    queue: QueueRow
+    since: int
+    state: LegState = "offered"
+    connected: int = 0
+    timer: Timer | None = None
+
+
+@dataclass(eq=False)
 class ContactRow:
     id: str
     client: str
@@ -72,12 +88,32 @@ class ContactRow:
     connected: int = 0
     completed: int = 0
     held: bool = False
-    agent: "AgentRow | None" = None
+    legs: list[LegRow] = field(default_factory=list)
     end_reason: EndReason | None = None
     wait_expired: bool = False
     timer: Timer | None = None
     step: int = 0
     step_timer: Timer | None = None
+
+    @property
+    def offers(self) -> list[LegRow]:
+        return [leg for leg in self.legs if leg.state == "offered"]
+
+    @property
+    def leg(self) -> LegRow | None:
+        """The leg that tells most of the contact: a conversation, else an offer, else a wrap-up; the oldest such."""
+        return foremost(self.legs)
+
+    @property
+    def agent(self) -> "AgentRow | None":
+        return self.leg.agent if self.leg else None
+
+    @property
+    def in_line(self) -> bool:
+        """Whether one more agent can be offered the contact."""
+        if self.state == "offered":
+            return not self.wait_expired and len(self.offers) < self.queue.config.offers_at_once
+        return self.state == "queued"
 
     @property
     def terms(self) -> requirement.Requirement:
@@ -120,8 +156,7 @@ class AgentRow:
     pause_reason: str = ""
     cooldown_cause: str = ""
     logging_out: bool = False
-    contact: ContactRow | None = None
-    offer: int = 0
+    legs: list[LegRow] = field(default_factory=list)
     idle_seq: int = 0
     missed: int = 0
     since: int = 0
@@ -139,11 +174,20 @@ class AgentRow:
         return self.presence if self.activity == "none" else self.activity
 
     @property
-    def free(self) -> bool:
-        return self.presence == "ready" and self.activity == "none"
+    def leg(self) -> LegRow | None:
+        return foremost(self.legs)
+
+    @property
+    def rung(self) -> bool:
+        return any(leg.state == "offered" for leg in self.legs)
 
     def rank(self, path: str) -> int:
         return self.config.ranks.get(path, 0)
+
+
+def foremost(legs: list[LegRow]) -> LegRow | None:
+    order = ("connected", "offered", "wrapup")
+    return min(legs, key=lambda leg: (order.index(leg.state), leg.number), default=None)
 
 
 def offer_id(number: int) -> str:

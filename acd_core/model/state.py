@@ -5,13 +5,13 @@ from collections import OrderedDict
 from typing import Any
 
 from acd_core import requirement, views
-from acd_core.config import Config, ns_of_seconds, seconds_of_ns, to_json
+from acd_core.config import Channel, Config, ns_of_seconds, seconds_of_ns, to_json
 from acd_core.events import (
     Addressed,
     AgentChanged,
     Event,
 )
-from acd_core.model.rows import AgentRow, ContactRow, QueueRow, Timer, counted, offer_id
+from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
 from acd_core.views import (
     AGENT_STATES,
     END_REASONS,
@@ -20,6 +20,7 @@ from acd_core.views import (
     ClientView,
     ContactView,
     DomainView,
+    LegView,
     Presence,
     QueueView,
 )
@@ -33,6 +34,7 @@ class State:
         self.now = 0
         self.last_position = 0
         self._config = Config()
+        self._channels: dict[str, Channel] = {}
         self._skills: frozenset[str] = frozenset()
         self._queues: dict[tuple[str, str], QueueRow] = {}
         self._agents: dict[str, AgentRow] = {}
@@ -42,7 +44,7 @@ class State:
         self._offer_seq = 0
         self._idle_seq = 0
         self._timer_seq = 0
-        self._calendar: list[tuple[int, int, ContactRow | AgentRow, Timer]] = []
+        self._calendar: list[tuple[int, int, ContactRow | AgentRow | LegRow, Timer]] = []
         self._events: list[Addressed] = []
         self._agent_us = dict.fromkeys(AGENT_STATES, 0)
 
@@ -59,7 +61,7 @@ class State:
                 break
             heapq.heappop(self._calendar)
 
-    def _arm(self, owner: ContactRow | AgentRow, deadline: int) -> None:
+    def _arm(self, owner: ContactRow | AgentRow | LegRow, deadline: int) -> None:
         owner.timer = self._timer(owner, deadline)
 
     def _arm_step(self, contact: ContactRow) -> None:
@@ -70,7 +72,7 @@ class State:
             due = contact.enqueued + ns_of_seconds(steps[0].after_s)
             contact.step_timer = self._timer(contact, max(self.now, due))
 
-    def _timer(self, owner: ContactRow | AgentRow, deadline: int) -> Timer:
+    def _timer(self, owner: ContactRow | AgentRow | LegRow, deadline: int) -> Timer:
         self._timer_seq += 1
         timer = Timer(deadline, self._timer_seq)
         heapq.heappush(self._calendar, (deadline, self._timer_seq, owner, timer))
@@ -100,8 +102,9 @@ class State:
             fields["reason"] = agent.pause_reason
         elif agent.activity == "cooldown":
             fields["reason"] = agent.cooldown_cause
-        if agent.timer is not None:
-            fields["expires_in"] = seconds_of_ns(agent.timer.deadline - self.now)
+        timer = agent.leg.timer if agent.leg else agent.timer
+        if timer is not None:
+            fields["expires_in"] = seconds_of_ns(timer.deadline - self.now)
         self._emit(AgentChanged, None, agent, logging_out=agent.logging_out, **fields)
 
     def _count_time(self, agent: AgentRow) -> None:
@@ -110,10 +113,15 @@ class State:
         self._agent_us[agent.state] += now_us - agent.counted_us
         agent.counted_us = now_us
 
-    def _set_activity(self, agent: AgentRow, activity: Activity) -> None:
-        self._count_time(agent)
-        agent.activity = activity
-        agent.since = self.now
+    def _refresh(self, agent: AgentRow) -> None:
+        """Bring the agent's activity up to date with what he holds."""
+        activities: dict[str, Activity] = {"connected": "busy", "offered": "offered", "wrapup": "wrapup"}
+        resting: Activity = "cooldown" if agent.timer else "none"
+        activity = activities[agent.leg.state] if agent.leg else resting
+        if activity != agent.activity:
+            self._count_time(agent)
+            agent.activity = activity
+            agent.since = self.now
 
     def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
         self._count_time(agent)
@@ -121,6 +129,31 @@ class State:
             agent.since = self.now
         agent.presence = presence
         agent.pause_reason = reason
+
+    # -- capacity -----------------------------------------------------------------------------------------------
+
+    def _capacity(self, agent: AgentRow) -> int:
+        given = agent.config.capacity
+        return given if given is not None else max(channel.units for channel in self._channels.values())
+
+    def _has_room(self, agent: AgentRow, channel: Channel, legs: list[LegRow]) -> bool:
+        """Whether the agent could have one more contact of this channel, beside `legs`."""
+        held = [self._channels[leg.queue.config.channel] for leg in legs]
+        taken = sum(other.units for other in held if channel.interruptible or not other.interruptible)
+        most = agent.config.channels.get(channel.name, channel.most_at_once)
+        return taken + channel.units <= self._capacity(agent) and held.count(channel) < most
+
+    def _room(self, agent: AgentRow) -> tuple[str, ...]:
+        return tuple(name for name, channel in self._channels.items() if self._has_room(agent, channel, agent.legs))
+
+    def _open(self, agent: AgentRow, contact: ContactRow) -> bool:
+        """Whether the agent can be offered a contact like this one now, if he is eligible."""
+        if not agent.idle_seq or agent.rung:
+            return False
+        return self._has_room(agent, self._channels[contact.queue.config.channel], agent.legs)
+
+    def _units(self, agent: AgentRow) -> int:
+        return sum(self._channels[leg.queue.config.channel].units for leg in agent.legs)
 
     # -- matching -----------------------------------------------------------------------------------------------
 
@@ -134,10 +167,9 @@ class State:
 
     def _best_agent(self, contact: ContactRow) -> AgentRow | None:
         """The free agent who gets `contact`."""
-        free = [agent for agent in self._agents.values() if agent.free and self._eligible(agent, contact)]
         path = contact.queue.path
         return min(
-            free,
+            (agent for agent in self._agents.values() if self._open(agent, contact) and self._eligible(agent, contact)),
             key=lambda agent: (agent.rank(path), self._precedence(agent, contact), agent.idle_seq),
             default=None,
         )
@@ -157,13 +189,12 @@ class State:
                 return list(self._agents).index(agent.config.agent)
             case "lowest_cost":
                 return agent.config.cost
-        return 0
+        return self._units(agent)
 
     def _best_contact(self, agent: AgentRow) -> ContactRow | None:
         """The waiting contact that `agent` gets."""
-        waiting = [c for c in self._contacts.values() if c.state == "queued" and self._eligible(agent, c)]
         return min(
-            waiting,
+            (c for c in self._contacts.values() if c.in_line and self._open(agent, c) and self._eligible(agent, c)),
             key=lambda contact: (agent.rank(contact.queue.path), contact.order_at(self.now)),
             default=None,
         )
@@ -276,6 +307,7 @@ class State:
         )
 
     def _agent_view(self, agent: AgentRow) -> AgentView:
+        timer = agent.leg.timer if agent.leg else agent.timer
         return AgentView(
             agent=agent.config.agent,
             address=agent.address,
@@ -289,13 +321,19 @@ class State:
             pause_reason=agent.pause_reason,
             cooldown_cause=agent.cooldown_cause,
             logging_out=agent.logging_out,
-            contact=agent.contact.id if agent.contact else "",
-            offer=offer_id(agent.offer) if agent.offer else "",
+            contact=agent.leg.contact_id if agent.leg else "",
+            offer=offer_id(agent.leg.number) if agent.leg else "",
+            legs=tuple(self._leg_view(leg) for leg in agent.legs),
+            capacity=self._capacity(agent),
+            channels=tuple(name for name, channel in self._channels.items() if self._has_room(agent, channel, [])),
+            room=self._room(agent),
             idle_seq=agent.idle_seq,
             missed=agent.missed,
             since_ns=agent.since,
-            deadline_ns=agent.timer.deadline if agent.timer else 0,
-            timer=agent.timer.seq if agent.timer else 0,
+            deadline_ns=timer.deadline if timer else 0,
+            timer=timer.seq if timer else 0,
+            rest_until_ns=agent.timer.deadline if agent.timer else 0,
+            rest_timer=agent.timer.seq if agent.timer else 0,
             answered=agent.answered,
             answered_since_login=agent.answered_since_login,
             turns=dict(sorted(agent.turns.items())),
@@ -304,8 +342,20 @@ class State:
             talk_ns=agent.talk_ns,
         )
 
+    def _leg_view(self, leg: LegRow) -> LegView:
+        return LegView(
+            offer=offer_id(leg.number),
+            contact=leg.contact_id,
+            path=leg.queue.path,
+            state=leg.state,
+            since_ns=leg.since,
+            connected_ns=leg.connected,
+            deadline_ns=leg.timer.deadline if leg.timer else 0,
+            timer=leg.timer.seq if leg.timer else 0,
+        )
+
     def _contact_view(self, contact: ContactRow) -> ContactView:
-        agent = contact.agent
+        leg = contact.leg
         return ContactView(
             contact=contact.id,
             tenant=contact.queue.config.tenant,
@@ -321,8 +371,10 @@ class State:
             connected_ns=contact.connected,
             completed_ns=contact.completed,
             held=contact.held,
-            agent=agent.config.agent if agent else "",
-            offer=offer_id(agent.offer) if agent else "",
+            channel=contact.queue.config.channel,
+            agent=leg.agent.config.agent if leg else "",
+            offer=offer_id(leg.number) if leg else "",
+            agents=tuple(leg.agent.config.agent for leg in contact.legs),
             end_reason=contact.end_reason or "",
             deadline_ns=contact.timer.deadline if contact.timer else 0,
             timer=contact.timer.seq if contact.timer else 0,
@@ -342,18 +394,26 @@ class State:
 
     def check(self) -> None:
         for contact in self._contacts.values():
-            if contact.state == "queued":
-                assert contact.agent is None, f"{contact.id} waits and has an agent"
+            states = {leg.state for leg in contact.legs}
+            if contact.in_line:
                 assert self._best_agent(contact) is None, f"{contact.id} waits while a free agent could serve it"
+            if contact.state == "queued":
+                assert not states & {"offered", "connected"}, f"{contact.id} only waits and has an agent"
             else:
-                assert contact.agent is not None, f"{contact.id} is {contact.state} without an agent"
-                assert contact.agent.contact is contact, f"{contact.id} and its agent disagree"
+                assert contact.state in states, f"{contact.id} is {contact.state} without an agent"
+            assert all(leg in leg.agent.legs for leg in contact.legs), f"{contact.id} and its agents disagree"
+            rung = [leg.agent for leg in contact.offers]
+            assert len(rung) == len({id(agent) for agent in rung}), f"{contact.id} is offered to somebody twice"
+            assert len(rung) <= 1 or contact.state == "offered", f"{contact.id} rings and is {contact.state}"
         for agent in self._agents.values():
-            busy = agent.activity in {"offered", "busy", "wrapup"}
-            assert (agent.contact is not None) == busy, f"{agent.config.agent} holds a contact in {agent.activity}"
-            assert (agent.idle_seq != 0) == (agent.free or agent.activity == "offered"), agent.config.agent
-            transient = agent.activity in {"offered", "wrapup", "cooldown"}
-            assert (agent.timer is not None) == transient, f"{agent.config.agent} has no deadline in {agent.activity}"
+            name = agent.config.agent
+            assert sum(leg.state == "offered" for leg in agent.legs) <= 1, f"{name} is rung twice"
+            for leg in agent.legs:
+                assert leg.agent is agent, f"{name} holds a leg of somebody else"
+                assert leg.contact is None or leg in leg.contact.legs, f"{name} and {leg.contact_id} disagree"
+                assert (leg.timer is not None) == (leg.state != "connected"), f"{name}: deadline of {leg.contact_id}"
+            idle = agent.presence == "ready" and not agent.timer and not agent.logging_out
+            assert (agent.idle_seq != 0) == (idle and (agent.rung or bool(self._room(agent)))), f"idle_seq of {name}"
         for queue in self._queues.values():
             live = sum(contact.queue is queue for contact in self._contacts.values())
             assert queue.entered == live + sum(queue.ended.values()), f"sums of {queue.config.name} do not close"

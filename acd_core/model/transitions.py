@@ -10,7 +10,7 @@ from acd_core.events import (
     OfferEnded,
     OfferOutcome,
 )
-from acd_core.model.rows import AgentRow, ContactRow, bucket, offer_id
+from acd_core.model.rows import AgentRow, ContactRow, LegRow, bucket, offer_id
 from acd_core.model.state import State
 from acd_core.refusals import Outcome
 from acd_core.views import (
@@ -46,17 +46,13 @@ class Transitions(State):
             queue=config.name,
             step=contact.step,
         )
-        if contact.state == "queued":
-            self._serve_contact(contact)
+        self._serve_contact(contact)
 
-    def _agent_deadline(self, agent: AgentRow) -> None:
-        match agent.activity:
-            case "offered":
-                self._offer_missed(agent)
-            case "wrapup":
-                self._finish_wrapup(agent)
-            case "cooldown":
-                self._free(agent)
+    def _leg_deadline(self, leg: LegRow) -> None:
+        if leg.state == "offered":
+            self._offer_missed(leg)
+        else:
+            self._finish_leg(leg)
 
     # -- matching -----------------------------------------------------------------------------------------------
 
@@ -66,20 +62,23 @@ class Transitions(State):
             self._offer(contact, agent)
 
     def _serve_contact(self, contact: ContactRow) -> None:
-        agent = self._best_agent(contact)
-        if agent is not None:
+        """Offer a contact to free agents, to as many at once as its queue says."""
+        while contact.in_line:
+            agent = self._best_agent(contact)
+            if agent is None:
+                break
             self._offer(contact, agent)
 
     def _offer(self, contact: ContactRow, agent: AgentRow) -> None:
         queue = contact.queue
         timeout = ns_of_seconds(queue.config.offer_timeout_s)
         self._offer_seq += 1
+        leg = LegRow(self._offer_seq, contact, contact.id, agent, queue, since=self.now)
         contact.state = "offered"
-        contact.agent = agent
-        agent.contact = contact
-        agent.offer = self._offer_seq
-        self._set_activity(agent, "offered")
-        self._arm(agent, self.now + timeout)
+        contact.legs.append(leg)
+        agent.legs.append(leg)
+        self._refresh(agent)
+        self._arm(leg, self.now + timeout)
         queue.offers += 1
         if queue.config.strategy == "round_robin":
             queue.turn += 1
@@ -88,7 +87,7 @@ class Transitions(State):
             ContactOffered,
             contact,
             agent,
-            offer=offer_id(agent.offer),
+            offer=offer_id(leg.number),
             contact=contact.id,
             tenant=queue.config.tenant,
             queue=queue.config.name,
@@ -100,81 +99,97 @@ class Transitions(State):
         )
         self._agent_changed(agent)
 
-    def _end_offer(self, agent: AgentRow, outcome: OfferOutcome, cause: str) -> ContactRow:
-        """Undo an offer: the agent holds nothing, the contact waits where it stood."""
-        contact = agent.contact
+    def _end_offer(self, leg: LegRow, outcome: OfferOutcome, cause: str) -> ContactRow:
+        """Undo an offer: the agent does not hold the contact any more, which waits where it stood."""
+        contact, agent = leg.contact, leg.agent
         assert contact is not None
-        contact.state = "queued"
-        contact.agent = None
-        contact.queue.failed[outcome] = contact.queue.failed.get(outcome, 0) + 1
-        offer = offer_id(agent.offer)
-        agent.contact = None
-        agent.offer = 0
-        agent.timer = None
+        self._drop_leg(leg)
+        if not contact.offers:
+            contact.state = "queued"
+        leg.queue.failed[outcome] = leg.queue.failed.get(outcome, 0) + 1
         self._emit(
             OfferEnded,
             contact,
             agent,
-            offer=offer,
+            offer=offer_id(leg.number),
             contact=contact.id,
-            tenant=contact.queue.config.tenant,
-            queue=contact.queue.config.name,
+            tenant=leg.queue.config.tenant,
+            queue=leg.queue.config.name,
             agent=agent.config.agent,
             outcome=outcome,
             cause=cause,
         )
         return contact
 
+    def _drop_leg(self, leg: LegRow) -> None:
+        leg.timer = None
+        leg.agent.legs.remove(leg)
+        if leg.contact is not None:
+            leg.contact.legs.remove(leg)
+
     def _requeue(self, contact: ContactRow) -> None:
         """After a failed offer: another agent at once, if one is free; or the end, if its longest wait is over."""
-        if contact.wait_expired:
+        if contact.wait_expired and contact.state == "queued":
             self._end(contact, "max_wait")
         else:
             self._serve_contact(contact)
 
-    def _offer_missed(self, agent: AgentRow) -> None:
+    def _recall(self, agent: AgentRow) -> None:
+        """An offer was taken back from the agent by no act of his: he keeps his place among the idle."""
+        if not self._can_be_idle(agent):
+            agent.idle_seq = 0
+        self._refresh(agent)
+        self._agent_changed(agent)
+        self._serve_agent(agent)
+
+    def _offer_missed(self, leg: LegRow) -> None:
+        agent = leg.agent
         agent.missed += 1
         agent.missed_total += 1
-        contact = self._end_offer(agent, "timed_out", "")
+        contact = self._end_offer(leg, "timed_out", "")
         limit = agent.config.missed_offers_max
         if limit is None:
             limit = self._config.settings.missed_offers_max
         agent.idle_seq = 0
         if limit and agent.missed >= limit:
             agent.missed = 0
-            self._set_activity(agent, "none")
+            self._refresh(agent)
             self._set_presence(agent, "paused", "missed_offers")
             self._agent_changed(agent)
             self._requeue(contact)
         else:
-            self._cool_down(agent, contact, "no_answer", contact.queue.config.no_answer_cooldown_s)
+            self._cool_down(agent, contact, "no_answer", leg.queue.config.no_answer_cooldown_s)
 
     def _cool_down(self, agent: AgentRow, contact: ContactRow, cause: str, seconds: float) -> None:
         """Rest `agent`, and find another for `contact` before he can be free again."""
         duration = ns_of_seconds(seconds)
         if duration:
-            self._set_activity(agent, "cooldown")
             agent.cooldown_cause = cause
             self._arm(agent, self.now + duration)
+            self._refresh(agent)
             self._agent_changed(agent)
         self._requeue(contact)
         if not duration:
-            self._free(agent)
+            self._lighten(agent)
 
-    def _free(self, agent: AgentRow) -> None:
-        """The agent holds nothing any more: log out, stay paused, or be idle from now on and serve who waits."""
+    def _end_cooldown(self, agent: AgentRow) -> None:
         agent.timer = None
-        agent.contact = None
-        agent.offer = 0
-        agent.idle_seq = 0
         agent.cooldown_cause = ""
-        self._set_activity(agent, "none")
-        if agent.logging_out:
+        self._lighten(agent)
+
+    def _lighten(self, agent: AgentRow) -> None:
+        """The agent has less in hand: log out, or be idle from now on, as far as he has room, and serve who waits."""
+        self._refresh(agent)
+        if agent.logging_out and not agent.legs:
             self._log_out(agent)
-        elif agent.presence == "paused":
+        elif agent.rung or not self._can_be_idle(agent):
             self._agent_changed(agent)
         else:
             self._idle(agent)
+
+    def _can_be_idle(self, agent: AgentRow) -> bool:
+        at_work = agent.presence == "ready" and not agent.logging_out and agent.timer is None
+        return at_work and bool(self._room(agent))
 
     def _idle(self, agent: AgentRow) -> None:
         self._idle_seq += 1
@@ -196,65 +211,69 @@ class Transitions(State):
         return Outcome.DUPLICATE if contact in self._ended else Outcome.CONTACT_UNKNOWN
 
     def _leave_queue(self, contact: ContactRow, reason: EndReason) -> None:
-        """The contact ends while it waits or is offered; an agent being rung keeps his idle time."""
-        agent = contact.agent
-        if agent is not None:
-            self._end_offer(agent, "withdrawn", reason)
+        """The contact ends while it waits or is offered; agents being rung keep their idle time."""
+        offers = contact.offers
+        for leg in offers:
+            self._end_offer(leg, "withdrawn", reason)
         self._end(contact, reason)
-        if agent is not None:
-            self._set_activity(agent, "none")
-            self._agent_changed(agent)
-            self._serve_agent(agent)
+        for leg in offers:
+            self._recall(leg.agent)
 
     def _complete(self, contact: ContactRow, reason: EndReason) -> None:
         """The conversation is over: wrap-up, or the end at once when the queue has none."""
-        agent = contact.agent
-        assert agent is not None
-        queue = contact.queue
-        talk = self.now - contact.connected
         contact.completed = self.now
         contact.held = False
         contact.end_reason = reason
         contact.timer = None
+        contact.state = "wrapup"
+        for leg in [leg for leg in contact.legs if leg.state == "connected"]:
+            self._wrap_up(leg, reason)
+
+    def _wrap_up(self, leg: LegRow, reason: EndReason) -> None:
+        """The agent's part in the conversation is over; `reason` tells how."""
+        queue = leg.queue
+        talk = self.now - leg.connected
         queue.talk_ns += talk
-        agent.talk_ns += talk
+        leg.agent.talk_ns += talk
         wrapup = ns_of_seconds(queue.config.wrapup_s)
         if not wrapup:
-            self._finish_wrapup(agent)
+            self._finish_leg(leg)
             return
-        contact.state = "wrapup"
-        self._set_activity(agent, "wrapup")
-        self._arm(agent, self.now + wrapup)
+        leg.state = "wrapup"
+        leg.since = self.now
+        self._refresh(leg.agent)
+        self._arm(leg, self.now + wrapup)
         self._emit(
             ContactWrapup,
-            contact,
-            agent,
-            contact=contact.id,
+            leg.contact,
+            leg.agent,
+            contact=leg.contact_id,
             tenant=queue.config.tenant,
             queue=queue.config.name,
-            agent=agent.config.agent,
+            agent=leg.agent.config.agent,
             reason=reason,
             talk=seconds_of_ns(talk),
             expires_in=seconds_of_ns(wrapup),
         )
-        self._agent_changed(agent)
+        self._agent_changed(leg.agent)
 
-    def _finish_wrapup(self, agent: AgentRow) -> None:
-        contact = agent.contact
-        assert contact is not None
-        assert contact.end_reason is not None
-        self._end(contact, contact.end_reason)
-        self._free(agent)
+    def _finish_leg(self, leg: LegRow) -> None:
+        """The agent is through with the contact, which ends with the last of those who had it."""
+        contact = leg.contact
+        handle = self.now - leg.connected
+        leg.queue.handle_ns += handle
+        leg.queue.handle_histogram[bucket(handle, HANDLE_BUCKETS_S)] += 1
+        self._drop_leg(leg)
+        if contact is not None and contact.state == "wrapup" and not contact.legs:
+            assert contact.end_reason is not None
+            self._end(contact, contact.end_reason, leg.agent)
+        self._lighten(leg.agent)
 
-    def _end(self, contact: ContactRow, reason: EndReason) -> None:
-        """The contact is over and only remembered."""
+    def _end(self, contact: ContactRow, reason: EndReason, agent: AgentRow | None = None) -> None:
+        """The contact is over and only remembered; `agent` is who had it last."""
         queue = contact.queue
         answered = contact.connected != 0
         wait = (contact.connected if answered else self.now) - contact.enqueued
-        if answered:
-            handle = self.now - contact.connected
-            queue.handle_ns += handle
-            queue.handle_histogram[bucket(handle, HANDLE_BUCKETS_S)] += 1
         queue.ended[reason] = queue.ended.get(reason, 0) + 1
         if reason == "abandoned" and wait <= ns_of_seconds(queue.config.service_level_s):
             queue.abandoned_in_target += 1
@@ -265,11 +284,11 @@ class Transitions(State):
         self._emit(
             ContactEnded,
             contact,
-            contact.agent,
+            agent,
             contact=contact.id,
             tenant=queue.config.tenant,
             queue=queue.config.name,
-            agent=contact.agent.config.agent if contact.agent else "",
+            agent=agent.config.agent if agent else "",
             reason=reason,
             wait=seconds_of_ns(wait),
             talk=seconds_of_ns(contact.completed - contact.connected) if answered else 0,
@@ -277,14 +296,15 @@ class Transitions(State):
 
     # -- offers -------------------------------------------------------------------------------------------------
 
-    def _offered_to(self, offer: str) -> AgentRow | int:
-        """The agent who holds `offer`, or why there is none."""
+    def _leg_of(self, offer: str) -> LegRow | int:
+        """The leg that began with `offer`, or why there is none."""
         number = int(offer[2:]) if offer.startswith("o-") and offer[2:].isdecimal() and offer.isascii() else 0
         if not 0 < number <= self._offer_seq or offer != offer_id(number):
             return Outcome.OFFER_UNKNOWN
         for agent in self._agents.values():
-            if agent.offer == number:
-                return agent
+            for leg in agent.legs:
+                if leg.number == number:
+                    return leg
         return Outcome.OFFER_GONE
 
     # -- agents -------------------------------------------------------------------------------------------------
@@ -293,17 +313,18 @@ class Transitions(State):
         """End a pause."""
         agent.missed = 0
         self._set_presence(agent, "ready")
-        if agent.activity == "none":
+        if self._can_be_idle(agent):
             self._idle(agent)
         else:
             self._agent_changed(agent)
 
     def _stop_offering(self, agent: AgentRow, cause: str) -> ContactRow | None:
         """Take offer and cooldown from an agent who leaves; gives the contact that needs another agent."""
-        contact = self._end_offer(agent, "withdrawn", cause) if agent.activity == "offered" else None
-        if agent.activity in {"none", "offered", "cooldown"}:
-            agent.timer = None
-            agent.idle_seq = 0
-            agent.cooldown_cause = ""
-            self._set_activity(agent, "none")
+        contact = None
+        for leg in [leg for leg in agent.legs if leg.state == "offered"]:
+            contact = self._end_offer(leg, "withdrawn", cause)
+        agent.timer = None
+        agent.cooldown_cause = ""
+        agent.idle_seq = 0
+        self._refresh(agent)
         return contact

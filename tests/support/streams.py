@@ -30,7 +30,7 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_core.config import Agent, Config, Queue, Settings, Step, Strategy, Tenant
+from acd_core.config import Agent, Channel, Config, Queue, Settings, Step, Strategy, Tenant
 from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
 
 NS_PER_MS = 1_000_000
@@ -117,18 +117,35 @@ def random_growth(rng: Random) -> dict[str, Any]:
     return found
 
 
+def random_channels(rng: Random) -> tuple[Channel, ...]:
+    """None but calls, or a few that share the agents' capacity."""
+    names = rng.choice(((), (), ("voice", "chat"), ("chat",), ("mail", "voice", "chat")))
+    return tuple(
+        Channel(
+            name=name,
+            units=rng.choice((1, 1, 2, 3)),
+            most_at_once=rng.choice((1, 2, 1000)),
+            interruptible=rng.random() < 0.3,
+        )
+        for name in names
+    )
+
+
 def random_config(rng: Random, size: int) -> Config:
     """A valid configuration with about `size` agents and a handful of queues."""
     tenants = TENANTS[: rng.randint(1, 3)]
+    channels = random_channels(rng)
     queues = tuple(
         Queue(
             tenant=tenant,
             name=name,
+            channel=rng.choice(("voice", *(channel.name for channel in channels))),
             require=random_requirement(rng),
             strategy=rng.choice(get_args(Strategy)),
             priority=rng.choice((0, 0, 1, 5)),
             priority_step_s=rng.choice((0, 0.001, 1, 5, 60)),
             **random_growth(rng),
+            offers_at_once=rng.choice((1, 1, 1, 2, 3, 1000)),
             offer_timeout_s=rng.choice((0.5, 1, 2, 20, 20)),
             wrapup_s=rng.choice((0, 0, 0.5, 3)),
             reject_cooldown_s=rng.choice((0, 1, 5)),
@@ -151,6 +168,8 @@ def random_config(rng: Random, size: int) -> Config:
             address=rng.choice(("", f"PJSIP/{number}")),
             tenants=tuple(rng.sample(tenants, rng.randint(0, len(tenants)))),
             skills={skill: rng.choice((1, 2, 3, 50, 100)) for skill in rng.sample(SKILLS, rng.randint(0, len(SKILLS)))},
+            capacity=rng.choice((None, None, 1, 2, 3, 6)) if channels else rng.choice((None, None, None, 2)),
+            channels={channel.name: rng.choice((0, 1, 2, 5)) for channel in channels if rng.random() < 0.2},
             cost=rng.choice((0, 10, 20)),
             ranks={path: rng.choice((0, 1, 2)) for path in paths if ranked and rng.random() < 0.3},
             attributes=random_agent_attributes(rng),
@@ -167,6 +186,7 @@ def random_config(rng: Random, size: int) -> Config:
             absent_client_contacts=rng.choice(("keep", "end")),
         ),
         skills=SKILLS,
+        channels=channels,
         tenants=tuple(Tenant(name, rng.choice((None, None, False, True))) for name in tenants),
         queues=queues,
         agents=agents,

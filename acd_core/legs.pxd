@@ -1,0 +1,26 @@
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from acd_core.containers cimport IntMap
+from acd_core.tables cimport Tables
+from acd_core.types cimport ChannelRow, Leg
+
+cdef class Legs:
+    cdef Tables tables
+    cdef Leg *legs
+    cdef int64_t capacity
+    cdef int32_t created
+    cdef int32_t free_leg
+    cdef IntMap by_number     # number of the offer to slot
+    cdef ChannelRow channels[31]
+    cdef int32_t channel_count
+    cdef bint several         # somebody can hold more than one contact
+    cdef int32_t *most        # contacts at once by agent and channel
+    cdef int64_t most_capacity
+
+    cdef int reset(self, list channels, int32_t agents) except -1
+    cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1
+    cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1
+    cdef int drop(self, int32_t leg) except -1
+    cdef uint32_t takes(self, int32_t agent) noexcept nogil
+    cdef uint32_t room(self, int32_t agent) noexcept nogil
+    cdef int32_t foremost(self, int32_t agent) noexcept nogil
+    cdef int32_t foremost_of_contact(self, int32_t contact) noexcept nogil

@@ -1,0 +1,189 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""Legs: who holds which contact, and who has room for one more.
+
+A leg joins a contact and an agent from the offer to the end of the wrap-up. Each contact and each agent has a list of
+its legs, oldest first; both are short. What a leg takes of its agent's capacity follows from the channel of its queue.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport free
+
+from acd_core.containers cimport IntMap, reserve
+from acd_core.tables cimport Tables
+from acd_core.types cimport LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP, NONE, Agent, Contact, Leg
+
+
+@cython.final
+cdef class Legs:
+    """All legs of one engine, over the rows of its tables. A slot is used again once its leg is dropped."""
+
+    def __cinit__(self, Tables tables):
+        self.tables = tables
+        self.by_number = IntMap()
+        self.free_leg = NONE
+
+    def __dealloc__(self):
+        free(self.legs)
+        free(self.most)
+
+    cdef int reset(self, list channels, int32_t agents) except -1:
+        """Know these channels, `(units, most_at_once, interruptible)` each; capacities are to be set anew."""
+        cdef int32_t index
+        for index in range(<int32_t>len(channels)):
+            self.channels[index].units, self.channels[index].most, self.channels[index].interruptible = channels[index]
+        self.channel_count = <int32_t>len(channels)
+        self.several = False
+        reserve(<void **>&self.most, &self.most_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t))
+        return 0
+
+    cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1:
+        """Give an agent his capacity in units, and the most contacts at once of each channel."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t index, leg
+        row.capacity = capacity
+        for index in range(self.channel_count):
+            self.most[agent * self.channel_count + index] = most[index]
+            if self.channel_count > 1 or (<int>most[index] > 1 and 2 * self.channels[index].units <= capacity):
+                self.several = True
+            if most[index] == 0 or self.channels[index].units > capacity:
+                self.several = True  # not a question of one or none
+        row.units = 0
+        leg = row.legs
+        while leg != NONE:
+            row.units += self.channels[self.tables.queues[self.legs[leg].queue].channel].units
+            leg = self.legs[leg].next_of_agent
+        return 0
+
+    cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1:
+        """A new leg, offered, at the end of both lists."""
+        cdef int32_t slot = self.free_leg
+        cdef Agent *person = &self.tables.agents[agent]
+        cdef Contact *held = &self.tables.contacts[contact]
+        cdef Leg *leg
+        if slot == NONE:
+            slot = self.created
+            reserve(<void **>&self.legs, &self.capacity, slot + 1, sizeof(Leg))
+            self.created += 1
+        else:
+            self.free_leg = self.legs[slot].next_of_agent
+        self.by_number.put(number, slot)
+        leg = &self.legs[slot]
+        leg.state = LEG_OFFERED
+        leg.contact = contact
+        leg.agent = agent
+        leg.queue = queue
+        leg.timer = NONE
+        leg.number = number
+        leg.since = now
+        leg.connected = 0
+        leg.previous_of_agent = person.last_leg
+        leg.next_of_agent = NONE
+        if person.last_leg == NONE:
+            person.legs = slot
+        else:
+            self.legs[person.last_leg].next_of_agent = slot
+        person.last_leg = slot
+        leg.previous_of_contact = held.last_leg
+        leg.next_of_contact = NONE
+        if held.last_leg == NONE:
+            held.legs = slot
+        else:
+            self.legs[held.last_leg].next_of_contact = slot
+        held.last_leg = slot
+        person.units += self.channels[self.tables.queues[queue].channel].units
+        return slot
+
+    cdef int drop(self, int32_t slot) except -1:
+        """Take a leg out of both lists; its timer is not armed any more."""
+        cdef Leg *leg = &self.legs[slot]
+        cdef Agent *person = &self.tables.agents[leg.agent]
+        cdef Contact *held
+        self.by_number.remove(leg.number)
+        person.units -= self.channels[self.tables.queues[leg.queue].channel].units
+        if leg.previous_of_agent == NONE:
+            person.legs = leg.next_of_agent
+        else:
+            self.legs[leg.previous_of_agent].next_of_agent = leg.next_of_agent
+        if leg.next_of_agent == NONE:
+            person.last_leg = leg.previous_of_agent
+        else:
+            self.legs[leg.next_of_agent].previous_of_agent = leg.previous_of_agent
+        if leg.contact != NONE:
+            held = &self.tables.contacts[leg.contact]
+            if leg.previous_of_contact == NONE:
+                held.legs = leg.next_of_contact
+            else:
+                self.legs[leg.previous_of_contact].next_of_contact = leg.next_of_contact
+            if leg.next_of_contact == NONE:
+                held.last_leg = leg.previous_of_contact
+            else:
+                self.legs[leg.next_of_contact].previous_of_contact = leg.previous_of_contact
+        leg.state = LEG_FREE
+        leg.next_of_agent = self.free_leg
+        self.free_leg = slot
+        return 0
+
+    cdef uint32_t takes(self, int32_t agent) noexcept nogil:
+        """The channels, a bit each, that the agent can take a contact of when he holds nothing."""
+        cdef uint32_t found = 0
+        cdef int32_t index
+        for index in range(self.channel_count):
+            if (
+                self.channels[index].units <= self.tables.agents[agent].capacity
+                and self.most[agent * self.channel_count + index]
+            ):
+                found |= (<uint32_t>1) << index
+        return found
+
+    cdef uint32_t room(self, int32_t agent) noexcept nogil:
+        """The channels, a bit each, that the agent could have one more contact of beside those that he holds."""
+        cdef Agent *person = &self.tables.agents[agent]
+        cdef int32_t held[31]
+        cdef int64_t all_units = 0, firm_units = 0, taken
+        cdef int32_t leg, index
+        cdef uint32_t found = 0
+        if not self.several:
+            return 1 if person.legs == NONE else 0
+        for index in range(self.channel_count):
+            held[index] = 0
+        leg = person.legs
+        while leg != NONE:
+            index = self.tables.queues[self.legs[leg].queue].channel
+            held[index] += 1
+            all_units += self.channels[index].units
+            if not self.channels[index].interruptible:
+                firm_units += self.channels[index].units
+            leg = self.legs[leg].next_of_agent
+        for index in range(self.channel_count):
+            taken = all_units if self.channels[index].interruptible else firm_units
+            if (
+                taken + self.channels[index].units <= person.capacity
+                and held[index] < self.most[agent * self.channel_count + index]
+            ):
+                found |= (<uint32_t>1) << index
+        return found
+
+    cdef int32_t foremost(self, int32_t agent) noexcept nogil:
+        """The agent's oldest conversation, else the offer to him, else his oldest wrap-up; NONE if he holds nothing."""
+        cdef int32_t leg = self.tables.agents[agent].legs, best = leg
+        while leg != NONE:
+            if _tells_more(self.legs[leg].state, self.legs[best].state):
+                best = leg
+            leg = self.legs[leg].next_of_agent
+        return best
+
+    cdef int32_t foremost_of_contact(self, int32_t contact) noexcept nogil:
+        """The same of a contact."""
+        cdef int32_t leg = self.tables.contacts[contact].legs, best = leg
+        while leg != NONE:
+            if _tells_more(self.legs[leg].state, self.legs[best].state):
+                best = leg
+            leg = self.legs[leg].next_of_contact
+        return best
+
+
+cdef bint _tells_more(int state, int than) noexcept nogil:
+    if state == than or than == LEG_CONNECTED:
+        return False
+    return state == LEG_CONNECTED or than == LEG_WRAPUP

@@ -22,16 +22,23 @@ def to_toml(config: Config) -> str:
 
 
 def _fields(entry: Struct) -> str:
-    lines = []
+    return "".join(f"{name} = {_value(value)}\n" for name, value in _given(entry).items())
+
+
+def _given(entry: Struct) -> dict[str, Any]:
+    """The fields that do not have their default value."""
+    given = {}
     for field in msgspec.structs.fields(entry):
         value = getattr(entry, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         if value is not None and value != default:
-            lines.append(f"{field.name} = {_value(value)}\n")
-    return "".join(lines)
+            given[field.name] = value
+    return given
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, Struct):
+        value = _given(value)
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple):

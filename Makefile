@@ -20,7 +20,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -41,6 +41,10 @@ test: build ## run the tests (ARGS="-k name")
 test-monitoring: build ## a real Prometheus: a simulated day, a staged incident, rules and their tests; installs it if missing
 	@tools/install_prometheus.sh
 	@$(RUN) pytest -n $(JOBS) --dist loadfile --timeout=240 tests/monitoring/check_*.py $(ARGS)
+
+test-asterisk: build ## a real Asterisk with SIPp's callers and agents: calls, failures, restarts; installs both if missing
+	@tools/install_asterisk.sh
+	@$(RUN) pytest -n $(JOBS) --dist worksteal --timeout=240 tests/asterisk/check_*.py $(ARGS)
 
 check: build ## lint, formatting, types
 	@$(RUN) ruff check .

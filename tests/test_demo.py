@@ -26,9 +26,9 @@ from acd_core import commands, requirement
 from acd_core.config import Agent, Config, Queue, Settings, Tenant, validate
 from acd_core.events import AgentChanged, ContactConnected, ContactEnded, ContactOffered, ContactWrapup
 from acd_core.toml import read_toml
+from acd_protocol.config_text import to_toml
 from acd_sim import centre, profile
 from acd_sim.centre import SERVICES, SHIFTS, Centre, Pace
-from acd_sim.config_text import to_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -22,12 +22,12 @@ from acd_core.commands import (
 )
 from acd_core.config import Agent, Config, Queue, Settings, Tenant
 from acd_core.events import ContactConnected, ContactOffered
+from acd_protocol.config_text import to_toml
 from acd_protocol.framing import encode
 from acd_protocol.journal_file import UnreadableJournal
 from acd_protocol.journal_records import Tick
 from acd_sim import recorded_calls
 from acd_sim.cli.replay import COMMAND
-from acd_sim.config_text import to_toml
 from acd_sim.whatif import from_calls, from_queue_log, record_file
 from acd_sim.whatif.absence import absences, union
 from acd_sim.whatif.comparison import Comparison, recorded_fates

@@ -20,10 +20,10 @@ from acd_core.service_level import service_level
 from acd_core.views import QueueView
 from acd_protocol.cli import EXIT_FAILED, EXIT_USAGE, Command, add_json_option, fail, port_number, print_json
 from acd_protocol.client import Client, ClientError, Refused
+from acd_protocol.config_text import to_toml
 from acd_protocol.messages import DEFAULT_PORT, Ok
 from acd_sim import centre, profile
 from acd_sim.centre import Centre, Pace
-from acd_sim.config_text import to_toml
 from acd_sim.liveview import NS_PER_S, LiveView
 from acd_sim.screen import watch
 from acd_sim.server_process import ServerProcess, ServerStartError

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from acd_core.config import Config, ConfigError
 from acd_core.toml import read_toml
 from acd_protocol.cli import EXIT_INTERRUPTED, EXIT_USAGE, Command, add_json_option, fail, print_json
+from acd_protocol.config_text import to_toml
 from acd_protocol.journal_file import UnreadableJournal
 from acd_protocol.journal_records import DamagedRecord
-from acd_sim.config_text import to_toml
 from acd_sim.recorded_calls import RecordError
 
 if TYPE_CHECKING:

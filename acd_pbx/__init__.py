@@ -1,0 +1,1 @@
+"""Adapters: clients of the engine that speak PBX on their other side."""

@@ -1,0 +1,97 @@
+"""Ids that tell what they belong to, and what a channel tells of itself.
+
+A contact is called after the adapter and the caller's channel: `pbx-1:1763776800.12`. An agent's leg carries offer and
+contact in its id, `acd-leg/o-5/pbx-1:1763776800.12`, a bridge its contact. So an adapter that starts finds out from
+the ids alone what is whose, and a request that is made twice creates nothing twice.
+"""
+
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+LEG = "acd-leg"
+BRIDGE = "acd-bridge"
+PLAYBACK = "acd-play"
+SNOOP = "acd-snoop"
+
+AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD = "agent", "queue", "supervise", "leg", "snoop"
+WORDS = frozenset({AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD})
+"""First arguments of `Stasis()` that say what the channel wants; any other is a queue or a number."""
+
+
+def contact_of(adapter: str, channel: str) -> str:
+    """The contact that a caller's channel is."""
+    return f"{adapter}:{channel}"
+
+
+def channel_of(adapter: str, contact: str) -> str:
+    """The caller's channel of a contact of this adapter; empty for another's."""
+    prefix = f"{adapter}:"
+    return contact.removeprefix(prefix) if contact.startswith(prefix) else ""
+
+
+def leg_of(offer: str, contact: str) -> str:
+    """The channel that rings the agent of an offer."""
+    return f"{LEG}/{offer}/{contact}"
+
+
+def leg_parts(channel: str) -> tuple[str, str] | None:
+    """Offer and contact of a leg, or None."""
+    parts = channel.split("/", 2)
+    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == LEG else None
+
+
+def bridge_of(contact: str) -> str:
+    """The bridge in which a contact talks."""
+    return f"{BRIDGE}/{contact}"
+
+
+def bridge_contact(bridge: str) -> str | None:
+    """The contact of a bridge, or None."""
+    prefix = f"{BRIDGE}/"
+    return bridge.removeprefix(prefix) if bridge.startswith(prefix) else None
+
+
+def quoted(channel: str) -> str:
+    """An id as part of a path."""
+    return quote(channel, safe="")
+
+
+class Channel(NamedTuple):
+    """What matters of a channel in ARI's JSON."""
+
+    id: str
+    name: str
+    state: str
+    number: str
+    caller: str
+    dialled: str
+    language: str
+    arguments: tuple[str, ...]
+    application: str
+    created: str
+
+    @property
+    def address(self) -> str:
+        """How the device is dialled: `PJSIP/1012` of the channel `PJSIP/1012-0000002a`."""
+        return self.name.rpartition("-")[0] or self.name
+
+
+def read_channel(value: dict[str, Any], arguments: list[str] | None = None) -> Channel:
+    """A channel from an event or a listing. The arguments come with StasisStart, else from its `app_data`."""
+    dialplan = value.get("dialplan") or {}
+    caller = value.get("caller") or {}
+    application, *rest = (
+        str(dialplan.get("app_data") or "").split(",") if dialplan.get("app_name") == "Stasis" else [""]
+    )
+    return Channel(
+        id=value["id"],
+        name=value.get("name", ""),
+        state=value.get("state", ""),
+        number=caller.get("number") or "",
+        caller=caller.get("name") or "",
+        dialled=dialplan.get("exten") or "",
+        language=value.get("language") or "",
+        arguments=tuple(rest if arguments is None else arguments),
+        application=application,
+        created=value.get("creationtime") or "",
+    )

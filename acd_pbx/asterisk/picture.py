@@ -1,0 +1,90 @@
+"""What Asterisk and engine say at one moment, joined by ids: where a start, or a line that was cut, begins anew."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from acd_pbx.asterisk import names
+from acd_pbx.asterisk.ari import Ari
+from acd_pbx.asterisk.call import Standing
+from acd_pbx.asterisk.names import Channel, read_channel
+
+
+@dataclass
+class Picture:
+    """Asterisk at one moment.
+
+    Attributes:
+        started: when this Asterisk was started, in its own words.
+        callers: channels in the application that are callers, by id.
+        legs: state of each agent's leg, by id, whether it rings or is up.
+        attendants: channels of agents and supervisors who dialled a feature code.
+        strangers: channels in the application that a transfer has put there.
+        bridges: channels by id of our bridge.
+    """
+
+    started: str = ""
+    callers: dict[str, Channel] = field(default_factory=dict)
+    legs: dict[str, str] = field(default_factory=dict)
+    attendants: dict[str, Channel] = field(default_factory=dict)
+    strangers: dict[str, Channel] = field(default_factory=dict)
+    bridges: dict[str, list[str]] = field(default_factory=dict)
+
+
+async def look(ari: Ari) -> Picture:
+    """Ask Asterisk for everything that may be ours."""
+    info, channels, bridges = await ari.gather("/asterisk/info", "/channels", "/bridges")
+    return read_picture(ari.settings.app, info, channels, bridges)
+
+
+def read_picture(
+    app: str, info: dict[str, Any], channels: Iterable[dict[str, Any]], bridges: Iterable[dict[str, Any]]
+) -> Picture:
+    """A picture from what ARI answers to `/asterisk/info`, `/channels` and `/bridges`."""
+    picture = Picture(started=str(info.get("status", {}).get("startup_time", "")))
+    for value in channels:
+        channel = read_channel(value)
+        if names.leg_parts(channel.id):
+            picture.legs[channel.id] = channel.state
+        elif channel.application != app:
+            continue
+        elif not channel.arguments or not channel.arguments[0]:
+            if channel.name.startswith("Local/") and (";" in channel.name):
+                picture.strangers[channel.id] = channel
+            else:
+                picture.callers[channel.id] = channel
+        elif channel.arguments[0] in (names.AGENT_WORD, names.SUPERVISE_WORD, names.SNOOP_WORD):
+            picture.attendants[channel.id] = channel
+        else:
+            picture.callers[channel.id] = channel
+    for bridge in bridges:
+        if names.bridge_contact(bridge["id"]) is not None:
+            picture.bridges[bridge["id"]] = list(bridge.get("channels", []))
+    return picture
+
+
+def standing(picture: Picture, contact: str, channel: str, view: dict[str, Any] | None, address: str) -> Standing:
+    """How one contact stands.
+
+    Args:
+        picture: Asterisk at that moment.
+        contact: its id.
+        channel: the caller's.
+        view: the contact in the engine's listing, or None when it is not among the live ones.
+        address: of the agent to whom it is offered.
+    """
+    joined = picture.bridges.get(names.bridge_of(contact), [])
+    legs = {leg: state for leg, state in picture.legs.items() if (names.leg_parts(leg) or ("", ""))[1] == contact}
+    caller = picture.callers.get(channel) or picture.strangers.get(channel) or picture.attendants.get(channel)
+    now = Standing(
+        caller=caller.state if caller is not None else "",
+        legs=legs,
+        others=[each for each in joined if each != channel and each not in legs],
+        joined=joined,
+    )
+    if view is not None:
+        now.known = True
+        now.state, now.offer, now.agent = view["state"], view["offer"], view["agent"]
+        now.queue = f"{view['tenant']}/{view['queue']}"
+        now.address = address
+    return now

@@ -1,0 +1,187 @@
+"""The adapter's file: which Asterisk, which engine, which number is which queue, what callers hear."""
+
+import re
+import tomllib
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+
+
+SOUNDS = {
+    "login": "sound:agent-loginok",
+    "logout": "sound:agent-loggedoff",
+    "ready": "sound:activated",
+    "pause": "sound:de-activated",
+    "wrapup_done": "sound:beep",
+    "refused": "sound:beeperr",
+}
+
+
+class SettingsError(ValueError):
+    """A file that cannot be used; the message names the place and what to do."""
+
+
+class Ari(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where Asterisk's REST interface is.
+
+    Attributes:
+        url: with the path `/ari` that http.conf and ari.conf give it.
+        user, password: those of ari.conf.
+        app: the Stasis application that the dialplan names.
+        requests_max: so many requests are under way at a time.
+    """
+
+    url: str = "http://127.0.0.1:8088/ari"
+    user: str = "acd"
+    password: str = ""
+    app: str = "acd"
+    requests_max: Annotated[int, Meta(ge=1, le=1000)] = 32
+
+
+class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the engine is. Without a token the environment's ACD_TOKEN is used."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 7410
+    token: str = ""
+
+
+class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What callers of a queue hear, and what is done for them.
+
+    Attributes:
+        answer: answer at once and play music; else the caller hears ringing, and the call costs him nothing, until an
+            agent answers.
+        music: class of musiconhold.conf.
+        announce_first_s, announce_every_s: when the announcements are played to a caller who waits, and how often; 0
+            for never.
+        announcements: media as ARI knows them, such as `sound:queue-youarenext`; `{position}` and `{waited_min}` are
+            filled in. One with a field whose value is not known is left out.
+        agent_announcement: media that the agent hears before he is connected.
+        caller_name: what the agent's phone shows as the caller's name; `{queue}`, `{name}`, `{number}` and the names of
+            attributes are filled in.
+        caller_number: likewise, as the caller's number.
+        headers: SIP headers for the agent's phone, filled in likewise.
+        keys: what a caller's key does while he waits: `leave` takes him out of the queue, and the dialplan goes on
+            with ACD_RESULT `withdrawn` and the key in ACD_KEY.
+        record: record the conversation under the contact's id.
+    """
+
+    answer: bool = True
+    music: str = "default"
+    announce_first_s: Seconds = 0
+    announce_every_s: Seconds = 0
+    announcements: tuple[str, ...] = ()
+    agent_announcement: str = ""
+    caller_name: str = "{name}"
+    caller_number: str = "{number}"
+    headers: dict[str, str] = {}
+    keys: dict[Annotated[str, Meta(pattern=r"^[0-9*#A-D]\Z")], Annotated[str, Meta(pattern=r"^leave\Z")]] = {}
+    record: bool = False
+
+
+class Phones(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Agents' phones.
+
+    Attributes:
+        presence: an agent whose phone is not registered, or is in a call of his own, is paused until it is free again.
+        ring_within_s: a phone that has not begun to ring by then has vanished; 0 to wait for the offer's end. Phones
+            behind a trunk may take ten seconds.
+        device_states: show each agent's state as the device `Stasis:acd-AGENT`, for lamps of phones.
+        ready_on_login: whether an agent who logs in by feature code is ready at once.
+        trunks: how a phone of another PBX is dialled, by that adapter's name: `pbx-2 = "PJSIP/{user}@to-pbx-2"`. With
+            any, agents who log in by feature code get an address with this adapter's name in front.
+        sounds: media that are played after a feature code, by its word; and `refused`.
+    """
+
+    presence: bool = True
+    ring_within_s: Seconds = 10
+    device_states: bool = False
+    ready_on_login: bool = True
+    trunks: dict[str, str] = {}
+    sounds: dict[str, str] = field(default_factory=lambda: dict(SOUNDS))
+
+
+class AdapterSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file.
+
+    Attributes:
+        name: of this adapter at the engine, and the beginning of its contacts' ids. One name for each Asterisk; active
+            and spare of the same Asterisk have the same.
+        tenant: of queues that are named without one.
+        default_queue: for callers who bring neither a queue nor a known number.
+        numbers: queue by dialled number or argument of Stasis().
+        defaults: what holds for each queue that does not say otherwise.
+        queues: what differs, by `tenant/queue`, or by queue of `tenant`.
+        variables: channel variables that become attributes of the contact, by the attribute's name.
+        engine_patience_s: a new caller of whom the engine has heard nothing by then leaves for the dialplan, with
+            ACD_RESULT `engine_away`.
+        queue_log: a file in the format of Asterisk's queue_log; empty for none.
+        lease_s: with a spare: when the active adapter has shown no sign of life for so long, the spare takes over.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,40}\Z")] = "asterisk"
+    tenant: str = ""
+    default_queue: str = ""
+    ari: Ari = Ari()
+    engine: Engine = Engine()
+    numbers: dict[str, str] = {}
+    defaults: Queue = Queue()
+    queues: dict[str, Queue] = field(default_factory=dict)
+    variables: dict[str, str] = {}
+    phones: Phones = Phones()
+    engine_patience_s: Seconds = 20
+    queue_log: str = ""
+    lease_s: Annotated[float, Meta(ge=0.5, le=60)] = 3
+
+    def path_of(self, word: str) -> str:
+        """The `tenant/queue` that a number or a queue's name stands for; empty when nothing does."""
+        found = self.numbers.get(word, word) or self.default_queue
+        if not found:
+            return ""
+        return found if "/" in found or not self.tenant else f"{self.tenant}/{found}"
+
+    def queue(self, path: str) -> Queue:
+        """What holds for the queue `tenant/queue`."""
+        own = self.queues.get(path)
+        if own is None and path.startswith(f"{self.tenant}/"):
+            own = self.queues.get(path.removeprefix(f"{self.tenant}/"))
+        return own or self.defaults
+
+
+def read_settings(text: str, source: str) -> AdapterSettings:
+    """Read the TOML of an adapter's file.
+
+    Queues take what they leave out from `defaults`.
+
+    Raises:
+        SettingsError: with the file, the place and what is wrong.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source}: it is no TOML: {error}") from error
+    defaults = table.get("defaults", {})
+    queues = table.get("queues", {})
+    if isinstance(defaults, dict) and isinstance(queues, dict):
+        table["queues"] = {name: {**defaults, **own} if isinstance(own, dict) else own for name, own in queues.items()}
+    try:
+        settings = msgspec.convert(table, AdapterSettings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{source}: {_place(str(error))}") from error
+    for where, path in [("default_queue", settings.default_queue), *settings.numbers.items()]:
+        if path and "/" not in path and not settings.tenant:
+            raise SettingsError(f"{source}: {where}: {path!r} names no tenant; write tenant/queue, or set 'tenant'")
+    for name, queue in settings.queues.items():
+        if queue.announcements and not (queue.announce_first_s or queue.announce_every_s):
+            raise SettingsError(f"{source}: queues.{name}: announcements without announce_first_s or announce_every_s")
+    return settings
+
+
+def _place(message: str) -> str:
+    """`x - at $.ari.port` as `ari.port: x`, which is how people point at things."""
+    found = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message)
+    return f"{found[2]}: {found[1]}" if found and found[2] else message

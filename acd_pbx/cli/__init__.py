@@ -1,0 +1,1 @@
+"""Commands of `acd` that adapters bring; entry points in pyproject.toml name them."""

@@ -1,0 +1,244 @@
+"""Asterisk, engine and adapter together, each a process of its own, and the phones around them."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeGuard
+
+import msgspec
+
+from acd_core.config import from_json
+from acd_core.events import ContactEnded, Event
+from acd_protocol.client import Client
+from tests.asterisk import sipp
+from tests.asterisk.lab import PROJECT, Lab
+from tests.asterisk.sipp import Sipp
+from tests.support.server_process import ServerProcess
+from tests.support.wait import until
+
+QUEUE: dict[str, Any] = {"tenant": "acme", "name": "support", "offer_timeout_s": 6, "reject_cooldown_s": 0.5}
+
+
+class AdapterProcess:
+    """`acd asterisk` as a process, with its file."""
+
+    def __init__(self, directory: Path, name: str = "adapter") -> None:
+        self.log_path = directory / f"{name}.log"
+        self.file = directory / f"{name}.toml"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *options: str) -> Self:
+        """Start it."""
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "server", "asterisk", str(self.file), "--verbose", *options),
+                cwd=PROJECT,
+                stdout=log,
+                stderr=log,
+                env={name: value for name, value in os.environ.items() if not name.startswith("ACD_")},
+            )
+        return self
+
+    async def in_step(self, times: int = 1) -> None:
+        """Wait until it has said so many times that it is in step with both sides."""
+        await until(lambda: self.log().count("in step with") >= times or not self.running, 20)
+        assert self.running, self.log()
+
+    def log(self) -> str:
+        """What it wrote."""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, and wait for its end if that ends it."""
+        assert self._process is not None
+        if self.running:
+            self._process.send_signal(number)
+            if number in (signal.SIGKILL, signal.SIGTERM):
+                await self._process.wait()
+
+    async def kill(self) -> None:
+        """End it as a crash would."""
+        if self.running:
+            await self.signal(signal.SIGKILL)
+
+
+class Rig:
+    """See the module.
+
+    Attributes:
+        events: all events of the engine, in order, as a watcher sees them.
+    """
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.lab = lab
+        self.directory = directory
+        self.server = ServerProcess(directory / "data")
+        self.adapter = AdapterProcess(directory)
+        self.events: list[Event] = []
+        self.watcher: Client | None = None
+        self._phones: list[Sipp] = []
+        self._count = 0
+
+    async def __aenter__(self) -> Self:
+        await self.server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for phone in self._phones:
+            await phone.stop()
+        await self.adapter.kill()
+        print(self.story())  # shown when a check fails
+        if self.watcher is not None:
+            await self.watcher.close(0)
+        await self.server.kill()
+        for channel in self.lab.channels() if self.lab.running else []:
+            self.lab.hang_up(channel["id"])
+
+    def story(self) -> str:
+        """What happened, for whoever has to find a fault."""
+        lines = [f"{event.at / 1e9 % 1000:8.3f} {json.dumps(_fields(event))}" for event in self.events]
+        return "\n".join(["ENGINE", *lines, "ADAPTER", self.adapter.log()])
+
+    # Setting up
+
+    async def configure(self, agents: int = 1, *, queues: list[dict[str, Any]] | None = None, **queue: Any) -> None:
+        """Give the engine queues and agents `a-1`.., whose phones are the lab's `agent0001`.."""
+        config = {
+            "settings": {"client_grace_s": 30},
+            "tenants": [{"name": "acme"}],
+            "queues": queues or [QUEUE | queue],
+            "agents": [
+                {"agent": f"a-{number}", "address": f"PJSIP/agent{number:04d}"} for number in range(1, agents + 1)
+            ],
+        }
+        self.watcher = Client(port=self.server.port, name="watcher", reconnect_deadline_s=None, events_max=0)
+        self.watcher.on(Event, self.events.append)
+        await self.watcher.connect()
+        await self.watcher.subscribe()
+        await self.watcher.apply_config(from_json(json.dumps(config).encode()))
+
+    def write_settings(self, text: str = "", adapter: AdapterProcess | None = None, lab: Lab | None = None) -> None:
+        """Write the adapter's file: connections, then `text`."""
+        lab = lab or self.lab
+        head = (
+            f'tenant = "acme"\n{text}\n[ari]\nurl = "{lab.ari_url}"\nuser = "{lab.user}"\npassword = "{lab.password}"\n'
+            f"[engine]\nport = {self.engine_port}\n"
+        )
+        (adapter or self.adapter).file.write_text(head)
+
+    @property
+    def engine_port(self) -> int:
+        """Where the adapter finds the engine."""
+        return self.server.port
+
+    async def start(self, text: str = 'numbers = { "2000" = "support" }', agents: int = 1, **queue: Any) -> None:
+        """Engine configured, adapter in step."""
+        await self.configure(agents, **queue)
+        self.write_settings(text)
+        await self.adapter.start()
+        await self.adapter.in_step()
+
+    async def login(self, agent: int = 1, ready: bool = True) -> None:
+        """An agent logs in at the engine."""
+        assert self.watcher is not None
+        await self.watcher.login(f"a-{agent}", ready=ready)
+
+    # Phones
+
+    async def phone(self, name: str, steps: list[str], *, target: str = "", port: int = 0, calls: int = 1) -> Sipp:
+        """A SIPp that plays `steps`."""
+        self._count += 1
+        made = Sipp(self.lab, self.directory, f"{name}-{self._count}", steps, target=target, port=port, calls=calls)
+        self._phones.append(made)
+        return await made.start()
+
+    async def agent(self, steps: list[str], number: int = 1) -> Sipp:
+        """The phone of an agent, for one call."""
+        return await self.phone(f"agent{number}", steps, port=self.lab.phone_port(number))
+
+    async def caller(self, *more: list[str], target: str = "2000", name: str = "caller") -> Sipp:
+        """A caller who dials, and then does `more`."""
+        steps = [*sipp.dial(), *(step for part in more for step in part)]
+        return await self.phone(name, steps, target=target)
+
+    # Looking
+
+    async def sees(self, kind: type[Event] | str, timeout_s: float = 15, count: int = 1, **fields: Any) -> Any:
+        """The event of this type with these fields; waits for it, or for the `count`th of them."""
+        found: list[Event] = []
+
+        def there() -> bool:
+            found[:] = [event for event in self.events if _matches(event, kind, fields)]
+            return len(found) >= count
+
+        try:
+            await until(there, timeout_s)
+        except TimeoutError:
+            raise AssertionError(f"no {kind} with {fields} within {timeout_s} s\n{self.story()}") from None
+        return found[count - 1]
+
+    def kinds(self, contact: str = "") -> list[str]:
+        """Types of the events of a contact, or of all contacts."""
+        return [
+            str(event.__struct_config__.tag)
+            for event in self.events
+            if getattr(event, "contact", None) == contact or (not contact and hasattr(event, "contact"))
+        ]
+
+    def contacts_of(self, kind: str) -> list[str]:
+        """The contacts of all events of a type, in order."""
+        return [event.contact for event in self.events if event.__struct_config__.tag == kind and _of_contact(event)]
+
+    async def quiet(self, timeout_s: float = 10) -> None:
+        """Wait until Asterisk has neither channels nor bridges."""
+        left: list[Any] = []
+
+        def empty() -> bool:
+            left[:] = [*self.lab.channels(), *self.lab.bridges()]
+            return not left
+
+        try:
+            await until_slow(empty, timeout_s)
+        except TimeoutError:
+            names = [each.get("name") or each["id"] for each in left]
+            raise AssertionError(f"left in Asterisk: {names}\n{self.story()}") from None
+
+    async def contacts(self) -> list[dict[str, Any]]:
+        """The engine's live contacts."""
+        assert self.watcher is not None
+        contacts: list[dict[str, Any]] = await self.watcher.listing("contacts")
+        return contacts
+
+
+async def until_slow(condition: Callable[[], object], timeout_s: float) -> None:
+    """As `until`, for what costs a request to look at."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    while not await asyncio.to_thread(condition):
+        if loop.time() > end:
+            raise TimeoutError
+        await asyncio.sleep(0.1)
+
+
+def _of_contact(event: Any) -> TypeGuard[ContactEnded]:
+    """Whether it has the field that all events of contacts have."""
+    return hasattr(event, "contact")
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    values = msgspec.to_builtins(event)
+    return {name: value for name, value in values.items() if name not in ("seq", "at", "attributes")}
+
+
+def _matches(event: Event, kind: type[Event] | str, fields: dict[str, Any]) -> bool:
+    same = event.__struct_config__.tag == kind if isinstance(kind, str) else isinstance(event, kind)
+    return same and all(getattr(event, name, None) == value for name, value in fields.items())

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from acd_core.config import Agent, Channel, Config, ConfigError, Queue, Settings, Tenant, validate
 
-_TABLES = ("settings", "skills", "channels", "tenants", "queues", "agents")
+TABLES = ("settings", "skills", "channels", "tenants", "queues", "agents")
 _Entry = TypeVar("_Entry", bound=Struct)
 
 
@@ -44,10 +44,15 @@ def read_toml(text: str, source: str) -> Config:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{source}: not valid TOML: nested too deeply") from error
+    return read_document(document, source)
+
+
+def read_document(document: dict[str, Any], source: str) -> Config:
+    """As `read_toml`, for a document that `tomllib` has read."""
     try:
         for table in document:
-            if table not in _TABLES:
-                raise ConfigError(f"there is no table {table!r}{_meant(table, _TABLES)}")
+            if table not in TABLES:
+                raise ConfigError(f"there is no table {table!r}{_meant(table, TABLES)}")
         config = Config(
             settings=_entry("settings", document.get("settings", {}), Settings),
             skills=_skills(document.get("skills", [])),

@@ -21,7 +21,7 @@ from libc.string cimport memcpy
 from acd_core.containers cimport reserve
 from acd_core.state cimport (
     AGENT_CHANGED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT,
-    CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
+    CONTACT_WRAPUP_EVENT, Record,
 )
 from acd_core.types cimport ABANDONED, MAX_WAIT, QUEUE_FULL
 from acd_sim.virtual.calendar cimport Calendar, Entry
@@ -129,7 +129,6 @@ cdef struct Caller:
     int32_t ahead
     int64_t stamp             # unique; 0 while nobody
     int64_t number            # of the caller, who keeps it when he calls again
-    int64_t offer
     int64_t arrived
     int64_t connected
     int64_t patience
@@ -435,15 +434,14 @@ cdef class Loop:
         cdef Entry entry = self.calendar.take()
         cdef Caller *row
         cdef int32_t subject = entry.subject
+        if entry.kind == ANSWERS:
+            self.driver.accept(self.now, entry.stamp)  # refused if the offer is gone, as it is live
+            return 0
         if entry.kind == COMES_BACK:
             if self.agent_stamp[subject] == entry.stamp and self.agent_state[subject] == STATE_PAUSED:
                 self.driver.ready(self.now, subject)
             return 0
         row = &self.callers[subject]
-        if entry.kind == ANSWERS:
-            if row.offer == entry.stamp:
-                self.driver.accept(self.now, entry.stamp)
-            return 0
         if row.stamp != entry.stamp:
             return 0
         if entry.kind == PATIENCE_ENDS:
@@ -474,7 +472,6 @@ cdef class Loop:
     cdef int _free_caller(self, int32_t caller) except -1:
         self.callers[caller].stamp = 0
         self.callers[caller].state = NOBODY
-        self.callers[caller].offer = 0
         reserve(<void **>&self.free_callers, &self.free_capacity, self.free_count + 1, sizeof(int32_t))
         self.free_callers[self.free_count] = caller
         self.free_count += 1
@@ -516,7 +513,6 @@ cdef class Loop:
         row.state = WAITING
         row.answered = False
         row.agent = NEVER
-        row.offer = 0
         row.arrived = self.now
         row.connected = 0
         row.ahead = <int32_t>self.present[row.kind]
@@ -571,8 +567,6 @@ cdef class Loop:
             caller = self.caller_of[record.contact] - 1
             if record.kind == CONTACT_OFFERED_EVENT:
                 self._offered(caller, self.driver.agent_at(record.agent), record.offer)
-            elif record.kind == OFFER_ENDED:
-                self.callers[caller].offer = 0
             elif record.kind == CONTACT_CONNECTED_EVENT:
                 self._connected(caller, self.driver.agent_at(record.agent), record.a)
             elif record.kind == CONTACT_WRAPUP_EVENT:
@@ -601,7 +595,6 @@ cdef class Loop:
         if supply.more():
             delay = supply.arrival[supply.place]
             supply.place += 1
-        self.callers[caller].offer = offer
         if delay == 0:
             self.driver.accept(self.now, offer)
         elif delay == REJECTS:
@@ -616,7 +609,6 @@ cdef class Loop:
         row.state = TALKING
         row.answered = True
         row.agent = agent
-        row.offer = 0
         row.connected = self.now
         self._present(row.kind, -1)
         if self.backlog[row.kind]:

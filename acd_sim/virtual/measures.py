@@ -81,7 +81,10 @@ class Figures:
     def length_s(self) -> float:
         """Seconds that were counted."""
         edges = np.asarray(self.intervals, dtype=np.float64) * self.model.interval_s
-        ends = np.minimum(edges + self.model.interval_s, min(self.model.horizon_s, self.replication.until_s))
+        end = self.model.horizon_s
+        if not self.replication.finished:
+            end = min(end, self.replication.until_s)
+        ends = np.minimum(edges + self.model.interval_s, end)
         return float(np.maximum(0.0, ends - np.maximum(edges, self.model.warmup_s)).sum())
 
     def agent_s(self, states: Sequence[str]) -> float:
@@ -91,12 +94,15 @@ class Figures:
 
     @property
     def cost(self) -> float:
-        """What the agents cost who were logged in; NaN for a part of the run, where it is not known."""
+        """What agents logged in, lines and lost contacts cost; NaN for a part of the run, where it is not known."""
         if not self.all_intervals:
             return math.nan
+        minutes = (self.count("wait_ns") + self.count("talk_ns")) / NS_PER_S / 60
+        lost = self.count("offered") - self.count("answered")
+        others = self.model.line_minute * minutes + self.model.lost * lost
         rates = np.asarray([agent.cost for agent in self.model.config.agents], dtype=np.float64)
         there = self.replication.state_by_agent.sum(axis=1) - self.replication.state_by_agent[:, _STATE["logged_out"]]
-        return float((rates * there).sum()) / NS_PER_S / 3600
+        return float((rates * there).sum()) / NS_PER_S / 3600 + others
 
     @property
     def value(self) -> float:
@@ -162,7 +168,8 @@ MEASURES: dict[str, Measure] = {
         ),
         Measure("occupancy", "occupancy", "%", 0, lambda f: _divided(f.agent_s(WORKING), f.agent_s(AVAILABLE))),
         Measure("agents", "agents at work", "", 0, lambda f: _divided(f.agent_s(AVAILABLE), f.length_s)),
-        Measure("cost", "cost of agents", "money", -1, lambda f: f.cost),
+        Measure("agent_hours", "hours of agents", "", -1, lambda f: f.agent_s((*AVAILABLE, "paused")) / 3600),
+        Measure("cost", "cost", "money", -1, lambda f: f.cost),
         Measure("value", "value of answered", "money", 1, lambda f: f.value),
         Measure("cost_per_answered", "cost per answered", "money", -1, lambda f: _divided(f.cost, f.count("answered"))),
         Measure("value_per_offered", "value per offered", "money", 1, lambda f: _divided(f.value, f.count("offered"))),

@@ -144,6 +144,8 @@ class Model(Struct, frozen=True, kw_only=True):
         interval_s: length of the intervals that results are given by.
         speeds: factor on the talk by kind and agent, beside the crew's.
         values: of an answered contact by kind and agent, where it is not the kind's.
+        line_minute: cost of a minute of a contact that waits or talks.
+        lost: cost of a contact that nobody answered.
         start_ns: engine time of second 0.
         traced: so many contacts are kept one by one, in the order of their end.
     """
@@ -159,6 +161,8 @@ class Model(Struct, frozen=True, kw_only=True):
     interval_s: PositiveSeconds = 1800
     speeds: dict[tuple[str, str], float] = {}
     values: dict[tuple[str, str], float] = {}
+    line_minute: float = 0
+    lost: float = 0
     start_ns: int = MONDAY_NS
     traced: int = 0
 

@@ -7,8 +7,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context
 from typing import Any
 
@@ -18,7 +19,7 @@ from msgspec import Struct, structs
 from acd_core.views import AGENT_STATES
 from acd_sim.virtual.confidence import Estimate, estimate, paired_difference
 from acd_sim.virtual.loop import TALLIES
-from acd_sim.virtual.measures import value_of
+from acd_sim.virtual.measures import MEASURES, Figures, value_of
 from acd_sim.virtual.model import Model, check
 from acd_sim.virtual.replication import Replication, replicate
 from acd_sim.virtual.warmup import warmup_intervals
@@ -59,6 +60,17 @@ class Study(Struct, frozen=True):
         names = [kind.name for kind in self.model.kinds]
         chosen = None if kinds is None else [names.index(kind) for kind in kinds]
         return [value_of(measure, self.model, replication, chosen, intervals) for replication in self.replications]
+
+    def estimates(
+        self, measures: Sequence[str], kinds: Sequence[str] | None = None, intervals: Sequence[int] | None = None
+    ) -> dict[str, Estimate]:
+        """Several measures at once, which is quicker; otherwise as `estimate`."""
+        if len(self.replications) == 1 and intervals is None:
+            return {name: self.estimate(name, kinds) for name in measures}
+        names = [kind.name for kind in self.model.kinds]
+        chosen = None if kinds is None else [names.index(kind) for kind in kinds]
+        figures = [Figures(self.model, replication, chosen, intervals) for replication in self.replications]
+        return {name: estimate([MEASURES[name].compute(figure) for figure in figures]) for name in measures}
 
     def estimate(
         self,
@@ -178,14 +190,15 @@ def _together(
     stop = context.Value("b", 0, lock=False)
     done: list[Replication] = []
     with ProcessPoolExecutor(workers, context, _begin, (model, seed, shares, stop)) as pool:
-        running: set[Future[Replication]] = {pool.submit(_replicate, number) for number in range(count)}
+        waiting = iter(range(count))
+        running = {pool.submit(_replicate, number) for number in islice(waiting, 2 * workers)}
         while running:
             ended, running = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
-            done += [future.result() for future in ended if not future.cancelled()]
-            if stopped.is_set() and not stop.value:
+            done += [future.result() for future in ended]
+            if stopped.is_set():
                 stop.value = 1
-                for future in running:
-                    future.cancel()
+            else:
+                running |= {pool.submit(_replicate, number) for number in islice(waiting, len(ended))}
             if progress is not None:
                 progress(sum(shares) / count, len(done))
     return done

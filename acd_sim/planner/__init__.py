@@ -1,0 +1,1 @@
+"""What planners ask of simulated centres: alternatives side by side, staff, reports."""

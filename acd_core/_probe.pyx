@@ -9,12 +9,43 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
+from acd_core cimport draws, fixed_point, occupancy
 from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove
 from acd_core.idle cimport IdleAgents
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
+
+
+def halved(int64_t time, int64_t half_life):
+    """`fixed_point.halved`."""
+    return fixed_point.halved(time, half_life)
+
+
+def log2(int64_t value):
+    """`fixed_point.log2`."""
+    return fixed_point.log2(value)
+
+
+def draw(int64_t seed, int64_t offer, int64_t place):
+    """`draws.draw`."""
+    return draws.draw(seed, offer, place)
+
+
+def weighted(int64_t drawn, int64_t weight):
+    """`draws.weighted`."""
+    return draws.weighted(drawn, weight)
+
+
+def occupancy_later(int64_t value, int use, int64_t elapsed_us, int64_t half_life_us):
+    """`occupancy.later`."""
+    return occupancy.later(value, use, elapsed_us, half_life_us)
+
+
+def occupancy_free_key(int64_t value, int64_t now_us, int64_t half_life_us):
+    """`occupancy.free_key`."""
+    return occupancy.free_key(value, now_us, half_life_us)
 
 
 @cython.final
@@ -280,7 +311,7 @@ cdef class Floor:
                     self.tables.queues[self.tables.new_queue()].strategy = MOST_SKILLED
                 self.twins[owner] = self._new_class(self.asked[owner][0], 0, self.asked[owner][1])
             owner = self.twins[owner]
-        return self.idle.best_agent(owner)
+        return self.idle.best_agent(owner, 1)
 
     def entries(self, int32_t skill):
         """The agents in the array of a skill, dead entries too."""

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from acd_core.config import Address, AgentAttributes, AgentId, Config, Level, Name, Priority, RequirementText, SkillName
 from acd_core.machine import Machine
+from acd_core.views import Direction
 
 ContactId = Annotated[
     str, Meta(min_length=1, max_length=128, description="chosen by the adapter, unique in the domain")
@@ -50,6 +51,8 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
         priority: 0..100, more is more urgent; each point is worth `priority_step_s` of waiting.
         require: asked of the agent in addition to what the queue asks, such as `spanish>=50`.
         attributes: up to 64 values that come with the offer.
+        direction: who began it: a caller (`inbound`), the centre (`outbound`) or a colleague (`internal`). Agents of a
+            queue that works by `longest_idle_inbound` lose their place by inbound contacts only.
     """
 
     contact: ContactId
@@ -58,10 +61,19 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
     priority: Priority = 0
     require: RequirementText = ""
     attributes: Attributes = {}
+    direction: Direction = "inbound"
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
         return machine.enqueue_contact(
-            now, client, self.contact, self.tenant, self.queue, self.priority, self.require, self.attributes
+            now,
+            client,
+            self.contact,
+            self.tenant,
+            self.queue,
+            self.priority,
+            self.require,
+            self.attributes,
+            self.direction,
         )
 
 

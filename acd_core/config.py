@@ -37,7 +37,17 @@ Seconds = Annotated[float, Meta(ge=0, le=2_592_000, description="seconds, at mos
 PositiveSeconds = Annotated[float, Meta(ge=0.001, le=2_592_000, description="seconds, at most 30 days")]
 Priority = Annotated[int, Meta(ge=0, le=100)]
 Strategy = Literal[
-    "longest_idle", "most_skilled", "least_skilled", "fewest_contacts", "round_robin", "linear", "lowest_cost"
+    "longest_idle",
+    "most_skilled",
+    "least_skilled",
+    "fewest_contacts",
+    "round_robin",
+    "linear",
+    "lowest_cost",
+    "longest_idle_inbound",
+    "least_occupied",
+    "random",
+    "weighted_random",
 ]
 QueuePath = Annotated[str, Meta(pattern=r"^[^\s/]+/[^\s/]+\Z", description="tenant/queue")]
 Rank = Annotated[int, Meta(ge=0, le=1000)]
@@ -105,10 +115,13 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         name: unique within the tenant.
         channel: what its contacts are; `voice` is there without being configured.
         require: what every contact of this queue asks of an agent, such as `billing>=30 & spanish`.
-        strategy: which of several free agents of the same rank gets the contact: `longest_idle`; `most_skilled`
+        strategy: which of several free agents of the same rank gets the contact: `longest_idle`;
+            `longest_idle_inbound` (whose last inbound contact is longest ago, whatever else he did since);
+            `least_occupied` (lowest share of his time on contacts and wrap-up, the latest counting most); `most_skilled`
             (highest sum of his levels in the skills asked for); `least_skilled` (fewest skills, which spares the
             generalists); `fewest_contacts` (answered since he logged in); `round_robin` (whose last offer from this
-            queue is longest ago); `linear` (order of the configuration); `lowest_cost`. Ties go to the longest idle.
+            queue is longest ago); `linear` (order of the configuration); `lowest_cost`; `random` (any with the same
+            chance); `weighted_random` (by the share of his `weight`). Ties go to the longest idle.
         priority: added to the priority of each contact, 0..100.
         strict_priority: contacts of a higher priority always go first, however long others have waited; overrides
             that of the tenant. Contacts of queues without it have the lowest priority then.
@@ -171,6 +184,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         capacity: units that his contacts may take together; as many as the dearest channel when left out.
         channels: most contacts at once by channel, instead of the channel's `most_at_once`; 0 for none of it.
         cost: of an hour of his, in whatever unit; for `lowest_cost`.
+        weight: his share among the free agents of a queue that works by `weighted_random`, 1..1000.
         ranks: tier by queue, such as `{ "acme/support" = 1 }`; 0 where not given. An agent of a higher rank gets a
             contact only when none of a lower rank is free, and serves the queues of his lowest rank first.
         attributes: texts and whole numbers that requirements can speak of, as `agent.site`.
@@ -184,6 +198,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     capacity: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     channels: Annotated[dict[Name, Annotated[int, Meta(ge=0, le=1000)]], Meta(max_length=CHANNELS_MAX)] = {}
     cost: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    weight: Annotated[int, Meta(ge=1, le=1000)] = 1
     ranks: Annotated[dict[QueuePath, Rank], Meta(max_length=1000)] = {}
     attributes: AgentAttributes = {}
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
@@ -195,6 +210,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Attributes:
         missed_offers_max: an agent who lets so many offers in a row time out is paused; 0 for never.
         strict_priority: contacts of a higher priority always go first, instead of having a head start.
+        occupancy_half_life_s: for `least_occupied`, what an agent did so long ago counts half as much as what he does now.
+        random_seed: where the draws of `random` and `weighted_random` begin; the same seed and the same commands give
+            the same choices.
         max_contacts: most contacts at once, in all states.
         ended_contacts_kept: so many ended contacts are remembered, so that a repeated command is known as such.
         client_grace_s: a client, such as an adapter, may be away for so long before its agents count as
@@ -205,6 +223,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] = 3
     strict_priority: bool = False
+    occupancy_half_life_s: Annotated[float, Meta(ge=1, le=86_400, description="seconds, at most a day")] = 1800
+    random_seed: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] = 0
     max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
     ended_contacts_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 65_536
     client_grace_s: Seconds = 60

@@ -10,6 +10,7 @@ cdef class Configured(State):
     cdef int _sweep(self) except -1
     cdef int32_t _configured_queue(self, object config) except -1
     cdef int32_t _configured_agent(self, object config) except -1
+    cdef int _change_half_life(self, object config) except -1
     cdef int32_t _condition(self, tuple node) except -1
     cdef int64_t _value(self, object value) except? -1
     cdef int _enter_attributes(self, int32_t agent) except -1

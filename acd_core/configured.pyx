@@ -9,11 +9,13 @@ are treated alike.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from acd_core.occupancy cimport order_key
 from acd_core.standing cimport AGEING_ONE
 from acd_core.state cimport State
 from acd_core.types cimport (
-    ALL_OF, ANY_OF, ANY_SKILL, FEWEST_CONTACTS, LEAST_SKILLED, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT,
-    LONGEST_IDLE, LOWEST_COST, MOST_SKILLED, NONE, NOT, READY, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, Agent, Contact, Queue,
+    ALL_OF, ANY_OF, ANY_SKILL, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR,
+    LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST, MOST_SKILLED, NONE, NOT, RANDOM, READY,
+    ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, WEIGHTED_RANDOM, Agent, Contact, Queue,
 )
 
 from acd_core import requirement, urgency
@@ -30,6 +32,10 @@ cdef dict STRATEGIES = {
     "round_robin": ROUND_ROBIN,
     "linear": LINEAR,
     "lowest_cost": LOWEST_COST,
+    "longest_idle_inbound": LONGEST_IDLE_INBOUND,
+    "least_occupied": LEAST_OCCUPIED,
+    "random": RANDOM,
+    "weighted_random": WEIGHTED_RANDOM,
 }
 cdef dict CONDITION_KINDS = {"not": NOT, "or": ANY_OF, "and": ALL_OF}
 
@@ -109,6 +115,7 @@ cdef class Configured(State):
                     column.append(None)
             row = &self.tables.agents[slot]
             row.since = self.now
+            self._begin_occupancy(slot)
             self.agent_addresses[slot] = config.address
             self.agent_clients[slot] = ""
             self.agent_pause_reasons[slot] = ""
@@ -118,6 +125,7 @@ cdef class Configured(State):
         self.agent_skills[slot] = dict(config.skills)
         self.agent_attributes[slot] = dict(config.attributes)
         row.cost = config.cost
+        row.weight = config.weight
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
 
@@ -152,6 +160,26 @@ cdef class Configured(State):
             elif not can_be_idle and not row.rung:
                 row.idle_seq = 0
             self._set_open(slot)
+        return 0
+
+    cdef int _change_half_life(self, object config) except -1:
+        """Count occupancy if some queue asks for it, by the half-life that holds from now on."""
+        cdef bint asked = any([queue.strategy == "least_occupied" for queue in config.queues])
+        cdef int64_t half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
+        cdef bint anew = not half_life_us or not self.half_life_us
+        cdef int32_t agent
+        cdef Agent *row
+        if half_life_us == self.half_life_us:
+            return 0
+        if not anew:
+            for agent in self.agent_slots.values():
+                row = &self.tables.agents[agent]
+                self._take_occupancy(agent)
+                row.occupancy_key = order_key(row.occupancy, row.use, row.occupancy_us, half_life_us)
+        self.half_life_us = half_life_us
+        if anew:
+            for agent in self.agent_slots.values():
+                self._begin_occupancy(agent)
         return 0
 
     cdef int _stop_turns(self, int32_t queue) except -1:

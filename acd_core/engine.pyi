@@ -2,6 +2,7 @@ from typing import Any, final
 
 from acd_core.config import Config
 from acd_core.state import State
+from acd_core.views import Direction
 
 @final
 class Engine(State):
@@ -17,6 +18,7 @@ class Engine(State):
         priority: int,
         require: str,
         attributes: dict[str, Any],
+        direction: Direction = "inbound",
     ) -> int: ...
     def update_contact(
         self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None

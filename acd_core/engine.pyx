@@ -31,6 +31,7 @@ for _index, _bound in enumerate(views.WAIT_BUCKETS_S):
     WAIT_BOUNDS[_index] = _bound * NS_PER_S
 for _index, _bound in enumerate(views.ACCEPT_BUCKETS_S):
     ACCEPT_BOUNDS[_index] = _bound * NS_PER_S
+cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTIONS)}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 
 
@@ -60,7 +61,7 @@ cdef class Engine(Transitions):
 
     def enqueue_contact(
         self, int64_t now, str client, str contact, str tenant, str queue, int priority, str require,
-        dict attributes,
+        dict attributes, str direction="inbound",
     ):
         """See `Machine.enqueue_contact`."""
         cdef int32_t slot, target, agent, owner, index
@@ -120,6 +121,7 @@ cdef class Engine(Transitions):
         row.wait_expired = False
         row.priority = priority
         row.where = HELD_NOWHERE
+        row.direction = DIRECTIONS[direction]
         row.queue = target
         row.legs = NONE
         row.last_leg = NONE
@@ -137,7 +139,7 @@ cdef class Engine(Transitions):
         self._set_state(slot, CONTACT_QUEUED)
         self._enlist(slot)
         self._enter_line(slot, owner)
-        agent = self.idle.best_agent(owner)
+        agent = self.idle.best_agent(owner, self.offer_seq + 1)
         if agent == NONE and 0 < line.max_waiting < line.waiting:
             self._end(slot, QUEUE_FULL, NONE)
             return OK
@@ -296,6 +298,7 @@ cdef class Engine(Transitions):
         self._not_idle(agent)
         person.missed = 0
         person.answered += 1
+        self._had_inbound(agent, held.direction)
         person.answered_since_login += 1
         self._refresh(agent)
         queue.answered += 1
@@ -326,6 +329,7 @@ cdef class Engine(Transitions):
         agent = self.legs.legs[leg].agent
         queue = self.legs.legs[leg].queue
         self.tables.agents[agent].rejected_total += 1
+        self._had_inbound(agent, self.legs.legs[leg].direction)
         contact = self._end_offer(leg, OFFER_REJECTED, cause)
         self._not_idle(agent)
         self._cool_down(agent, contact, CAUSE_REJECTED, self.tables.queues[queue].reject_cooldown)
@@ -358,6 +362,7 @@ cdef class Engine(Transitions):
         self.agent_clients[slot] = client
         self.agent_addresses[slot] = new_address
         row.answered_since_login = 0
+        row.inbound_seq = 0
         if ready:
             self._make_ready(slot)
         else:
@@ -585,6 +590,8 @@ cdef class Engine(Transitions):
             self.tables.queues[slot].strict = key in strict
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
         self._enter_capacities()
+        self._change_half_life(config)
+        self.idle.seed = config.settings.random_seed
         self._forget()
         for slot in self.contact_slots.values():
             row = &self.tables.contacts[slot]

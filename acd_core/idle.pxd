@@ -35,6 +35,7 @@ cdef class IdleAgents:
     cdef Ranking *rankings
     cdef int64_t ranking_capacity
     cdef int32_t ranking_count
+    cdef int64_t seed         # of the draws of those queues that choose at random
     cdef IntMap turns         # (queue, agent) to the number of the last offer, where offers go round
     cdef int32_t *moved       # scratch for compaction
     cdef int64_t moved_capacity
@@ -47,7 +48,7 @@ cdef class IdleAgents:
     cdef int add_again(self, int32_t agent) except -1
     cdef int restore(self, int32_t agent) except -1
     cdef int refill(self) except -1
-    cdef int32_t best_agent(self, int32_t owner) except -2
+    cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2
     cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil
     cdef int set_turn(self, int32_t queue, int32_t agent, int64_t turn) except -1
     cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil
@@ -55,6 +56,7 @@ cdef class IdleAgents:
     cdef int _compact(self, int32_t skill) except -1
     cdef int _fill(self, int32_t skill) except -1
     cdef int32_t _find(self, int32_t skill, int64_t seq) noexcept nogil
+    cdef int32_t _drawn(self, int32_t owner, int64_t offer) noexcept nogil
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil
     cdef int32_t _first_ranked(self, int32_t owner) except -2
     cdef int _rank(self, Ranking *ranking, int32_t owner, int32_t agent) except -1

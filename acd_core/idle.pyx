@@ -9,6 +9,7 @@ Each class of contacts looks into the array of its index skill, from its cursor 
 known not to qualify. New entries come at the end only, so a class looks at each entry once, however many free agents
 stand there who cannot serve it. That is all `longest_idle` without ranks needs. For any other order a class feeds the
 qualified entries it passes into a heap of its own, its ranking: what orders an agent does not change while he is idle.
+Only where chance decides nothing is kept, since each contact draws anew: all who are free and qualified are looked at.
 
 An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Only arrays
 that some class looks into are kept filled.
@@ -19,12 +20,15 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport IntMap, reserve
+from acd_core.draws cimport draw, weighted
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
-    FEWEST_CONTACTS, LEAST_SKILLED, LINEAR, LOWEST_COST, MOST_SKILLED, NONE, ROUND_ROBIN, Agent, Class,
+    FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
+    MOST_SKILLED, NONE, RANDOM, ROUND_ROBIN, WEIGHTED_RANDOM, Agent, Class,
 )
 
 cdef enum:
+    UNITS_SHIFT = 40          # beyond the number of any place among the idle
     SLACK = 64                # dead entries that are never worth a compaction
 
 
@@ -179,10 +183,13 @@ cdef class IdleAgents:
                 self._fill(skill)
         return 0
 
-    cdef int32_t best_agent(self, int32_t owner) except -2:
-        """The free agent whom a contact of this class gets, or NONE."""
-        if self.tables.classes[owner].queue == NONE:
+    cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2:
+        """The free agent whom a contact of this class gets, or NONE. `offer` is the number of the offer to be made."""
+        cdef int32_t queue = self.tables.classes[owner].queue
+        if queue == NONE:
             return self._longest_idle(owner)
+        if self.tables.queues[queue].strategy >= RANDOM:
+            return self._drawn(owner, offer)
         return self._first_ranked(owner)
 
     cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil:
@@ -204,6 +211,10 @@ cdef class IdleAgents:
         cdef int32_t queue = self.tables.classes[owner].queue
         cdef int strategy = self.tables.queues[queue].strategy
         cdef Agent *row = &self.tables.agents[agent]
+        if strategy == LONGEST_IDLE_INBOUND:
+            return (row.units << UNITS_SHIFT) + (row.inbound_seq or row.idle_seq)
+        if strategy == LEAST_OCCUPIED:
+            return row.occupancy_key
         if strategy == MOST_SKILLED:
             return -self.tables.skill_sum(agent, owner)
         if strategy == LEAST_SKILLED:
@@ -238,6 +249,40 @@ cdef class IdleAgents:
             place += 1
         wanted.cursor = place
         return NONE
+
+    cdef int32_t _drawn(self, int32_t owner, int64_t offer) noexcept nogil:
+        cdef Class *wanted = &self.tables.classes[owner]
+        cdef IdleArray *array = &self.arrays[wanted.index_skill]
+        cdef bint weighs = self.tables.queues[wanted.queue].strategy == WEIGHTED_RANDOM
+        cdef Entry *entry
+        cdef Agent *agent
+        cdef Rank candidate, best
+        cdef int32_t place
+        best.agent = NONE
+        for place in range(wanted.cursor, array.count):
+            entry = &array.items[place]
+            if wanted.signature & ~entry.signature:
+                continue
+            agent = &self.tables.agents[entry.agent]
+            if (
+                agent.idle_seq != entry.seq
+                or not agent.open & wanted.channel
+                or not self.tables.eligible(entry.agent, owner)
+            ):
+                continue
+            if best.agent == NONE:
+                wanted.cursor = place
+            candidate.rank = self.tables.rank_of(entry.agent, wanted.queue)
+            candidate.precedence = draw(self.seed, offer, agent.position)
+            if weighs:
+                candidate.precedence = weighted(candidate.precedence, agent.weight)
+            candidate.seq = agent.idle_seq
+            candidate.agent = entry.agent
+            if best.agent == NONE or _ranks_before(&candidate, &best):
+                best = candidate
+        if best.agent == NONE:
+            wanted.cursor = array.count
+        return best.agent
 
     cdef int32_t _first_ranked(self, int32_t owner) except -2:
         cdef Class *wanted = &self.tables.classes[owner]

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from acd_core.config import Config
 from acd_core.events import Addressed
-from acd_core.views import AgentView, ClientView, ContactView, DomainView, QueueView
+from acd_core.views import AgentView, ClientView, ContactView, Direction, DomainView, QueueView
 
 
 class Machine(Protocol):
@@ -55,6 +55,7 @@ class Machine(Protocol):
         priority: int,
         require: str,
         attributes: dict[str, Any],
+        direction: Direction = "inbound",
     ) -> int: ...
     def update_contact(
         self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None

@@ -59,6 +59,7 @@ cdef class State:
     cdef dict agents_pausing  # agents seen paused, by reason
     cdef int64_t agent_us[7]  # time spent by state, up to counted_us
     cdef int64_t counted_us
+    cdef int64_t half_life_us  # of occupancy; 0 while no queue asks for it
     cdef int64_t missed_offers_max
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
@@ -126,6 +127,9 @@ cdef class State:
     cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept
     cdef int _count_agent(self, int32_t agent, int by) except -1
+    cdef void _count_occupancy(self, int32_t agent) noexcept
+    cdef void _take_occupancy(self, int32_t agent) noexcept
+    cdef void _begin_occupancy(self, int32_t agent) noexcept
     cdef int _refresh(self, int32_t agent) except -1
     cdef void _set_open(self, int32_t agent) noexcept
     cdef bint _in_line(self, int32_t contact) noexcept

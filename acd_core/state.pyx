@@ -13,6 +13,7 @@ from acd_core.containers cimport reserve
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
+from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
@@ -32,6 +33,7 @@ from acd_core.urgency import Urgency
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = ("rejected", "timed_out", "withdrawn")
 cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer")
+cdef tuple DIRECTION_NAMES = views.DIRECTIONS
 cdef tuple STATE_NAMES = views.AGENT_STATES
 cdef tuple PRESENCE_NAMES = ("logged_out", "paused", "ready")
 cdef tuple ACTIVITY_NAMES = ("none", "offered", "busy", "wrapup", "cooldown")
@@ -56,6 +58,13 @@ cdef object _seconds(int64_t ns):
 
 cdef str _offer_id(int64_t number):
     return f"o-{number}"
+
+
+cdef int _use_of(Agent *row) noexcept nogil:
+    """What the present does to an agent's occupancy."""
+    if row.activity == ACTIVITY_BUSY or row.activity == ACTIVITY_WRAPUP:
+        return USE_OCCUPIED
+    return USE_PAUSED if row.presence == PAUSED else USE_FREE
 
 
 cdef class State:
@@ -389,6 +398,8 @@ cdef class State:
         self._count_agent(agent, -1)
         row.activity = activity
         row.since = self.now
+        if self.half_life_us:
+            self._count_occupancy(agent)
         return self._count_agent(agent, 1)
 
     cdef void _set_open(self, int32_t agent) noexcept:
@@ -430,7 +441,34 @@ cdef class State:
             row.since = self.now
         row.presence = presence
         self.agent_pause_reasons[agent] = reason
+        if self.half_life_us:
+            self._count_occupancy(agent)
         return self._count_agent(agent, 1)
+
+    cdef void _count_occupancy(self, int32_t agent) noexcept:
+        """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
+        if self.tables.agents[agent].use != _use_of(&self.tables.agents[agent]):
+            self._take_occupancy(agent)
+
+    cdef void _take_occupancy(self, int32_t agent) noexcept:
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int64_t now_us = self.now // 1000
+        row.occupancy = later(row.occupancy, row.use, now_us - row.occupancy_us, self.half_life_us)
+        row.occupancy_us = now_us
+        row.use = _use_of(row)
+        row.occupancy_key = order_key(row.occupancy, row.use, now_us, self.half_life_us)
+
+    cdef void _begin_occupancy(self, int32_t agent) noexcept:
+        """Count from nothing: he is new, or nobody asked for occupancy until now."""
+        cdef Agent *row = &self.tables.agents[agent]
+        row.occupancy = 0
+        row.occupancy_us = 0
+        row.occupancy_key = 0
+        row.use = USE_FREE
+        if self.half_life_us:
+            row.occupancy_us = self.now // 1000
+            row.use = _use_of(row)
+            row.occupancy_key = order_key(0, row.use, row.occupancy_us, self.half_life_us)
 
     cdef void _enlist(self, int32_t contact) noexcept:
         """Put a contact at the end of its queue's list of those that wait or are offered."""
@@ -675,6 +713,10 @@ cdef class State:
             rest_timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             answered=row.answered,
             answered_since_login=row.answered_since_login,
+            inbound_seq=row.inbound_seq,
+            occupancy=row.occupancy,
+            occupancy_us=row.occupancy_us,
+            occupancy_key=row.occupancy_key,
             turns={path: self.idle.turn(queue, slot) for path, queue in self.going_round if self.idle.turn(queue, slot)},
             missed_total=row.missed_total,
             rejected_total=row.rejected_total,
@@ -701,6 +743,7 @@ cdef class State:
                 requirement.merge(self.queue_terms[row.queue][self._stage(slot)], self.contact_terms[slot])
             ),
             attributes=self.contact_attributes[slot],
+            direction=DIRECTION_NAMES[row.direction],
             enqueued_ns=row.enqueued,
             urgency=self._urgency(slot),
             connected_ns=row.connected,

@@ -16,8 +16,8 @@ from acd_core.state cimport (
 from acd_core.timers cimport OF_AGENT, OF_LEG, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
-    LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, PAUSED, READY,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, INBOUND, LEG_CONNECTED, LEG_OFFERED,
+    LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, PAUSED, READY,
     ROUND_ROBIN, Agent, Contact, Leg, Queue,
 )
 
@@ -138,6 +138,8 @@ cdef class Transitions(Configured):
         self._not_idle(agent)
         self.idle_seq += 1
         self.tables.agents[agent].idle_seq = self.idle_seq
+        if not self.tables.agents[agent].inbound_seq:
+            self.tables.agents[agent].inbound_seq = self.idle_seq
         self._set_open(agent)
         self.idle.add(agent)
         self._agent_changed(agent)
@@ -182,7 +184,7 @@ cdef class Transitions(Configured):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t agent
         while self._in_line(contact):
-            agent = self.idle.best_agent(self.lines.lines[row.line].owner)
+            agent = self.idle.best_agent(self.lines.lines[row.line].owner, self.offer_seq + 1)
             if agent == NONE:
                 if row.where == HELD_NOWHERE:
                     self._stand_in_line(contact)
@@ -211,6 +213,7 @@ cdef class Transitions(Configured):
         cdef object address, attributes
         self.offer_seq += 1
         leg = self.legs.add(self.offer_seq, contact, agent, row.queue, self.now)
+        self.legs.legs[leg].direction = row.direction
         row.offers += 1
         person.rung = True
         if row.state != CONTACT_OFFERED:
@@ -255,6 +258,11 @@ cdef class Transitions(Configured):
         record.text = <PyObject *>cause
         return contact
 
+    cdef void _had_inbound(self, int32_t agent, int direction) noexcept:
+        """The agent's time since his last inbound contact begins anew, if this was one."""
+        if direction == INBOUND:
+            self.tables.agents[agent].inbound_seq = 0
+
     cdef int _drop_leg(self, int32_t leg) except -1:
         self._disarm_leg(leg)
         return self.legs.drop(leg)
@@ -281,6 +289,7 @@ cdef class Transitions(Configured):
         cdef int64_t limit
         person.missed += 1
         person.missed_total += 1
+        self._had_inbound(agent, self.legs.legs[leg].direction)
         contact = self._end_offer(leg, OFFER_TIMED_OUT, "")
         limit = person.missed_max if person.missed_max != NONE else self.missed_offers_max
         self._not_idle(agent)
@@ -373,6 +382,7 @@ cdef class Transitions(Configured):
         cdef int64_t handle = self.now - row.connected
         queue.handle_ns += handle
         queue.handle_histogram[bucket_of(handle, HANDLE_BOUNDS, HANDLE_BUCKETS)] += 1
+        self._had_inbound(agent, row.direction)
         self._drop_leg(leg)
         if (
             contact != NONE and self.tables.contacts[contact].state == CONTACT_WRAPUP

@@ -12,6 +12,12 @@ cdef enum:
     HEAD_TERMS = 4            # terms of a requirement that fit into a packed head
     ANY_SKILL = 0             # a skill that every agent has, so that every requirement has one
 
+# In the order of views.Direction.
+cdef enum Direction:
+    INBOUND = 0
+    OUTBOUND = 1
+    INTERNAL = 2
+
 cdef enum ContactState:
     CONTACT_FREE = 0          # the slot is not in use
     CONTACT_QUEUED = 1
@@ -45,6 +51,10 @@ cdef enum Strategy:
     ROUND_ROBIN = 4
     LINEAR = 5
     LOWEST_COST = 6
+    LONGEST_IDLE_INBOUND = 7
+    LEAST_OCCUPIED = 8
+    RANDOM = 9
+    WEIGHTED_RANDOM = 10
 
 # In the order of events.EndReason, plus one for "not ended".
 cdef enum EndReason:
@@ -92,6 +102,7 @@ cdef struct Contact:
     uint8_t wait_expired
     uint8_t priority
     uint8_t end_reason
+    uint8_t direction         # index into views.DIRECTIONS
     uint8_t where             # Held: in which half of its line its node is
     int32_t queue
     int32_t line
@@ -115,6 +126,7 @@ cdef struct Agent:
     uint8_t cooldown_cause
     uint8_t logging_out
     uint8_t all_tenants
+    uint8_t use               # occupancy.Use, as of occupancy_us
     uint8_t rung              # one of his legs is offered
     uint32_t signature        # Bloom bits of his skills, to reject at a glance
     uint32_t open             # channels, a bit each, that he can be offered a contact of now
@@ -132,6 +144,7 @@ cdef struct Agent:
     int64_t capacity          # in units
     int64_t units             # taken of it
     int64_t cost
+    int32_t weight
     int64_t answered_since_login
     int32_t attributes        # offset into Tables.agent_attributes
     int32_t attribute_count
@@ -139,6 +152,10 @@ cdef struct Agent:
     int32_t missed
     int32_t missed_max
     int64_t idle_seq          # 0 unless open to contacts or being rung
+    int64_t inbound_seq       # the idle_seq that he first had after his last inbound contact; 0 until then
+    int64_t occupancy         # in units of 1/fixed_point.ONE, as of occupancy_us
+    int64_t occupancy_us
+    int64_t occupancy_key     # orders those who are free
     int64_t since
     int64_t answered
     int64_t missed_total
@@ -148,6 +165,7 @@ cdef struct Agent:
 # What joins a contact and an agent, from the offer to the end of the wrap-up.
 cdef struct Leg:
     uint8_t state
+    uint8_t direction         # of the contact
     int32_t contact           # NONE once the contact went on without him
     int32_t agent
     int32_t queue             # that the contact came from

@@ -19,6 +19,8 @@ END_REASONS: tuple[str, ...] = get_args(EndReason)
 
 ContactState = Literal["queued", "offered", "connected", "wrapup"]
 CONTACT_STATES: tuple[str, ...] = get_args(ContactState)
+Direction = Literal["inbound", "outbound", "internal"]
+DIRECTIONS: tuple[str, ...] = get_args(Direction)
 Presence = Literal["logged_out", "paused", "ready"]
 Activity = Literal["none", "offered", "busy", "wrapup", "cooldown"]
 LegState = Literal["offered", "connected", "wrapup"]
@@ -52,6 +54,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
         client: name of the client that enqueued it.
         seq: order of arrival in the routing domain, from 1.
         require: the whole requirement, that of the queue included.
+        direction: who began it.
         urgency: what its place in the order of service follows from.
         channel: of its queue.
         agent, offer: of its conversation, else of its oldest offer, else of its wrap-up; empty while it only waits.
@@ -73,6 +76,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     priority: int
     require: str
     attributes: dict[str, Any]
+    direction: str
     enqueued_ns: int
     urgency: Urgency
     connected_ns: int
@@ -109,6 +113,10 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         since_ns: when the state that he is seen in began.
         deadline_ns: when the offer, wrap-up or cooldown that makes his activity ends; 0 for none. timer: as in
             `ContactView`. rest_until_ns, rest_timer: those of a cooldown, which may go on while he talks.
+        inbound_seq: the `idle_seq` that he first had after his last inbound contact; 0 until then.
+        occupancy: share of his time on contacts and wrap-up, the latest counting most, in 1/2**30, as of
+            occupancy_us; kept while some queue works by `least_occupied`, else 0.
+        occupancy_key: order of agents by occupancy; it holds until he is occupied in another way.
         turns: by `tenant/queue`, when he was last offered a contact of a queue that works by `round_robin`:
             the number of that offer among the queue's.
     """
@@ -140,6 +148,10 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     rest_timer: int
     answered: int
     answered_since_login: int
+    inbound_seq: int
+    occupancy: int
+    occupancy_us: int
+    occupancy_key: int
     turns: dict[str, int]
     missed_total: int
     rejected_total: int

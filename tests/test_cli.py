@@ -168,7 +168,8 @@ def test_a_wrong_file_is_told_with_its_place_and_applies_nothing(
     path.write_text('[[tenants]]\nname = "a"\n[[queues]]\ntenant = "a"\nname = "q"\nstrategy = "longest"')
     assert run(capsys, "apply", str(path), status=1) == (
         f"acd: {path}: queues[1] (a/q): strategy: 'longest' is not one of 'longest_idle', 'most_skilled', "
-        "'least_skilled', 'fewest_contacts', 'round_robin', 'linear', 'lowest_cost'\n"
+        "'least_skilled', 'fewest_contacts', 'round_robin', 'linear', 'lowest_cost', 'longest_idle_inbound', "
+        "'least_occupied', 'random', 'weighted_random'\n"
     )
     path.write_bytes(b"\xff")
     assert "is not UTF-8" in run(capsys, "apply", str(path), status=2)

@@ -236,7 +236,7 @@ def test_time_that_passes_in_steps_is_the_same_time(machine: type[Machine]) -> N
     whole, stepping, following = machine(), machine(), machine()
     stream = Stream(Random(21), 12)
     storms = 0
-    for number, (at, client, command) in enumerate(islice(stream, 1500)):
+    for number, (at, client, command) in enumerate(islice(stream, 2000)):
         now = at + number // 30 * 20 * 10**9  # twenty seconds at a time, so that much comes due together
         whole.advance(now)
         events = whole.take_events()

@@ -29,8 +29,8 @@ MAY_IMPORT = {
 # The compiled modules of the core, the lowest first. A module may use those below its own row, and all that are in no
 # row: commands, events, views and their like, which use none of these.
 CORE_ROWS = [
-    {"types", "standing"},
-    {"containers"},
+    {"types", "standing", "fixed_point"},
+    {"containers", "draws", "occupancy"},
     {"tables", "timers"},
     {"lines", "idle", "legs"},
     {"state"},

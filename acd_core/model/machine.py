@@ -51,12 +51,14 @@ from acd_core.events import (
     ContactResumed,
     ContactUpdated,
 )
+from acd_core.model import occupancy
 from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, bucket
 from acd_core.model.transitions import Transitions
 from acd_core.refusals import Outcome
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
     WAIT_BUCKETS_S,
+    Direction,
 )
 
 
@@ -103,6 +105,7 @@ class Model(Transitions):
         priority: int,
         require: str,
         attributes: dict[str, Any],
+        direction: Direction = "inbound",
     ) -> int:
         self.advance(now)
         self.last_position = 0
@@ -128,7 +131,15 @@ class Model(Transitions):
         target.entered += 1
         self._contact_seq += 1
         arrived = ContactRow(
-            contact, client, target, self._contact_seq, priority, own_terms, attributes, enqueued=self.now
+            contact,
+            client,
+            target,
+            self._contact_seq,
+            priority,
+            own_terms,
+            attributes,
+            enqueued=self.now,
+            direction=direction,
         )
         waiting = [c for c in self._contacts.values() if c.queue is target and c.state == "queued"]
         agent = self._best_agent(arrived)
@@ -265,6 +276,7 @@ class Model(Transitions):
         agent.idle_seq = 0
         agent.missed = 0
         agent.answered += 1
+        self._had_inbound(leg)
         agent.answered_since_login += 1
         self._refresh(agent)
         queue.answered += 1
@@ -297,6 +309,7 @@ class Model(Transitions):
         if leg.state != "offered":
             return Outcome.OFFER_GONE
         leg.agent.rejected_total += 1
+        self._had_inbound(leg)
         contact = self._end_offer(leg, "rejected", cause)
         leg.agent.idle_seq = 0
         self._cool_down(leg.agent, contact, "rejected", leg.queue.config.reject_cooldown_s)
@@ -325,6 +338,7 @@ class Model(Transitions):
         person.client = client
         person.address = new_address
         person.answered_since_login = 0
+        person.inbound_seq = 0
         if ready:
             self._make_ready(person)
         else:
@@ -485,6 +499,7 @@ class Model(Transitions):
         for agent in self._agents.values():
             self._count_time(agent)
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
+        self._change_half_life(config)
         going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
         for agent in self._agents.values():
             agent.turns = {path: turn for path, turn in agent.turns.items() if path in going_round}
@@ -524,6 +539,22 @@ class Model(Transitions):
             self._serve_contact(contact)
         return Outcome.OK
 
+    def _change_half_life(self, config: Config) -> None:
+        """Count occupancy if some queue asks for it, by the half-life that holds from now on."""
+        asked = any(queue.strategy == "least_occupied" for queue in config.queues)
+        half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
+        if half_life_us == self._half_life_us:
+            return
+        if half_life_us and self._half_life_us:
+            for agent in self._agents.values():
+                self._take_occupancy(agent)
+                agent.occupancy_key = occupancy.order_key(agent.occupancy, agent.use, agent.occupancy_us, half_life_us)
+            self._half_life_us = half_life_us
+        else:
+            self._half_life_us = half_life_us
+            for agent in self._agents.values():
+                self._begin_occupancy(agent)
+
     def _configured_queue(self, config: Queue) -> QueueRow:
         queue = self._queues.get((config.tenant, config.name)) or QueueRow(config)
         queue.config = config
@@ -534,7 +565,7 @@ class Model(Transitions):
     def _configured_agent(self, config: Agent) -> AgentRow:
         agent = self._agents.get(config.agent)
         if agent is None:
-            return AgentRow(
+            agent = AgentRow(
                 config,
                 config.address,
                 dict(config.skills),
@@ -542,6 +573,8 @@ class Model(Transitions):
                 since=self.now,
                 counted_us=self.now // 1000,
             )
+            self._begin_occupancy(agent)
+            return agent
         if agent.presence == "logged_out" or agent.config.address != config.address:
             agent.address = config.address
         agent.config = config

@@ -10,6 +10,7 @@ from acd_core.config import Agent, Queue, ageing_of, ns_of_seconds
 from acd_core.events import (
     EndReason,
 )
+from acd_core.model.occupancy import Use
 from acd_core.urgency import HEAD_START_MAX_NS, LEVEL_MAX, NO_LIMIT, OrderKey, Urgency, bounded
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
@@ -17,6 +18,7 @@ from acd_core.views import (
     WAIT_BUCKETS_S,
     Activity,
     ContactState,
+    Direction,
     LegState,
     Presence,
 )
@@ -69,6 +71,7 @@ class LegRow:
     agent: "AgentRow"
     queue: QueueRow
     since: int
+    direction: Direction = "inbound"
     state: LegState = "offered"
     connected: int = 0
     timer: Timer | None = None
@@ -84,6 +87,7 @@ class ContactRow:
     own_terms: requirement.Requirement
     attributes: dict[str, Any]
     enqueued: int
+    direction: Direction = "inbound"
     state: ContactState = "queued"
     connected: int = 0
     completed: int = 0
@@ -163,6 +167,11 @@ class AgentRow:
     timer: Timer | None = None
     answered: int = 0
     answered_since_login: int = 0
+    inbound_seq: int = 0
+    occupancy: int = 0
+    occupancy_us: int = 0
+    occupancy_key: int = 0
+    use: Use = "free"
     turns: dict[str, int] = field(default_factory=dict)
     missed_total: int = 0
     rejected_total: int = 0
@@ -176,6 +185,13 @@ class AgentRow:
     @property
     def leg(self) -> LegRow | None:
         return foremost(self.legs)
+
+    @property
+    def present_use(self) -> Use:
+        """What the present does to his occupancy."""
+        if self.activity in {"busy", "wrapup"}:
+            return "occupied"
+        return "paused" if self.presence == "paused" else "free"
 
     @property
     def rung(self) -> bool:

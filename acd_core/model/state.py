@@ -11,6 +11,7 @@ from acd_core.events import (
     AgentChanged,
     Event,
 )
+from acd_core.model import draws, occupancy
 from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
 from acd_core.views import (
     AGENT_STATES,
@@ -24,6 +25,9 @@ from acd_core.views import (
     Presence,
     QueueView,
 )
+
+UNITS_SHIFT = 40
+"""Beyond the number of any place among the idle."""
 
 
 class State:
@@ -47,6 +51,7 @@ class State:
         self._calendar: list[tuple[int, int, ContactRow | AgentRow | LegRow, Timer]] = []
         self._events: list[Addressed] = []
         self._agent_us = dict.fromkeys(AGENT_STATES, 0)
+        self._half_life_us = 0  # of occupancy; 0 while no queue asks for it
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -122,6 +127,7 @@ class State:
             self._count_time(agent)
             agent.activity = activity
             agent.since = self.now
+            self._count_occupancy(agent)
 
     def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
         self._count_time(agent)
@@ -129,6 +135,29 @@ class State:
             agent.since = self.now
         agent.presence = presence
         agent.pause_reason = reason
+        self._count_occupancy(agent)
+
+    def _count_occupancy(self, agent: AgentRow) -> None:
+        """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
+        if self._half_life_us and agent.use != agent.present_use:
+            self._take_occupancy(agent)
+
+    def _take_occupancy(self, agent: AgentRow) -> None:
+        now_us = self.now // 1000
+        elapsed = now_us - agent.occupancy_us
+        agent.occupancy = occupancy.later(agent.occupancy, agent.use, elapsed, self._half_life_us)
+        agent.occupancy_us = now_us
+        agent.use = agent.present_use
+        agent.occupancy_key = occupancy.order_key(agent.occupancy, agent.use, now_us, self._half_life_us)
+
+    def _begin_occupancy(self, agent: AgentRow) -> None:
+        """Count from nothing: he is new, or nobody asked for occupancy until now."""
+        agent.occupancy = agent.occupancy_us = agent.occupancy_key = 0
+        agent.use = "free"
+        if self._half_life_us:
+            agent.occupancy_us = self.now // 1000
+            agent.use = agent.present_use
+            agent.occupancy_key = occupancy.order_key(0, agent.use, agent.occupancy_us, self._half_life_us)
 
     # -- capacity -----------------------------------------------------------------------------------------------
 
@@ -177,6 +206,10 @@ class State:
     def _precedence(self, agent: AgentRow, contact: ContactRow) -> int:
         """What the strategy of the contact's queue makes of the agent; the lowest comes first."""
         match contact.queue.config.strategy:
+            case "longest_idle_inbound":
+                return (self._units(agent) << UNITS_SHIFT) + (agent.inbound_seq or agent.idle_seq)
+            case "least_occupied":
+                return agent.occupancy_key
             case "most_skilled":
                 return -sum(agent.skills.get(skill, 0) for skill in requirement.wanted_skills(contact.terms))
             case "least_skilled":
@@ -189,7 +222,16 @@ class State:
                 return list(self._agents).index(agent.config.agent)
             case "lowest_cost":
                 return agent.config.cost
+            case "random":
+                return self._draw(agent)
+            case "weighted_random":
+                return draws.weighted(self._draw(agent), agent.config.weight)
         return self._units(agent)
+
+    def _draw(self, agent: AgentRow) -> int:
+        """What the agent draws for the next offer."""
+        place = list(self._agents).index(agent.config.agent)
+        return draws.draw(self._config.settings.random_seed, self._offer_seq + 1, place)
 
     def _best_contact(self, agent: AgentRow) -> ContactRow | None:
         """The waiting contact that `agent` gets."""
@@ -336,6 +378,10 @@ class State:
             rest_timer=agent.timer.seq if agent.timer else 0,
             answered=agent.answered,
             answered_since_login=agent.answered_since_login,
+            inbound_seq=agent.inbound_seq,
+            occupancy=agent.occupancy,
+            occupancy_us=agent.occupancy_us,
+            occupancy_key=agent.occupancy_key,
             turns=dict(sorted(agent.turns.items())),
             missed_total=agent.missed_total,
             rejected_total=agent.rejected_total,
@@ -366,6 +412,7 @@ class State:
             priority=contact.priority,
             require=requirement.describe(contact.terms),
             attributes=contact.attributes,
+            direction=contact.direction,
             enqueued_ns=contact.enqueued,
             urgency=contact.urgency,
             connected_ns=contact.connected,

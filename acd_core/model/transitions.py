@@ -73,7 +73,7 @@ class Transitions(State):
         queue = contact.queue
         timeout = ns_of_seconds(queue.config.offer_timeout_s)
         self._offer_seq += 1
-        leg = LegRow(self._offer_seq, contact, contact.id, agent, queue, since=self.now)
+        leg = LegRow(self._offer_seq, contact, contact.id, agent, queue, since=self.now, direction=contact.direction)
         contact.state = "offered"
         contact.legs.append(leg)
         agent.legs.append(leg)
@@ -121,6 +121,11 @@ class Transitions(State):
         )
         return contact
 
+    def _had_inbound(self, leg: LegRow) -> None:
+        """The agent's time since his last inbound contact begins anew, if this was one."""
+        if leg.direction == "inbound":
+            leg.agent.inbound_seq = 0
+
     def _drop_leg(self, leg: LegRow) -> None:
         leg.timer = None
         leg.agent.legs.remove(leg)
@@ -146,6 +151,7 @@ class Transitions(State):
         agent = leg.agent
         agent.missed += 1
         agent.missed_total += 1
+        self._had_inbound(leg)
         contact = self._end_offer(leg, "timed_out", "")
         limit = agent.config.missed_offers_max
         if limit is None:
@@ -194,6 +200,7 @@ class Transitions(State):
     def _idle(self, agent: AgentRow) -> None:
         self._idle_seq += 1
         agent.idle_seq = self._idle_seq
+        agent.inbound_seq = agent.inbound_seq or agent.idle_seq
         self._agent_changed(agent)
         self._serve_agent(agent)
 
@@ -264,6 +271,7 @@ class Transitions(State):
         leg.queue.handle_ns += handle
         leg.queue.handle_histogram[bucket(handle, HANDLE_BUCKETS_S)] += 1
         self._drop_leg(leg)
+        self._had_inbound(leg)
         if contact is not None and contact.state == "wrapup" and not contact.legs:
             assert contact.end_reason is not None
             self._end(contact, contact.end_reason, leg.agent)

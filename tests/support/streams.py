@@ -171,6 +171,7 @@ def random_config(rng: Random, size: int) -> Config:
             capacity=rng.choice((None, None, 1, 2, 3, 6)) if channels else rng.choice((None, None, None, 2)),
             channels={channel.name: rng.choice((0, 1, 2, 5)) for channel in channels if rng.random() < 0.2},
             cost=rng.choice((0, 10, 20)),
+            weight=rng.choice((1, 1, 3, 1000)),
             ranks={path: rng.choice((0, 1, 2)) for path in paths if ranked and rng.random() < 0.3},
             attributes=random_agent_attributes(rng),
             missed_offers_max=rng.choice((None, None, 0, 1, 2)),
@@ -181,6 +182,8 @@ def random_config(rng: Random, size: int) -> Config:
         settings=Settings(
             missed_offers_max=rng.choice((0, 1, 3)),
             strict_priority=rng.random() < 0.15,
+            occupancy_half_life_s=rng.choice((1, 5, 5, 1800, 86_400)),
+            random_seed=rng.choice((0, 1, 2**53 - 1)),
             max_contacts=rng.choice((5, 30, 1000)),
             ended_contacts_kept=rng.choice((0, 3, 50)),
             absent_client_contacts=rng.choice(("keep", "end")),
@@ -293,6 +296,7 @@ class Stream:
                     priority=rng.choice((0, 0, 0, 1, 2, 100)),
                     require=self._own_requirement(),
                     attributes=rng.choice(ATTRIBUTES),
+                    direction=rng.choice(("inbound", "inbound", "outbound", "internal")),
                 )
             case "accept":
                 return OfferAccept(offer=self._offer())

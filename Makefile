@@ -80,8 +80,10 @@ annotate: build ## show what Cython made of each line, in build/annotate
 	$(RUN) cython -3 --annotate -o "build/annotate/$$(echo $${file%.pyx} | tr / .).c" $$file || exit 1; done
 	@ls build/annotate/*.html
 
-docs: build ## write docs/protocol.md, docs/metrics.md and the dashboards from their declarations
+docs: build ## write the pages on protocol, permissions, settings and metrics, and the dashboards, from their declarations
 	@$(RUN) acd_protocol.docs docs/protocol.md
+	@$(RUN) acd_protocol.permissions_page docs/permissions.md
+	@$(RUN) server.settings_page docs/settings.md
 	@$(RUN) server.metrics_page docs/metrics.md
 	@$(RUN) tools.dashboards
 

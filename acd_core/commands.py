@@ -1,14 +1,14 @@
 """The command table: everything that can change the state, one frozen Struct a command.
 
-A row gives the wire type (tag), the fields with their bounds, the role that may send it, and the docs. Its
-`apply` calls the machine's method of the same name, so the readable model and the engine are driven alike::
+A row gives the wire type (tag), the fields with their bounds, and the docs; who may send it is said in
+`acd_protocol/permissions.py`. Its `apply` calls the machine's method of the same name, so the readable model and the engine are driven alike::
 
     outcome = command.apply(machine, now_ns, client)
 
 `id` is the sender's own number or word for the request, echoed in the answer; it does not reach the machine.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -32,8 +32,6 @@ Attributes = Annotated[
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True, omit_defaults=True):
     """What all commands have."""
-
-    role: ClassVar[str] = "adapter"
 
     id: RequestId = None
 
@@ -214,8 +212,6 @@ class AgentUpdate(Command, tag="agent.update", frozen=True, kw_only=True):
         attributes: replaces all his attributes.
     """
 
-    role: ClassVar[str] = "supervisor"
-
     agent: AgentId
     address: Address | None = None
     skills: Annotated[dict[SkillName, Level], Meta(max_length=256)] | None = None
@@ -257,8 +253,6 @@ class ClientBack(Command, tag="client.back", frozen=True, kw_only=True):
 
 class ConfigApply(Command, tag="config.apply", frozen=True, kw_only=True):
     """Replace the whole configuration at one instant, for those already waiting too; or refuse it whole."""
-
-    role: ClassVar[str] = "operator"
 
     config: Config
 

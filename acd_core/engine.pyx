@@ -256,6 +256,11 @@ cdef class Engine(Transitions):
 
     # -- offers -------------------------------------------------------------------------------------------------
 
+    def contact_of_offer(self, str offer):
+        """See `Machine.contact_of_offer`."""
+        cdef int32_t agent = self._offered_to(offer)
+        return "" if agent < 0 else self.contact_ids[self.tables.agents[agent].contact]
+
     def accept_offer(self, int64_t now, str offer):
         """See `Machine.accept_offer`."""
         cdef int32_t leg, agent, contact

@@ -116,6 +116,16 @@ class Machine(Protocol):
         """
         ...
 
+    def contact_owner(self, contact: str) -> tuple[str, str, str] | None:
+        """Client, tenant and agent of a live contact (`""` while no agent has it); of one that ended the client and
+        two empty texts, while it is remembered; else None. Cheap.
+        """
+        ...
+
+    def contact_of_offer(self, offer: str) -> str:
+        """The contact that an open offer, or its conversation or wrap-up, is about; else the empty text. Cheap."""
+        ...
+
     def ended_reason(self, contact: str) -> str:
         """How a contact ended, while it is remembered; else the empty text."""
         ...

@@ -624,6 +624,17 @@ cdef class State:
                 break
         return found
 
+    def contact_owner(self, str contact):
+        """See `Machine.contact_owner`."""
+        cdef int32_t agent
+        slot = self.contact_slots.get(contact)
+        if slot is None:
+            how = self.ended.get(contact)
+            return None if how is None else (how[1], "", "")
+        agent = self.tables.contacts[slot].agent
+        tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant
+        return self.contact_clients[slot], tenant, "" if agent == NONE else self.agent_configs[agent].agent
+
     def ended_reason(self, str contact):
         """See `Machine.ended_reason`."""
         reason = self.ended.get(contact)

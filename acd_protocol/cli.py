@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -76,8 +77,12 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
+class OptionError(Exception):
+    """What an option or variable names cannot be used. `str()` is a sentence for who gave it; exit status 2."""
+
+
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """`--host`, `--port`, `--token` and `--json`. Their defaults come from ACD_HOST, ACD_PORT and ACD_TOKEN."""
+    """Where the server is, what to show it, whether to speak TLS; and `--json`. Each has a variable too."""
     environment = os.environ
     parser.add_argument(
         "--host",
@@ -91,8 +96,30 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         help=f"its port (ACD_PORT, else {DEFAULT_PORT})",
     )
     parser.add_argument(
-        "--token", default=environment.get("ACD_TOKEN") or "", help="what the server wants to see (ACD_TOKEN)"
+        "--token",
+        default=environment.get("ACD_TOKEN") or "",
+        help="what the server wants to see; better given as ACD_TOKEN, because other users can see options",
     )
+    parser.add_argument(
+        "--token-file", metavar="FILE", default=environment.get("ACD_TOKEN_FILE"), help="file with it (ACD_TOKEN_FILE)"
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        default=environment.get("ACD_TLS", "") not in {"", "0"},
+        help="speak TLS; so do all of the next four (ACD_TLS=1)",
+    )
+    for name, text in (
+        ("tls-ca", "PEM file with the authority of the server's certificate, if the system does not know it"),
+        ("tls-name", "name in the server's certificate, if it is not that of --host"),
+        ("client-cert", "PEM file with a certificate to show to the server"),
+        ("client-key", "PEM file with its key, if not in the same file"),
+    ):
+        variable = f"ACD_{name.replace('-', '_').upper()}"
+        metavar = "NAME" if name == "tls-name" else "FILE"
+        parser.add_argument(
+            f"--{name}", metavar=metavar, default=environment.get(variable), help=f"{text} ({variable})"
+        )
     add_json_option(parser)
 
 
@@ -115,11 +142,17 @@ def connect_sentence(host: str, port: int, error: BaseException | None) -> str:
         return f"no server answers at {place}; start one with 'acd serve', or give --port"
     if isinstance(error, socket.gaierror):
         return f"the host name {host!r} is not known; correct --host"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message
+        return f"the certificate of {place} is not believed: {why}; give its authority with --tls-ca, its name with --tls-name"
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).lower().replace("_", " ")
+        return f"no TLS with {place} ({reason}); leave --tls out if it speaks none, or check --client-cert"
     if isinstance(error, TimeoutError):
         return f"{place} does not answer in time; check --host and --port, and whether the server is stuck"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot connect to {place}: {error.strerror}; check --host and --port"
-    return f"no ACD server answers at {place}: {error}; check --host and --port"
+    return f"no ACD server answers at {place}: {error}; check --host and --port, and whether it wants --tls"
 
 
 def listen_sentence(host: str, port: int, error: OSError, option: str = "--port") -> str:
@@ -135,25 +168,61 @@ def listen_sentence(host: str, port: int, error: OSError, option: str = "--port"
     return f"cannot listen on {host}:{port}: {error.strerror or error}; give another with {option} or {variable}"
 
 
+def client_for(args: argparse.Namespace, name: str, **options: Any) -> "Client":
+    """A client as the connection options say, not connected yet; `options` are others of `Client`.
+
+    Raises:
+        OptionError: a file that they name cannot be used.
+    """
+    from acd_protocol.client import Client
+
+    tls = _tls_of(args)
+    return Client(
+        args.host, args.port, name=name, token=_token_of(args), tls=tls, tls_name=args.tls_name or None, **options
+    )
+
+
+def _token_of(args: argparse.Namespace) -> str:
+    if args.token or not args.token_file:
+        return str(args.token)
+    try:
+        with open(args.token_file, encoding="utf-8") as file:
+            token = file.read(1024).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"the token file {args.token_file} cannot be read: {error}") from error
+    if not token:
+        raise OptionError(f"the token file {args.token_file} is empty; put a token into it")
+    return token
+
+
+def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
+    if not (args.tls or args.tls_ca or args.tls_name or args.client_cert or args.client_key):
+        return None
+    place = args.tls_ca
+    try:
+        context = ssl.create_default_context(cafile=args.tls_ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if args.client_cert:
+            place = args.client_cert
+            context.load_cert_chain(args.client_cert, args.client_key)
+        elif args.client_key:
+            raise OptionError("--client-key is of no use without --client-cert; give the certificate")
+    except OSError as error:  # those of TLS are such, too
+        raise OptionError(f"{place} cannot be used for TLS: {error.strerror or error}; give PEM files") from error
+    return context
+
+
 def run_with_client(args: argparse.Namespace, action: Callable[["Client"], Awaitable[int]]) -> int:
     """Connect as the options say, carry `action` out, close; gives its exit status.
 
     A refusal, or a server that cannot be reached or goes away, becomes a sentence on stderr. One attempt is made to
     connect; a connection that breaks later is made again for up to ten seconds.
     """
-    from acd_protocol.client import Client, ClientError, ConnectionLost
+    from acd_protocol.client import ClientError, ConnectionLost
 
     async def session() -> int:
         name = f"acd-{socket.gethostname()[:32]}-{os.getpid()}"
-        client = Client(
-            args.host,
-            args.port,
-            name=name,
-            token=args.token,
-            connect_deadline_s=0,
-            reconnect_deadline_s=10,
-            events_max=0,
-        )
+        client = client_for(args, name, connect_deadline_s=0, reconnect_deadline_s=10, events_max=0)
         async with client:
             return await action(client)
 

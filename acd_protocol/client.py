@@ -21,6 +21,7 @@ Messages that are sent in one tick of the loop leave in one write.
 import asyncio
 import enum
 import random
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -146,6 +147,8 @@ class Client(Verbs):
         host, port: where the server is.
         name: the client's name: contacts and agents belong to it. A second client of the same name takes over.
         token: if the server wants one.
+        tls: context of the connection; None for plain TCP.
+        tls_name: name that the server's certificate must have, if it is not `host`.
         resume: `seq` of the last event that an earlier life of this program has dealt with; what concerns it
             since then comes first. Without it, events begin with the connection.
         connect_deadline_s: how long the first connection may take. 0 for one attempt, None for ever.
@@ -166,6 +169,8 @@ class Client(Verbs):
         *,
         name: str,
         token: str = "",
+        tls: ssl.SSLContext | None = None,
+        tls_name: str | None = None,
         resume: int | None = None,
         connect_deadline_s: float | None = 10.0,
         reconnect_deadline_s: float | None = 60.0,
@@ -177,6 +182,8 @@ class Client(Verbs):
         self.port = port
         self.name = name
         self._token = token
+        self._tls = tls
+        self._tls_name = (tls_name or host) if tls is not None else None
         self._connect_deadline_s = connect_deadline_s
         self._reconnect_deadline_s = reconnect_deadline_s
         self._heartbeat_s = heartbeat_s
@@ -374,7 +381,9 @@ class Client(Verbs):
         connection = Connection(self._on_lines)
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                await loop.create_connection(lambda: connection, self.host, self.port)
+                await loop.create_connection(
+                    lambda: connection, self.host, self.port, ssl=self._tls, server_hostname=self._tls_name
+                )
                 self._connection = connection
                 connection.send(encode(self._hello()))
                 ends: list[asyncio.Future[Any]] = [self._welcomed, connection.lost]

@@ -31,6 +31,7 @@ from acd_protocol.messages import (
     REQUEST_TYPES,
     Request,
 )
+from acd_protocol.permissions import PERMISSIONS, ROLES
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CONFIG_TYPES: tuple[type[Struct], ...] = (Config, Settings, Tenant, Channel, Queue, Step, Agent)
@@ -50,13 +51,6 @@ _FAMILIES = {
     6: "The server cannot serve now; the same command may succeed later",
     9: "A fault of the server",
 }
-_ROLES = {
-    "read_only": "anyone",
-    "adapter": "an adapter",
-    "supervisor": "a supervisor's tool",
-    "operator": "an operator's tool",
-}
-
 _HEAD = f"""\
 <!-- Written by 'make docs' from the declarations in acd_core and acd_protocol. Change those, not this page. -->
 
@@ -172,7 +166,13 @@ that sends nothing but such lines is closed.
 Clients pass over fields and types that they do not know: newer servers may have more. What is left out of a message
 from the server has its default.
 
-**Tokens.** If the server wants a token, `hello` carries it. A wrong one is answered with `unauthorised`.
+**Tokens and roles.** If the server wants a token, `hello` carries it, or a client certificate says who this is. A wrong
+one is answered with `unauthorised`, after a while that grows with each failure. The token's role says which messages its
+connection may send, its wall which tenants it can see; [permissions.md](permissions.md) has all of it. What is beyond the
+wall is answered as if it were not there. A client name can be bound to a token, and as long as a connection uses it, no
+other token can take it over. When a token is taken away, its connections are told `unauthorised` and closed.
+
+**TLS.** A server that others than its own machine can reach speaks TLS 1.3, from the first byte on.
 """
 
 
@@ -219,10 +219,11 @@ def _section(kind: type[Struct], besides: tuple[str, ...] = ()) -> str:
     assert isinstance(info, types.StructType)
     fields = [field for field in info.fields if field.name not in besides]
     lines = [f"### {tag or kind.__name__}", "", prose, ""]
-    role = getattr(kind, "role", None)
-    sent_by_server = bool(tag) and role is None
-    if role is not None:
-        lines += [f"For {_ROLES[role]}.", ""]
+    permission = next((row for of_kind, row in PERMISSIONS.items() if of_kind is kind), None)
+    sent_by_server = bool(tag) and permission is None
+    if permission is not None:
+        roles = [f"`{role}`" for role in ROLES if role in permission.roles]
+        lines += [f"Roles: {'all' if len(roles) == len(ROLES) else ', '.join(roles)}.", ""]
     if fields:
         lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
         for field in fields:

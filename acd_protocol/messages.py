@@ -5,7 +5,7 @@ likes, and gets one answer to each, in the order in which it sent them: `ok` or 
 Events come in between, in the order of their `seq`.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -29,8 +29,6 @@ ListedState = Literal[AgentState, ContactState]
 
 class Request(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True, omit_defaults=True):
     """What all requests of a session have."""
-
-    role: ClassVar[str] = "read_only"
 
     id: RequestId = None
 

@@ -5,7 +5,7 @@ import difflib
 import sys
 from importlib import metadata
 
-from acd_protocol.cli import EXIT_INTERRUPTED, EXIT_USAGE, Command, fail
+from acd_protocol.cli import EXIT_INTERRUPTED, EXIT_USAGE, Command, OptionError, fail
 from server import cli
 
 DISTRIBUTION = "acd-engine"
@@ -42,6 +42,8 @@ def _run(name: str, arguments: list[str]) -> int:
     command.add_to(commands)
     try:
         return command.run(parser.parse_args(arguments))
+    except OptionError as error:
+        return fail(str(error), EXIT_USAGE)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:

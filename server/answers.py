@@ -1,7 +1,7 @@
 """What the server says to a command or a request: the answer's content, not how it gets there."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET
@@ -14,6 +14,7 @@ from acd_core.refusals import SENTENCES
 from acd_core.views import AGENT_STATES, CONTACT_STATES
 from acd_protocol.framing import encode, error
 from acd_protocol.messages import Error, Explain, List, Ok, Request, Stats
+from server.access.guard import Guard
 from server.config import Limits
 from server.log import logger
 from server.sequencer import Sequencer
@@ -73,16 +74,16 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
-def to_request(request: Command | Request, sequencer: Sequencer) -> bytes:
-    """The line that answers a request which reads only: list, stats, explain."""
-    machine = sequencer.machine
+def to_request(request: Command | Request, guard: Guard, sequencer: Sequencer) -> bytes:
+    """The line that answers a request which reads only, as far as `guard` lets see: list, stats, explain."""
+    machine = cast("Machine", guard.view)  # its reading part, which is all that follows needs
     result: Any = UNSET
     more = False
     try:
         if isinstance(request, List):
             result, more = listed(request, machine, sequencer.limits)
         elif isinstance(request, Stats):
-            result = counts(request, sequencer)
+            result = counts(request, machine, sequencer, guard.identity.walled)
         elif isinstance(request, Explain):
             result = explanation(request, machine, sequencer.clock.now())
     except Exception:  # noqa: BLE001 - logged; a fault in reading must not cut the connection
@@ -130,9 +131,10 @@ def listed(request: List, machine: Machine, limits: Limits) -> tuple[Any, bool]:
     return rows, False
 
 
-def counts(request: Stats, sequencer: Sequencer) -> dict[str, Any] | Error:
-    """Counts of the domain, of the queues, and of this process; or the `Error` that says why there is no digest."""
-    machine = sequencer.machine
+def counts(request: Stats, machine: Machine, sequencer: Sequencer, walled: bool) -> dict[str, Any] | Error:
+    """Counts of the domain, of the queues, and of this process unless `walled`; or the `Error` that says why there is
+    no digest.
+    """
     counters = sequencer.counters
     domain = machine.domain()
     size = domain.contacts + sum(domain.agents.values())
@@ -146,13 +148,14 @@ def counts(request: Stats, sequencer: Sequencer) -> dict[str, Any] | Error:
     result: dict[str, Any] = {
         "domain": domain,
         "queues": [view for view in machine.queues() if not request.tenant or view.tenant == request.tenant],
-        "server": {
+    }
+    if not walled:
+        result["server"] = {
             "connections": counters.connections,
             "commands": sum(counters.commands.values()),
             "batches": counters.batches,
             "journal_seq": sequencer.journal_seq,
-        },
-    }
+        }
     if request.digest:
         result["digest"] = machine.digest()
     return result

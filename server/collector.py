@@ -407,6 +407,30 @@ METRICS: tuple[Declaration, ...] = (
         _counter(lambda c: c.refused_lines),
     ),
     Value(
+        "acd_forbidden_total",
+        "counter",
+        "Messages that were not carried out for want of rights, or because they named what lies beyond a wall.",
+        _counter(lambda c: c.forbidden),
+    ),
+    Value(
+        "acd_logins_refused_total",
+        "counter",
+        "Connections that were refused for what they showed: wrong tokens, names of others.",
+        _counter(lambda c: c.logins_refused),
+    ),
+    Value(
+        "acd_credentials_unreadable_total",
+        "counter",
+        "Times that the credentials or certificates could not be read again, so that the earlier ones hold on.",
+        _counter(lambda c: c.reload_failures),
+    ),
+    Value(
+        "acd_audit_failures_total",
+        "counter",
+        "Entries that could not be written into the audit trail; what it should tell of is refused meanwhile.",
+        _counter(lambda c: c.audit_failures),
+    ),
+    Value(
         "acd_events_sent_total", "counter", "Copies of events handed to connections.", _counter(lambda c: c.events_sent)
     ),
     Value("acd_received_bytes_total", "counter", "Read from clients.", _counter(lambda c: c.bytes_in)),

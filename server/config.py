@@ -3,14 +3,22 @@
 import ipaddress
 import platform
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from acd_protocol.messages import CONFIG_LINE_BYTES_MAX, DEFAULT_PORT, LINE_BYTES_MAX
 from server.errors import StartError
 
 DEFAULT_METRICS_PORT = 7411
 TOKEN_CHARACTERS_MAX = 256
+TOKEN_CHARACTERS_MIN = 16
+"""Where others than this machine can try."""
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=2**40)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -41,74 +49,113 @@ class Limits(Struct, frozen=True, kw_only=True):
         drain_s: clients get so long to take their last answers when the server stops.
     """
 
-    connections_max: int = 20_000
-    hello_s: float = 10
-    hello_bytes_max: int = 8192
-    line_bytes_max: int = LINE_BYTES_MAX
-    config_line_bytes_max: int = CONFIG_LINE_BYTES_MAX
-    long_lines_max: int = 4
-    subscribers_max: int = 1000
-    silence_s: float = 60
-    errors_in_a_row_max: int = 100
-    tick_lines_max: int = 512
-    tick_deadlines_max: int = 500
-    batch_bytes_max: int = 16 * 1024 * 1024
-    unsent_bytes_max: int = 256 * 1024
-    page_bytes: int = 128 * 1024
-    list_rows_max: int = 10_000
-    list_bytes_max: int = 8 * 1024 * 1024
-    digest_rows_max: int = 5_000
-    ring_events_max: int = 65_536
-    ring_bytes_max: int = 64 * 1024 * 1024
-    linger_s: float = 2
-    drain_s: float = 0.5
+    connections_max: Count = 20_000
+    hello_s: Seconds = 10
+    hello_bytes_max: Bytes = 8192
+    line_bytes_max: Bytes = LINE_BYTES_MAX
+    config_line_bytes_max: Bytes = CONFIG_LINE_BYTES_MAX
+    long_lines_max: Count = 4
+    subscribers_max: Count = 1000
+    silence_s: Seconds = 60
+    errors_in_a_row_max: Count = 100
+    tick_lines_max: Count = 512
+    tick_deadlines_max: Count = 500
+    batch_bytes_max: Bytes = 16 * 1024 * 1024
+    unsent_bytes_max: Bytes = 256 * 1024
+    page_bytes: Bytes = 128 * 1024
+    list_rows_max: Count = 10_000
+    list_bytes_max: Bytes = 8 * 1024 * 1024
+    digest_rows_max: Count = 5_000
+    ring_events_max: Count = 65_536
+    ring_bytes_max: Bytes = 64 * 1024 * 1024
+    linger_s: Seconds = 2
+    drain_s: Seconds = 0.5
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What `acd serve` is told by options and environment.
+    """What `acd serve` is told by options, environment and file; see `server.options`.
 
     Attributes:
-        host, port: where clients connect; port 0 takes any free one.
-        metrics_host, metrics_port: where metrics, health and readiness are served.
+        host: where to listen; any but this machine itself needs TLS and tokens.
+        port: for clients; 0 for any free one.
+        metrics_host: where to serve metrics, health and readiness.
+        metrics_port: its port; 0 for any free one.
+        metrics_agents: show each agent in the metrics.
+        metrics_exemplars: give OpenMetrics the ids of contacts as examples of waits.
+        log_contacts: log the life of every contact.
+        log_attributes: attributes of contacts that the log shows as they are; others are masked.
         data: directory of the journal.
-        token: what clients must show; empty for none, which only a loopback host allows.
-        clock_speed: how fast engine time runs: 1 but for simulations.
+        token: one that clients may show to get all rights; better given in the environment or a file than as an
+            option, because other users can see options.
+        token_file: file with that token.
+        credentials: file of credentials, each with its role and wall; see docs/security.md.
+        tls_cert: PEM file with the server's certificate and those between it and the root; with it only TLS 1.3 is
+            spoken.
+        tls_key: PEM file with its key, if not in the same file.
+        tls_client_ca: PEM file with the authorities whose certificates of clients are believed.
+        insecure_without_tls: let other machines in without TLS, so that anybody on the way reads and changes
+            everything, tokens included.
+        insecure_without_tokens: let everybody in who can reach the port, with all rights.
+        clock_speed: how fast engine time runs, for simulations.
         node: the server's name in `welcome` and in the journal.
-        metrics_agents: whether the metrics show each agent.
-        metrics_exemplars: whether OpenMetrics gets ids of contacts as examples of waits.
-        log_contacts: whether the log tells the life of every contact.
-        log_attributes: names of the contacts' attributes that the log shows; others are masked.
-        config_file: a configuration to apply at the start, if it differs from the one that holds.
+        config_file: a TOML configuration to apply at the start, if it differs from the one that holds.
     """
 
     host: str = "127.0.0.1"
-    port: int = DEFAULT_PORT
+    port: Port = DEFAULT_PORT
     metrics_host: str = "127.0.0.1"
-    metrics_port: int = DEFAULT_METRICS_PORT
+    metrics_port: Port = DEFAULT_METRICS_PORT
     metrics_agents: bool = False
     metrics_exemplars: bool = False
     log_contacts: bool = False
     log_attributes: tuple[str, ...] = ()
     data: Path = Path("acd-data")
-    token: str = ""
-    clock_speed: float = 1.0
-    node: str = field(default_factory=platform.node)
+    token: Annotated[str, Meta(max_length=TOKEN_CHARACTERS_MAX)] = ""
+    token_file: Path | None = None
+    credentials: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    insecure_without_tls: bool = False
+    insecure_without_tokens: bool = False
+    clock_speed: Annotated[float, Meta(gt=0, le=100_000)] = 1.0
+    node: Annotated[str, Meta(min_length=1, max_length=64)] = field(default_factory=platform.node)
     config_file: Path | None = None
     limits: Limits = Limits()
 
+    @property
+    def metrics_guarded(self) -> bool:
+        """Whether `/metrics` asks for a token: where clients have credentials, and where other machines can ask."""
+        return self.credentials is not None or not is_loopback(self.metrics_host)
+
     def check(self) -> None:
         """Raise `StartError` for settings that cannot be worked with."""
-        for option, port in (("--port", self.port), ("--metrics-port", self.metrics_port)):
-            if not 0 <= port <= 65_535:
-                raise StartError(f"{option} is {port}: give a number in 0..65535")
-        if not 0 < self.clock_speed <= 100_000:
-            raise StartError(f"--clock-speed is {self.clock_speed:g}: give a number above 0, at most 100000")
         if len(self.token) > TOKEN_CHARACTERS_MAX:
             raise StartError(f"the token is longer than {TOKEN_CHARACTERS_MAX} characters: shorten it")
-        if not self.token and not is_loopback(self.host):
+        if self.tls_cert is None and (self.tls_key is not None or self.tls_client_ca is not None):
+            raise StartError("--tls-key and --tls-client-ca are of no use without --tls-cert: give the certificate")
+        for option, host in (("--host", self.host), ("--metrics-host", self.metrics_host)):
+            if not is_loopback(host):
+                self._check_open_host(f"{option} {host}")
+
+    def _check_open_host(self, place: str) -> None:
+        """Others than this machine can come in at `place`."""
+        if self.tls_cert is None and not self.insecure_without_tls:
             raise StartError(
-                f"--host {self.host} lets other machines in, and there is no token: "
-                "set ACD_TOKEN (or --token), or stay on 127.0.0.1"
+                f"{place} lets other machines in, and nothing is encrypted: give --tls-cert and --tls-key, stay on "
+                "127.0.0.1, or say --insecure-without-tls"
+            )
+        if self.insecure_without_tokens:
+            return
+        if not self.token and self.credentials is None:
+            raise StartError(
+                f"{place} lets other machines in, and everybody would have all rights: give --credentials, set "
+                "ACD_TOKEN, stay on 127.0.0.1, or say --insecure-without-tokens"
+            )
+        if self.token and len(self.token) < TOKEN_CHARACTERS_MIN:
+            raise StartError(
+                f"{place} lets other machines in, and the token has less than {TOKEN_CHARACTERS_MIN} characters, which "
+                "can be guessed: make one with 'acd token'"
             )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from acd_core.events import AnyEvent, ContactOffered
 from server.log import about, masked, note
+from server.ring import Entry
 from server.router import Router, Subscription
 
 _NAME = "the log of contacts".ljust(65, ".")
@@ -37,9 +38,9 @@ class ContactLog:
         """Begin to write."""
         router.subscribers[self.name] = self
 
-    def deliver(self, seq: int, line: bytes) -> None:  # noqa: ARG002 - see `server.router.Receiver`
+    def deliver(self, seq: int, entry: Entry) -> None:  # noqa: ARG002 - see `server.router.Receiver`
         """Write one event."""
-        event = self._decoder.decode(line)
+        event = self._decoder.decode(entry.line)
         fields = about(event)
         for name in event.__struct_fields__:
             value = getattr(event, name)

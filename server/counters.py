@@ -46,6 +46,10 @@ class Counters:
         outcomes: commands applied, by `Outcome` number.
         apply_ns: time that commands take in the engine, matching included, by type.
         refused_lines: lines that were no message, or not allowed in their place.
+        forbidden: messages that were not carried out for want of rights, or named what lies beyond a wall.
+        logins_refused: connections whose `hello` was refused for what it showed.
+        reload_failures: times that credentials or certificates could not be read again.
+        audit_failures: entries that could not be written into the audit trail.
         requests: list, stats, explain, subscribe, ping, hello.
         ticks, batches: how often time was stamped, and how often something was appended to the journal.
         batch_commands, batch_bytes: sizes of the batches.
@@ -66,6 +70,10 @@ class Counters:
         self.outcomes = [0] * 1000
         self.apply_ns: dict[type[Command], Histogram] = {kind: Histogram() for kind in COMMAND_TYPES}
         self.refused_lines = 0
+        self.forbidden = 0
+        self.logins_refused = 0
+        self.reload_failures = 0
+        self.audit_failures = 0
         self.requests = 0
         self.ticks = 0
         self.batches = 0

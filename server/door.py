@@ -1,10 +1,13 @@
 """What all connections of a server share, and what each of them is made to do by the kernel."""
 
 import asyncio
-import hmac
 import socket
+from collections import Counter
 from typing import Protocol
 
+from server.access.gate import Gate
+from server.access.identity import Identity
+from server.audit import AuditTrail
 from server.presence import Presence
 from server.seldom import Seldom
 from server.sequencer import Sequencer
@@ -12,6 +15,12 @@ from server.sequencer import Sequencer
 
 class Connection(Protocol):
     """What the door knows of a connection."""
+
+    identity: Identity
+
+    def revoke(self) -> None:
+        """End the connection, because its credential does not hold any more."""
+        ...
 
     def drain(self) -> None:
         """Read nothing more; say that the server is about to stop."""
@@ -32,6 +41,8 @@ class Door:
     Attributes:
         sequencer: where commands go.
         presence: told of each client that comes and goes.
+        gate: tells who somebody is.
+        audit: told what is done with rights, and what is refused for want of them.
         node: the server's name.
         sessions: all open connections.
         long_lines: those that send a line longer than usual, or have sent one that is not dealt with.
@@ -39,8 +50,10 @@ class Door:
         empty: set while no connection is open.
     """
 
-    def __init__(self, sequencer: Sequencer, node: str, token: str) -> None:
+    def __init__(self, sequencer: Sequencer, node: str, gate: Gate, audit: AuditTrail) -> None:
         self.sequencer = sequencer
+        self.gate = gate
+        self.audit = audit
         self.presence = Presence(sequencer)
         self.node = node
         self.sessions: set[Connection] = set()
@@ -48,7 +61,7 @@ class Door:
         self.seldom = Seldom()
         self.empty = asyncio.Event()
         self.empty.set()
-        self._token = token.encode()
+        self._of: Counter[str] = Counter()
 
     def entered(self, session: Connection) -> None:
         """A connection was made."""
@@ -61,9 +74,32 @@ class Door:
         if not self.sessions:
             self.empty.set()
 
-    def admits(self, token: str) -> bool:
-        """Whether `token` is the right one. Takes as long for a wrong one."""
-        return not self._token or hmac.compare_digest(self._token, token.encode())
+    def speaks_for(self, client: str) -> Identity | None:
+        """Who is connected under this name; None if nobody is."""
+        receiver = self.sequencer.router.receivers.get(client)
+        return getattr(receiver, "identity", None)
+
+    def admit(self, identity: Identity, *, replacing: bool) -> bool:
+        """Count a connection that has said who it is; False if its credential has as many as it may, beside the one
+        that it is `replacing`.
+        """
+        if identity.connections_max and self._of[identity.name] - replacing >= identity.connections_max:
+            return False
+        self._of[identity.name] += 1
+        return True
+
+    def release(self, identity: Identity) -> None:
+        """The opposite of `admit`."""
+        self._of[identity.name] -= 1
+        if not self._of[identity.name]:
+            del self._of[identity.name]
+
+    def revoke_gone(self) -> int:
+        """End the connections whose credentials do not hold any more, after the gate has read them anew; how many."""
+        gone = [session for session in self.sessions if not self.gate.holds(session.identity)]
+        for session in gone:
+            session.revoke()
+        return len(gone)
 
 
 def notice_silence(connection: socket.socket, silence_s: float) -> None:

@@ -3,6 +3,7 @@
 ::
 
     ServerError                 exit status 1
+    ├── Tampered                the audit trail is not what was written
     ├── StartError              exit status 2: the environment or an option is not as needed
     │   └── DirectoryLocked     another server works in the data directory
     └── JournalError
@@ -27,6 +28,10 @@ class StartError(ServerError):
 
 class DirectoryLocked(StartError):
     """Another process works in the data directory."""
+
+
+class Tampered(ServerError):
+    """The audit trail is not what was written. `str()` says where."""
 
 
 class JournalError(ServerError):

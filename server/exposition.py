@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from functools import cache
 from itertools import accumulate
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -36,9 +37,16 @@ _STEP = 64
 Chunks = Generator[str, None, None]
 
 
-def exposition(snapshot: Snapshot, *, openmetrics: bool = False) -> Chunks:
-    """The text of all metrics of the engine and the server, in small pieces; `process_text` and an end follow."""
+def exposition(snapshot: Snapshot, *, openmetrics: bool = False, tenants: frozenset[str] = frozenset()) -> Chunks:
+    """The text of all metrics of the engine and the server, in small pieces; `process_text` and an end follow.
+
+    With `tenants`, only what is told of queues, and of their queues only.
+    """
+    if tenants:
+        snapshot = replace(snapshot, queues=[row for row in snapshot.queues if row.view.tenant in tenants])
     for metric in METRICS:
+        if tenants and not isinstance(metric, QueueValue | QueueValues | QueueDistribution):
+            continue
         yield _head(metric, openmetrics)
         match metric:
             case Value():
@@ -71,6 +79,11 @@ def process_text(*, openmetrics: bool = False) -> str:
         encoded: bytes = generate_openmetrics(_process())  # type: ignore[no-untyped-call]
         return encoded.decode()
     return generate_latest(_process()).decode()
+
+
+def end_text(*, openmetrics: bool = False) -> str:
+    """The end of a text without the metrics of the process."""
+    return "# EOF\n" if openmetrics else ""
 
 
 @cache

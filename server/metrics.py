@@ -7,6 +7,9 @@ A small HTTP/1.1 server inside the server's own loop, since only there the machi
 connection, GET and HEAD only, everything bounded. A scrape is gathered and written in slices of a fraction of a
 millisecond, between which the loop deals with what came in, so that a large centre's metrics do not hold up its calls.
 A thread would not do: Python lets it hold up the loop for milliseconds at a time. One scrape is dealt with at a time.
+
+Where clients need credentials, `/metrics` needs a token of one that may ask for counts, as `Authorization: Bearer`; one
+with a wall gets the metrics of its own queues. `/healthz` and `/readyz` say nothing that needs to be kept from anybody.
 """
 
 import asyncio
@@ -16,11 +19,14 @@ from typing import TypeVar
 
 import msgspec
 
+from acd_protocol.messages import Error, Stats
+from server.access.gate import Gate, Shown
 from server.clock import monotonic_ns
-from server.exposition import OPENMETRICS, TEXT, early_exposition, exposition, process_text
+from server.exposition import OPENMETRICS, TEXT, early_exposition, end_text, exposition, process_text
 from server.log import logger
 from server.recovery import Progress
 from server.snapshot import Gatherer, Source
+from server.tls import Doorman, TlsPort, address_of
 
 HEAD_BYTES_MAX = 8192
 """Longest request line with its headers."""
@@ -59,14 +65,26 @@ class MetricsServer:
         host, port: where to listen; port 0 takes any free one.
         agents: whether to show each agent.
         exemplars: whether OpenMetrics gets the ids of contacts as examples.
+        gate: who may scrape; None for anybody.
+        tls: None for plain HTTP.
 
     Attributes:
         port: the one that is listened on, once started.
     """
 
     def __init__(
-        self, source: Source | Progress, host: str, port: int, *, agents: bool = False, exemplars: bool = False
+        self,
+        source: Source | Progress,
+        host: str,
+        port: int,
+        *,
+        agents: bool = False,
+        exemplars: bool = False,
+        gate: Gate | None = None,
+        tls: TlsPort | None = None,
     ) -> None:
+        self._gate = gate
+        self._tls = tls
         self.port = port
         self._agents = agents
         self._exemplars = exemplars
@@ -86,8 +104,19 @@ class MetricsServer:
 
     async def start(self) -> None:
         """Listen. Raises `OSError` if that is not possible."""
-        self._server = await asyncio.start_server(self._connected, self._host, self.port, limit=HEAD_BYTES_MAX)
+        self._server = await asyncio.get_running_loop().create_server(self._protocol, self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Of a new connection."""
+        tls = self._tls
+        if tls is None:
+            return self._http()
+        return Doorman(tls, self._http, REQUEST_S, lambda: 2 * CONNECTIONS_MAX)
+
+    def _http(self) -> asyncio.Protocol:
+        loop = asyncio.get_running_loop()
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(HEAD_BYTES_MAX, loop), self._connected, loop)
 
     async def stop(self) -> None:
         """Stop listening and cut what is still open. Without effect on a server that is not started."""
@@ -111,7 +140,7 @@ class MetricsServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close."""
         try:
-            response = await self._respond(reader)
+            response = await self._respond(reader, address_of(writer.transport))
             async with asyncio.timeout(RESPONSE_S):
                 for piece in response:
                     writer.write(piece)
@@ -124,16 +153,16 @@ class MetricsServer:
         finally:
             writer.transport.abort()
 
-    async def _respond(self, reader: asyncio.StreamReader) -> list[bytes]:
+    async def _respond(self, reader: asyncio.StreamReader, address: str) -> list[bytes]:
         """The answer to a request, in pieces that are written one in a turn."""
         with_body = True
         try:
             one_too_many = len(self._connections) > CONNECTIONS_MAX
-            method, path, accept = _parse(await _read_head(reader))
+            method, path, headers = _parse(await _read_head(reader))
             with_body = method != "HEAD"
             if one_too_many:
                 raise _RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; ask again")
-            status, kind, body = await self._content(path, accept)
+            status, kind, body = await self._content(path, headers, address)
         except _RequestError as refused:
             status, kind, body = refused.status, _TEXT, [f"{refused.sentence}\n".encode()]
         except (OSError, TimeoutError):
@@ -146,17 +175,19 @@ class MetricsServer:
             f"Content-Type: {kind}\r\n"
             f"Content-Length: {sum(map(len, body))}\r\n"
             + ("Allow: GET, HEAD\r\n" if status is HTTPStatus.METHOD_NOT_ALLOWED else "")
+            + ("WWW-Authenticate: Bearer\r\n" if status is HTTPStatus.UNAUTHORIZED else "")
             + "Connection: close\r\n\r\n"
         )
         return [head.encode(), *(body if with_body else ())]
 
-    async def _content(self, path: str, accept: str) -> tuple[HTTPStatus, str, list[bytes]]:
+    async def _content(self, path: str, headers: dict[str, str], address: str) -> tuple[HTTPStatus, str, list[bytes]]:
         """Status, content type and body of what `path` names."""
         match path:
             case "/metrics":
-                openmetrics = "application/openmetrics-text" in accept
+                tenants = await self._admit(headers.get("authorization", ""), address)
+                openmetrics = "application/openmetrics-text" in headers.get("accept", "")
                 async with self._rendering:
-                    body = await self._scrape(openmetrics)
+                    body = await self._scrape(openmetrics, tenants)
                 return HTTPStatus.OK, OPENMETRICS if openmetrics else TEXT, body
             case "/healthz":
                 return HTTPStatus.OK, _TEXT, [b"alive\n"]
@@ -167,12 +198,27 @@ class MetricsServer:
             case _:
                 raise _RequestError(HTTPStatus.NOT_FOUND, "there are /metrics, /healthz and /readyz")
 
-    async def _scrape(self, openmetrics: bool) -> list[bytes]:
+    async def _admit(self, authorization: str, address: str) -> frozenset[str]:
+        """The wall of who scrapes, empty for none. Raises `_RequestError` if he may not."""
+        if self._gate is None:
+            return frozenset()
+        kind, _, token = authorization.partition(" ")
+        shown = Shown(None, token.strip() if kind.lower() == "bearer" else "", address, ())
+        found = await self._gate.identify_soon(shown)
+        if isinstance(found, Error):
+            raise _RequestError(HTTPStatus.UNAUTHORIZED, found.message)
+        if not found.may(Stats):
+            raise _RequestError(HTTPStatus.FORBIDDEN, f"the role {found.role!r} may not read metrics")
+        return found.tenants
+
+    async def _scrape(self, openmetrics: bool, tenants: frozenset[str]) -> list[bytes]:
         if self._gatherer is None:
             pieces = [early_exposition(openmetrics=openmetrics).encode()]
         else:
             snapshot = await sliced(self._gatherer.gather())
-            pieces = await sliced(_pieces(exposition(snapshot, openmetrics=openmetrics)))
+            pieces = await sliced(_pieces(exposition(snapshot, openmetrics=openmetrics, tenants=tenants)))
+        if tenants:
+            return [*pieces, end_text(openmetrics=openmetrics).encode()]
         pieces.append((await asyncio.to_thread(process_text, openmetrics=openmetrics)).encode())
         return pieces
 
@@ -226,8 +272,8 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes:
         raise _RequestError(HTTPStatus.REQUEST_TIMEOUT, f"no request came within {REQUEST_S:g} seconds") from error
 
 
-def _parse(head: bytes) -> tuple[str, str, str]:
-    """Method, path and the Accept header of a request."""
+def _parse(head: bytes) -> tuple[str, str, dict[str, str]]:
+    """Method, path and headers of a request; those that come several times are joined by commas."""
     request_line, *lines = head[:-4].decode("latin-1").split("\r\n")
     words = request_line.split(" ")
     if not head[:-4].replace(b"\r\n", b"").replace(b"\t", b" ").decode("latin-1").isprintable() or len(words) != 3:
@@ -237,11 +283,11 @@ def _parse(head: bytes) -> tuple[str, str, str]:
         raise _RequestError(HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request")
     if method not in {"GET", "HEAD"}:
         raise _RequestError(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are served")
-    accept = []
+    headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
             raise _RequestError(HTTPStatus.BAD_REQUEST, "a header has no colon")
-        if name.lower() == "accept":
-            accept.append(value.strip())
-    return method, target.partition("?")[0], ",".join(accept)
+        name = name.lower()
+        headers[name] = f"{headers[name]},{value.strip()}" if name in headers else value.strip()
+    return method, target.partition("?")[0], headers

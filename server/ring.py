@@ -11,6 +11,7 @@ class Entry(Struct, frozen=True, gc=False):
         contact_client, agent_client: names of the clients that own the contact and the agent; empty for none.
         topic: first word of its type.
         tenant: whose contact it concerns; empty for none.
+        agent: whom it concerns; empty for none.
     """
 
     line: bytes
@@ -18,6 +19,7 @@ class Entry(Struct, frozen=True, gc=False):
     agent_client: str
     topic: str
     tenant: str
+    agent: str
 
 
 class EventRing:

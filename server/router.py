@@ -13,6 +13,7 @@ from server.ring import Entry, EventRing
 _TOPICS: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag).partition(".")[0] for kind in EVENT_TYPES}
 
 _WITH_TENANT = frozenset(kind for kind in EVENT_TYPES if "tenant" in kind.__struct_fields__)
+_WITH_AGENT = frozenset(kind for kind in EVENT_TYPES if "agent" in kind.__struct_fields__)
 
 
 class Subscription(Struct, frozen=True):
@@ -37,14 +38,18 @@ class Receiver(Protocol):
     """What the router knows of a connection."""
 
     name: str
-    subscription: Subscription | None
+
+    @property
+    def subscription(self) -> Subscription | None:
+        """What it wants beyond the events of its own contacts and agents."""
+        ...
 
     @property
     def unsent(self) -> int:
         """Bytes of answers and events that are due to it and not written yet."""
         ...
 
-    def deliver(self, seq: int, line: bytes) -> None:
+    def deliver(self, seq: int, entry: Entry) -> None:
         """Take the event `seq`. Delivering is in order, and never waits."""
         ...
 
@@ -68,7 +73,8 @@ class Router:
         event, contact_client, agent_client = addressed
         kind = type(event)
         tenant = event.tenant if kind in _WITH_TENANT else ""  # type: ignore[attr-defined]
-        entry = Entry(encode(event), contact_client, agent_client, _TOPICS[kind], tenant)
+        agent = event.agent if kind in _WITH_AGENT else ""  # type: ignore[attr-defined]
+        entry = Entry(encode(event), contact_client, agent_client, _TOPICS[kind], tenant, agent)
         self.ring.append(event.seq, entry)
         return entry
 
@@ -82,11 +88,11 @@ class Router:
             seq = event.seq
             receiver = receivers.get(contact_client)
             if receiver is not None:
-                receiver.deliver(seq, entry.line)
+                receiver.deliver(seq, entry)
             if agent_client != contact_client:
                 receiver = receivers.get(agent_client)
                 if receiver is not None:
-                    receiver.deliver(seq, entry.line)
+                    receiver.deliver(seq, entry)
             if self.subscribers:
                 for name, receiver in self.subscribers.items():
                     if (
@@ -94,4 +100,4 @@ class Router:
                         and receiver.subscription is not None
                         and receiver.subscription.wants(entry)
                     ):
-                        receiver.deliver(seq, entry.line)
+                        receiver.deliver(seq, entry)

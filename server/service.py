@@ -17,11 +17,15 @@ from acd_core.config import ConfigError, to_json
 from acd_core.toml import read_toml
 from acd_protocol.cli import listen_sentence
 from server import answers
+from server.access.gate import Gate
+from server.access.identity import Identity
+from server.audit import AuditTrail
 from server.clock import NS_PER_S, Clock, monotonic_ns
-from server.config import Settings
+from server.config import Settings, is_loopback
 from server.contact_log import ContactLog
 from server.counters import Counters
 from server.door import Door
+from server.entrance import OWN_CLIENT
 from server.errors import StartError
 from server.journal.contract import Journal
 from server.journal.lock import DirectoryLock
@@ -29,10 +33,12 @@ from server.journal.sqlite import SqliteJournal
 from server.log import note
 from server.metrics import MetricsServer
 from server.recovery import Progress, Recovered, recover
+from server.reload import Reloader
 from server.ring import EventRing
 from server.router import Router
 from server.sequencer import Sequencer
-from server.session import Session
+from server.session import REFUSED_AT_ONCE_MAX, Session
+from server.tls import Doorman, TlsPort
 
 BACKLOG = 4096
 FILES_RESERVED = 160
@@ -40,8 +46,6 @@ FILES_RESERVED = 160
 LAG_PERIOD_S = 0.1
 RECOVERY_NOTE_S = 5
 """The log says so often how far a recovery is."""
-_CONFIG_CLIENT = "acd-serve"
-"""The client name under which the configuration of `--config` is journaled."""
 
 
 class Service:
@@ -50,9 +54,11 @@ class Service:
     Attributes:
         sequencer: the heart.
         port, metrics_port: the ones that are listened on.
+        reloader: reads credentials and certificates again.
     """
 
-    def __init__(self, sequencer: Sequencer, port: int, metrics_port: int) -> None:
+    def __init__(self, sequencer: Sequencer, port: int, metrics_port: int, reloader: Reloader) -> None:
+        self.reloader = reloader
         self.sequencer = sequencer
         self.port = port
         self.metrics_port = metrics_port
@@ -77,6 +83,13 @@ async def running(
         stack.callback(listener.close)
         lock = DirectoryLock(settings.data)
         stack.callback(lock.release)
+        tls = None
+        if settings.tls_cert is not None:
+            tls = TlsPort(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+        gate = Gate(settings.token, settings.credentials)
+        stack.callback(gate.close)
+        audit = AuditTrail(settings.data)
+        stack.callback(audit.close)
         progress = Progress()
         metrics = MetricsServer(
             progress,
@@ -84,6 +97,8 @@ async def running(
             settings.metrics_port,
             agents=settings.metrics_agents,
             exemplars=settings.metrics_exemplars,
+            gate=gate if settings.metrics_guarded else None,
+            tls=None if is_loopback(settings.metrics_host) else tls,
         )
         try:
             await metrics.start()
@@ -100,20 +115,23 @@ async def running(
         sequencer.start(journal, epoch, recovered.tail.seq + 1)
         stack.push_async_callback(sequencer.stop)
         if config is not None:
-            await apply_config(sequencer, config, str(settings.config_file))
-        door = Door(sequencer, settings.node, settings.token)
+            await apply_config(sequencer, config, str(settings.config_file), audit)
+        door = Door(sequencer, settings.node, gate, audit)
         loop = asyncio.get_running_loop()
         try:
             listener.listen(BACKLOG)  # two servers may bind to one port, until the first one listens; uvloop hides this
         except OSError as error:
             raise StartError(listen_sentence(settings.host, settings.port, error)) from error
-        server = await loop.create_server(lambda: Session(door), sock=listener, backlog=BACKLOG)
+        server = await loop.create_server(protocol_factory(door, tls), sock=listener, backlog=BACKLOG)
         stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
         if settings.log_contacts:
             ContactLog(settings.log_attributes, sequencer.machine.seq).attach(sequencer.router)
         metrics.show(sequencer)
         door.presence.start()
         stack.callback(door.presence.stop)
+        reloader = Reloader(gate, [] if tls is None else [tls], audit, door)
+        watching = asyncio.ensure_future(reloader.watch())
+        stack.callback(watching.cancel)
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))
         stack.callback(lag.cancel)
         gc.collect()
@@ -127,7 +145,9 @@ async def running(
             data=str(settings.data),
             clock_speed=settings.clock_speed,
         )
-        yield Service(sequencer, port, metrics.port)
+        audit.server("start", node=settings.node, port=port)
+        stack.callback(audit.server, "stop")
+        yield Service(sequencer, port, metrics.port, reloader)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -147,6 +167,18 @@ def bind(host: str, port: int) -> socket.socket:
         raise StartError(listen_sentence(host, port, error)) from error
     listener.setblocking(False)
     return listener
+
+
+def protocol_factory(door: Door, tls: TlsPort | None) -> Callable[[], asyncio.Protocol]:
+    """What makes the protocol of a new connection: a session, or first the handshake."""
+    if tls is None:
+        return lambda: Session(door)
+    limits, counters = door.sequencer.limits, door.sequencer.counters
+
+    def room() -> int:
+        return max(0, limits.connections_max + REFUSED_AT_ONCE_MAX - counters.connections)
+
+    return lambda: Doorman(tls, lambda: Session(door), limits.hello_s, room)
 
 
 async def recover_beside(journal: Journal, events_kept: int, progress: Progress) -> Recovered:
@@ -221,13 +253,15 @@ def read_config(path: Path) -> Config:
         raise StartError(str(error)) from error
 
 
-async def apply_config(sequencer: Sequencer, config: Config, source: str) -> None:
+async def apply_config(sequencer: Sequencer, config: Config, source: str, audit: AuditTrail) -> None:
     """Make `config` hold, durably, if another one does. Raises `StartError` if the engine refuses it."""
     if to_json(config) == to_json(sequencer.machine.config()):
         note(logging.INFO, f"the configuration {source} holds already")
         return
     command = ConfigApply(config=config)
-    outcome = sequencer.perform(_CONFIG_CLIENT, command)
+    before = sequencer.machine.config()
+    outcome = sequencer.perform(OWN_CLIENT, command)
+    audit.command(Identity(), OWN_CLIENT, "", command, outcome, sequencer.machine.seq, before)
     await sequencer.flushed()
     if sequencer.failed.done():
         sequencer.failed.result()

@@ -1,8 +1,8 @@
 """One connection of a client: lines in, answers and events out, and nothing that one client does hurts another.
 
-A connection says `hello` first. From then on each line is dealt with in its turn and answered in its turn. A
-connection whose answers and events pile up is read no further, and its events stay in the ring until it can take
-them; if it falls behind the ring it is cut, and may come back with `resume`.
+A connection says `hello` first, and is told apart by what it shows there; see `server.access`. From then on each line
+is dealt with in its turn and answered in its turn. A connection whose answers and events pile up is read no further,
+and its events stay in the ring until it can take them; see `server.following`.
 """
 
 import asyncio
@@ -10,13 +10,12 @@ import logging
 from typing import cast
 
 from acd_core import Outcome
-from acd_core.commands import Command
+from acd_core.commands import Command, ConfigApply
 from acd_protocol.framing import LineReader, decode_from_client, encode, error
 from acd_protocol.messages import (
     PROTOCOL_VERSION,
     Draining,
     Error,
-    Gap,
     Hello,
     Ok,
     Ping,
@@ -25,15 +24,17 @@ from acd_protocol.messages import (
     Subscribe,
     Welcome,
 )
+from acd_protocol.permissions import verb
 from server import answers
+from server.access.guard import Guard
+from server.access.identity import ANYONE, Identity
 from server.clock import monotonic_ns
 from server.door import Door, notice_silence
+from server.entrance import Entrance
+from server.following import Following
 from server.ring import Entry
 from server.router import Subscription
-from server.sequencer import LINE_NS
-
-_EVENTS_LOOKED_AT_MAX = 2048
-"""A client that catches up looks at so many events of the ring before other work has its turn."""
+from server.tls import address_of, certificates_of
 
 REFUSED_AT_ONCE_MAX = 32
 """So many connections more than are taken are told so; others are cut without a word."""
@@ -44,40 +45,47 @@ class Session(asyncio.Protocol):
 
     Attributes:
         name: of the client; empty before `hello`.
-        subscription: what it wants beyond its own events.
+        identity: who it is; that of anyone before `hello`.
         gathered: what `Sequencer.send` has gathered for the next batch.
     """
 
     __slots__ = (
+        "_admitted",
         "_closing",
-        "_cursor",
         "_door",
         "_ended",
+        "_entrance",
         "_errors_in_a_row",
+        "_following",
+        "_free",
+        "_guard",
+        "_half_open",
         "_index",
         "_lines",
         "_linger",
-        "_own_since",
-        "_past",
-        "_past_end",
         "_patience",
         "_paused",
         "_put_off",
-        "_read_timer",
         "_reader",
+        "_rest_timer",
         "_sequencer",
         "_stalled",
         "_timer",
         "_transport",
         "_unsent",
+        "_unsent_max",
+        "_walled",
+        "address",
+        "certificates",
         "gathered",
+        "identity",
         "name",
-        "subscription",
     )
 
     def __init__(self, door: Door) -> None:
         self.name = ""
-        self.subscription: Subscription | None = None
+        self.identity: Identity = ANYONE
+        self.address = ""
         self.gathered: list[bytes] = []
         self._door = door
         self._sequencer = door.sequencer
@@ -87,6 +95,7 @@ class Session(asyncio.Protocol):
         self._lines: list[bytes] = []
         self._index = 0
         self._unsent = 0
+        self._unsent_max = door.sequencer.limits.unsent_bytes_max
         self._errors_in_a_row = 0
         self._put_off = False
         self._stalled = False
@@ -94,11 +103,15 @@ class Session(asyncio.Protocol):
         self._ended = False
         self._closing = False
         self._linger = False
-        self._cursor = 0
-        self._own_since = 0
-        self._past_end = 0
-        self._past: Subscription | None = None
-        self._read_timer: asyncio.TimerHandle | None = None
+        self.certificates: tuple[str, ...] = ()
+        self._entrance = Entrance(self, door)
+        self._admitted = False
+        self._half_open = True
+        self._walled = False
+        self._guard: Guard = cast("Guard", None)
+        self._free: frozenset[type[Command]] = frozenset()
+        self._following = Following(self, door.sequencer, door.seldom)
+        self._rest_timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
 
     # -- what the transport calls -------------------------------------------------------------------------------
@@ -108,6 +121,9 @@ class Session(asyncio.Protocol):
         sequencer = self._sequencer
         limits = sequencer.limits
         self._transport = cast("asyncio.Transport", transport)
+        self.address = address_of(transport)
+        self.certificates = certificates_of(transport)
+        self._half_open = self._transport.can_write_eof()  # TLS ends both directions at once
         notice_silence(transport.get_extra_info("socket"), limits.silence_s)
         self._transport.set_write_buffer_limits(high=limits.unsent_bytes_max)
         self._door.entered(self)
@@ -117,13 +133,14 @@ class Session(asyncio.Protocol):
             self._closing = True
             self._transport.abort()
         elif sequencer.counters.connections > limits.connections_max:
-            self._refuse(error(Outcome.UNAVAILABLE, "the server has as many connections as it accepts; try later"))
+            self.refuse(error(Outcome.UNAVAILABLE, "the server has as many connections as it accepts; try later"))
         else:
             self._timer = asyncio.get_running_loop().call_later(limits.hello_s, self._hello_overdue)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The connection is gone, for whatever reason. What its client owns stays; see `server.presence`."""
         self._closing = True
+        self._entrance.close()
         self._stop_timer()
         self._stop_patience()
         self._detach()
@@ -135,9 +152,15 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
         self._sequencer.counters.bytes_in += len(data)
+        self._received(data)
+
+    def _received(self, data: bytes) -> None:
         if self._closing:
             return
         while not self.name and self._sequencer.state == "serving":
+            if self._entrance.busy:
+                self._entrance.early += data
+                return
             # One line at a time: what comes after `hello` is read by other limits.
             if not self._reader.pending:
                 data = data.lstrip(b"\r\n")
@@ -160,18 +183,18 @@ class Session(asyncio.Protocol):
         if len(long_lines) < self._sequencer.limits.long_lines_max:
             long_lines.add(self)
         else:
-            self._refuse(error(Outcome.UNAVAILABLE, "others are sending configurations just now; try later"))
+            self.refuse(error(Outcome.UNAVAILABLE, "others are sending configurations just now; try later"))
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It still gets its answers; then the connection is closed."""
         self._ended = True
         self._close_if_done()
-        return True
+        return self._half_open
 
     def pause_writing(self) -> None:
         """The client does not take what is sent."""
         self._paused = True
-        self._patience = asyncio.get_running_loop().call_later(self._sequencer.limits.silence_s, self._drop)
+        self._patience = asyncio.get_running_loop().call_later(self._sequencer.limits.silence_s, self.drop)
 
     def resume_writing(self) -> None:
         """The client takes what is sent again."""
@@ -197,8 +220,8 @@ class Session(asyncio.Protocol):
         if sequencer.state != "serving":
             self._refuse_rest()
             return
-        if self._cursor and not self._paused:
-            self._catch_up()
+        if self._following.cursor and not self._paused:
+            self._following.catch_up()
         unsent_max = sequencer.limits.unsent_bytes_max
         lines = self._lines
         while self._index < len(lines) and not self._closing:
@@ -206,15 +229,20 @@ class Session(asyncio.Protocol):
                 if sequencer.budget <= 0 or sequencer.congested:
                     self._put_off_rest()
                     return
-                if self._unsent > unsent_max or self._paused or self._cursor:
+                if self._unsent > unsent_max or self._paused or self._following.cursor:
+                    self._stop_reading()
+                    return
+                if self.identity.paces and not self._in_pace():
                     self._stop_reading()
                     return
             line = lines[self._index]
             message = decode_from_client(line)
-            if isinstance(message, Command) and self.name:
-                outcome = sequencer.execute(self.name, line, message)
+            if type(message) in self._free:
+                outcome = sequencer.execute(self.name, line, cast("Command", message))
                 self._errors_in_a_row = 0
-                self._send(answers.to_command(message, outcome, sequencer.machine))
+                self.send(answers.to_command(cast("Command", message), outcome, sequencer.machine))
+            elif isinstance(message, Command) and self.name:
+                self._guarded(line, message)
             elif not self._request(message):
                 self._stop_reading()
                 return
@@ -224,19 +252,59 @@ class Session(asyncio.Protocol):
             return
         if self._reader.error is not None:
             sequencer.counters.refused_lines += 1
-            self._refuse(self._reader.error)
+            self.refuse(self._reader.error)
             return
         if self in self._door.long_lines and self._reader.pending <= sequencer.limits.line_bytes_max:
             self._door.long_lines.remove(self)
         self._read_on()
         self._close_if_done()
 
+    def _guarded(self, line: bytes, command: Command) -> None:
+        """Carry out a command if it is allowed, and tell the audit trail of it if that should know."""
+        sequencer, audit = self._sequencer, self._door.audit
+        problem = self._guard.judge(command)
+        audited = self.identity.audited(type(command))
+        if problem is None and audited and not audit.recovered():
+            problem = error(Outcome.UNAVAILABLE, "the audit trail cannot be written, so this is refused", command.id)
+        whole = problem or self._guard.whole(line, command)
+        if isinstance(whole, Error):
+            self._forbid(command, whole)
+            return
+        line, command = whole
+        before = sequencer.machine.config()
+        outcome = sequencer.execute(self.name, line, command)
+        self._errors_in_a_row = 0
+        self.send(answers.to_command(command, outcome, sequencer.machine))
+        if audited:
+            audit.command(self.identity, self.name, self.address, command, outcome, sequencer.machine.seq, before)
+
+    def _forbid(self, message: Command | Request, problem: Error) -> None:
+        """Answer what is not carried out for want of rights, or because it names what lies beyond the wall."""
+        self._sequencer.counters.forbidden += 1
+        if problem.number == Outcome.UNAUTHORISED:
+            self._door.audit.refused(self.identity, self.name, self.address, verb(type(message)), problem.code)
+            self._misspoken(problem)
+        else:
+            self._errors_in_a_row = 0
+            self.send(encode(problem))
+
+    def _in_pace(self) -> bool:
+        """Whether the next line may be dealt with, as fast as its sender may send; if not, that goes on later."""
+        wait_s = max(pace.wait_s() for pace in self.identity.paces)
+        if wait_s:
+            self._rest(wait_s)
+            return False
+        for pace in self.identity.paces:
+            pace.take()
+        return True
+
     def _put_off_rest(self) -> None:
         """Go on in a later turn of the loop."""
         self._stop_reading()
-        self._defer()
+        self.defer()
 
-    def _defer(self) -> None:
+    def defer(self) -> None:
+        """Go on in a later turn of the loop."""
         if not self._put_off:
             self._put_off = True
             self._sequencer.defer(self)
@@ -248,7 +316,7 @@ class Session(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _read_on(self) -> None:
-        if self._stalled and not self._transport.is_closing():
+        if self._stalled and not self._entrance.busy and not self._transport.is_closing():
             self._stalled = False
             self._transport.resume_reading()
 
@@ -256,8 +324,8 @@ class Session(asyncio.Protocol):
         """After the client took something: in a later turn more of the events that it missed, and the lines that wait."""
         if self._closing or self._paused:
             return
-        if self._cursor or (self._stalled and self._unsent <= self._sequencer.limits.unsent_bytes_max):
-            self._defer()
+        if self._following.cursor or (self._stalled and self._unsent <= self._sequencer.limits.unsent_bytes_max):
+            self.defer()
 
     def _request(self, message: Command | Request | Error) -> bool:
         """Answer what is no command of a client that has said `hello`; False to be asked again later."""
@@ -269,17 +337,23 @@ class Session(asyncio.Protocol):
             if self.name:
                 self._misspoken(error(Outcome.HELLO_REPEATED, request_id=message.id))
             else:
-                self._hello(message)
+                self._entrance.enter(message)
+                if self._entrance.busy:
+                    self._stop_reading()
             return True
         if not self.name:
             self._misspoken(error(Outcome.HELLO_MISSING, request_id=message.id))
             return True
+        problem = self._guard.judge(message)
+        if problem is not None:
+            self._forbid(message, problem)
+            return True
         if isinstance(message, Subscribe):
-            if self._cursor:
+            if self._following.cursor:
                 return False
             self._subscribe(message)
         elif isinstance(message, Ping):
-            self._send(encode(Ok(seq=sequencer.machine.seq, id=message.id)))
+            self.send(encode(Ok(seq=sequencer.machine.seq, id=message.id)))
         elif not self._read(message):
             return False
         self._errors_in_a_row = 0
@@ -289,64 +363,59 @@ class Session(asyncio.Protocol):
     def _read(self, message: Command | Request) -> bool:
         """Answer a request that may take long; False to be asked again later, when others have had their turn."""
         sequencer = self._sequencer
-        if self._read_timer is not None:
-            return False
         delay_s = sequencer.read_delay_s
         if delay_s:
-            self._read_timer = asyncio.get_running_loop().call_later(delay_s, self._may_read)
+            self._rest(delay_s)
             return False
         started_ns = monotonic_ns()
-        self._send(answers.to_request(message, sequencer))
+        self.send(answers.to_request(message, self._guard, sequencer))
         sequencer.charge(monotonic_ns() - started_ns)
         return True
 
-    def _may_read(self) -> None:
-        self._read_timer = None
-        self._defer()
+    def _rest(self, wait_s: float) -> None:
+        """Go on with the lines at hand after so long."""
+        if self._rest_timer is None:
+            self._rest_timer = asyncio.get_running_loop().call_later(wait_s, self._rested)
+
+    def _rested(self) -> None:
+        self._rest_timer = None
+        if not self._closing:
+            self.defer()
 
     def _misspoken(self, problem: Error) -> None:
         """Answer a line that is no message, or not allowed here; too many of them end the connection."""
         self._sequencer.counters.refused_lines += 1
         self._errors_in_a_row += 1
         if self._errors_in_a_row >= self._sequencer.limits.errors_in_a_row_max:
-            self._refuse(problem)
+            self.refuse(problem)
         else:
-            self._send(encode(problem))
+            self.send(encode(problem))
 
     # -- hello, resume, subscribe -------------------------------------------------------------------------------
 
-    def _hello(self, message: Hello) -> None:
+    def welcome(self, message: Hello, identity: Identity) -> None:
+        """The client is in; see `server.entrance`."""
         sequencer = self._sequencer
-        if message.version != PROTOCOL_VERSION:
-            self._refuse(
-                error(
-                    Outcome.VERSION_UNSUPPORTED,
-                    f"this server speaks version {PROTOCOL_VERSION} of the protocol, not {message.version}",
-                    message.id,
-                )
-            )
-            return
-        if not self._door.admits(message.token):
-            self._door.seldom.note(
-                logging.WARNING, "a connection was refused: wrong or missing token", client=message.client
-            )
-            self._refuse(error(Outcome.UNAUTHORISED, "the token is missing or wrong", message.id))
-            return
+        self._admitted = True
+        self.identity = identity
+        self._walled = identity.walled
+        self._guard = Guard(sequencer.machine, identity, message.client)
+        self._free = self._guard.free
         self._stop_timer()
         self._errors_in_a_row = 0
         self._door.presence.arrived(message.client)
         sequencer.hand_out_events()
-        receivers = sequencer.router.receivers
-        older = receivers.get(message.client)
+        older = sequencer.router.receivers.get(message.client)
         self.name = message.client
-        receivers[self.name] = self
+        sequencer.router.receivers[self.name] = self
         if isinstance(older, Session):
             older.replace()
-        self._reader.max_line = sequencer.limits.line_bytes_max
-        self._reader.config_max_line = sequencer.limits.config_line_bytes_max
+        limits = sequencer.limits
+        self._reader.max_line = min(limits.line_bytes_max, identity.line_bytes_max or limits.line_bytes_max)
+        self._reader.config_max_line = limits.config_line_bytes_max if identity.may(ConfigApply) else 0
         seq = sequencer.machine.seq
         sequencer.counters.requests += 1
-        self._send(
+        self.send(
             encode(
                 Welcome(
                     version=PROTOCOL_VERSION,
@@ -359,16 +428,29 @@ class Session(asyncio.Protocol):
                 )
             )
         )
-        self._own_since = seq
-        if message.resume is not None:
-            self._own_since = message.resume
-            sequencer.counters.resumed += 1
-            self._follow_from(message.resume)
+        if self._walled:
+            self._following.sees = self._guard.sees
+        self._following.begin(self.name, message.resume)
+
+    def go_on(self, early: bytes) -> None:
+        """Read on after `welcome`, beginning with what came `early`."""
+        self._read_on()
+        if early:
+            self._received(early)
+        else:
+            self._close_if_done()
+
+    def revoke(self) -> None:
+        """End the connection, because its credential does not hold any more."""
+        if self._closing:
+            return
+        problem = f"the credential {self.identity.name} was changed or taken away: connect again with one that holds"
+        self.refuse(error(Outcome.UNAUTHORISED, problem))
 
     def replace(self) -> None:
         """A newer connection speaks for this client from now on."""
         self._sequencer.counters.sessions_replaced += 1
-        self._send(encode(Replaced()))
+        self.send(encode(Replaced()))
         self._finish()
 
     def _subscribe(self, message: Subscribe) -> None:
@@ -376,107 +458,51 @@ class Session(asyncio.Protocol):
         subscribers = sequencer.router.subscribers
         if message.topics and self.name not in subscribers and len(subscribers) >= sequencer.limits.subscribers_max:
             problem = "as many clients have subscribed as the server serves; try later, or list what you need"
-            self._send(encode(error(Outcome.UNAVAILABLE, problem, message.id)))
+            self.send(encode(error(Outcome.UNAVAILABLE, problem, message.id)))
             return
         sequencer.hand_out_events()
         seq = sequencer.machine.seq
-        self._send(encode(Ok(seq=seq, id=message.id)))
+        self.send(encode(Ok(seq=seq, id=message.id)))
         if not message.topics:
-            self.subscription = None
+            self._following.subscription = None
             subscribers.pop(self.name, None)
             return
         since = seq if message.from_seq is None else message.from_seq
-        self._past = self.subscription
-        self.subscription = Subscription(frozenset(message.topics), message.tenant or "", since)
         subscribers[self.name] = self
-        if since != seq:
-            self._follow_from(since)
+        self._following.subscribe(Subscription(frozenset(message.topics), message.tenant or "", since))
 
-    def _follow_from(self, seq: int) -> None:
-        """Take the events after `seq` out of the ring, before later ones."""
-        ring = self._sequencer.router.ring
-        if seq + 1 < ring.first_seq or seq > ring.last_seq:
-            self._sequencer.counters.gaps += 1
-            if seq > ring.last_seq:
-                self._send(encode(Gap(first_seq=ring.last_seq + 1)))
-                self._sequencer.counters.ahead += 1
-                self._door.seldom.note(
-                    logging.ERROR,
-                    "a client has seen events that this journal does not hold: the journal was replaced, or lost its end",
-                    client=self.name,
-                    client_seq=seq,
-                    journal_seq=ring.last_seq,
-                )
-                return
-            self._send(encode(Gap(first_seq=ring.first_seq)))
-            seq = ring.first_seq - 1
-        self._past_end = ring.last_seq
-        self._cursor = seq + 1
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Send the next page of missed events, which counts like lines dealt with: many may catch up together."""
-        started_ns = monotonic_ns()
-        self._send_page()
-        self._sequencer.budget -= (monotonic_ns() - started_ns) // LINE_NS
-
-    def _send_page(self) -> None:
-        """Send some of the missed events; when there are no more, events come as they happen."""
-        ring = self._sequencer.router.ring
-        if self._cursor < ring.first_seq:
-            self._drop()
-            return
-        page_bytes = self._sequencer.limits.page_bytes
-        turn_end = self._cursor + _EVENTS_LOOKED_AT_MAX
-        while self._cursor <= ring.last_seq:
-            if self._unsent > page_bytes:
-                return
-            if self._cursor == turn_end:
-                self._defer()
-                return
-            entry = ring[self._cursor]
-            if self._misses(self._cursor, entry):
-                self._sequencer.counters.events_sent += 1
-                self._send(entry.line)
-            self._cursor += 1
-        self._cursor = 0
-        self._past = None
-
-    def _misses(self, seq: int, entry: Entry) -> bool:
-        """Whether event `seq` is for this client and was not sent on this connection."""
-        own = self.name in {entry.contact_client, entry.agent_client}
-        wanted = self.subscription is not None and self.subscription.since < seq and self.subscription.wants(entry)
-        if seq > self._past_end:
-            return own or wanted
-        if self.subscription is None:
-            return own
-        had = (own and seq > self._own_since) or (
-            self._past is not None and seq > self._past.since and self._past.wants(entry)
-        )
-        return wanted and not had
+    @property
+    def subscription(self) -> Subscription | None:
+        """What the client wants beyond its own events."""
+        return self._following.subscription
 
     # -- out ----------------------------------------------------------------------------------------------------
 
-    def deliver(self, seq: int, line: bytes) -> None:
+    def deliver(self, seq: int, entry: Entry) -> None:
         """Take event `seq`; see `server.router.Receiver`."""
-        if self._cursor:
-            if self._cursor < self._sequencer.router.ring.first_seq:
-                self._drop()
-            return
-        if self._paused or self._unsent > self._sequencer.limits.unsent_bytes_max:
-            # The ring keeps it for now, so that this connection needs no more memory.
-            self._past_end = seq - 1
-            self._cursor = seq
+        if self._walled or self._paused or self._following.cursor or self._unsent > self._unsent_max:
+            self._following.take(seq, entry)
             return
         self._sequencer.counters.events_sent += 1
-        self._send(line)
+        self.send(entry.line)
+
+    @property
+    def due_bytes(self) -> int:
+        """Bytes of answers and events that wait for the journal."""
+        return self._unsent
+
+    @property
+    def slow(self) -> bool:
+        """Whether the client does not take what is sent."""
+        return self._paused
 
     @property
     def unsent(self) -> int:
         """Bytes that wait for the journal, and those that the client does not take."""
         return self._unsent + (0 if self._transport.is_closing() else self._transport.get_write_buffer_size())
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Send `data` when everything applied so far is durable."""
         self._unsent += len(data)
         self._sequencer.send(self, data)
 
@@ -488,14 +514,14 @@ class Session(asyncio.Protocol):
         self._transport.write(data)
         if self._closing or self._ended:
             self._close_if_done()
-        if self._cursor or self._stalled:
+        if self._following.cursor or self._stalled:
             self._go_on()
 
     # -- the end ------------------------------------------------------------------------------------------------
 
-    def _refuse(self, answer: Error) -> None:
+    def refuse(self, answer: Error) -> None:
         """Send a last answer and close."""
-        self._send(encode(answer))
+        self.send(encode(answer))
         self._linger = True
         self._finish()
 
@@ -504,6 +530,7 @@ class Session(asyncio.Protocol):
         self._closing = True
         self._stop_timer()
         self._detach()
+        self._entrance.close()
         self._lines = []
         self._index = 0
         self._read_on()
@@ -511,17 +538,17 @@ class Session(asyncio.Protocol):
 
     def _close_if_done(self) -> None:
         """Close, if nothing is to come in and nothing to go out."""
-        if self._unsent or self._transport.is_closing():
+        if self._unsent or self._entrance.busy or self._transport.is_closing():
             return
         if self._closing and self._linger and not self._ended:
             # Closing at once would make the kernel throw away our answer along with what the client still sends.
             self._linger = False
             if self._transport.can_write_eof():
                 self._transport.write_eof()
-        elif self._closing or (self._ended and self._index >= len(self._lines) and not self._cursor):
+        elif self._closing or (self._ended and self._index >= len(self._lines) and not self._following.cursor):
             self._transport.close()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """The client reads too slowly for what it wants to know."""
         if self._closing:
             return
@@ -533,7 +560,7 @@ class Session(asyncio.Protocol):
         self._transport.abort()
 
     def _hello_overdue(self) -> None:
-        self._refuse(error(Outcome.HELLO_MISSING, "no 'hello' came in time; the connection is closed"))
+        self.refuse(error(Outcome.HELLO_MISSING, "no 'hello' came in time; the connection is closed"))
 
     def _refuse_rest(self) -> None:
         """Answer what came too late, when the server stops."""
@@ -541,14 +568,14 @@ class Session(asyncio.Protocol):
         if self._sequencer.state == "draining":
             for line in lines:
                 message = decode_from_client(line)
-                self._send(encode(error(Outcome.DRAINING, request_id=message.id)))
+                self.send(encode(error(Outcome.DRAINING, request_id=message.id)))
 
     def drain(self) -> None:
         """Read nothing more; say that the server is about to stop."""
         self._stop_reading()
         if not self._closing:
             self.run()
-            self._send(encode(Draining()))
+            self.send(encode(Draining()))
 
     def close(self) -> None:
         """Close when all that was written has left."""
@@ -566,6 +593,9 @@ class Session(asyncio.Protocol):
             self._door.presence.left(self.name)
         if router.subscribers.get(self.name) is self:
             del router.subscribers[self.name]
+        if self._admitted:
+            self._admitted = False
+            self._door.release(self.identity)
         self._door.long_lines.discard(self)
 
     def _stop_patience(self) -> None:

@@ -19,11 +19,11 @@ from acd_core.events import EVENT_TYPES, EndReason, Event
 from acd_core.machine import Machine
 from acd_core.model import Model
 from acd_core.refusals import SENTENCES, Outcome
+from acd_protocol.permissions import PERMISSIONS
 from tests.support.streams import Stream
 
 ROOT = Path(__file__).resolve().parent.parent
 TAG = re.compile(r"(contact|offer|agent|client|config)\.[a-z]+(_[a-z]+)*")
-ROLES = {"adapter", "supervisor", "operator"}
 MACHINES = [pytest.param(Model, id="model"), pytest.param(Engine, id="engine")]
 
 
@@ -75,7 +75,7 @@ def calls_of(kind: type[Command]) -> list[tuple[str, tuple[Any, ...]]]:
 def test_a_row_is_documented_and_says_who_may_send_it(kind: type[Command]) -> None:
     assert kind.__doc__
     assert kind.__doc__ != Command.__doc__
-    assert kind.role in ROLES
+    assert kind in PERMISSIONS
     assert kind.__struct_config__.frozen
     assert kind.__struct_config__.forbid_unknown_fields
 

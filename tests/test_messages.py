@@ -11,6 +11,7 @@ from acd_core.config import Agent, Config, Queue, Settings, Step, Tenant
 from acd_core.events import EVENT_TYPES
 from acd_protocol.framing import decode_from_client, decode_from_server, encode
 from acd_protocol.messages import LINE_BYTES_MAX, REPLY_TYPES, REQUEST_TYPES, Error, Request
+from acd_protocol.permissions import PERMISSIONS
 from tests.support.strategies import messages
 
 FROM_CLIENT = (*COMMAND_TYPES, *REQUEST_TYPES)
@@ -61,7 +62,7 @@ def test_every_message_has_a_type_of_its_own() -> None:
 @pytest.mark.parametrize("kind", FROM_CLIENT, ids=name)
 def test_every_message_of_a_client_is_documented_bounded_and_has_a_role(kind: type[Command] | type[Request]) -> None:
     assert kind.__doc__
-    assert kind.role in {"read_only", "adapter", "supervisor", "operator"}
+    assert kind in PERMISSIONS
     config = kind.__struct_config__
     assert config.frozen
     assert config.forbid_unknown_fields

@@ -363,7 +363,7 @@ def test_clients_that_own_something_are_shown_with_their_connection(
 ) -> None:
     monkeypatch.setattr(snapshot_module, "CLIENTS_MAX", 1)
     sequencer.machine.enqueue_contact(START + 90 * S, "chat", "c-8", "acme", "q-1", 0, "", {})
-    receiver = SimpleNamespace(name="pbx", subscription=None, unsent=70, deliver=lambda seq, line: None)
+    receiver = SimpleNamespace(name="pbx", subscription=None, unsent=70, deliver=lambda seq, entry: None)
     found = scrape(sequencer)
     assert found["acd_client_connected", (("client", "pbx"),)] == 0
     assert found["acd_client_agents", (("client", "pbx"),)] == 1

@@ -10,7 +10,7 @@ from server.ring import Entry, EventRing
 
 
 def entry(size: int) -> Entry:
-    return Entry(b"x" * size, "pbx", "", "contact", "acme")
+    return Entry(b"x" * size, "pbx", "", "contact", "acme", "")
 
 
 @given(

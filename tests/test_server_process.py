@@ -174,13 +174,22 @@ async def test_second_server_on_one_directory_is_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "environment", "said"),
     [
-        (["--host", "0.0.0.0"], {}, "ACD_TOKEN"),
-        ([], {"ACD_HOST": "::"}, "ACD_TOKEN"),
-        (["--host", "no.such.host.invalid", "--token", "t"], {}, "--host"),
+        (["--host", "0.0.0.0"], {}, "--insecure-without-tls"),
+        (["--metrics-host", "0.0.0.0"], {}, "--insecure-without-tls"),
+        (["--insecure-without-tls"], {"ACD_HOST": "::"}, "--insecure-without-tokens"),
+        (["--insecure-without-tls", "--host", "0.0.0.0", "--token", "short"], {}, "'acd token'"),
+        (["--insecure-without-tls", "--host", "no.such.host.invalid", "--token", "t" * 20], {}, "--host"),
+        (["--tls-key", "key.pem"], {}, "--tls-cert"),
+        (["--tls-cert", "/no/such.pem"], {}, "/no/such.pem"),
+        (["--credentials", "/no/such.toml"], {}, "/no/such.toml"),
+        (["--settings", "/no/such.toml"], {}, "/no/such.toml"),
+        (["--limit", "hello_s"], {}, "NAME=VALUE"),
+        (["--limit", "helo_s=3"], {}, "'hello_s'"),
+        ([], {"ACD_LIMIT_HELLO_S": "-1"}, "ACD_LIMIT_HELLO_S"),
         (["--clock-speed", "0"], {}, "--clock-speed"),
         (["--clock-speed", "nan"], {}, "--clock-speed"),
         (["--port", "70000"], {}, "--port"),
-        ([], {"ACD_CLOCK_SPEED": "fast"}, "--clock-speed"),
+        ([], {"ACD_CLOCK_SPEED": "fast"}, "ACD_CLOCK_SPEED"),
         (["--data", "/proc/nowhere"], {}, "--data or ACD_DATA"),
         (["--config", "/no/such/file.toml"], {}, "/no/such/file.toml"),
     ],
@@ -195,8 +204,9 @@ async def test_wrong_options_are_told_in_one_sentence(
 
 
 async def test_token_opens_the_door_and_is_not_logged(tmp_path: Path) -> None:
-    async with ServerProcess(tmp_path, "--host", "0.0.0.0", environment={"ACD_TOKEN": "hush-hush"}) as server:
-        await LineClient.connect(server.port, "pbx", token="hush-hush")
+    options = ("--host", "0.0.0.0", "--insecure-without-tls")
+    async with ServerProcess(tmp_path, *options, environment={"ACD_TOKEN": "hush-hush-hush-hush"}) as server:
+        await LineClient.connect(server.port, "pbx", token="hush-hush-hush-hush")
         client = await LineClient.connect(server.port)
         client.send({"type": "hello", "version": 1, "client": "pbx", "token": "guess-1"})
         assert (await client.read())["code"] == "unauthorised"

@@ -17,6 +17,7 @@ from acd_core.commands import Command
 from acd_protocol.messages import Request
 from server import answers
 from server import session as session_module
+from server.access.guard import Guard
 from server.config import Limits, Settings
 from server.sequencer import Sequencer
 from server.service import Service, running
@@ -656,12 +657,12 @@ async def test_slow_reader_gets_every_event_in_order(tmp_path: Path) -> None:
             pbx.events.clear()
             session = service.sequencer.router.receivers["slow"]
             assert isinstance(session, Session)
-            if session._cursor:
+            if session._following.cursor:
                 break
         else:
             pytest.fail("the slow reader never fell behind")
         slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        await until(lambda: not session._cursor)
+        await until(lambda: not session._following.cursor)
         await slow.ask("ping")
         seqs = [event["seq"] for event in slow.events]
         assert seqs == list(range(seqs[0], service.sequencer.machine.seq + 1))
@@ -716,10 +717,10 @@ async def test_questions_that_take_long_leave_their_turn_to_others(
     whole = answers.to_request
     asked: list[int] = []
 
-    def slowly(request: Command | Request, sequencer: Sequencer) -> bytes:
+    def slowly(request: Command | Request, guard: Guard, sequencer: Sequencer) -> bytes:
         asked.append(sequencer.counters.outcomes[Outcome.CONTACT_UNKNOWN])
         time.sleep(0.005)
-        return whole(request, sequencer)
+        return whole(request, guard, sequencer)
 
     monkeypatch.setattr(answers, "to_request", slowly)
     async with serving(tmp_path) as service:

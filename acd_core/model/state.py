@@ -315,6 +315,19 @@ class State:
         ]
         return [self._contact_view(contact) for contact in (found[:limit] if limit else found)]
 
+    def contact_owner(self, contact: str) -> tuple[str, str, str] | None:
+        found = self._contacts.get(contact)
+        if found is None:
+            return (self._ended[contact][1], "", "") if contact in self._ended else None
+        return found.client, found.queue.config.tenant, "" if found.agent is None else found.agent.config.agent
+
+    def contact_of_offer(self, offer: str) -> str:
+        for agent in self._agents.values():
+            if agent.offer and offer_id(agent.offer) == offer:
+                assert agent.contact is not None
+                return agent.contact.id
+        return ""
+
     def ended_reason(self, contact: str) -> str:
         reason, _ = self._ended.get(contact, ("", ""))
         return reason

@@ -22,6 +22,7 @@ from acd_protocol.cli import (
     EXIT_USAGE,
     Command,
     add_connection_options,
+    client_for,
     connect_sentence,
     fail,
     print_json,
@@ -134,15 +135,12 @@ async def _session(args: argparse.Namespace, record: Record, calls: Sequence[Rec
             server.start()
             args.host, args.port = server.host, server.port
         run_id = f"r{time.time_ns() // 1_000_000:x}"
-        client = Client(
-            args.host,
-            args.port,
-            name=f"replay-{run_id}",
-            token=args.token,
-            connect_deadline_s=0,
-            reconnect_deadline_s=OUTAGE_S_MAX,
-            events_max=0,
-        )
+        options: dict[str, Any] = {"connect_deadline_s": 0, "reconnect_deadline_s": OUTAGE_S_MAX, "events_max": 0}
+        name = f"acd-replay-{run_id}"
+        if server is not None:
+            client = Client(server.host, server.port, name=name, **options)
+        else:
+            client = client_for(args, name, **options)
         try:
             await client.connect()
         except ConnectionLost as lost:

@@ -6,7 +6,7 @@ from importlib import import_module, metadata
 
 from acd_protocol.cli import Command
 
-BUILT_IN = ("serve", "apply", "list", "stats", "explain", "top", "trace", "journal")
+BUILT_IN = ("serve", "apply", "list", "stats", "explain", "top", "trace", "journal", "audit", "token")
 ENTRY_POINTS = "acd.commands"
 
 

@@ -10,6 +10,7 @@ from acd_protocol.cli import (
     EXIT_USAGE,
     Command,
     add_connection_options,
+    client_for,
     connect_sentence,
     fail,
     print_json,
@@ -30,7 +31,6 @@ def _run(args: argparse.Namespace) -> int:
 async def _session(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from acd_protocol.client import Client
     from server.top.app import Top, watch
 
     console = Console(highlight=False)
@@ -39,15 +39,8 @@ async def _session(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = Client(
-        args.host,
-        args.port,
-        name=f"top-{os.getpid()}",
-        token=args.token,
-        connect_deadline_s=0,
-        reconnect_deadline_s=None,
-        events_max=0,
-    )
+    name = f"acd-top-{os.getpid()}"
+    client = client_for(args, name, connect_deadline_s=0, reconnect_deadline_s=None, events_max=0)
     async with client:
         if args.json:
             print_json(await client.stats())

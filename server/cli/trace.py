@@ -10,6 +10,7 @@ from acd_protocol.cli import (
     EXIT_USAGE,
     Command,
     add_connection_options,
+    client_for,
     connect_sentence,
     fail,
     print_json,
@@ -52,7 +53,6 @@ async def _session(args: argparse.Namespace) -> int:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     from acd_core.events import Event
-    from acd_protocol.client import Client
     from acd_protocol.messages import Gap
     from server.tracing import ContactIds, ContactTraces
 
@@ -65,15 +65,8 @@ async def _session(args: argparse.Namespace) -> int:
     endpoint = f"{args.endpoint.rstrip('/')}/v1/traces"
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     traces = ContactTraces(provider, ids)
-    client = Client(
-        args.host,
-        args.port,
-        name=f"trace-{os.getpid()}",
-        token=args.token,
-        connect_deadline_s=0,
-        reconnect_deadline_s=None,
-        events_max=0,
-    )
+    name = f"acd-trace-{os.getpid()}"
+    client = client_for(args, name, connect_deadline_s=0, reconnect_deadline_s=None, events_max=0)
     try:
         async with client:
             client.on(Event, traces.apply)

@@ -51,6 +51,15 @@ class Lockstep:
         limit = self.steps % 7
         mine, theirs = (machine.contacts(tenant, queue, limit, state) for machine in (self.model, self.engine))
         assert mine == theirs, where
+        for contact in self.model.contacts(limit=20):
+            owner = (contact.client, contact.tenant, contact.agent)
+            for machine in (self.model, self.engine):
+                assert machine.contact_owner(contact.contact) == owner, where
+                assert not contact.offer or machine.contact_of_offer(contact.offer) == contact.contact, where
+        for ended in ("never", *list(self.model._ended)[-3:]):
+            assert self.engine.contact_owner(ended) == self.model.contact_owner(ended), where
+        for offer in ("o-1", "o-99999999", "o-", ""):
+            assert self.engine.contact_of_offer(offer) == self.model.contact_of_offer(offer), where
         assert self.engine.digest() == self.model.digest(), where
         self.model.check()
         self.engine.check()

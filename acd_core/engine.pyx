@@ -256,10 +256,12 @@ cdef class Engine(Transitions):
 
     # -- offers -------------------------------------------------------------------------------------------------
 
-    def contact_of_offer(self, str offer):
-        """See `Machine.contact_of_offer`."""
-        cdef int32_t agent = self._offered_to(offer)
-        return "" if agent < 0 else self.contact_ids[self.tables.agents[agent].contact]
+    def offer_owner(self, str offer):
+        """See `Machine.offer_owner`."""
+        cdef int32_t leg = self._leg_of(offer)
+        if leg < 0:
+            return None
+        return self.queue_configs[self.legs.legs[leg].queue].tenant, self._agent_name(self.legs.legs[leg].agent)
 
     def accept_offer(self, int64_t now, str offer):
         """See `Machine.accept_offer`."""

@@ -116,14 +116,14 @@ class Machine(Protocol):
         """
         ...
 
-    def contact_owner(self, contact: str) -> tuple[str, str, str] | None:
-        """Client, tenant and agent of a live contact (`""` while no agent has it); of one that ended the client and
-        two empty texts, while it is remembered; else None. Cheap.
+    def contact_owner(self, contact: str) -> tuple[str, str, tuple[str, ...]] | None:
+        """Client and tenant of a live contact, and the agents who are offered it, talk with it or wrap it up; of one
+        that ended the client alone, while it is remembered; else None. Cheap.
         """
         ...
 
-    def contact_of_offer(self, offer: str) -> str:
-        """The contact that an open offer, or its conversation or wrap-up, is about; else the empty text. Cheap."""
+    def offer_owner(self, offer: str) -> tuple[str, str] | None:
+        """Tenant and agent of an offer that is open, in conversation or in wrap-up; else None. Cheap."""
         ...
 
     def ended_reason(self, contact: str) -> str:

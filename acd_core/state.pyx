@@ -626,14 +626,18 @@ cdef class State:
 
     def contact_owner(self, str contact):
         """See `Machine.contact_owner`."""
-        cdef int32_t agent
+        cdef int32_t leg
+        cdef list agents = []
         slot = self.contact_slots.get(contact)
         if slot is None:
             how = self.ended.get(contact)
-            return None if how is None else (how[1], "", "")
-        agent = self.tables.contacts[slot].agent
+            return None if how is None else (how[1], "", ())
+        leg = self.tables.contacts[slot].legs
+        while leg != NONE:
+            agents.append(self._agent_name(self.legs.legs[leg].agent))
+            leg = self.legs.legs[leg].next_of_contact
         tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant
-        return self.contact_clients[slot], tenant, "" if agent == NONE else self.agent_configs[agent].agent
+        return self.contact_clients[slot], tenant, tuple(agents)
 
     def ended_reason(self, str contact):
         """See `Machine.ended_reason`."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from acd_protocol.messages import DEFAULT_PORT
+from acd_protocol.tls import TlsFileError, client_context
 
 if TYPE_CHECKING:
     from acd_protocol.client import Client
@@ -198,18 +199,10 @@ def _token_of(args: argparse.Namespace) -> str:
 def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
     if not (args.tls or args.tls_ca or args.tls_name or args.client_cert or args.client_key):
         return None
-    place = args.tls_ca
     try:
-        context = ssl.create_default_context(cafile=args.tls_ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if args.client_cert:
-            place = args.client_cert
-            context.load_cert_chain(args.client_cert, args.client_key)
-        elif args.client_key:
-            raise OptionError("--client-key is of no use without --client-cert; give the certificate")
-    except OSError as error:  # those of TLS are such, too
-        raise OptionError(f"{place} cannot be used for TLS: {error.strerror or error}; give PEM files") from error
-    return context
+        return client_context(args.tls_ca, args.client_cert, args.client_key)
+    except TlsFileError as error:
+        raise OptionError(str(error)) from error
 
 
 def run_with_client(args: argparse.Namespace, action: Callable[["Client"], Awaitable[int]]) -> int:

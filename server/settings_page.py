@@ -20,7 +20,7 @@ _HEAD = """\
 `--settings` or `ACD_SETTINGS` names, else from its default. A key that does not exist, or a value out of bounds, is told
 in one sentence, and nothing is started.
 
-```toml
+```
 # /etc/acd/server.toml
 host = "0.0.0.0"
 data = "/var/lib/acd"

@@ -18,7 +18,7 @@ IDS = [page.name for page in PAGES]
 def shown_commands(page: Path) -> list[str]:
     """The `acd` commands of a page: lines of consoles, and whole words in back-quotes."""
     text = page.read_text()
-    lines = re.findall(r"^\$ (?:\.venv/bin/)?acd (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
+    lines = re.findall(r"^\$ (?:\.venv/bin/)?acd (.+?)(?: > \S+)?(?:\s+#.*)?$", text, re.MULTILINE)
     inline = re.findall(r"`acd ([a-z][^`]*)`", text.replace("\n", " "))
     return [line for line in lines + inline if line.split()[0] != "COMMAND"]
 

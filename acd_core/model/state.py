@@ -315,18 +315,18 @@ class State:
         ]
         return [self._contact_view(contact) for contact in (found[:limit] if limit else found)]
 
-    def contact_owner(self, contact: str) -> tuple[str, str, str] | None:
+    def contact_owner(self, contact: str) -> tuple[str, str, tuple[str, ...]] | None:
         found = self._contacts.get(contact)
         if found is None:
-            return (self._ended[contact][1], "", "") if contact in self._ended else None
-        return found.client, found.queue.config.tenant, "" if found.agent is None else found.agent.config.agent
+            return (self._ended[contact][1], "", ()) if contact in self._ended else None
+        return found.client, found.queue.config.tenant, tuple(leg.agent.config.agent for leg in found.legs)
 
-    def contact_of_offer(self, offer: str) -> str:
+    def offer_owner(self, offer: str) -> tuple[str, str] | None:
         for agent in self._agents.values():
-            if agent.offer and offer_id(agent.offer) == offer:
-                assert agent.contact is not None
-                return agent.contact.id
-        return ""
+            for leg in agent.legs:
+                if offer_id(leg.number) == offer:
+                    return leg.queue.config.tenant, agent.config.agent
+        return None
 
     def ended_reason(self, contact: str) -> str:
         reason, _ = self._ended.get(contact, ("", ""))

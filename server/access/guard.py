@@ -51,8 +51,7 @@ class Guard:
             case "contact":
                 return self._judge_contact(message, message.contact)  # type: ignore[union-attr]
             case "offer":
-                contact = self._machine.contact_of_offer(message.offer)  # type: ignore[union-attr]
-                seen = not contact or self._reach.sees_contact(contact, self._client)
+                seen = self._reach.sees_offer(message.offer)  # type: ignore[union-attr]
                 return None if seen else error(Outcome.OFFER_UNKNOWN, request_id=message.id)
             case "agent":
                 return self._judge_agent(message, message.agent)  # type: ignore[union-attr]

@@ -73,9 +73,19 @@ class Reach:
         owner = self._machine.contact_owner(contact)
         if owner is None:
             return False
-        brought_by, tenant, agent = owner
+        brought_by, tenant, agents = owner
         if not tenant:
             return brought_by == client and self.identity.role != "agent"
+        if self.identity.role == "agent":
+            return not self.identity.agents.isdisjoint(agents)
+        return tenant in self.identity.tenants
+
+    def sees_offer(self, offer: str) -> bool:
+        """Whether an offer is of a contact behind the wall, or held out to one's own agent; or is over."""
+        owner = self._machine.offer_owner(offer)
+        if owner is None:
+            return True  # the machine says no more of it than that
+        tenant, agent = owner
         return agent in self.identity.agents if self.identity.role == "agent" else tenant in self.identity.tenants
 
     def sees_event(self, tenant: str, agent: str) -> bool:
@@ -173,15 +183,16 @@ class Walled:
     def _redacted(self, view: AgentView) -> AgentView:
         """An agent without what he has to do with others."""
         tenants = self._tenants
-        hidden = bool(view.contact) and not self._reach.sees_contact(view.contact, self._client)
+        hidden = bool(view.offer) and not self._reach.sees_offer(view.offer)
         return replace(
             view,
+            legs=tuple(leg for leg in view.legs if self._reach.sees_offer(leg.offer)),
             tenants=tuple(name for name in view.tenants if name in tenants),
             ranks={path: rank for path, rank in view.ranks.items() if path.partition("/")[0] in tenants},
             turns={path: turn for path, turn in view.turns.items() if path.partition("/")[0] in tenants},
             client=view.client if self._reach.owns_agent(view.agent) else "",
             contact=HIDDEN if hidden else view.contact,
-            offer=HIDDEN if hidden and view.offer else view.offer,
+            offer=HIDDEN if hidden else view.offer,
         )
 
 

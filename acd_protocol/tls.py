@@ -12,7 +12,8 @@ def client_context(ca: str | None = None, certificate: str | None = None, key: s
 
     Args:
         ca: PEM file with the authority of the server's certificate; None for those that the system knows.
-        certificate: PEM file with a certificate to show to the server; key: with its key, if that is not in the same.
+        certificate: PEM file with a certificate to show to the server.
+        key: PEM file with its key, if that is not in the same file.
 
     Raises:
         TlsFileError: a file cannot be used, or there is a key without a certificate.

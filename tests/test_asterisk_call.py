@@ -5,7 +5,20 @@ from typing import Any
 import pytest
 
 from acd_pbx.asterisk import names
-from acd_pbx.asterisk.call import Call, Effect, Locate, Stage, Standing, Tell, Verify, Wake, cause_of, dialled, filled
+from acd_pbx.asterisk.call import (
+    Call,
+    Effect,
+    Locate,
+    Offer,
+    Stage,
+    Standing,
+    Tell,
+    Verify,
+    Wake,
+    cause_of,
+    dialled,
+    filled,
+)
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Phones, Queue
 from acd_protocol.words import (
@@ -315,6 +328,32 @@ def test_an_answer_that_comes_too_late_joins_nobody() -> None:
     assert not call.talking
 
 
+def test_several_agents_ring_and_the_first_who_answers_stops_the_others() -> None:
+    call = waiting()
+    call.hear(offered("o-1"))
+    call.hear(offered("o-2"))
+    assert words(call.take()) == ["originate", "originate"]
+    second = names.leg_of("o-2", CONTACT)
+    call.leg_up(second)
+    assert told(call.take()) == [OfferAccept(offer="o-2")]
+    call.hear(connected("o-2"))
+    effects = call.take()
+    assert words(effects) == ["hang_up", "stop_music", "join"]
+    assert effects[0] == ask("hang_up", channel=LEG, reason="normal")
+
+
+def test_one_of_several_phones_that_is_busy_leaves_the_others_ringing() -> None:
+    call = waiting()
+    call.hear(offered("o-1"))
+    call.hear(offered("o-2"))
+    call.take()
+    call.leg_gone(LEG, "busy")
+    assert told(call.take()) == [OfferReject(offer="o-1", cause="busy")]
+    call.hear(offer_ended("rejected", "o-1"))
+    assert call.take() == []
+    assert call.stage is Stage.OFFERED
+
+
 # Transfers, keys, announcements
 
 
@@ -432,7 +471,7 @@ def test_what_asterisk_lost_is_lost_and_not_abandoned() -> None:
 
 def test_a_phone_that_rings_goes_on_ringing() -> None:
     call = make()
-    call.sync(standing(state="offered", offer="o-1", agent="a-1", address="PJSIP/12", legs={LEG: "Ringing"}))
+    call.sync(standing(state="offered", offers={"o-1": Offer("a-1", "PJSIP/12")}, legs={LEG: "Ringing"}))
     assert words(call.take()) == ["start_music"]
     call.leg_up(LEG)
     assert told(call.take()) == [OfferAccept(offer="o-1")]
@@ -440,7 +479,7 @@ def test_a_phone_that_rings_goes_on_ringing() -> None:
 
 def test_an_offer_that_nobody_rings_yet_is_rung() -> None:
     call = make()
-    call.sync(standing(state="offered", offer="o-1", agent="a-1", address="PJSIP/12"))
+    call.sync(standing(state="offered", offers={"o-1": Offer("a-1", "PJSIP/12")}))
     assert words(call.take()) == ["start_music", "originate"]
 
 
@@ -474,7 +513,7 @@ def test_what_was_asked_for_and_did_not_come_about_is_asked_for_again() -> None:
     call = ringing()
     call.leg_up(LEG)
     assert told(call.take()) == [OfferAccept(offer="o-1")]
-    now = standing(state="offered", offer="o-1", agent="a-1", legs={LEG: "Up"})
+    now = standing(state="offered", offers={"o-1": Offer("a-1", "PJSIP/12")}, legs={LEG: "Up"})
     call.sync(now)
     assert OfferAccept(offer="o-1") in told(call.take())
 

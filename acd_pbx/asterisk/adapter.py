@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from acd_pbx.asterisk import names
@@ -18,7 +18,7 @@ from acd_pbx.asterisk.call import Call, Locate, Tell, Verify, Wake, cause_of
 from acd_pbx.asterisk.chain import Chain
 from acd_pbx.asterisk.names import Channel, channel_of, contact_of, leg_parts, read_channel
 from acd_pbx.asterisk.operations import Ask, ask
-from acd_pbx.asterisk.picture import Picture, look, standing
+from acd_pbx.asterisk.picture import Picture, look, open_offers, standing
 from acd_pbx.asterisk.settings import AdapterSettings
 from acd_pbx.asterisk.wish import read_wish
 from acd_protocol.client import Client, ClientError, ConnectionState, Refused
@@ -41,6 +41,7 @@ class Adapter:
 
     Args:
         on_event: is told each event of the engine that concerns this adapter, in order, also those from before.
+        on_picture: is told, for each picture, which contacts are live.
 
     Attributes:
         calls: by contact.
@@ -49,7 +50,12 @@ class Adapter:
     """
 
     def __init__(
-        self, settings: AdapterSettings, ari: Ari, client: Client, on_event: Callable[[Event], None] | None = None
+        self,
+        settings: AdapterSettings,
+        ari: Ari,
+        client: Client,
+        on_event: Callable[[Event], None] | None = None,
+        on_picture: Callable[[Collection[str]], None] | None = None,
     ) -> None:
         self.settings = settings
         self.ari = ari
@@ -58,6 +64,7 @@ class Adapter:
         self.replaced = asyncio.Event()
         self.synced = asyncio.Event()
         self._on_event = on_event
+        self._on_picture = on_picture
         self._engine_there = asyncio.Event()
         self._aliases: dict[str, str] = {}
         self._arriving: set[str] = set()
@@ -112,16 +119,18 @@ class Adapter:
         self.synced.clear()
         listening = asyncio.create_task(self.ari.listen(self._on_ari, ready.set))
         syncing = asyncio.create_task(self._keep_synced(ready))
+        fenced = asyncio.create_task(self.replaced.wait())
+        tasks: list[asyncio.Task[Any]] = [listening, syncing, fenced]
         try:
-            await asyncio.wait([listening, syncing], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in (listening, syncing):
                 if task.done():
                     task.result()
         finally:
             self.synced.clear()
-            for task in (listening, syncing):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(listening, syncing, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_synced(self, ready: asyncio.Event) -> None:
         """Take a picture now, and again when events of the engine were missed."""
@@ -144,18 +153,23 @@ class Adapter:
         self._engine_events.clear()
         picture = await look(self.ari)
         views, seq = await self._contacts()
-        agents = await self.client.listing("agents", state="offered", limit=ROWS_MAX)
-        addresses = {view["agent"]: view["address"] for view in agents}
+        if self._on_picture is not None:
+            self._on_picture(views)
+        offers = open_offers(await self.client.listing("agents", limit=ROWS_MAX))
         restarted = bool(self._started) and picture.started != self._started
         self._started = picture.started
         self._stopping = False
         for contact in views:
             if contact not in self.calls:
                 self._adopt(contact, views[contact], picture)
-        for call in list(self.calls.values()):
-            view = views.get(call.contact)
-            now = standing(picture, call.contact, call.channel, view, addresses.get(view["agent"], "") if view else "")
+        pairs = []
+        for call in self.calls.values():
+            contact = call.contact
+            now = standing(picture, contact, call.channel, views.get(contact), offers.get(contact, {}))
             now.restarted = restarted
+            pairs.append((call, now))
+        # Those who are gone first, so that no agent who comes free is rung for one of them.
+        for call, now in sorted(pairs, key=lambda pair: bool(pair[1].caller)):
             call.sync(now)
             self._carry_out(call)
         claimed = {call.channel for call in self.calls.values()} | self._aliases.keys()
@@ -253,7 +267,7 @@ class Adapter:
             return
         self._aliases[channel.id] = call.contact
         if old in call.legs:
-            call.leg_replaced(old, channel.id)
+            call.leg_replaced(old, channel.id, channel.name)
         else:
             call.caller_replaced(channel.id)
         self._carry_out(call)

@@ -78,6 +78,14 @@ class Verify(NamedTuple):
 Effect = Ask | Tell | Wake | Locate | Verify
 
 
+class Offer(NamedTuple):
+    """An agent to whom the engine holds the contact out, and where he is."""
+
+    agent: str
+    address: str
+    expires_s: float = OFFER_S
+
+
 class Stage(Enum):
     """What the engine holds the contact to be."""
 
@@ -130,6 +138,7 @@ class Standing:
         others: channels in the contact's bridge that are neither.
         joined: channels in the contact's bridge.
         known: whether the engine has the contact as live; the rest as it says.
+        offers: the open ones, by id; offer and agent are those of a conversation.
         restarted: Asterisk was started again since, so what is not there was lost.
     """
 
@@ -139,9 +148,9 @@ class Standing:
     joined: list[str] = field(default_factory=list)
     known: bool = False
     state: str = ""
+    offers: dict[str, Offer] = field(default_factory=dict)
     offer: str = ""
     agent: str = ""
-    address: str = ""
     queue: str = ""
     restarted: bool = False
 
@@ -187,13 +196,13 @@ class Call:
         self.released = False
         self.heard = Heard.NOTHING
         self.legs: dict[str, Leg] = {}
+        self.offers: dict[str, Offer] = {}
         self.offer = ""
         self.agent = ""
-        self.address = ""
-        self.expires_s: float = OFFER_S
         self.joined = ""
         self.result = ""
         self.key = ""
+        self.transfer: tuple[str, ...] = ()
         self._bridge = False
         self._bridge_id = names.bridge_of(contact)
         self._said: set[tuple[str, ...]] = set()
@@ -271,8 +280,8 @@ class Call:
                 leg.cause = "unreachable"
             self._step()
 
-    def leg_replaced(self, channel: str, by: str) -> None:
-        """A transfer has put another channel in the place of an agent's: the conversation is no longer his."""
+    def leg_replaced(self, channel: str, by: str, name: str = "") -> None:
+        """A transfer has put another channel, called `name`, in the place of an agent's: it is no longer his."""
         leg = self.legs.pop(channel, None)
         if leg is None:
             return
@@ -280,6 +289,7 @@ class Call:
         if self.joined == channel:
             self.joined = by
         self._effects.append(ask("hang_up", channel=channel, reason="normal"))
+        self.transfer = transfer_to(name)
         self._tell_end("transferred")
         self.released = True
         self._step()
@@ -331,7 +341,7 @@ class Call:
             self._go("engine_away")
         elif word.startswith("ring "):
             leg = self.legs.get(word.removeprefix("ring "))
-            if leg is not None and leg.state == "asked" and leg.offer == self.offer and self.stage is Stage.OFFERED:
+            if leg is not None and leg.state == "asked" and leg.offer in self.offers:
                 leg.unwanted = True
                 leg.cause = "unreachable"
                 self._effects.append(ask("hang_up", channel=leg.channel, reason="normal"))
@@ -374,13 +384,13 @@ class Call:
                 self._queued()
             case ContactOffered():
                 self.stage = Stage.OFFERED
-                self.offer, self.agent, self.address = event.offer, event.agent, event.address
-                self.expires_s = float(event.expires_in)
+                self.offers[event.offer] = Offer(event.agent, event.address, float(event.expires_in))
                 self.attributes = {**self.attributes, **event.attributes}
-            case OfferEnded() if event.offer == self.offer and self.stage is Stage.OFFERED:
-                self._queued()
+            case OfferEnded():
+                self._withdraw(event.offer)
             case ContactConnected():
                 self.stage = Stage.TALKING
+                self.offers.clear()
                 self.offer, self.agent = event.offer, event.agent
             case ContactWrapup() | ContactEnded():
                 self._over(event.reason)
@@ -400,8 +410,8 @@ class Call:
         """The engine refused a command."""
         if isinstance(command, ContactEnqueue):
             self._over(code)
-        elif isinstance(command, OfferAccept) and self.offer == command.offer and self.stage is Stage.OFFERED:
-            self._queued()
+        elif isinstance(command, OfferAccept):
+            self._withdraw(command.offer)
         elif code == "contact_unknown":
             self._over("failed")
         elif isinstance(command, ContactComplete) and code == "contact_not_connected":
@@ -455,8 +465,7 @@ class Call:
             return
         self._said.add(("enqueued",))
         self.queue = now.queue or self.queue
-        self.offer, self.agent = now.offer, now.agent
-        self.address = now.address or self.address
+        self.offers, self.offer, self.agent = dict(now.offers), now.offer, now.agent
         match now.state:
             case "queued":
                 self._queued()
@@ -492,11 +501,14 @@ class Call:
 
     def _drop_unwanted(self) -> None:
         """Stop the phones that ring or stay up for nothing."""
-        wanted = self.stage in (Stage.OFFERED, Stage.TALKING) and self.present
+        wanted: set[str] = set()
+        if self.present and self.stage is Stage.OFFERED:
+            wanted.update(self.offers)
+        elif self.present and self.stage is Stage.TALKING:
+            wanted.add(self.offer)
         for leg in self._live_legs():
-            if self.released and self.present and leg.channel == self.joined:
-                continue
-            if not wanted or leg.offer != self.offer:
+            released = self.released and self.present and leg.channel == self.joined
+            if leg.offer not in wanted and not released:
                 self._drop(leg)
 
     def _clear_up(self) -> None:
@@ -539,16 +551,17 @@ class Call:
             self._hear(Heard.MUSIC if self.answered else Heard.RINGING)
 
     def _ring(self) -> None:
-        """An offer is open: ring its agent, and tell the engine what comes of it."""
-        channel = names.leg_of(self.offer, self.contact)
-        leg = self.legs.get(channel)
-        if leg is None:
-            self._originate(channel)
-        elif leg.state == "gone":
-            self._reject(leg)
-        elif leg.state == "up":
-            self._tell_once(("accept", self.offer), OfferAccept(offer=self.offer))
-            self._make_bridge()
+        """Offers are open: ring their agents, and tell the engine what comes of it."""
+        for number, offer in self.offers.items():
+            channel = names.leg_of(number, self.contact)
+            leg = self.legs.get(channel)
+            if leg is None:
+                self._originate(channel, number, offer)
+            elif leg.state == "gone":
+                self._reject(leg)
+            elif leg.state == "up":
+                self._tell_once(("accept", number), OfferAccept(offer=number))
+                self._make_bridge()
 
     def _talk(self) -> None:
         """The engine has connected the two: join them, or end it when the agent is gone."""
@@ -589,7 +602,13 @@ class Call:
             first = self.rules.announce_first_s or self.rules.announce_every_s
             self._effects.append(Wake(first, "announce"))
         self.stage = Stage.QUEUED
+        self.offers.clear()
         self.offer = ""
+
+    def _withdraw(self, offer: str) -> None:
+        """An offer is no longer open."""
+        if self.offers.pop(offer, None) is not None and not self.offers and self.stage is Stage.OFFERED:
+            self._queued()
 
     def _over(self, reason: str) -> None:
         if self.stage is Stage.OVER:
@@ -601,8 +620,8 @@ class Call:
             self.released = True
         self.stage = Stage.OVER
 
-    def _originate(self, channel: str) -> None:
-        leg = Leg(channel, self.offer, self.agent)
+    def _originate(self, channel: str, number: str, offer: Offer) -> None:
+        leg = Leg(channel, number, offer.agent)
         self.legs[channel] = leg
         values: dict[str, Any] = {
             **self.attributes,
@@ -611,7 +630,7 @@ class Call:
             "number": self.number,
             "contact": self.contact,
         }
-        endpoint = dialled(self.address, self.settings)
+        endpoint = dialled(offer.address, self.settings)
         if not endpoint:
             leg.state, leg.cause = "gone", "invalid_address"
             self._reject(leg)
@@ -631,9 +650,9 @@ class Call:
                 channel=channel,
                 endpoint=endpoint,
                 app=self.settings.ari.app,
-                appArgs=f"{names.LEG_WORD},{self.offer}",
+                appArgs=f"{names.LEG_WORD},{number}",
                 callerId='"{}" <{}>'.format(name.replace('"', "'"), number.replace(">", "")),
-                timeout=str(int(self.expires_s) + LEG_SPARE_S),
+                timeout=str(int(offer.expires_s) + LEG_SPARE_S),
                 originator=self.channel,
             )
         )
@@ -712,6 +731,15 @@ class Call:
 
     def _live_legs(self) -> list[Leg]:
         return [leg for leg in self.legs.values() if leg.live]
+
+
+def transfer_to(name: str) -> tuple[str, ...]:
+    """Where a transfer leads, from the name of the Local channel that carries it, as the queue_log says it."""
+    exten, _, rest = name.removeprefix("Local/").partition("@")
+    if exten.startswith("_attended"):
+        half = name.rpartition(";")[0]
+        return ("attended", f"{half};1", f"{half};2")
+    return ("blind", exten, re.sub(r"-[0-9a-f]{8};[12]$", "", rest)) if rest else ()
 
 
 def dialled(address: str, settings: AdapterSettings) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.ari import Ari
-from acd_pbx.asterisk.call import Standing
+from acd_pbx.asterisk.call import Offer, Standing
 from acd_pbx.asterisk.names import Channel, read_channel
 
 
@@ -63,7 +63,19 @@ def read_picture(
     return picture
 
 
-def standing(picture: Picture, contact: str, channel: str, view: dict[str, Any] | None, address: str) -> Standing:
+def open_offers(agents: Iterable[dict[str, Any]]) -> dict[str, dict[str, Offer]]:
+    """The open offers of each contact, by id, from the engine's listing of agents."""
+    offers: dict[str, dict[str, Offer]] = {}
+    for agent in agents:
+        for leg in agent["legs"]:
+            if leg["state"] == "offered":
+                offers.setdefault(leg["contact"], {})[leg["offer"]] = Offer(agent["agent"], agent["address"])
+    return offers
+
+
+def standing(
+    picture: Picture, contact: str, channel: str, view: dict[str, Any] | None, offers: dict[str, Offer]
+) -> Standing:
     """How one contact stands.
 
     Args:
@@ -71,7 +83,7 @@ def standing(picture: Picture, contact: str, channel: str, view: dict[str, Any] 
         contact: its id.
         channel: the caller's.
         view: the contact in the engine's listing, or None when it is not among the live ones.
-        address: of the agent to whom it is offered.
+        offers: its open ones.
     """
     joined = picture.bridges.get(names.bridge_of(contact), [])
     legs = {leg: state for leg, state in picture.legs.items() if (names.leg_parts(leg) or ("", ""))[1] == contact}
@@ -86,5 +98,5 @@ def standing(picture: Picture, contact: str, channel: str, view: dict[str, Any] 
         now.known = True
         now.state, now.offer, now.agent = view["state"], view["offer"], view["agent"]
         now.queue = f"{view['tenant']}/{view['queue']}"
-        now.address = address
+        now.offers = offers
     return now

@@ -4,12 +4,18 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Collection
+from pathlib import Path
 
 from acd_pbx.asterisk.adapter import Adapter
 from acd_pbx.asterisk.ari import Ari, AriRefused
 from acd_pbx.asterisk.lease import Lease
+from acd_pbx.asterisk.names import channel_of
+from acd_pbx.asterisk.queue_log import Known, QueueLog
+from acd_pbx.asterisk.queue_log_file import QueueLogFile
 from acd_pbx.asterisk.settings import AdapterSettings
 from acd_protocol.client import Client, ClientError, ConnectionState, Replaced
+from acd_protocol.words import Event
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +67,7 @@ class Service:
     async def _be_active(self, ari: Ari, lease: Lease, stopped: "asyncio.Task[bool]") -> None:
         settings = self._settings
         engine = settings.engine
+        log = _open_queue_log(settings)
         client = Client(
             engine.host,
             engine.port,
@@ -68,10 +75,11 @@ class Service:
             token=engine.token,
             connect_deadline_s=None,
             reconnect_deadline_s=None,
+            resume=(log.memory.seq or None) if log is not None else None,
             heartbeat_s=2,
             events_max=0,
         )
-        adapter = Adapter(settings, ari, client)
+        adapter = _adapter(settings, ari, client, log)
         _log.info("active: %s between %s and %s:%d", settings.name, settings.ari.url, engine.host, engine.port)
         work = asyncio.create_task(self._serve(adapter, client))
         keeping = asyncio.create_task(lease.keep())
@@ -93,6 +101,8 @@ class Service:
             await asyncio.gather(work, keeping, return_exceptions=True)
             await adapter.close()
             await client.close(1.0)
+            if log is not None:
+                log.close()
             if self._stopped.is_set():
                 await lease.give_back()
 
@@ -101,3 +111,36 @@ class Service:
         await adapter.run()
         if client.state is ConnectionState.FAILED:
             await client.ping()  # raises why it failed
+
+
+def _open_queue_log(settings: AdapterSettings) -> QueueLogFile | None:
+    if not settings.queue_log:
+        return None
+    try:
+        return QueueLogFile(Path(settings.queue_log))
+    except OSError as error:
+        raise ServiceError(f"queue_log: {settings.queue_log} cannot be written: {error.strerror}") from error
+
+
+def _adapter(settings: AdapterSettings, ari: Ari, client: Client, log: QueueLogFile | None) -> Adapter:
+    """The adapter, with the writer of the queue_log listening if there is one."""
+    if log is None:
+        return Adapter(settings, ari, client)
+
+    def known(contact: str) -> Known:
+        call = adapter.calls.get(contact)
+        callid = channel_of(settings.name, contact) or contact
+        return Known(callid) if call is None else Known(callid, call.number, call.key, call.transfer, call.lost)
+
+    translator = QueueLog(log.memory, known, several_tenants=not settings.tenant)
+
+    def on_event(event: Event) -> None:
+        lines = translator.lines_of(event)
+        log.write(lines, translator.memory.at)
+
+    def on_picture(live: Collection[str]) -> None:
+        # Everything that the engine still has of the past came before its listing: what is missing now was missed.
+        log.write(translator.reconcile(live), translator.memory.at)
+
+    adapter = Adapter(settings, ari, client, on_event, on_picture)
+    return adapter

@@ -18,6 +18,14 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def own_lab() -> Iterator[Lab]:
+    """An Asterisk that a check may kill."""
+    assert installed(), "there is no Asterisk: `make test-asterisk` installs it"
+    with Lab("own") as lab:
+        yield lab
+
+
+@pytest.fixture
 async def rig(lab: Lab, tmp_path: Path) -> AsyncIterator[Rig]:
     """A fresh engine and an adapter, beside that Asterisk."""
     if not lab.running:

@@ -377,6 +377,9 @@ remove_existing = yes
 _TARGETS = """
 [from-callers]
 include => acd-numbers
+; from another Asterisk, to a phone of this one
+exten => _age[n]tXXXX,1,Dial(PJSIP/${EXTEN},30)
+ same => n,Hangup()
 
 [from-agents]
 include => acd-features

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeGuard
@@ -17,6 +18,7 @@ from acd_protocol.client import Client
 from tests.asterisk import sipp
 from tests.asterisk.lab import PROJECT, Lab
 from tests.asterisk.sipp import Sipp
+from tests.support.queue_log import ENDS, check_queue_log
 from tests.support.server_process import ServerProcess
 from tests.support.wait import until
 
@@ -76,6 +78,7 @@ class Rig:
 
     Attributes:
         events: all events of the engine, in order, as a watcher sees them.
+        lines: how many of each kind the queue_log has, once all was quiet.
     """
 
     def __init__(self, lab: Lab, directory: Path) -> None:
@@ -85,6 +88,7 @@ class Rig:
         self.adapter = AdapterProcess(directory)
         self.events: list[Event] = []
         self.watcher: Client | None = None
+        self.lines: Counter[str] = Counter()
         self._phones: list[Sipp] = []
         self._count = 0
 
@@ -126,24 +130,44 @@ class Rig:
         await self.watcher.subscribe()
         await self.watcher.apply_config(from_json(json.dumps(config).encode()))
 
-    def write_settings(self, text: str = "", adapter: AdapterProcess | None = None, lab: Lab | None = None) -> None:
-        """Write the adapter's file: connections, then `text`."""
+    def write_settings(
+        self,
+        text: str = "",
+        *,
+        adapter: AdapterProcess | None = None,
+        lab: Lab | None = None,
+        ari_port: int = 0,
+        engine_port: int = 0,
+    ) -> None:
+        """Write an adapter's file: `text`, then the connections, which may lead through cables."""
         lab = lab or self.lab
+        url = lab.ari_url.replace(str(lab.http_port), str(ari_port or lab.http_port))
         head = (
-            f'tenant = "acme"\n{text}\n[ari]\nurl = "{lab.ari_url}"\nuser = "{lab.user}"\npassword = "{lab.password}"\n'
-            f"[engine]\nport = {self.engine_port}\n"
+            f'tenant = "acme"\nqueue_log = "{self.queue_log_of(adapter or self.adapter)}"\n{text}\n[ari]\nurl = "{url}"\nuser = "{lab.user}"\npassword = "{lab.password}"\n'
+            f"[engine]\nport = {engine_port or self.server.port}\n"
         )
         (adapter or self.adapter).file.write_text(head)
 
-    @property
-    def engine_port(self) -> int:
-        """Where the adapter finds the engine."""
-        return self.server.port
+    def queue_log_of(self, adapter: AdapterProcess) -> Path:
+        """Where an adapter writes its queue_log."""
+        return self.directory / f"{adapter.file.stem}.queue_log"
 
-    async def start(self, text: str = 'numbers = { "2000" = "support" }', agents: int = 1, **queue: Any) -> None:
+    async def restart_engine(self, port: int) -> None:
+        """Start the engine again, where it was."""
+        self.server = await ServerProcess(self.directory / "data", "--port", str(port)).start()
+
+    async def start(
+        self,
+        text: str = 'numbers = { "2000" = "support" }',
+        agents: int = 1,
+        *,
+        ari_port: int = 0,
+        engine_port: int = 0,
+        **queue: Any,
+    ) -> None:
         """Engine configured, adapter in step."""
         await self.configure(agents, **queue)
-        self.write_settings(text)
+        self.write_settings(text, ari_port=ari_port, engine_port=engine_port)
         await self.adapter.start()
         await self.adapter.in_step()
 
@@ -186,6 +210,23 @@ class Rig:
             raise AssertionError(f"no {kind} with {fields} within {timeout_s} s\n{self.story()}") from None
         return found[count - 1]
 
+    async def outcome(self, contact: str) -> str:
+        """How a contact ended; waits for it, but for no wrap-up."""
+        kinds = ("contact.wrapup", "contact.ended")
+        found: list[Any] = []
+
+        def over() -> bool:
+            found[:] = [
+                each for each in self.events if any(_matches(each, kind, {"contact": contact}) for kind in kinds)
+            ]
+            return bool(found)
+
+        try:
+            await until(over, 15)
+        except TimeoutError:
+            raise AssertionError(f"{contact} did not end\n{self.story()}") from None
+        return str(found[0].reason)
+
     def kinds(self, contact: str = "") -> list[str]:
         """Types of the events of a contact, or of all contacts."""
         return [
@@ -199,7 +240,7 @@ class Rig:
         return [event.contact for event in self.events if event.__struct_config__.tag == kind and _of_contact(event)]
 
     async def quiet(self, timeout_s: float = 10) -> None:
-        """Wait until Asterisk has neither channels nor bridges."""
+        """Wait until Asterisk has neither channels nor bridges. The queue_log is then in order, too."""
         left: list[Any] = []
 
         def empty() -> bool:
@@ -211,6 +252,22 @@ class Rig:
         except TimeoutError:
             names = [each.get("name") or each["id"] for each in left]
             raise AssertionError(f"left in Asterisk: {names}\n{self.story()}") from None
+        if len(list(self.directory.glob("*.queue_log"))) == 1:
+            await until_slow(self._queue_log_is_whole, 5)
+            text = next(self.directory.glob("*.queue_log")).read_text()
+            self.lines = check_queue_log(text)
+            assert self.lines["ENTERQUEUE"] == len(self.contacts_of("contact.queued")), text
+            assert self.lines["CONNECT"] == len(self.contacts_of("contact.connected")), text
+
+    def _queue_log_is_whole(self) -> bool:
+        """Whether the adapter has written the ends of all."""
+        lines = [line.split("|") for line in next(self.directory.glob("*.queue_log")).read_text().splitlines()]
+        ends = sum(line[4] in ENDS for line in lines)
+        return ends >= len({*self.contacts_of("contact.queued")} & {*self.over()})
+
+    def over(self) -> list[str]:
+        """The contacts that have ended, or are in wrap-up."""
+        return self.contacts_of("contact.wrapup") + self.contacts_of("contact.ended")
 
     async def contacts(self) -> list[dict[str, Any]]:
         """The engine's live contacts."""

@@ -253,7 +253,7 @@ class Sipp:
             '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
             f'<scenario name="{self.name}">\n{body}\n</scenario>\n'
         )
-        command = ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-mp", str(self.port + 2)]
+        command = ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-mp", str(free_ports())]
         command += ["-nostdin", "-trace_msg", "-message_file", str(self._trace), "-message_overwrite", "false"]
         command += ["-trace_err", "-error_file", str(self._directory / f"{self.name}.errors")]
         if self._calls:

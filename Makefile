@@ -20,7 +20,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean lock sbom vulnerabilities
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -86,6 +86,15 @@ docs: build ## write the pages on protocol, permissions, settings and metrics, a
 	@$(RUN) server.settings_page docs/settings.md
 	@$(RUN) server.metrics_page docs/metrics.md
 	@$(RUN) tools.dashboards
+
+lock: build ## write the lock files of the container anew, with the hash of every file (needs PyPI)
+	@$(RUN) tools.supply lock
+
+sbom: build ## write build/sbom.cdx.json: what the server is made of, in CycloneDX (needs PyPI the first time)
+	@$(RUN) tools.supply bom
+
+vulnerabilities: build ## ask the public database for known holes in that; ARGS=--strict fails when it cannot be reached
+	@$(RUN) tools.supply vulnerabilities $(ARGS)
 
 wheel: build ## build the wheel, install it into an empty environment and try it there
 	@$(RUN) tools.wheel

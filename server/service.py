@@ -32,6 +32,7 @@ from server.journal.lock import DirectoryLock
 from server.journal.sqlite import SqliteJournal
 from server.log import note
 from server.metrics import MetricsServer
+from server.notify import inherited_listener, notify
 from server.recovery import Progress, Recovered, recover
 from server.reload import Reloader
 from server.ring import EventRing
@@ -46,6 +47,8 @@ FILES_RESERVED = 160
 LAG_PERIOD_S = 0.1
 RECOVERY_NOTE_S = 5
 """The log says so often how far a recovery is."""
+_START_MORE_US = 30_000_000
+"""So much more time systemd is asked for each time."""
 
 
 class Service:
@@ -74,12 +77,15 @@ async def running(
         StartError: an option or the environment is not as needed.
         ServerError: the journal cannot be used, now or, at the end of the block, any more.
     """
+    inherited = inherited_listener()
+    if inherited is not None:
+        settings = replace(settings, host=str(inherited.getsockname()[0]))
     settings.check()
     settings = within_files(settings, raise_file_limit())
     config = read_config(settings.config_file) if settings.config_file is not None else None
     async with contextlib.AsyncExitStack() as stack:
         # Everything that may be taken is taken before the journal is read, which may last.
-        listener = bind(settings.host, settings.port)
+        listener = inherited or bind(settings.host, settings.port)
         stack.callback(listener.close)
         lock = DirectoryLock(settings.data)
         stack.callback(lock.release)
@@ -190,6 +196,10 @@ async def recover_beside(journal: Journal, events_kept: int, progress: Progress)
             if done:
                 return work.result()
             note(logging.INFO, "recovering from the journal", records=progress.records, of=progress.of)
+            notify(
+                f"STATUS=recovering: record {progress.records} of {progress.of}",
+                f"EXTEND_TIMEOUT_USEC={_START_MORE_US}",
+            )
     except asyncio.CancelledError:
         progress.stopped = True
         await asyncio.wait([work])  # nobody may close the journal before

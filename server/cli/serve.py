@@ -11,6 +11,7 @@ from acd_protocol.cli import EXIT_FAILED, Command, fail
 from server import log
 from server.config import Settings
 from server.errors import ServerError
+from server.notify import feed_watchdog, notify
 from server.options import add_options, settings_from
 
 
@@ -57,9 +58,13 @@ async def serve(settings: Settings) -> int:
     try:
         async with running(settings) as service:
             starting = None
+            watchdog = asyncio.ensure_future(feed_watchdog())
+            notify("READY=1", f"STATUS=serving on port {service.port}")
             service.sequencer.failed.add_done_callback(lambda _: stop.set())
             loop.add_signal_handler(signal.SIGHUP, service.reloader.reload)
             await stop.wait()
+            watchdog.cancel()
+            notify("STOPPING=1", "STATUS=stopping")
             if signals:
                 log.note(logging.INFO, f"stopping on {signals[0]}")
     except asyncio.CancelledError:

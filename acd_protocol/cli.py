@@ -101,6 +101,13 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         default=environment.get("ACD_TOKEN") or "",
         help="what the server wants to see; better given as ACD_TOKEN, because other users can see options",
     )
+    add_security_options(parser)
+    add_json_option(parser)
+
+
+def add_security_options(parser: argparse.ArgumentParser) -> None:
+    """`--token-file` and those of TLS, for `token_of` and `tls_of`."""
+    environment = os.environ
     parser.add_argument(
         "--token-file", metavar="FILE", default=environment.get("ACD_TOKEN_FILE"), help="file with it (ACD_TOKEN_FILE)"
     )
@@ -121,7 +128,6 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", metavar=metavar, default=environment.get(variable), help=f"{text} ({variable})"
         )
-    add_json_option(parser)
 
 
 def print_json(value: Any) -> None:
@@ -177,30 +183,37 @@ def client_for(args: argparse.Namespace, name: str, **options: Any) -> "Client":
     """
     from acd_protocol.client import Client
 
-    tls = _tls_of(args)
     return Client(
-        args.host, args.port, name=name, token=_token_of(args), tls=tls, tls_name=args.tls_name or None, **options
+        args.host,
+        args.port,
+        name=name,
+        token=token_of(args),
+        tls=tls_of(args),
+        tls_name=args.tls_name or None,
+        **options,
     )
 
 
-def _token_of(args: argparse.Namespace) -> str:
-    if args.token or not args.token_file:
-        return str(args.token)
+def token_of(said: Any) -> str:
+    """The token that options or settings of these names give, out of its file if need be. Raises `OptionError`."""
+    if said.token or not said.token_file:
+        return str(said.token or "")
     try:
-        with open(args.token_file, encoding="utf-8") as file:
+        with open(said.token_file, encoding="utf-8") as file:
             token = file.read(1024).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"the token file {args.token_file} cannot be read: {error}") from error
+        raise OptionError(f"the token file {said.token_file} cannot be read: {error}") from error
     if not token:
-        raise OptionError(f"the token file {args.token_file} is empty; put a token into it")
+        raise OptionError(f"the token file {said.token_file} is empty; put a token into it")
     return token
 
 
-def _tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
-    if not (args.tls or args.tls_ca or args.tls_name or args.client_cert or args.client_key):
+def tls_of(said: Any) -> ssl.SSLContext | None:
+    """What options or settings of these names say to connect with; None for plain TCP. Raises `OptionError`."""
+    if not (said.tls or said.tls_ca or said.tls_name or said.client_cert or said.client_key):
         return None
     try:
-        return client_context(args.tls_ca, args.client_cert, args.client_key)
+        return client_context(said.tls_ca, said.client_cert, said.client_key)
     except TlsFileError as error:
         raise OptionError(str(error)) from error
 

@@ -12,6 +12,7 @@ What it promises:
   knows repeats by the ids in them, and answers `ok` with `duplicate`.
 - Every event reaches the program at most once, in the order of `seq`. What was missed while there was no connection
   is asked for again; what the server no longer keeps is reported as a `Gap`, never skipped in silence.
+- No more messages are on their way than the server gives credit for. Others wait here, in their order.
 - Answers are matched by their order, which the protocol guarantees, and checked by their `id`. So ids that the program
   chooses may repeat, and those that the client chooses just count on over all connections.
 
@@ -200,6 +201,7 @@ class Client(Verbs):
         self._error: ClientError | None = None
         self._ids = 0
         self._unanswered: deque[_Sent] = deque()
+        self._held: deque[_Sent] = deque()
         self._put_off: list[_Sent] = []
         self._drain_left = 0
         self._stream = EventStream(events_max, resume)
@@ -237,7 +239,7 @@ class Client(Verbs):
 
         What has no answer even then fails with `ConnectionLost`; `events()` ends.
         """
-        waiters = [sent.waiter for sent in self._unanswered if sent.waiter is not None]
+        waiters = [sent.waiter for sent in (*self._unanswered, *self._held) if sent.waiter is not None]
         if waiters and wait_s and self._state is ConnectionState.CONNECTED:
             await asyncio.wait(waiters, timeout=wait_s)
         connection = self._connection
@@ -268,7 +270,7 @@ class Client(Verbs):
     @property
     def unanswered(self) -> int:
         """How many messages have no answer yet. A program that sends without waiting bounds itself by this."""
-        return len(self._unanswered) + len(self._put_off)
+        return len(self._unanswered) + len(self._put_off) + len(self._held)
 
     @property
     def events_waiting(self) -> int:
@@ -305,9 +307,9 @@ class Client(Verbs):
             waiter.set_exception(Refused(error(Outcome.LINE_TOO_LONG, sentence)))
             return waiter
         sent = _Sent(message.id, line, message, waiter)
-        self._unanswered.append(sent)
+        self._held.append(sent)
         if self._state is ConnectionState.CONNECTED and self._connection is not None:
-            self._write(self._connection, sent)
+            self._write_held(self._connection)
         return waiter
 
     async def call(self, message: Command | Request) -> Ok:
@@ -437,15 +439,16 @@ class Client(Verbs):
         self._stream.begin(welcome.seq)
         position = self._stream.position
         again = [
-            sent for sent in (*self._put_off, *self._unanswered) if sent.waiter is not None and not sent.waiter.done()
+            sent
+            for sent in (*self._put_off, *self._unanswered, *self._held)
+            if sent.waiter is not None and not sent.waiter.done()
         ]
         self._put_off.clear()
         self._unanswered.clear()
+        self._held = deque(again)
         if self._subscription is not None:
             self._send_own(connection, msgspec.structs.replace(self._subscription, id=None, from_seq=position))
-        for sent in again:
-            self._unanswered.append(sent)
-            self._write(connection, sent)
+        self._write_held(connection)
         if self._welcomed is not None and not self._welcomed.done():
             self._welcomed.set_result(None)
         if self._connected_once is not None and not self._connected_once.done():
@@ -472,9 +475,10 @@ class Client(Verbs):
     def _stop(self, error: ClientError, state: ConnectionState) -> None:
         """The end: nobody waits any longer."""
         self._error = error
-        left = [*self._put_off, *self._unanswered]
+        left = [*self._put_off, *self._unanswered, *self._held]
         self._put_off.clear()
         self._unanswered.clear()
+        self._held.clear()
         for sent in left:
             if sent.waiter is not None and not sent.waiter.done():
                 sent.waiter.set_exception(_copy(error))
@@ -498,6 +502,15 @@ class Client(Verbs):
             # which is the same without the past, is answered: a server takes up one after the other.
             self._stream.hold()
             self._send_own(connection, msgspec.structs.replace(sent.message, from_seq=None), releases=True)
+
+    def _write_held(self, connection: Connection) -> None:
+        """Send what waits, as far as the server's credit goes."""
+        credit = self._welcome.credit if self._welcome is not None else 0
+        while self._held and (not credit or len(self._unanswered) < credit):
+            sent = self._held.popleft()
+            if sent.waiter is None or not sent.waiter.done():  # else the program has changed its mind
+                self._unanswered.append(sent)
+                self._write(connection, sent)
 
     def _send_own(self, connection: Connection, message: Request, releases: bool = False) -> None:
         """Send a message that concerns this connection only, and for which nobody waits."""
@@ -557,6 +570,8 @@ class Client(Verbs):
             connection.abort(ValueError(f"the server answered out of order: {answer.id!r}"))
             return
         self._unanswered.popleft()
+        if self._held and self._state is ConnectionState.CONNECTED:
+            self._write_held(connection)
         self._proven = True
         self._drain_left -= 1
         if isinstance(answer, Ok):

@@ -125,9 +125,12 @@ and the connection is closed. Lines from the server have no such limit.
 **Hello.** The first message is `hello`, soon after connecting; the answer is `welcome`. Anything else comes after it.
 
 **Answers.** Each command and request gets exactly one answer, `ok` or `error`, with the `id` that it had. Answers come in
-the order in which the messages were sent. So a client may send as much as it likes without waiting, and every message
+the order in which the messages were sent. So a client need not wait for one before it sends the next, and every message
 may have an `id`: a whole number from 0 to 2⁵³ - 1, or a text of at most 64 characters. It is the client's own, and the
 server does nothing with it but to send it back.
+
+**Credit.** `welcome` says how many messages may be on their way without an answer; each answer gives one back. What is sent
+beyond that is not refused, but read late: a client that keeps it back can still change its mind.
 
 **Durable.** A command is answered only when it is on disk. What was answered with `ok` survives a crash of the server.
 `error` means that nothing was changed.

@@ -116,7 +116,8 @@ class Welcome(Reply, tag="welcome", frozen=True, kw_only=True):
 
     `seq` is that of the latest event; `node` names the server; `time` is engine time in nanoseconds since 1970;
     `clock_speed` is how fast that time runs: 1 but for simulations. `oldest_seq` is the oldest event that can
-    be sent again.
+    be sent again. `credit` is how many messages may be on their way without an answer, 0 for any number: what a client
+    sends beyond it is read late, so it does better to keep that back, where it can still change its mind.
     """
 
     version: int
@@ -125,6 +126,7 @@ class Welcome(Reply, tag="welcome", frozen=True, kw_only=True):
     time: int
     clock_speed: float = 1.0
     oldest_seq: int = 0
+    credit: int = 0
     id: RequestId = None
 
 

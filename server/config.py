@@ -34,6 +34,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         subscribers_max: most connections with a subscription.
         silence_s: a connection whose other end is no longer there, or takes nothing of what is due to it, is cut after
             about so long.
+        credit: so many messages of a connection may be on their way without an answer; told in `welcome`, and kept to
+            by clients that know of it. Others are held to the bytes below.
         errors_in_a_row_max: a connection that sends so many unreadable lines in a row is closed.
         tick_lines_max: most lines dealt with before other work of the loop has its turn.
         tick_deadlines_max: most deadlines fired, but for those of one instant, before other work has its turn.
@@ -57,6 +59,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     long_lines_max: Count = 4
     subscribers_max: Count = 1000
     silence_s: Seconds = 60
+    credit: Count = 4096
     errors_in_a_row_max: Count = 100
     tick_lines_max: Count = 512
     tick_deadlines_max: Count = 500

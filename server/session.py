@@ -424,6 +424,7 @@ class Session(asyncio.Protocol):
                     time=sequencer.clock.now(),
                     clock_speed=sequencer.clock.speed,
                     oldest_seq=sequencer.router.ring.first_seq,
+                    credit=limits.credit,
                     id=message.id,
                 )
             )

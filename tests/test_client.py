@@ -590,3 +590,22 @@ async def test_a_real_server_loses_and_doubles_nothing_either(
         [queue] = (await client.stats())["queues"]
         assert (queue["entered"], queue["waiting"]) == (contacts, most_waiting)
         assert ConnectionState.WAITING in states
+
+
+async def test_no_more_is_on_its_way_than_the_server_gives_credit_for() -> None:
+    async with fake_server() as server:
+        server.credit = 3
+        async with client_of(server) as client:
+            server.mute = True
+            answers = [client.send(enqueue(number)) for number in range(10)]
+            await until(lambda: len(server.received) == 3)
+            answers[5].cancel()  # it has not left yet, so it never will
+            await asyncio.sleep(0.05)
+            assert len(server.received) == 3
+            assert client.unanswered == 10
+            server.mute = False
+            server.cut()  # the next connection answers
+            await asyncio.gather(*answers, return_exceptions=True)
+            assert [command.contact for command in server.taken] == [  # type: ignore[attr-defined]
+                enqueue(number).contact for number in range(10) if number != 5
+            ]

@@ -2,13 +2,26 @@ import argparse
 import asyncio
 import errno
 import json
+import re
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 from msgspec import Struct
 
 from acd_protocol import Client, cli
-from acd_protocol.cli import Command, add_connection_options, connect_sentence, fail, listen_sentence, print_json
+from acd_protocol.cli import (
+    Command,
+    OptionError,
+    add_connection_options,
+    connect_sentence,
+    fail,
+    listen_sentence,
+    print_json,
+    tls_of,
+    token_of,
+)
 from acd_protocol.cli import run_with_client as run
 from acd_protocol.messages import DEFAULT_PORT
 
@@ -136,3 +149,24 @@ async def test_a_refusal_is_one_sentence_and_a_failure(capsys: pytest.CaptureFix
         server.deny = Outcome.QUEUE_UNKNOWN
         assert await asyncio.to_thread(run, arguments, enqueue) == cli.EXIT_FAILED
     assert "this tenant has no such queue" in capsys.readouterr().err
+
+
+def test_a_token_comes_out_of_a_file_and_what_cannot_be_used_is_named(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_connection_options(parser)
+    token = tmp_path / "token"
+    token.write_text(" pbx-1.secret\n")
+    assert token_of(parser.parse_args(["--token-file", str(token)])) == "pbx-1.secret"
+    assert token_of(parser.parse_args(["--token-file", str(token), "--token", "other"])) == "other"
+    token.write_text("")
+    for wrong in (str(token), str(tmp_path / "none")):
+        with pytest.raises(OptionError, match=re.escape(wrong)):
+            token_of(parser.parse_args(["--token-file", wrong]))
+    assert tls_of(parser.parse_args([])) is None
+    made = tls_of(parser.parse_args(["--tls"]))
+    assert made is not None
+    assert made.minimum_version is ssl.TLSVersion.TLSv1_3
+    assert made.verify_mode is ssl.CERT_REQUIRED
+    for options in (["--tls-ca", str(tmp_path / "none")], ["--client-cert", str(token)], ["--client-key", str(token)]):
+        with pytest.raises(OptionError):
+            tls_of(parser.parse_args(options))

@@ -171,7 +171,9 @@ def test_the_lock_file_fits_the_declared_dependencies_and_has_a_hash_for_each(
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    rows = re.findall(r"^([\w.-]+)==(\S+)(?: ; [^\\\n]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", path.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^([\w.-]+)==(\S+)(?: ; [^\\\n]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", path.read_text(), re.MULTILINE
+    )
     locked = {canonicalize_name(name): version for name, version, _ in rows}
     assert len(locked) == len(re.findall(r"^[\w.-]+==", path.read_text(), re.MULTILINE))
     for requirement in map(Requirement, requirements):

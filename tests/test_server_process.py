@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import resource
 import signal
 import socket
@@ -13,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from acd_core.commands import ContactEnqueue
+from acd_core.events import ContactQueued
+from acd_protocol.client import Client
+from acd_protocol.messages import Ok
 from server import cli
 from server.__main__ import main
 from server.journal.sqlite import FILE_NAME, SqliteJournal
@@ -21,6 +26,7 @@ from server.service import FILES_RESERVED
 from tests.support import centre
 from tests.support.line_client import LineClient
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.wait import until
 
 TOML = """
 tenants = [{name = "acme"}]
@@ -335,3 +341,37 @@ def test_broken_plug_in_breaks_nothing_else(
     assert "'broken' cannot be loaded" in capsys.readouterr().err
     assert main(["odd"]) == 2
     assert main(["copy", "stats", "--data", "/no/such"]) == 2
+
+
+async def test_restarts_one_after_the_other_are_a_pause_for_a_client_and_nothing_more(tmp_path: Path) -> None:
+    file = tmp_path / "centre.toml"
+    file.write_text(TOML)
+    data = tmp_path / "data"
+    server = await ServerProcess(data, "--config", str(file)).start()
+    port = server.port
+    try:
+        async with Client(port=port, name="pbx", rng=random.Random(1)) as client:
+            queued: list[str] = []
+            client.on(ContactQueued, lambda event: queued.append(event.contact))
+            sent: list[asyncio.Future[Ok]] = []
+
+            async def work() -> None:
+                while True:
+                    number = len(sent)
+                    sent.append(client.send(ContactEnqueue(contact=f"c-{number}", tenant="acme", queue="support")))
+                    await asyncio.sleep(0.002)
+
+            working = asyncio.create_task(work())
+            for _ in range(3):
+                before = len(queued)
+                await until(lambda before=before: len(queued) > before + 20)  # type: ignore[misc]
+                assert await server.stop() == 0
+                server = await ServerProcess(data, "--port", str(port)).start()
+            working.cancel()
+            answers = await asyncio.gather(*sent)
+            assert len(answers) > 60
+            await until(lambda: len(queued) == len(sent))
+            assert queued == [f"c-{number}" for number in range(len(sent))]
+        assert await server.stop() == 0
+    finally:
+        await server.kill()

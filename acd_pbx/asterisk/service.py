@@ -14,6 +14,7 @@ from acd_pbx.asterisk.names import channel_of
 from acd_pbx.asterisk.queue_log import Known, QueueLog
 from acd_pbx.asterisk.queue_log_file import QueueLogFile
 from acd_pbx.asterisk.settings import AdapterSettings
+from acd_protocol.cli import tls_of
 from acd_protocol.client import Client, ClientError, ConnectionState, Replaced
 from acd_protocol.words import Event
 
@@ -73,6 +74,8 @@ class Service:
             engine.port,
             name=settings.name,
             token=engine.token,
+            tls=tls_of(engine),
+            tls_name=engine.tls_name or None,
             connect_deadline_s=None,
             reconnect_deadline_s=None,
             resume=(log.memory.seq or None) if log is not None else None,

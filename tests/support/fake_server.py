@@ -37,6 +37,7 @@ class FakeServer:
         hellos: every `hello` that came.
         received: every other message that came, repeats included.
         history: `(event, client that owns it or "")`, of which those from `history_first` on can be sent again.
+        credit: told in `welcome`.
         mute: leave everything but `hello` unanswered.
         deny: answer each command with this refusal instead of carrying it out.
         refuse: answer each `hello` with this refusal.
@@ -51,6 +52,7 @@ class FakeServer:
         self.history: list[tuple[Event, str]] = []
         self.history_first = 1
         self.mute = False
+        self.credit = 0
         self.deny: Outcome | None = None
         self.refuse: Outcome | None = None
         self.sessions: list[FakeSession] = []
@@ -178,7 +180,7 @@ class FakeSession(asyncio.Protocol):
                 older.transport.close()
                 older.name = ""
         self.name = hello.client
-        self.send(Welcome(version=1, seq=server.seq, node="fake", time=0))
+        self.send(Welcome(version=1, seq=server.seq, node="fake", time=0, credit=server.credit))
         self.own_since = server.seq if hello.resume is None else hello.resume
         if hello.resume is not None:
             self.again(hello.resume, lambda event, client: client == self.name)

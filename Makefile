@@ -20,7 +20,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs wheel lockstep ci format clean distclean lock sbom vulnerabilities
+.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16

@@ -337,6 +337,7 @@ class Session(asyncio.Protocol):
             if self.name:
                 self._misspoken(error(Outcome.HELLO_REPEATED, request_id=message.id))
             else:
+                self._stop_timer()  # it came in time; how long the gate takes is not the client's fault
                 self._entrance.enter(message)
                 if self._entrance.busy:
                     self._stop_reading()

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -101,6 +102,20 @@ async def test_lines_that_come_with_hello_wait_for_the_gate(tmp_path: Path, keys
         lines = (await client.ended()).splitlines()
         assert [json.loads(line).get("id") for line in lines] == [None, *range(50)]
         assert json.loads(lines[0])["type"] == "welcome"
+
+
+async def test_a_slow_gate_is_not_taken_for_a_missing_hello(
+    tmp_path: Path, keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matches = tokens.matches
+
+    def slowly(token: str, stored: str) -> bool:
+        time.sleep(0.6)
+        return matches(token, stored)
+
+    monkeypatch.setattr(tokens, "matches", slowly)
+    async with serving(tmp_path, Limits(hello_s=0.3)) as service:
+        assert (await (await as_(service, keys, "root")).ask("ping"))["type"] == "ok"
 
 
 async def test_wrong_tokens_wait_longer_each_time_and_right_ones_do_not(
@@ -506,7 +521,7 @@ async def test_a_new_certificate_is_taken_without_a_restart(tmp_path: Path, keys
 
 async def test_connections_that_never_shake_hands_are_bounded(tmp_path: Path, keys: Keyring) -> None:
     authority = Authority(tmp_path)
-    limits = Limits(connections_max=2, hello_s=0.3)
+    limits = Limits(connections_max=2, hello_s=1)
     async with serving(tmp_path, limits, tls_cert=authority.server()) as service:
         silent = [await LineClient.connect(service.port) for _ in range(60)]
         async with asyncio.timeout(20):

@@ -20,7 +20,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -101,6 +101,9 @@ wheel: build ## build the wheel, install it into an empty environment and try it
 
 lockstep: build ## drive the readable model and the engine side by side (SEED=1 STEPS=100000)
 	@$(RUN) tests.lockstep --seed $(SEED) --steps $(STEPS)
+
+oracles: build ## the routing against exact results: a table, all within or status 1; ten minutes (ARGS="--only Erlang")
+	@$(RUN) acd_sim.oracles $(ARGS)
 
 ci: check test wheel ## all that must be green
 

@@ -74,7 +74,19 @@ def make_plan(calls: Sequence[RecordedCall]) -> Plan:
     shifts: list[Shift] = []
     for places in by_day.values():
         shifts += _shifts([calls[place] for place in places], [starts[place] for place in places], skills)
-    return Plan(tuple(calls), starts, skills, tuple(sorted(shifts, key=lambda shift: (shift.start_s, shift.agent))))
+    return Plan(tuple(calls), starts, skills, tuple(_without_overlap(shifts)))
+
+
+def _without_overlap(shifts: Iterable[Shift]) -> list[Shift]:
+    """The shifts by start. A day that ends after midnight and the next one, begun before, become one of its agent."""
+    joined: list[Shift] = []
+    for shift in sorted(shifts, key=lambda shift: (shift.agent, shift.start_s)):
+        before = joined[-1] if joined else None
+        if before is not None and before.agent == shift.agent and shift.start_s <= before.end_s:
+            joined[-1] = Shift(shift.agent, before.start_s, max(before.end_s, shift.end_s))
+        else:
+            joined.append(shift)
+    return sorted(joined, key=lambda shift: (shift.start_s, shift.agent))
 
 
 def _skills(calls: Iterable[RecordedCall]) -> dict[str, frozenset[str]]:

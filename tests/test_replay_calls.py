@@ -44,6 +44,14 @@ def test_agents_can_do_what_they_are_often_seen_doing(tmp_path: Path) -> None:
     assert plan.skills == {"ann": {"PS", "NW"}, "bob": {"NW"}}
 
 
+def test_a_day_that_ends_after_midnight_and_the_next_are_one_shift(tmp_path: Path) -> None:
+    late = row(queue_start_s="86300", queue_time_s="0", service_time_s="600", server="bob")
+    early = row(date="1999-08-02", queue_start_s="60", queue_time_s="0", service_time_s="30", server="bob")
+    noon = row(date="1999-08-02", queue_start_s="40000", queue_time_s="0", service_time_s="60", server="bob")
+    shifts = make_plan(calls(tmp_path, late, early, noon)).shifts
+    assert [(shift.start_s, shift.end_s) for shift in shifts] == [(86_000, DAY_S + 40_300)]
+
+
 def test_a_type_that_only_unnamed_agents_answered_gets_somebody(tmp_path: Path) -> None:
     plan = make_plan(calls(tmp_path, row(server="ann"), row(server="", type="TT")))
     assert plan.skills == {"ann": {"PS", "TT"}}

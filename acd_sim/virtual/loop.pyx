@@ -28,6 +28,7 @@ from acd_sim.virtual.calendar cimport Calendar, Entry
 from acd_sim.virtual.driver cimport Driver
 
 from acd_core import views
+from acd_core.refusals import Outcome
 
 TALLIES = (
     "offered", "answered", "answered_in_target", "delayed", "abandoned", "abandoned_in_target", "blocked", "expired",
@@ -49,6 +50,8 @@ TRACE = (
 """Columns of `Loop.trace`."""
 OUTCOMES = ("answered", "abandoned", "blocked", "expired", "other")
 """Names of the numbers in the column `outcome`."""
+
+cdef int TOO_MANY_CONTACTS = Outcome.TOO_MANY_CONTACTS
 
 cdef enum:                    # indexes into TALLIES
     OFFERED
@@ -528,6 +531,10 @@ cdef class Loop:
             self.now, caller, f"{row.stamp}", <str>route[0], <str>route[1], <int>route[4] + priority, <str>route[2],
             <dict>route[3],
         )
+        if outcome == TOO_MANY_CONTACTS:
+            # All lines of the centre are taken: he is turned away as by a full queue.
+            self.entering = NEVER
+            return self._ended(caller, QUEUE_FULL, 0, 0, self.now)
         if outcome >= 100:
             raise ValueError(f"the engine refused a contact for {route[0]}/{route[1]} with outcome {outcome}")
         return 0

@@ -20,7 +20,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -104,6 +104,9 @@ lockstep: build ## drive the readable model and the engine side by side (SEED=1 
 
 oracles: build ## the routing against exact results: a table, all within or status 1; ten minutes (ARGS="--only Erlang")
 	@$(RUN) acd_sim.oracles $(ARGS)
+
+quality: build ## measure what better routing is worth, lever by lever, and write docs/routing-quality.md; ten minutes
+	@$(RUN) acd_sim.routing_quality docs/routing-quality.md $(ARGS)
 
 ci: check test wheel ## all that must be green
 

@@ -207,47 +207,72 @@ def _print(
         )
         console.print(verdict, soft_wrap=True)
     console.print()
+    plain = [column for column in columns if not column.differences]
     for path in columns[0].figures if by_queue else [""]:
-        console.print(_table(path, columns))
+        console.print(_as_it_was(path, plain))
+        for column in columns:
+            if column.differences:
+                console.print(_difference(path, plain[-1], column))
     for line in _notes(past, columns, draws):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _table(path: str, columns: "Sequence[Column]") -> Any:
-    from rich import box
-    from rich.table import Table
-
+def _as_it_was(path: str, columns: "Sequence[Column]") -> Any:
+    """The record, and the rerun under its rules."""
     from acd_sim.whatif.comparison import MEASURES
 
-    table = Table(title=path or None, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for column in columns:
-        table.add_column(column.name, justify="right")
-        if column.differences:
-            table.add_column("difference", justify="right")
-            if column.by_day:
-                table.add_column("a day ±", justify="right")
+    table = _table(path or "all queues", [column.name for column in columns])
     for measure in MEASURES:
-        row = [measure.title]
-        for column in columns:
-            row.append(_written(column.figures[path][measure.name], measure.unit, signed=False))
-            if column.differences:
-                row.append(_written(column.differences[path][measure.name], measure.unit, signed=True))
-                if column.by_day:
-                    doubt = column.by_day.get(measure.name) if not path else None
-                    row.append("" if doubt is None else f"± {_number(doubt.half_width, measure.unit)}")
-        table.add_row(*row)
+        table.add_row(
+            measure.title, *(_written(column.figures[path][measure.name], measure.unit) for column in columns)
+        )
     return table
 
 
-def _written(figure: "Figure", unit: str, *, signed: bool) -> str:
+def _difference(path: str, base: "Column", column: "Column") -> Any:
+    """Other rules beside those of the record."""
+    from acd_sim.whatif.comparison import MEASURES
+
+    doubts = column.by_day if not path else {}
+    heads = [base.name, column.name, "difference", "in 95 of 100 draws", *(["a day ±"] if doubts else [])]
+    table = _table(f"{path or 'all queues'}: {column.name}", heads)
+    for measure in MEASURES:
+        difference = column.differences[path][measure.name]
+        row = [_mean(figures[path][measure.name], measure.unit) for figures in (base.figures, column.figures)]
+        sign = "+" if difference.mean > 0 else ""
+        row += [sign + _mean(difference, measure.unit), _range(difference, measure.unit)]
+        if doubts:
+            doubt = doubts.get(measure.name)
+            row.append("–" if doubt is None else f"± {_number(doubt.half_width, measure.unit)}")
+        table.add_row(measure.title, *row)
+    return table
+
+
+def _table(title: str, heads: "Sequence[str]") -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for head in heads:
+        table.add_column(head, justify="right")
+    return table
+
+
+def _mean(figure: "Figure", unit: str) -> str:
     if figure.mean != figure.mean:
         return "–"
-    sign = "+" if signed and figure.mean > 0 else ""
-    text = f"{sign}{_number(figure.mean, unit)}{' ' + unit if unit else ''}"
-    if figure.low == figure.high:
-        return text
-    return f"{text} [{_number(figure.low, unit)}, {_number(figure.high, unit)}]"
+    return f"{_number(figure.mean, unit)}{' ' + unit if unit else ''}"
+
+
+def _range(figure: "Figure", unit: str) -> str:
+    if figure.mean != figure.mean or figure.low == figure.high:
+        return ""
+    return f"[{_number(figure.low, unit)}, {_number(figure.high, unit)}]"
+
+
+def _written(figure: "Figure", unit: str) -> str:
+    return f"{_mean(figure, unit)} {_range(figure, unit)}".rstrip()
 
 
 def _number(value: float, unit: str) -> str:
@@ -261,14 +286,14 @@ def _notes(past: "Past", columns: "Sequence[Column]", draws: int) -> Iterator[st
     yield from past.notes
     if draws > 1:
         yield (
-            f"[a, b]: in 95 of 100 draws; {draws} draws of what the record does not tell: how long those would have"
+            f"[a, b]: the range of 95 of 100 draws; {draws} draws of what the record does not tell: how long those would have"
             " waited who were answered (Kaplan-Meier), how long those would have talked who gave up, how agents answer"
             " offers that they did not get"
         )
     for column in columns:
         if column.differences:
             yield (
-                f"{column.name}: {column.drawn:.1%} of what was done had to be drawn;"
+                f"{column.name}: {column.drawn:.1%} of what callers did had to be drawn;"
                 f" {column.other_agent:.1%} of the answered had another agent than in the record"
             )
             if column.refused:

@@ -23,7 +23,7 @@ from acd_sim.oracles.case import Case, Verdict, play, verdicts
 
 MODULES = (single_queue, skills, call_choice, agent_choice, announcements, blending, day)
 NOT_HERE = (
-    "longest queue and queue shares (FQR), least occupied, random: the engine has no such rules",
+    "longest queue and queue shares (FQR): the engine has no such rule",
     "reserves between nobody and all: the engine keeps no agents free",
     "callbacks of the day with a peak: the engine has none",
     "dialler pacing, pairing by value, batch matching: the engine has none of them",

@@ -27,8 +27,11 @@ RULES: tuple[tuple[str, Order, str, int], ...] = (
     ("fastest first", "fastest", "lowest_cost", 1),
     ("slowest first", "slowest", "lowest_cost", 3),
     ("longest idle", "idleness", "longest_idle", 2),
+    ("random", "idleness", "random", 2),
 )
-"""Name, the exact result, the queue's strategy, the cost of fast agents when slow ones cost 2."""
+"""Name, the exact result, the queue's strategy, the cost of fast agents when slow ones cost 2. Random choice and every
+order of idleness have one steady state."""
+BENCH = "one simulation"
 
 
 def model(strategy: str, cost: int, arrivals: float, patience: float = 0.0) -> Model:
@@ -58,6 +61,16 @@ def cases() -> Iterator[Case]:
                 Figure("occupancy of the slow", exact.slow_occupancy, busy(50, 100)),
             ),
         )
+    yield Case(
+        "agent choice: least occupied",
+        model("least_occupied", 2, ARRIVALS),
+        (
+            Figure("P(W>0)", 0.3112, delayed, 0.012, BENCH),
+            Figure("E[W]", 0.0385, mean_wait(UNIT_S), 0.003, BENCH),
+            Figure("occupancy of the fast", ARRIVALS / 100, busy(0, 50), 0.004, "equal work for all"),
+            Figure("occupancy of the slow", ARRIVALS / 100, busy(50, 100), 0.004, "equal work for all"),
+        ),
+    )
     arrivals, patience = WITH_ABANDONMENT
     for name, order, strategy, cost in RULES:
         exact = solve(arrivals, FAST, SLOW, order, patience)

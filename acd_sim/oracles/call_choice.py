@@ -108,10 +108,7 @@ def cases() -> Iterator[Case]:
         "call choice: head start of 100 s",
         model(HEAD_START),
         (
-            Figure("E[W1] s", 3.53, of(ONE, mean_wait(1)), 0.15, BENCH),
-            Figure("E[W2] s", 16.02, of(TWO, mean_wait(1)), 0.66, BENCH),
-            Figure("P(W1<=20 s)", 0.948, of(ONE, in_target), 0.004, BENCH),
-            Figure("P(W2<=120 s)", 0.9935, of(TWO, in_target), 0.001, BENCH),
+            # What a head start does to either class has no formula: see the small model in `other_simulator`.
             conserved,
         ),
     )

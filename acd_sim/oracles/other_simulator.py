@@ -85,13 +85,17 @@ def available() -> bool:
     return importlib.util.find_spec("ciw") is not None
 
 
-def cases(runs: int = RUNS, customers: int = CUSTOMERS, processes: int | None = None) -> Iterator[Case]:
-    """All of them; the other simulator plays first."""
-    context = get_context("forkserver")
-    with ProcessPoolExecutor(processes, context) as pool:
-        tasks = [(small, customers, seed) for small in MODELS for seed in range(1, runs + 1)]
-        rows = list(pool.map(_play_elsewhere, tasks))
-    for place, small in enumerate(MODELS):
+def cases(
+    models: Sequence[Small] = MODELS, runs: int = RUNS, customers: int = CUSTOMERS, processes: int | None = None
+) -> Iterator[Case]:
+    """All of them, or those of some models; the other simulator plays first."""
+    tasks = [(small, customers, seed) for small in models for seed in range(1, runs + 1)]
+    if processes == 1:
+        rows = [_play_elsewhere(task) for task in tasks]
+    else:
+        with ProcessPoolExecutor(processes, get_context("forkserver")) as pool:
+            rows = list(pool.map(_play_elsewhere, tasks))
+    for place, small in enumerate(models):
         yield _case(small, rows[place * runs : (place + 1) * runs])
 
 

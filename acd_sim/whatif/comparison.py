@@ -94,7 +94,7 @@ class Column(Struct, frozen=True):
         differences: the same, of each draw against the rerun under the rules of the record; empty for that itself.
         by_day: of all queues together, the mean difference of a day; empty with less than five days.
         other_agent: share of contacts answered both times, but by another agent than in the record.
-        drawn: share of stages and answers that had to be drawn, because the record does not tell of them.
+        drawn: share of what callers did, such as hanging up, that had to be drawn, because the record does not tell it.
         refused: deeds of the record that made no sense under these rules, by type, in the first draw.
     """
 

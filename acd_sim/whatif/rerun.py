@@ -92,7 +92,8 @@ class Told(Struct):
         available_ns, working_ns: of all agents together, until the record ends.
         available_by_day, working_by_day: the same, by day since 1970.
         refused: deeds that made no sense here, by type of command.
-        planned, drawn: deeds about contacts that came to pass, and those of them that are not in the record.
+        planned, drawn: deeds of contacts that came to pass (leaving, hanging up, after-work done), and how many of them
+            are not in the record.
         trail: at the end of the record.
     """
 
@@ -259,7 +260,7 @@ class _Rerun:
             self._told.refused[name] = self._told.refused.get(name, 0) + 1
             self._follow()
             return
-        if live is not None or offer:
+        if live is not None:
             self._told.planned += 1
             self._told.drawn += order > self._first_drawn
         if isinstance(command, ContactEnqueue) and order in self._past.contacts:

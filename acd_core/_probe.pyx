@@ -15,6 +15,8 @@ from acd_core.idle cimport IdleAgents
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
+from acd_core.standing cimport Standing, stand
+from acd_core.trees cimport Twig, tree_before, tree_insert, tree_remove
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 
 
@@ -46,6 +48,52 @@ def occupancy_later(int64_t value, int use, int64_t elapsed_us, int64_t half_lif
 def occupancy_free_key(int64_t value, int64_t now_us, int64_t half_life_us):
     """`occupancy.free_key`."""
     return occupancy.free_key(value, now_us, half_life_us)
+
+
+@cython.final
+cdef class Tree:
+    """A counted tree over nodes that are named by their index."""
+
+    cdef Twig *twigs
+    cdef int32_t root
+
+    def __cinit__(self, int32_t nodes):
+        self.twigs = <Twig *>calloc(nodes, sizeof(Twig))
+        if self.twigs == NULL:
+            raise MemoryError
+        self.root = NONE
+
+    def __dealloc__(self):
+        free(self.twigs)
+
+    def insert(self, int32_t node, int64_t key, int64_t seq):
+        """Put a node in; those with lower keys stand before it."""
+        stand(&self.twigs[node].standing, 0, key, seq, 0, 0, 1, NONE, 0)
+        self.root = tree_insert(self.twigs, self.root, node)
+
+    def remove(self, int32_t node):
+        """Take a node out that is in."""
+        self.root = tree_remove(self.twigs, self.root, node)
+
+    def before(self, int64_t key, int64_t seq):
+        """How many nodes come before."""
+        cdef Standing standing
+        stand(&standing, 0, key, seq, 0, 0, 1, NONE, 0)
+        return tree_before(self.twigs, self.root, &standing)
+
+    def walk(self):
+        """All nodes in their order, and how deep the deepest lies, after proof that each counts those below it."""
+        return self._walk(self.root, 1)
+
+    def _walk(self, int32_t node, int depth):
+        if node == NONE:
+            return [], depth - 1
+        left, left_depth = self._walk(self.twigs[node].left, depth + 1)
+        right, right_depth = self._walk(self.twigs[node].right, depth + 1)
+        found = [*left, node, *right]
+        if len(found) != self.twigs[node].size:
+            raise AssertionError(f"{node} counts {self.twigs[node].size} nodes, and has {len(found)}")
+        return found, max(left_depth, right_depth)
 
 
 @cython.final

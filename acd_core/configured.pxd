@@ -17,3 +17,4 @@ cdef class Configured(State):
     cdef int _enter_capacities(self) except -1
     cdef int _stop_turns(self, int32_t queue) except -1
     cdef int _forget_turns(self, int32_t agent) except -1
+    cdef int _forget_lines(self, int32_t queue) except -1

@@ -198,6 +198,15 @@ cdef class Configured(State):
             self.idle.set_turn(queue, agent, 0)
         return 0
 
+    cdef int _forget_lines(self, int32_t queue) except -1:
+        """The queue is gone."""
+        cdef int32_t pace = self.tables.queues[queue].first_pace
+        while pace != NONE:
+            self.own_lines.pop((queue, self.pace_terms[pace]), None)
+            self.paces_of_lines.unused.append(pace)
+            pace = self.paces_of_lines.rows[pace].next_in_queue
+        return 0
+
     # -- classes ------------------------------------------------------------------------------------------------
 
     cdef int _enter_line(self, int32_t contact, int32_t owner) except -1:
@@ -219,7 +228,10 @@ cdef class Configured(State):
         cdef int32_t owner
         self._sweep()
         owner = self._class(row.queue, self.contact_terms[contact], self._stage(contact))
-        return self._enter_line(contact, owner)
+        self._enter_line(contact, owner)
+        if row.stands:
+            self.paces_of_lines.move(row.pace, contact)
+        return 0
 
     cdef int _enter_stages(self, int32_t queue) except -1:
         """Enter what holds before the steps of a queue, and after each."""
@@ -353,6 +365,7 @@ cdef class Configured(State):
             )
             self._enter_attributes(slot)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
+        self.paces_of_lines.forget_trees()
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
         for slot in self.queue_slots.values():
             self._enter_stages(slot)
@@ -365,6 +378,8 @@ cdef class Configured(State):
             self._enter_line(slot, owner)
             if row.where != HELD_NOWHERE:
                 self.lines.add(slot)
+            if row.stands:
+                self.paces_of_lines.restore(row.pace, slot)
         self.classes_swept = self.tables.class_count
         self.texts_swept = len(self.text_ids)
         self.attributes_swept = len(self.attribute_ids)

@@ -7,6 +7,7 @@ Read model/ for what happens and why; transitions.pyx for what commands and dead
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.pace cimport Forecast
 from acd_core.state cimport (
     AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_QUEUED_EVENT, CONTACT_RESUMED,
     CONTACT_UPDATED, Record,
@@ -64,7 +65,8 @@ cdef class Engine(Transitions):
         dict attributes, str direction="inbound",
     ):
         """See `Machine.enqueue_contact`."""
-        cdef int32_t slot, target, agent, owner, index
+        cdef int32_t slot, target, agent, owner
+        cdef Forecast expected
         cdef Contact *row
         cdef Queue *line
         cdef Record *record
@@ -72,6 +74,7 @@ cdef class Engine(Transitions):
         cdef tuple own_terms = ()
         self._advance(now)
         self.last_position = 0
+        self.last_estimate = None
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
         found = self.contact_slots.get(contact)
@@ -129,6 +132,10 @@ cdef class Engine(Transitions):
         row.timer = NONE
         row.step = 0
         row.step_timer = NONE
+        row.stands = False
+        row.pace = NONE
+        row.place = NONE
+        row.mean_ms = NONE
         row.seq = self.contact_seq
         row.enqueued = self.now
         row.since = self.now
@@ -146,16 +153,26 @@ cdef class Engine(Transitions):
         if line.max_wait:
             self._arm_contact(slot, self.now + line.max_wait, line.max_wait)
         self._arm_step(slot)
-        self.last_position = 1
-        if line.waiting > 1:
-            self.last_position = 0
-            for index in range(priority, PRIORITIES):
-                self.last_position += line.by_priority[index]
+        self.last_position = self.paces_of_lines.position(line.first_pace, slot) if line.waiting > 1 else 1
+        if agent == NONE:
+            self._stand_in_line(slot)
+            self._wait(slot)
+            expected = self._forecast(slot)
+            if expected.known:
+                row.mean_ms = <int32_t>expected.mean_ms
+                row.p50_ms = <int32_t>expected.p50_ms
+                row.p90_ms = <int32_t>expected.p90_ms
+                self.last_estimate = views.Estimate(
+                    mean_ms=expected.mean_ms, p50_ms=expected.p50_ms, p90_ms=expected.p90_ms
+                )
         record = self._record(CONTACT_QUEUED_EVENT, slot, NONE, target)
         record.code = priority
         record.a = self.last_position
         if agent == NONE:
-            self._stand_in_line(slot)
+            if row.mean_ms != NONE:
+                record.flag = True
+                record.b = row.p50_ms
+                record.c = row.p90_ms
             return OK
         self._offer(slot, agent)
         self._serve_contact(slot)
@@ -184,9 +201,7 @@ cdef class Engine(Transitions):
         if new_priority != row.priority:
             was_in_line = row.where != HELD_NOWHERE
             self._leave_line(slot)
-            self._count_contact(slot, -1)
             row.priority = new_priority
-            self._count_contact(slot, 1)
             self._assign(slot)
             if was_in_line:
                 self._stand_in_line(slot)
@@ -315,6 +330,8 @@ cdef class Engine(Transitions):
         queue.histogram[bucket_of(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
         queue.accept_ns += rung
         queue.accept_histogram[bucket_of(rung, ACCEPT_BOUNDS, ACCEPT_BUCKETS)] += 1
+        if row.pace != NONE:
+            self._score(contact, wait, rung)
         record = self._record(CONTACT_CONNECTED_EVENT, contact, agent, held.queue)
         record.offer = held.number
         record.a = wait
@@ -583,6 +600,7 @@ cdef class Engine(Transitions):
             if key not in wanted_queues or wanted_queues[key].strategy != "round_robin":
                 self._stop_turns(slot)
             if key not in wanted_queues:
+                self._forget_lines(slot)
                 self.free_queues.append(slot)
         for name, slot in self.agent_slots.items():
             if name not in wanted_agents:

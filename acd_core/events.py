@@ -34,14 +34,31 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, tag_field="type", omit_
     at: int
 
 
+class WaitEstimate(Struct, frozen=True, gc=False):
+    """A forecast of a wait, in answers and events.
+
+    Attributes:
+        p50: half of such waits end within so many seconds.
+        p90: nine tenths end within so many seconds.
+    """
+
+    p50: int
+    p90: int
+
+
 class ContactQueued(Event, tag="contact.queued", frozen=True, kw_only=True):
-    """A contact entered a queue. `position` counts those of at least its priority that wait there, with itself."""
+    """A contact entered a queue.
+
+    `position` is its place in the order of service among those who wait there, from 1. `wait_estimate` forecasts its
+    wait, when no agent is free for it and enough was measured.
+    """
 
     contact: str
     tenant: str
     queue: str
     priority: int
     position: int
+    wait_estimate: WaitEstimate | None = None
 
 
 class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):

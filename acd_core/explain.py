@@ -23,9 +23,10 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from acd_core import requirement
+from acd_core.events import WaitEstimate
 from acd_core.machine import Machine
 from acd_core.urgency import AGEING_ONE
-from acd_core.views import AgentView, ContactView
+from acd_core.views import AgentView, ContactView, in_seconds
 
 CONTACTS_SCANNED_MAX = 10_000
 """Most live contacts that one explanation looks at, so that a question never holds up the decisions for long."""
@@ -133,7 +134,9 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
             an agent qualifies who qualifies for this one too, leaving aside that an agent serves the queues of his
             lowest rank first. 0 unless queued.
         queue_position: place among the waiting contacts of its own queue.
-        exact: false when more contacts are live than were looked at; the positions are then lower bounds.
+        wait_estimate: how much longer it will wait; forecast: what it was told when it came. None when too little
+            was measured.
+        exact: false when more contacts are live than were looked at; `position` is then a lower bound.
         agents_logged_in, agents_qualified: how many are logged in, and how many of those fit.
         conditions: logged-in agents by the first condition that fails, in the order of `Condition`.
         agents: each of those agents, at most `AGENTS_LISTED_MAX`; agents_left_out: how many more there are.
@@ -153,6 +156,8 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     level: int = 0
     position: int = 0
     queue_position: int = 0
+    wait_estimate: WaitEstimate | None = None
+    forecast: WaitEstimate | None = None
     exact: bool = True
     agents_logged_in: int = 0
     agents_qualified: int = 0
@@ -270,6 +275,7 @@ def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> Conta
         wait_s=wait_s,
         agent=contact.agent,
         reason=contact.end_reason,
+        forecast=in_seconds(contact.estimate),
     )
 
 
@@ -325,13 +331,16 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     conditions = _count(verdicts)
     contacts, exact = _live_contacts(machine)
     ahead = [other for other in contacts if other.state == "queued" and _served_before(other, contact, now)]
-    queue_position = 1 + sum(1 for other in ahead if (other.tenant, other.queue) == (contact.tenant, contact.queue))
     position = 1 + _competing(ahead, present or qualified)
+    stands = machine.standing(contact.contact)
+    assert stands is not None, "a queued contact stands somewhere"
+    estimate = in_seconds(stands.estimate)
     wait_s = _seconds(now - contact.enqueued_ns)
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
         _urgency(contact, now, wait_s),
         _order(position, exact) if present else "",
+        _forecast(estimate) if present else "",
         f"It asks for {contact.require}." if required else "It asks for no skill.",
         _next_step(contact, now),
         _who_could(asked, agents, conditions, len(verdicts), len(present)),
@@ -348,7 +357,9 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         urgency_s=_urgency_s(contact, now),
         level=contact.urgency.level,
         position=position,
-        queue_position=queue_position,
+        queue_position=stands.position,
+        wait_estimate=estimate,
+        forecast=in_seconds(contact.estimate),
         exact=exact,
         agents_logged_in=len(verdicts),
         agents_qualified=len(present),
@@ -525,6 +536,12 @@ def _order(position: int, exact: bool) -> str:
         return "It is next."
     noun = "contact that it competes with goes" if position == 2 else "contacts that it competes with go"
     return f"{'' if exact else 'At least '}{position - 1} {noun} first."
+
+
+def _forecast(estimate: WaitEstimate | None) -> str:
+    if estimate is None:
+        return ""
+    return f"Half of such waits end within another {estimate.p50} s, nine of ten within {estimate.p90} s."
 
 
 def _agents(count: int) -> str:

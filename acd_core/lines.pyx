@@ -207,6 +207,17 @@ cdef class Lines:
         cdef Class *owner = &self.tables.classes[line.owner]
         stand(standing, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing, owner.most, now)
 
+    cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil:
+        """Tell where a contact stands among those of its queue, apart from a limit of urgency. As they all have one
+        slope, that stays so.
+        """
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Line *line = &self.lines[row.line]
+        stand(
+            standing, line.level, row.since, row.seq, line.head_start, line.nudge,
+            self.tables.classes[line.owner].ageing, NONE, 0,
+        )
+
     cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil:
         """The contact of a mixed class that goes first at `now`, and its line; NONE when nobody waits."""
         cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact

@@ -4,7 +4,17 @@ from typing import Any, Protocol
 
 from acd_core.config import Config
 from acd_core.events import Addressed
-from acd_core.views import AgentView, ClientView, ContactView, Direction, DomainView, QueueView
+from acd_core.views import (
+    AgentView,
+    ClientView,
+    ContactView,
+    Direction,
+    DomainView,
+    Estimate,
+    PaceView,
+    QueueView,
+    Standing,
+)
 
 
 class Machine(Protocol):
@@ -19,6 +29,7 @@ class Machine(Protocol):
         seq: number of the latest event.
         now: latest engine time seen.
         last_position: position that the latest accepted `enqueue_contact` gave; 0 if the contact ended at once.
+        last_estimate: forecast that it gave; None if there was none.
     """
 
     @property
@@ -27,6 +38,8 @@ class Machine(Protocol):
     def now(self) -> int: ...
     @property
     def last_position(self) -> int: ...
+    @property
+    def last_estimate(self) -> Estimate | None: ...
 
     def advance(self, now: int, limit: int = 0) -> None:
         """Fire all deadlines up to and including `now`, in their order.
@@ -124,6 +137,14 @@ class Machine(Protocol):
 
     def offer_owner(self, offer: str) -> tuple[str, str] | None:
         """Tenant and agent of an offer that is open, in conversation or in wrap-up; else None. Cheap."""
+        ...
+
+    def standing(self, contact: str) -> Standing | None:
+        """Where a waiting contact stands now, in logarithmic time; None when no such contact waits."""
+        ...
+
+    def paces(self) -> list[PaceView]:
+        """What was measured of each line that ever had somebody waiting: by queue, in the order of their making."""
         ...
 
     def ended_reason(self, contact: str) -> str:

@@ -29,6 +29,8 @@ cdef extern from *:
         standing->seq = seq;
     }
 
+    static inline int64_t acd_seq_of(const acd_standing *standing) { return standing->seq; }
+
     static inline int acd_stands_before(const acd_standing *a, const acd_standing *b) {
         if (a->level != b->level) return a->level > b->level;
         if (a->urgency != b->urgency) return a->urgency > b->urgency;
@@ -46,4 +48,5 @@ cdef extern from *:
         Standing *standing, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge,
         int64_t ageing, int64_t most, int64_t now
     ) noexcept nogil
+    int64_t seq_of "acd_seq_of"(const Standing *standing) noexcept nogil
     bint stands_before "acd_stands_before"(const Standing *a, const Standing *b) noexcept nogil

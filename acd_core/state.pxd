@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
+from acd_core.pace cimport Forecast, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 
@@ -35,6 +36,7 @@ cdef struct Record:
     int64_t offer
     int64_t a
     int64_t b
+    int64_t c
     PyObject *text
     PyObject *data
     PyObject *agent_client
@@ -43,9 +45,11 @@ cdef class State:
     cdef readonly int64_t seq
     cdef readonly int64_t now
     cdef readonly int64_t last_position
+    cdef readonly object last_estimate
     cdef Tables tables
     cdef Lines lines
     cdef IdleAgents idle
+    cdef Paces paces_of_lines
     cdef Timers timers
     cdef Legs legs
     cdef int64_t contact_seq
@@ -81,6 +85,8 @@ cdef class State:
     cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class
     cdef dict route_of        # (queue slot, requirement text of a contact) to (class, its own requirement)
+    cdef dict own_lines       # (queue slot, requirement of a contact) to the pace of its line
+    cdef list pace_terms      # by pace: the requirement that its contacts have themselves
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
     cdef dict agent_slots     # id to slot, in the order of the configuration
     cdef dict contact_slots
@@ -113,6 +119,8 @@ cdef class State:
     cdef object _contact_view(self, int32_t slot)
     cdef object _urgency(self, int32_t slot)
     cdef tuple _order_key(self, int32_t slot)
+    cdef object _pace_view(self, object queue, int32_t pace)
+    cdef Forecast _forecast(self, int32_t contact) noexcept
     cdef str _agent_name(self, int32_t agent)
     cdef void _release_slots(self)
     cdef object _leg_view(self, int32_t leg)

@@ -14,6 +14,7 @@ from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
+from acd_core.pace cimport Forecast, Pace, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
@@ -25,7 +26,9 @@ from acd_core.types cimport (
 
 from collections import deque
 
-from acd_core import events, requirement, views
+import msgspec
+
+from acd_core import events, requirement, urgency, views
 from acd_core.config import Config, to_json
 from acd_core.events import Addressed
 from acd_core.urgency import Urgency
@@ -56,6 +59,13 @@ cdef object _seconds(int64_t ns):
     return ms // 1000 if ms % 1000 == 0 else ms / 1000.0
 
 
+cdef object _estimate(Forecast forecast):
+    """A forecast as views have it."""
+    if not forecast.known:
+        return None
+    return views.Estimate(mean_ms=forecast.mean_ms, p50_ms=forecast.p50_ms, p90_ms=forecast.p90_ms)
+
+
 cdef str _offer_id(int64_t number):
     return f"o-{number}"
 
@@ -76,6 +86,7 @@ cdef class State:
         self.idle = IdleAgents(self.tables)
         self.timers = Timers()
         self.legs = Legs(self.tables)
+        self.paces_of_lines = Paces(self.lines)
         self.materialised = []
         self.skill_names = frozenset()
         self.skill_ids = {}
@@ -87,6 +98,8 @@ cdef class State:
         self.text_ids = {}
         self.class_of = {}
         self.route_of = {}
+        self.own_lines = {}
+        self.pace_terms = []
         self.queue_slots = {}
         self.agent_slots = {}
         self.contact_slots = {}
@@ -143,6 +156,7 @@ cdef class State:
         record.offer = 0
         record.a = 0
         record.b = 0
+        record.c = 0
         record.text = NULL
         record.data = NULL
         record.agent_client = NULL
@@ -248,6 +262,9 @@ cdef class State:
             return events.ContactQueued(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
                 priority=record.code, position=record.a,
+                wait_estimate=(
+                    events.WaitEstimate((record.b + 500) // 1000, (record.c + 500) // 1000) if record.flag else None
+                ),
             )
         if kind == CONTACT_OFFERED_EVENT:
             return events.ContactOffered(
@@ -414,6 +431,9 @@ cdef class State:
         return row.state == CONTACT_QUEUED
 
     cdef void _set_state(self, int32_t contact, int state) noexcept:
+        if self.tables.contacts[contact].stands:
+            self.tables.contacts[contact].stands = False
+            self.paces_of_lines.leave(self.tables.contacts[contact].pace, contact, self.now // 1000)
         self._count_contact(contact, -1)
         self.tables.contacts[contact].state = state
         self._count_contact(contact, 1)
@@ -424,7 +444,6 @@ cdef class State:
         cdef Queue *queue = &self.tables.queues[row.queue]
         if row.state == CONTACT_QUEUED:
             queue.waiting += by
-            queue.by_priority[row.priority] += by
             self.live_waiting += by
         elif row.state == CONTACT_OFFERED:
             queue.offered += by
@@ -639,6 +658,56 @@ cdef class State:
         tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant
         return self.contact_clients[slot], tenant, tuple(agents)
 
+    cdef Forecast _forecast(self, int32_t contact) noexcept:
+        """How much longer a contact waits that stands in a line, or is about to."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        return self.paces_of_lines.estimate(
+            row.pace, self.paces_of_lines.ahead(row.pace, contact), row.place, self.now // 1000
+        )
+
+    def standing(self, str contact):
+        """See `Machine.standing`."""
+        cdef int32_t slot
+        found = self.contact_slots.get(contact)
+        if found is None or self.tables.contacts[<int32_t>found].state != CONTACT_QUEUED:
+            return None
+        slot = found
+        return views.Standing(
+            position=self.paces_of_lines.position(
+                self.tables.queues[self.tables.contacts[slot].queue].first_pace, slot
+            ),
+            estimate=_estimate(self._forecast(slot)),
+        )
+
+    def paces(self):
+        """See `Machine.paces`."""
+        cdef list found = []
+        cdef int32_t slot, pace
+        for slot in self.queue_slots.values():
+            pace = self.tables.queues[slot].first_pace
+            while pace != NONE:
+                found.append(self._pace_view(self.queue_configs[slot], pace))
+                pace = self.paces_of_lines.rows[pace].next_in_queue
+        return found
+
+    cdef object _pace_view(self, object queue, int32_t pace):
+        cdef Pace *row = &self.paces_of_lines.rows[pace]
+        self.paces_of_lines.elapse(pace, self.now // 1000)
+        return views.PaceView(
+            tenant=queue.tenant,
+            queue=queue.name,
+            require=requirement.describe(self.pace_terms[pace]),
+            waiting=row.waiting,
+            served=row.served,
+            left=row.left,
+            backlog_us=row.backlog_us,
+            waited_us=row.waited_us,
+            ring_ms=row.ring_ms,
+            ring_square=row.ring_square,
+            last_wait_us=row.last_wait_us,
+            last_at_us=row.last_at_us,
+        )
+
     def ended_reason(self, str contact):
         """See `Machine.ended_reason`."""
         reason = self.ended.get(contact)
@@ -646,7 +715,13 @@ cdef class State:
 
     cdef object _queue_view(self, int32_t slot):
         cdef Queue *row = &self.tables.queues[slot]
+        cdef Forecast forecast
+        cdef int64_t in_line
         config = self.queue_configs[slot]
+        forecast.known = False
+        if row.main_pace != NONE:
+            in_line = self.paces_of_lines.rows[row.main_pace].waiting
+            forecast = self.paces_of_lines.estimate(row.main_pace, in_line, in_line, self.now // 1000)
         return views.QueueView(
             tenant=config.tenant,
             queue=config.name,
@@ -671,6 +746,12 @@ cdef class State:
             accept_histogram=tuple([row.accept_histogram[index] for index in range(<int>ACCEPT_BUCKETS)]),
             handle_ns=row.handle_ns,
             handle_histogram=tuple([row.handle_histogram[index] for index in range(<int>HANDLE_BUCKETS)]),
+            forecasts=row.forecasts,
+            forecast_error_ms=row.forecast_error_ms,
+            forecast_off_ms=row.forecast_off_ms,
+            forecast_in_p50=row.forecast_in_p50,
+            forecast_in_p90=row.forecast_in_p90,
+            estimate=_estimate(forecast),
         )
 
     cdef tuple _channel_names(self, uint32_t channels):
@@ -776,6 +857,9 @@ cdef class State:
             rank_max=self.tables.stages[self.tables.queues[row.queue].stages + self._stage(slot)].rank_max,
             step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
             step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
+            place=row.place,
+            estimate=views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
+            if row.mean_ms != NONE else None,
         )
 
     cdef object _urgency(self, int32_t slot):
@@ -799,12 +883,12 @@ cdef class State:
         counters = [self.seq, self.contact_seq, self.offer_seq, self.idle_seq, self.timers.seq]
         ended = [(contact, REASON_NAMES[reason], client) for contact, (reason, client) in self.ended.items()]
         return views.digest(
-            [counters, to_json(self.configuration), self.queues(), self.agents(), self.contacts(), ended]
+            [counters, to_json(self.configuration), self.queues(), self.agents(), self.contacts(), ended, self.paces()]
         )
 
     def check(self):
         """See `Machine.check`."""
-        cdef int32_t slot, agent, leg, owner
+        cdef int32_t slot, agent, leg, owner, pace
         cdef Contact *contact
         cdef Agent *row
         cdef Queue *queue
@@ -812,10 +896,16 @@ cdef class State:
         cdef bint idle
         waiting = 0
         by_queue = {}
+        in_lines = {}
         for name, slot in self.contact_slots.items():
             contact = &self.tables.contacts[slot]
             by_queue.setdefault(contact.queue, []).append(contact.state)
             waiting += contact.state == CONTACT_QUEUED
+            if contact.stands != (contact.state == CONTACT_QUEUED):
+                raise AssertionError(f"{name} is counted in a line of its queue, or is not, against the rules")
+            if contact.stands:
+                unlimited = msgspec.structs.replace(self._urgency(slot), most_ns=urgency.NO_LIMIT)
+                in_lines.setdefault(contact.pace, []).append((unlimited.key(0, contact.seq), slot))
             if self._in_line(slot) != (contact.where != HELD_NOWHERE):
                 raise AssertionError(f"{name} stands in line, or does not, against the rules")
             if contact.where != HELD_NOWHERE:
@@ -885,5 +975,12 @@ cdef class State:
             ended = sum([queue.ended[index] for index in range(<int>END_REASONS)])
             if queue.entered != len(held) + ended:
                 raise AssertionError(f"the sums of {name} do not close")
-            if sum([queue.by_priority[index] for index in range(101)]) != queue.waiting:
-                raise AssertionError(f"{name}: priorities")
+            pace = queue.first_pace
+            while pace != NONE:
+                there = sorted(in_lines.pop(pace, []))
+                counted = [self.paces_of_lines.ahead(pace, agent) for _, agent in there]
+                if counted != list(range(len(there))) or self.paces_of_lines.rows[pace].waiting != len(there):
+                    raise AssertionError(f"{name}: {len(there)} wait in line {pace}, counted {counted}")
+                pace = self.paces_of_lines.rows[pace].next_in_queue
+        if in_lines:
+            raise AssertionError(f"contacts wait in lines {list(in_lines)} of no queue")

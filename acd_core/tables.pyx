@@ -307,6 +307,9 @@ cdef class Tables:
         memset(&self.queues[slot], 0, sizeof(Queue))
         self.queues[slot].head = NONE
         self.queues[slot].tail = NONE
+        self.queues[slot].main_pace = NONE
+        self.queues[slot].first_pace = NONE
+        self.queues[slot].last_pace = NONE
 
     cdef void clear_classes(self) noexcept nogil:
         """Forget all classes, and what the agents can do, for both to be entered anew."""

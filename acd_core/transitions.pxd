@@ -27,6 +27,9 @@ cdef class Transitions(Configured):
     cdef int _not_idle(self, int32_t agent) except -1
     cdef int _log_out(self, int32_t agent) except -1
     cdef int _stand_in_line(self, int32_t contact) except -1
+    cdef int32_t _line_pace(self, int32_t contact) except -2
+    cdef int _score(self, int32_t contact, int64_t wait, int64_t rung) except -1
+    cdef int _wait(self, int32_t contact) except -1
     cdef int _leave_line(self, int32_t contact) except -1
     cdef int _leave_queue(self, int32_t contact, int reason) except -1
     cdef int _complete(self, int32_t contact, int reason) except -1

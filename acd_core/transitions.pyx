@@ -21,9 +21,10 @@ from acd_core.types cimport (
     ROUND_ROBIN, Agent, Contact, Leg, Queue,
 )
 
-from acd_core import views
+from acd_core import forecast, views
 
 cdef int64_t NS_PER_S = 1_000_000_000
+cdef int32_t LINES_OWN_MAX = forecast.LINES_OWN_MAX
 cdef int64_t HANDLE_BOUNDS[15]
 for _index, _bound in enumerate(views.HANDLE_BUCKETS_S):
     HANDLE_BOUNDS[_index] = _bound * NS_PER_S
@@ -190,11 +191,68 @@ cdef class Transitions(Configured):
                     self._stand_in_line(contact)
                 break
             self._offer(contact, agent)
+        if row.state == CONTACT_QUEUED:
+            self._wait(contact)
         return 0
 
     cdef int _stand_in_line(self, int32_t contact) except -1:
         self.lines.add(contact)
         self.live_in_line += 1
+        return 0
+
+    cdef int _wait(self, int32_t contact) except -1:
+        """No agent is free for a contact that nobody is rung for: it is counted in its line of the queue."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.stands:
+            return 0
+        if row.pace == NONE:
+            row.pace = self._line_pace(contact)
+            row.place = <int32_t>self.paces_of_lines.ahead(row.pace, contact)
+        row.stands = True
+        return self.paces_of_lines.join(row.pace, contact, self.now // 1000)
+
+    cdef int32_t _line_pace(self, int32_t contact) except -2:
+        """The pace of the contact's line in its queue, by what it asks itself; made when first asked for."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef tuple asked = self.contact_terms[contact]
+        cdef int32_t pace
+        if asked:
+            found = self.own_lines.get((row.queue, asked))
+            if found is not None:
+                return found
+            if queue.own_lines >= LINES_OWN_MAX:
+                asked = ()
+        if not asked and queue.main_pace != NONE:
+            return queue.main_pace
+        pace = self.paces_of_lines.new(self.now // 1000)
+        while len(self.pace_terms) <= pace:
+            self.pace_terms.append(())
+        self.pace_terms[pace] = asked
+        if asked:
+            self.own_lines[(row.queue, asked)] = pace
+            queue.own_lines += 1
+        else:
+            queue.main_pace = pace
+        if queue.last_pace == NONE:
+            queue.first_pace = pace
+        else:
+            self.paces_of_lines.rows[queue.last_pace].next_in_queue = pace
+        queue.last_pace = pace
+        return pace
+
+    cdef int _score(self, int32_t contact, int64_t wait, int64_t rung) except -1:
+        """An agent answered a contact that had to wait: measure its line, and score its forecast."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int64_t wait_ms = wait // 1_000_000
+        self.paces_of_lines.serve(row.pace, self.now // 1000, wait // 1000, rung // 1_000_000)
+        if row.mean_ms != NONE:
+            queue.forecasts += 1
+            queue.forecast_error_ms += row.mean_ms - wait_ms
+            queue.forecast_off_ms += row.p50_ms - wait_ms if row.p50_ms > wait_ms else wait_ms - row.p50_ms
+            queue.forecast_in_p50 += wait_ms <= row.p50_ms
+            queue.forecast_in_p90 += wait_ms <= row.p90_ms
         return 0
 
     cdef int _leave_line(self, int32_t contact) except -1:
@@ -411,6 +469,8 @@ cdef class Transitions(Configured):
         queue.ended[reason] += 1
         if reason == ABANDONED and wait <= queue.service_level:
             queue.abandoned_in_target += 1
+        if row.pace != NONE and not answered:
+            self.paces_of_lines.lose(row.pace, self.now // 1000)
         self._disarm_contact(contact)
         self._disarm_step(contact)
         if row.state != CONTACT_WRAPUP:

@@ -112,6 +112,12 @@ cdef struct Contact:
     int32_t timer
     int32_t step              # how many steps of its queue hold for it
     int32_t step_timer
+    uint8_t stands            # in the tree of its line, since nobody is rung for it
+    int32_t pace              # of its line, see pace.pyx; NONE when it never had to wait
+    int32_t place             # how many stood before it when it first came to wait
+    int32_t mean_ms           # the forecast made when it came; NONE when there was none
+    int32_t p50_ms
+    int32_t p90_ms
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next
     int64_t seq
@@ -248,6 +254,15 @@ cdef struct Queue:
     int64_t service_level
     int32_t head              # of the contacts that wait or are offered, in order of arrival
     int32_t tail
+    int32_t main_pace         # of the contacts that ask nothing themselves; NONE until one waits, as are the following
+    int32_t first_pace        # of all its lines, in the order of their making
+    int32_t last_pace
+    int32_t own_lines         # how many of them are of contacts that ask something themselves
+    int64_t forecasts
+    int64_t forecast_error_ms
+    int64_t forecast_off_ms
+    int64_t forecast_in_p50
+    int64_t forecast_in_p90
     int64_t waiting
     int64_t offered
     int64_t connected
@@ -266,7 +281,6 @@ cdef struct Queue:
     int64_t accept_histogram[13]
     int64_t handle_ns
     int64_t handle_histogram[16]
-    int32_t by_priority[101]  # waiting contacts by priority
 
 # A requirement together with a tenant: all contacts that any agent either can serve all or none of. Where a queue
 # orders agents in its own way, only its own contacts.

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from acd_core.events import AgentState, EndReason
+from acd_core.events import AgentState, EndReason, WaitEstimate
 from acd_core.urgency import Urgency
 
 AGENT_STATES: tuple[str, ...] = get_args(AgentState)
@@ -47,6 +47,60 @@ class LegView(Struct, frozen=True, kw_only=True, gc=False):
     timer: int
 
 
+class Estimate(Struct, frozen=True, kw_only=True, gc=False):
+    """A forecast of how long a contact waits: the mean, and what half, or nine tenths, of such waits do not exceed."""
+
+    mean_ms: int
+    p50_ms: int
+    p90_ms: int
+
+
+def in_seconds(estimate: Estimate | None) -> WaitEstimate | None:
+    """A forecast as clients see it."""
+    if estimate is None:
+        return None
+    return WaitEstimate((estimate.p50_ms + 500) // 1000, (estimate.p90_ms + 500) // 1000)
+
+
+class Standing(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a waiting contact stands now.
+
+    Attributes:
+        position: place in the order of service among those who wait in its queue, from 1.
+        estimate: of how much longer it waits; None when too little was measured.
+    """
+
+    position: int
+    estimate: Estimate | None
+
+
+class PaceView(Struct, frozen=True, kw_only=True, gc=False):
+    """What the engine has measured of one line of a queue, in the window of `acd_core.forecast`.
+
+    Attributes:
+        require: what the contacts of the line ask beyond what the queue asks; the main line has all that have no
+            line of their own.
+        waiting: contacts that wait in it.
+        served, left: contacts answered after waiting, and gone without an agent; in units of 1/65536.
+        backlog_us: time during which somebody waited; waited_us: sum of the waiting of all.
+        ring_ms, ring_square: sums of the time from offer to acceptance, and of its square, in milliseconds.
+        last_wait_us, last_at_us: wait of the last who was answered after waiting, and when that was; 0 for none.
+    """
+
+    tenant: str
+    queue: str
+    require: str
+    waiting: int
+    served: int
+    left: int
+    backlog_us: int
+    waited_us: int
+    ring_ms: int
+    ring_square: int
+    last_wait_us: int
+    last_at_us: int
+
+
 class ContactView(Struct, frozen=True, kw_only=True):
     """A live contact.
 
@@ -65,6 +119,8 @@ class ContactView(Struct, frozen=True, kw_only=True):
         wait_expired: its longest wait ended while an agent was being rung.
         step: how many steps of its queue hold for it; rank_max: agents of up to this rank count, -1 for all.
         step_deadline_ns: when the next step comes; 0 for never. step_timer: as `timer`.
+        place: how many stood before it in its line when it first came to wait; -1 when it never had to.
+        estimate: the forecast that was made when it came; None when there was none.
     """
 
     contact: str
@@ -94,6 +150,8 @@ class ContactView(Struct, frozen=True, kw_only=True):
     rank_max: int
     step_deadline_ns: int
     step_timer: int
+    place: int
+    estimate: Estimate | None
 
 
 class AgentView(Struct, frozen=True, kw_only=True, gc=False):
@@ -182,6 +240,11 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
         accept_ns, accept_histogram: accepted offers by the time from offer to acceptance; `ACCEPT_BUCKETS_S`.
         handle_ns, handle_histogram: contacts that were answered and have ended, by talk and wrap-up together;
             `HANDLE_BUCKETS_S`.
+        forecasts: contacts that were answered after a forecast of their wait.
+        forecast_error_ms: sum of what was forecast, the mean, less the wait: above 0 when callers were told too much.
+        forecast_off_ms: sum of how far the p50 was from the wait, either way.
+        forecast_in_p50, forecast_in_p90: those that waited no longer than the p50, and the p90.
+        estimate: the forecast for a contact that would have to wait now, at the end of the main line.
     """
 
     tenant: str
@@ -207,6 +270,12 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     accept_histogram: tuple[int, ...]
     handle_ns: int
     handle_histogram: tuple[int, ...]
+    forecasts: int
+    forecast_error_ms: int
+    forecast_off_ms: int
+    forecast_in_p50: int
+    forecast_in_p90: int
+    estimate: Estimate | None
 
 
 WAIT_BUCKETS_S = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)

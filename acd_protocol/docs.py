@@ -17,7 +17,7 @@ from msgspec import NODEFAULT, UNSET, Struct
 
 from acd_core.commands import COMMAND_TYPES, Command
 from acd_core.config import NAME_PATTERN, Agent, Channel, Config, Queue, Settings, Step, Tenant
-from acd_core.events import EVENT_TYPES
+from acd_core.events import EVENT_TYPES, WaitEstimate
 from acd_core.refusals import SENTENCES, Outcome
 from acd_core.requirement import SKILL_PATTERN
 from acd_protocol.cli import EXIT_FAILED, EXIT_USAGE, fail
@@ -195,6 +195,7 @@ def page() -> str:
         *(_section(kind) for kind in REPLY_TYPES),
         "## Events\n\nEvery one has `seq` and `at` besides: its number, and its time in nanoseconds since 1970.\n",
         *(_section(kind, ("seq", "at")) for kind in EVENT_TYPES),
+        _section(WaitEstimate),
         "## The configuration\n\n`config.apply` carries a `Config`; `acd apply` reads the same from TOML.\n",
         *(_section(kind) for kind in CONFIG_TYPES),
         _refusals(),

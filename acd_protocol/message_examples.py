@@ -39,12 +39,14 @@ from acd_core.events import (
     ContactUpdated,
     ContactWrapup,
     OfferEnded,
+    WaitEstimate,
 )
 from acd_core.refusals import Outcome
 from acd_protocol.framing import error
 from acd_protocol.messages import (
     PROTOCOL_VERSION,
     Draining,
+    Estimate,
     Explain,
     Gap,
     Hello,
@@ -92,14 +94,15 @@ EXAMPLES: tuple[Struct, ...] = (
     Subscribe(id=21, topics=("contact", "agent"), tenant="acme"),
     List(id=22, what="contacts", tenant="acme", limit=100),
     Stats(id=23, tenant="acme"),
+    Estimate(id=25, contact="c-77"),
     Explain(id=24, contact="c-77"),
     Welcome(version=PROTOCOL_VERSION, seq=8123, node="acd-1", time=_AT, oldest_seq=4027),
-    Ok(seq=8124, id=1, position=4),
+    Ok(seq=8124, id=1, position=4, wait_estimate=WaitEstimate(p50=35, p90=80)),
     error(Outcome.QUEUE_UNKNOWN, request_id=1),
     Replaced(),
     Gap(first_seq=4027),
     Draining(),
-    ContactQueued(seq=8124, at=_AT, **_CALL, priority=5, position=4),
+    ContactQueued(seq=8124, at=_AT, **_CALL, priority=5, position=4, wait_estimate=WaitEstimate(p50=35, p90=80)),
     ContactOffered(
         seq=8130,
         at=_AT + 12_000_000_000,

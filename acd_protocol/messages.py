@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from acd_core.commands import AnyCommand, Command, ContactId, RequestId
 from acd_core.config import AgentId, Name
-from acd_core.events import AgentState, AnyEvent
-from acd_core.views import ContactState
+from acd_core.events import AgentState, AnyEvent, WaitEstimate
+from acd_core.views import ContactState, ContactView
 
 PROTOCOL_VERSION = 1
 DEFAULT_PORT = 7410
@@ -100,6 +100,16 @@ class Stats(Request, tag="stats", frozen=True, kw_only=True):
     digest: bool = False
 
 
+class Estimate(Request, tag="estimate", frozen=True, kw_only=True):
+    """Where a waiting contact stands now, and how much longer it will wait: what an adapter announces at intervals.
+
+    The answer has `position`, and `wait_estimate` if enough was measured. It costs the server little, however long the
+    queue is.
+    """
+
+    contact: ContactId
+
+
 class Explain(Request, tag="explain", frozen=True, kw_only=True):
     """Why does this contact wait, or what keeps this agent free? Name one of the two."""
 
@@ -135,13 +145,16 @@ class Ok(Reply, tag="ok", frozen=True, kw_only=True):
 
     `seq` is that of the latest event by then. `duplicate` tells that it was so already. `position` and `ended`
     answer contact.enqueue: the place in the queue, or the reason for which the contact ended at once, or with
-    `duplicate` long ago. `result` answers list, stats and explain; `more` tells that the list is not complete.
+    `duplicate` long ago. `wait_estimate` is there when the contact has to wait and enough was measured: half of such
+    waits end within `p50` seconds, nine tenths within `p90`. `position` and `wait_estimate` answer estimate as well.
+    `result` answers list, stats and explain; `more` tells that the list is not complete.
     """
 
     seq: int
     id: RequestId = None
     duplicate: bool = False
     position: int = 0
+    wait_estimate: WaitEstimate | None = None
     ended: str = ""
     result: Any | UnsetType = UNSET
     more: bool = False
@@ -175,10 +188,18 @@ class Draining(Reply, tag="draining", frozen=True, kw_only=True):
     """The server is about to stop: connect again, with `resume`."""
 
 
-AnyRequest = Hello | Ping | Subscribe | List | Stats | Explain
+AnyRequest = Hello | Ping | Subscribe | List | Stats | Estimate | Explain
 REQUEST_TYPES: tuple[type[Request], ...] = AnyRequest.__args__
 AnyReply = Welcome | Ok | Error | Replaced | Gap | Draining
 REPLY_TYPES: tuple[type[Reply], ...] = AnyReply.__args__
+
+
+class ListedContact(ContactView, frozen=True, kw_only=True):
+    """A row of the list of contacts: the contact and, while it waits, where it stands, as `Estimate` tells it."""
+
+    position: int = 0
+    wait_estimate: WaitEstimate | None = None
+
 
 FromClient = AnyCommand | AnyRequest
 FromServer = AnyReply | AnyEvent
@@ -197,12 +218,14 @@ __all__ = [
     "Command",
     "Draining",
     "Error",
+    "Estimate",
     "Explain",
     "FromClient",
     "FromServer",
     "Gap",
     "Hello",
     "List",
+    "ListedContact",
     "ListedState",
     "Listing",
     "Ok",

@@ -32,7 +32,7 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_protocol.messages import REQUEST_TYPES, Explain, Hello, List, Ping, Request, Stats, Subscribe
+from acd_protocol.messages import REQUEST_TYPES, Estimate, Explain, Hello, List, Ping, Request, Stats, Subscribe
 
 Role = Literal["adapter", "agent", "supervisor", "tenant_admin", "operator", "read_only"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -105,6 +105,7 @@ PERMISSIONS: dict[type[Command | Request], Permission] = {
     Subscribe: Permission(_WATCHING, "view"),
     List: Permission(_WATCHING, "view"),
     Stats: Permission(_WATCHING, "view"),
+    Estimate: Permission(_ALL, "contact"),
     Explain: Permission(_ALL, "view"),
 }
 

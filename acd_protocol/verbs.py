@@ -28,6 +28,7 @@ from acd_core.commands import (
 from acd_core.config import Config
 from acd_protocol.messages import (
     Command,
+    Estimate,
     Explain,
     List,
     ListedState,
@@ -170,6 +171,10 @@ class Verbs:
     async def stats(self, tenant: str | None = None, *, digest: bool = False) -> Any:
         """stats: counters of queues and domain; gives the `result` of the answer."""
         return (await self.call(Stats(tenant=tenant, digest=digest))).result
+
+    async def estimate(self, contact: str) -> Ok:
+        """estimate: where a waiting contact stands now, and how much longer it will wait."""
+        return await self.call(Estimate(contact=contact))
 
     async def explain(self, *, contact: str | None = None, agent: str | None = None) -> Any:
         """explain: why a contact waits, or what keeps an agent free; gives the `result` of the answer."""

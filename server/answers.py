@@ -11,9 +11,9 @@ from acd_core import config as core_config
 from acd_core.commands import Command, ConfigApply, ContactEnqueue
 from acd_core.explain import explain_agent, explain_contact
 from acd_core.refusals import SENTENCES
-from acd_core.views import AGENT_STATES, CONTACT_STATES
+from acd_core.views import AGENT_STATES, CONTACT_STATES, ContactView, in_seconds
 from acd_protocol.framing import encode, error
-from acd_protocol.messages import Error, Explain, List, Ok, Request, Stats
+from acd_protocol.messages import Error, Estimate, Explain, List, Ok, Request, Stats
 from server.access.guard import Guard
 from server.config import Limits
 from server.log import logger
@@ -32,7 +32,14 @@ def to_command(command: Command, outcome: int, machine: Machine) -> bytes:
         position = machine.last_position if outcome == Outcome.OK else 0
         ended = "" if position else machine.ended_reason(command.contact)
         return encode(
-            Ok(seq=machine.seq, id=command.id, duplicate=outcome == Outcome.DUPLICATE, position=position, ended=ended)
+            Ok(
+                seq=machine.seq,
+                id=command.id,
+                duplicate=outcome == Outcome.DUPLICATE,
+                position=position,
+                wait_estimate=in_seconds(machine.last_estimate),
+                ended=ended,
+            )
         )
     return encode(Ok(seq=machine.seq, id=command.id, duplicate=outcome == Outcome.DUPLICATE))
 
@@ -84,6 +91,8 @@ def to_request(request: Command | Request, guard: Guard, sequencer: Sequencer) -
             result, more = listed(request, machine, sequencer.limits)
         elif isinstance(request, Stats):
             result = counts(request, machine, sequencer, guard.identity.walled)
+        elif isinstance(request, Estimate):
+            return encode(standing(request, machine))
         elif isinstance(request, Explain):
             result = explanation(request, machine, sequencer.clock.now())
     except Exception:  # noqa: BLE001 - logged; a fault in reading must not cut the connection
@@ -109,7 +118,7 @@ def listed(request: List, machine: Machine, limits: Limits) -> tuple[Any, bool]:
     tenant, queue = request.tenant or "", request.queue or ""
     encoded: Iterable[bytes]
     if what == "contacts":
-        encoded = map(_encode, machine.contacts(tenant, queue, limit + 1, state))
+        encoded = (_contact_row(view, machine) for view in machine.contacts(tenant, queue, limit + 1, state))
     elif what == "agents":
         # The word that a supervisor uses for what an agent does is no field of its own.
         agents = machine.agents(tenant, state, limit + 1)
@@ -129,6 +138,28 @@ def listed(request: List, machine: Machine, limits: Limits) -> tuple[Any, bool]:
             return rows, True
         rows.append(msgspec.Raw(row))
     return rows, False
+
+
+def _contact_row(view: ContactView, machine: Machine) -> bytes:
+    """A contact as `ListedContact` reads it."""
+    stands = machine.standing(view.contact) if view.state == "queued" else None
+    if stands is None:
+        return _encode(view)
+    estimate = _encode(in_seconds(stands.estimate))
+    return b'{"position":%d,"wait_estimate":%s,%s' % (stands.position, estimate, _encode(view)[1:])
+
+
+def standing(request: Estimate, machine: Machine) -> Ok | Error:
+    """Where a contact stands, or the `Error` that says why it stands nowhere."""
+    stands = machine.standing(request.contact)
+    if stands is not None:
+        estimate = in_seconds(stands.estimate)
+        return Ok(seq=machine.seq, id=request.id, position=stands.position, wait_estimate=estimate)
+    live = machine.contact(request.contact)
+    if live is None and not machine.ended_reason(request.contact):
+        return error(Outcome.CONTACT_UNKNOWN, request_id=request.id)
+    is_now = "is over" if live is None else f"is {live.state}"
+    return error(Outcome.CONTACT_NOT_WAITING, f"the contact {is_now}; only waiting contacts have a place", request.id)
 
 
 def counts(request: Stats, machine: Machine, sequencer: Sequencer, walled: bool) -> dict[str, Any] | Error:

@@ -204,7 +204,7 @@ def test_queues_agents_and_contacts_are_listed(server: Server, capsys: Capture) 
         ["c-1", "acme/billing", "connected"],
         ["c-2", "acme/billing", "queued"],
     ]
-    assert contacts[2].split()[4:] == ["3", "-", "billing>=30"]
+    assert contacts[2].split()[4:] == ["1", "-", "3", "-", "billing>=30"]
 
 
 def test_lists_are_filtered_and_limited(server: Server, capsys: Capture) -> None:

@@ -163,6 +163,39 @@ async def test_lists_stats_and_explanations(tmp_path: Path) -> None:
         assert (await client.ask("explain"))["code"] == "value_invalid"
 
 
+async def test_who_waits_is_told_where_he_stands_and_for_how_long(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        client = await LineClient.connect(service.port, "pbx-1")
+        await client.ask("agent.login", agent="a-1", ready=True)
+        first = await client.ask("contact.enqueue", contact="c-0", tenant="acme", queue="support")
+        assert (first["position"], "wait_estimate" in first) == (1, False)
+        offer = (await client.event("contact.offered"))["offer"]
+        second = await client.ask("contact.enqueue", contact="c-1", tenant="acme", queue="support")
+        assert (second["position"], "wait_estimate" in second) == (1, False), "nobody has waited yet"
+        await client.ask("offer.accept", offer=offer)
+        await client.ask("contact.complete", contact="c-0")
+        await client.ask("agent.wrapup_done", agent="a-1")
+        offer = (await client.event("contact.offered"))["offer"]
+        await client.ask("offer.accept", offer=offer)
+        answers_ = [
+            await client.ask("contact.enqueue", contact=f"d-{number}", tenant="acme", queue="support", priority=number)
+            for number in range(2)
+        ]
+        assert [answer["position"] for answer in answers_] == [1, 1]
+        assert all(set(answer["wait_estimate"]) == {"p50", "p90"} for answer in answers_)
+        now = await client.ask("estimate", contact="d-0")
+        assert (now["position"], set(now["wait_estimate"])) == (2, {"p50", "p90"})
+        rows = (await client.ask("list", what="contacts", state="queued"))["result"]
+        assert [(row["contact"], row["position"]) for row in rows] == [("d-0", 2), ("d-1", 1)]
+        assert rows[0]["wait_estimate"] == now["wait_estimate"]
+        why = (await client.ask("explain", contact="d-0"))["result"]
+        assert (why["queue_position"], why["wait_estimate"]) == (2, now["wait_estimate"])
+        for contact, state in (("c-1", "connected"), ("c-0", "over")):
+            refused = await client.ask("estimate", contact=contact)
+            assert (refused["code"], state in refused["message"]) == ("contact_not_waiting", True)
+        assert (await client.ask("estimate", contact="c-9"))["code"] == "contact_unknown"
+
+
 async def test_lists_choose_by_state_and_say_when_there_is_more(tmp_path: Path) -> None:
     async with serving(tmp_path, list_rows_max=4) as service:
         client = await LineClient.connect(service.port, "pbx-1")

@@ -17,6 +17,7 @@ from acd_core import Config, Engine, Machine
 from acd_core.config import Agent, Queue, Settings, Tenant
 from acd_core.explain import explain_agent, explain_contact
 from acd_protocol.client import Client
+from acd_protocol.messages import ListedContact
 from server.top.app import Top, View
 from server.top.keys import KeyReader
 from tests.support.server_process import ROOT, ServerProcess
@@ -66,7 +67,7 @@ def fill(top: Top, engine: Machine) -> None:
     if view.kind == "agents":
         top.agents = engine.agents()
     elif view.kind == "contacts":
-        top.contacts = engine.contacts(tenant, queue)
+        top.contacts = msgspec.convert(msgspec.to_builtins(engine.contacts(tenant, queue)), list[ListedContact])
     elif view.kind == "contact":
         top.explained = explain_contact(engine, view.subject, now=engine.now) or ""
     elif view.kind == "agent":

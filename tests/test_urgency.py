@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acd_core import Config, Engine, Machine, Outcome
@@ -76,6 +76,7 @@ def test_the_narrowest_choice_of_strict_priority_holds() -> None:
 
 
 @pytest.mark.parametrize("machine_type", MACHINES)
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -21,6 +21,8 @@ The rules in short:
   others are told at once and keep their places.
 * **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
   contact waits that a free agent could serve.
+* **Forecasts.** How fast each line moves is measured while somebody waits in it, and a contact that has to wait is
+  told for how long; see `acd_core.forecast`.
 * **Everything transient has a deadline**: offer, wrap-up, cooldown, waiting, talking. Deadlines fire at their own
   instant, in the order (deadline, when it was set).
 * An agent whose offer is withdrawn keeps his place among the idle; one who rejects or misses an offer does not.
@@ -59,6 +61,7 @@ from acd_core.views import (
     ACCEPT_BUCKETS_S,
     WAIT_BUCKETS_S,
     Direction,
+    in_seconds,
 )
 
 
@@ -78,7 +81,7 @@ class Model(Transitions):
                 return
             fired += 1
             deadline, _, owner, timer = heapq.heappop(self._calendar)
-            self.now = max(self.now, deadline)
+            self._pass_time(max(self.now, deadline))
             if timer is not owner.timer:
                 assert isinstance(owner, ContactRow)
                 self._take_step(owner)
@@ -91,7 +94,7 @@ class Model(Transitions):
                     self._leg_deadline(owner)
                 case AgentRow():
                     self._end_cooldown(owner)
-        self.now = now
+        self._pass_time(now)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -109,6 +112,7 @@ class Model(Transitions):
     ) -> int:
         self.advance(now)
         self.last_position = 0
+        self.last_estimate = None
         live = self._contacts.get(contact)
         if live is not None:
             same = (live.client, live.queue.config.tenant, live.queue.config.name) == (client, tenant, queue)
@@ -150,7 +154,11 @@ class Model(Transitions):
         if target.config.max_wait_s:
             self._arm(arrived, self.now + ns_of_seconds(target.config.max_wait_s))
         self._arm_step(arrived)
-        self.last_position = 1 + sum(c.priority >= priority for c in waiting)
+        self.last_position = self._position(arrived)
+        if agent is None:
+            self._wait(arrived)
+            arrived.estimate = self._estimate(arrived)
+            self.last_estimate = arrived.estimate
         self._emit(
             ContactQueued,
             arrived,
@@ -160,6 +168,7 @@ class Model(Transitions):
             queue=queue,
             priority=priority,
             position=self.last_position,
+            wait_estimate=in_seconds(arrived.estimate),
         )
         self._serve_contact(arrived)
         return Outcome.OK
@@ -285,6 +294,7 @@ class Model(Transitions):
         queue.histogram[bucket(wait, WAIT_BUCKETS_S)] += 1
         queue.accept_ns += rung
         queue.accept_histogram[bucket(rung, ACCEPT_BUCKETS_S)] += 1
+        self._score(contact, wait, rung)
         self._emit(
             ContactConnected,
             contact,

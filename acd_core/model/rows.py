@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from acd_core import requirement
 from acd_core.config import Agent, Queue, ageing_of, ns_of_seconds
 from acd_core.events import (
     EndReason,
 )
 from acd_core.model.occupancy import Use
+from acd_core.model.pace import Pace
 from acd_core.urgency import HEAD_START_MAX_NS, LEVEL_MAX, NO_LIMIT, OrderKey, Urgency, bounded
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
@@ -19,6 +22,7 @@ from acd_core.views import (
     Activity,
     ContactState,
     Direction,
+    Estimate,
     LegState,
     Presence,
 )
@@ -45,6 +49,12 @@ class QueueRow:
     accept_histogram: list[int] = field(default_factory=lambda: [0] * (len(ACCEPT_BUCKETS_S) + 1))
     handle_ns: int = 0
     handle_histogram: list[int] = field(default_factory=lambda: [0] * (len(HANDLE_BUCKETS_S) + 1))
+    paces: dict[requirement.Requirement, Pace] = field(default_factory=dict)
+    forecasts: int = 0
+    forecast_error_ms: int = 0
+    forecast_off_ms: int = 0
+    forecast_in_p50: int = 0
+    forecast_in_p90: int = 0
 
     @property
     def path(self) -> str:
@@ -98,6 +108,9 @@ class ContactRow:
     timer: Timer | None = None
     step: int = 0
     step_timer: Timer | None = None
+    pace: Pace | None = None
+    place: int = -1
+    estimate: Estimate | None = None
 
     @property
     def offers(self) -> list[LegRow]:
@@ -140,6 +153,12 @@ class ContactRow:
     def order_at(self, now: int) -> OrderKey:
         """Sorts those who wait into the order of service."""
         return self.urgency.key(now, self.seq)
+
+    @property
+    def order_for_good(self) -> OrderKey:
+        """The order of service within a queue, apart from its limit of urgency: with one slope for all it never changes."""
+        urgency = self.urgency
+        return (urgency if urgency.most_ns == NO_LIMIT else replace(urgency, most_ns=NO_LIMIT)).key(0, self.seq)
 
     @property
     def rank_max(self) -> int | None:

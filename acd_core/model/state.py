@@ -1,7 +1,7 @@
 """The model's state: its rows, its deadlines and events, who suits whom, and the views that it shows."""
 
 import heapq
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 from acd_core import requirement, views
@@ -11,7 +11,9 @@ from acd_core.events import (
     AgentChanged,
     Event,
 )
+from acd_core.forecast import LINES_OWN_MAX
 from acd_core.model import draws, occupancy
+from acd_core.model.pace import Pace
 from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
 from acd_core.views import (
     AGENT_STATES,
@@ -21,9 +23,12 @@ from acd_core.views import (
     ClientView,
     ContactView,
     DomainView,
+    Estimate,
     LegView,
+    PaceView,
     Presence,
     QueueView,
+    Standing,
 )
 
 UNITS_SHIFT = 40
@@ -37,6 +42,7 @@ class State:
         self.seq = 0
         self.now = 0
         self.last_position = 0
+        self.last_estimate: Estimate | None = None
         self._config = Config()
         self._channels: dict[str, Channel] = {}
         self._skills: frozenset[str] = frozenset()
@@ -82,6 +88,16 @@ class State:
         timer = Timer(deadline, self._timer_seq)
         heapq.heappush(self._calendar, (deadline, self._timer_seq, owner, timer))
         return timer
+
+    def _pass_time(self, now: int) -> None:
+        """Let time pass up to `now`. Nothing else happens meanwhile."""
+        now_us = now // 1000
+        if now_us > self.now // 1000:
+            waiting = Counter(id(contact.pace) for contact in self._contacts.values() if contact.state == "queued")
+            for queue in self._queues.values():
+                for pace in queue.paces.values():
+                    pace.elapse(now_us, waiting[id(pace)])
+        self.now = now
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -241,6 +257,54 @@ class State:
             default=None,
         )
 
+    # -- waiting ------------------------------------------------------------------------------------------------
+
+    def _before(self, contact: ContactRow) -> list[ContactRow]:
+        """Those who wait in the contact's queue and are served before it, its limit of urgency apart."""
+        order = contact.order_for_good
+        return [
+            other
+            for other in self._contacts.values()
+            if other.state == "queued" and other.queue is contact.queue and other.order_for_good < order
+        ]
+
+    def _position(self, contact: ContactRow) -> int:
+        return 1 + len(self._before(contact))
+
+    def _ahead(self, contact: ContactRow) -> int:
+        """How many stand before the contact in its line."""
+        return sum(other.pace is contact.pace for other in self._before(contact))
+
+    def _wait(self, contact: ContactRow) -> None:
+        """No agent is free for the contact: it stands in its line, from the first time on that this happens."""
+        if contact.pace is None:
+            contact.pace = self._line(contact)
+            contact.place = self._ahead(contact)
+
+    def _line(self, contact: ContactRow) -> Pace:
+        """The contact's line in its queue, by what it asks itself; made when first asked for."""
+        paces, asked = contact.queue.paces, contact.own_terms
+        if asked not in paces and sum(own != () for own in paces) >= LINES_OWN_MAX:
+            asked = ()
+        return paces.setdefault(asked, Pace(self.now // 1000))
+
+    def _estimate(self, contact: ContactRow) -> Estimate | None:
+        """How much longer a waiting contact waits."""
+        assert contact.pace is not None
+        return contact.pace.estimate(self._ahead(contact), contact.place)
+
+    def _score(self, contact: ContactRow, wait: int, rung: int) -> None:
+        """An agent answered the contact, after so many nanoseconds in all and of ringing: measure, and score."""
+        if contact.pace is not None:
+            contact.pace.serve(wait // 1000, rung // 1_000_000)
+        forecast, queue, wait_ms = contact.estimate, contact.queue, wait // 1_000_000
+        if forecast is not None:
+            queue.forecasts += 1
+            queue.forecast_error_ms += forecast.mean_ms - wait_ms
+            queue.forecast_off_ms += abs(forecast.p50_ms - wait_ms)
+            queue.forecast_in_p50 += wait_ms <= forecast.p50_ms
+            queue.forecast_in_p90 += wait_ms <= forecast.p90_ms
+
     # -- contacts -----------------------------------------------------------------------------------------------
 
     def _remember(self, contact: ContactRow, reason: str) -> None:
@@ -328,6 +392,33 @@ class State:
                     return leg.queue.config.tenant, agent.config.agent
         return None
 
+    def standing(self, contact: str) -> Standing | None:
+        found = self._contacts.get(contact)
+        if found is None or found.state != "queued":
+            return None
+        return Standing(position=self._position(found), estimate=self._estimate(found))
+
+    def paces(self) -> list[PaceView]:
+        waiting = Counter(id(contact.pace) for contact in self._contacts.values() if contact.state == "queued")
+        return [
+            PaceView(
+                tenant=queue.config.tenant,
+                queue=queue.config.name,
+                require=requirement.describe(asked),
+                waiting=waiting[id(pace)],
+                served=pace.served,
+                left=pace.left,
+                backlog_us=pace.backlog_us,
+                waited_us=pace.waited_us,
+                ring_ms=pace.ring_ms,
+                ring_square=pace.ring_square,
+                last_wait_us=pace.last_wait_us,
+                last_at_us=pace.last_at_us,
+            )
+            for queue in self._queues.values()
+            for asked, pace in queue.paces.items()
+        ]
+
     def ended_reason(self, contact: str) -> str:
         reason, _ = self._ended.get(contact, ("", ""))
         return reason
@@ -335,6 +426,8 @@ class State:
     def _queue_view(self, queue: QueueRow) -> QueueView:
         contacts = [contact for contact in self._contacts.values() if contact.queue is queue]
         states = [contact.state for contact in contacts]
+        main = queue.paces.get(())
+        in_line = sum(contact.state == "queued" and contact.pace is main for contact in contacts)
         return QueueView(
             tenant=queue.config.tenant,
             queue=queue.config.name,
@@ -359,6 +452,12 @@ class State:
             accept_histogram=tuple(queue.accept_histogram),
             handle_ns=queue.handle_ns,
             handle_histogram=tuple(queue.handle_histogram),
+            forecasts=queue.forecasts,
+            forecast_error_ms=queue.forecast_error_ms,
+            forecast_off_ms=queue.forecast_off_ms,
+            forecast_in_p50=queue.forecast_in_p50,
+            forecast_in_p90=queue.forecast_in_p90,
+            estimate=main.estimate(in_line, in_line) if main else None,
         )
 
     def _agent_view(self, agent: AgentRow) -> AgentView:
@@ -443,6 +542,8 @@ class State:
             rank_max=-1 if contact.rank_max is None else contact.rank_max,
             step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
             step_timer=contact.step_timer.seq if contact.step_timer else 0,
+            place=contact.place,
+            estimate=contact.estimate,
         )
 
     # -- proof --------------------------------------------------------------------------------------------------
@@ -450,7 +551,9 @@ class State:
     def digest(self) -> str:
         counters = [self.seq, self._contact_seq, self._offer_seq, self._idle_seq, self._timer_seq]
         ended = [(contact, *how) for contact, how in self._ended.items()]
-        return views.digest([counters, to_json(self._config), self.queues(), self.agents(), self.contacts(), ended])
+        return views.digest(
+            [counters, to_json(self._config), self.queues(), self.agents(), self.contacts(), ended, self.paces()]
+        )
 
     def check(self) -> None:
         for contact in self._contacts.values():
@@ -458,6 +561,7 @@ class State:
             if contact.in_line:
                 assert self._best_agent(contact) is None, f"{contact.id} waits while a free agent could serve it"
             if contact.state == "queued":
+                assert contact.pace in contact.queue.paces.values(), f"{contact.id} waits in no line of its queue"
                 assert not states & {"offered", "connected"}, f"{contact.id} only waits and has an agent"
             else:
                 assert contact.state in states, f"{contact.id} is {contact.state} without an agent"

@@ -68,6 +68,8 @@ class Transitions(State):
             if agent is None:
                 break
             self._offer(contact, agent)
+        if contact.state == "queued":
+            self._wait(contact)
 
     def _offer(self, contact: ContactRow, agent: AgentRow) -> None:
         queue = contact.queue
@@ -285,6 +287,8 @@ class Transitions(State):
         queue.ended[reason] = queue.ended.get(reason, 0) + 1
         if reason == "abandoned" and wait <= ns_of_seconds(queue.config.service_level_s):
             queue.abandoned_in_target += 1
+        if contact.pace is not None and not answered:
+            contact.pace.lose()
         contact.timer = None
         contact.step_timer = None
         self._contacts.pop(contact.id, None)

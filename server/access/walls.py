@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from acd_core import Config, Machine
-from acd_core.views import AGENT_STATES, AgentView, ContactView, DomainView, QueueView
+from acd_core.views import AGENT_STATES, AgentView, ContactView, DomainView, QueueView, Standing
 from server.access.identity import Identity
 
 HIDDEN = "(hidden)"
@@ -175,6 +175,10 @@ class Walled:
         found = [view for name in tenants for view in self._machine.contacts(name, queue, limit, state)]
         found.sort(key=lambda view: view.seq)
         return found[: limit or None]
+
+    def standing(self, contact: str) -> Standing | None:
+        """See `Machine`."""
+        return self._machine.standing(contact) if self._reach.sees_contact(contact, self._client) else None
 
     def ended_reason(self, contact: str) -> str:
         """See `Machine`."""

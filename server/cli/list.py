@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from acd_core.service_level import service_level
-from acd_core.views import AGENT_STATES, CONTACT_STATES, AgentView, ContactView, QueueView
+from acd_core.views import AGENT_STATES, CONTACT_STATES, AgentView, QueueView
 from acd_protocol.cli import EXIT_USAGE, Command, add_connection_options, fail, print_json, run_with_client
-from acd_protocol.messages import List
-from server.cli.table import duration, percent, print_table
+from acd_protocol.messages import List, ListedContact
+from server.cli.table import duration, forecast, percent, print_table
 
 if TYPE_CHECKING:
     from acd_protocol.client import Client
@@ -132,20 +132,22 @@ def _agent_state(view: AgentView) -> str:
 def _show_contacts(rows: Any, now_ns: int) -> None:
     if rows:
         print_table(
-            ["contact", "queue", "state", "wait", "prio", "agent", "asks for"],
+            ["contact", "queue", "state", "waited", "place", "still", "prio", "agent", "asks for"],
             [
                 (
                     view.contact,
                     f"{view.tenant}/{view.queue}",
                     "on hold" if view.held else view.state,
                     duration((view.connected_ns or now_ns) - view.enqueued_ns),
+                    view.position or "-",
+                    forecast(view.wait_estimate),
                     view.priority,
                     view.agent or "-",
                     view.require or "-",
                 )
-                for view in msgspec.convert(rows, list[ContactView])
+                for view in msgspec.convert(rows, list[ListedContact])
             ],
-            numbers=["wait", "prio"],
+            numbers=["waited", "place", "still", "prio"],
         )
 
 

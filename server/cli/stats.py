@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from acd_core.service_level import service_level
-from acd_core.views import DomainView, QueueView
+from acd_core.views import DomainView, QueueView, in_seconds
 from acd_protocol.cli import Command, add_connection_options, print_json, run_with_client
-from server.cli.table import duration, percent, print_table, print_text
+from server.cli.table import duration, forecast, percent, print_table, print_text
 
 if TYPE_CHECKING:
     from acd_protocol.client import Client
@@ -46,6 +46,11 @@ def _show(stats: Any) -> None:
     columns = ["queue", "entered", "answered", "gave up", "offers", "missed", "level", "wait", "talk"]
     print_text("")
     print_table(columns, rows, numbers=columns[1:])
+    scored = [view for view in queues if view.forecasts]
+    if scored:
+        columns = ["queue", "forecasts", "told too much", "off by", "within p50", "within p90", "now"]
+        print_text("")
+        print_table(columns, map(_forecast_row, scored), numbers=columns[1:])
 
 
 def _row(name: str, views: list[QueueView]) -> tuple[object, ...]:
@@ -64,9 +69,23 @@ def _row(name: str, views: list[QueueView]) -> tuple[object, ...]:
     )
 
 
+def _forecast_row(view: QueueView) -> tuple[object, ...]:
+    """How good the forecasts of the wait were, and the one for who would join now."""
+    error_ms = view.forecast_error_ms / view.forecasts
+    return (
+        f"{view.tenant}/{view.queue}",
+        view.forecasts,
+        f"{error_ms / 1000:+.1f} s",
+        f"{view.forecast_off_ms / view.forecasts / 1000:.1f} s",
+        percent(view.forecast_in_p50, view.forecasts),
+        percent(view.forecast_in_p90, view.forecasts),
+        forecast(in_seconds(view.estimate)),
+    )
+
+
 COMMAND = Command(
     name="stats",
-    summary="show counters, service level, and mean wait and talk of the queues",
+    summary="show counters, service level, mean wait and talk, and how good the forecasts of waits were",
     example="acd stats\nacd stats --tenant acme --json",
     add_arguments=_add_arguments,
     run=_run,

@@ -6,6 +6,8 @@ Ids come from clients and may hold anything, so characters that would steer a te
 import sys
 from collections.abc import Iterable, Sequence
 
+from acd_core.events import WaitEstimate
+
 NS_PER_S = 1_000_000_000
 
 
@@ -19,6 +21,13 @@ def duration(ns: int) -> str:
     minutes, seconds = divmod(max(0, ns) // NS_PER_S, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def forecast(estimate: WaitEstimate | None) -> str:
+    """A forecast of a wait as `p50..p90`; a dash where there is none."""
+    if estimate is None:
+        return "-"
+    return f"{duration(estimate.p50 * NS_PER_S)}..{duration(estimate.p90 * NS_PER_S)}"
 
 
 def percent(part: int, whole: int) -> str:

@@ -16,8 +16,9 @@ from rich.live import Live
 from rich.text import Text
 
 from acd_core.explain import AgentExplanation, ContactExplanation
-from acd_core.views import AgentView, ContactView, DomainView, QueueView
+from acd_core.views import AgentView, DomainView, QueueView
 from acd_protocol.client import Client, ConnectionState, Refused
+from acd_protocol.messages import ListedContact
 from server.top import screen
 from server.top.keys import keyboard
 from server.top.tables import AGENTS, CONTACTS, QUEUES, Table, arranged
@@ -61,7 +62,7 @@ class Top:
     def __init__(self, title: str) -> None:
         self.status = screen.Status(title)
         self.agents: Sequence[AgentView] = ()
-        self.contacts: Sequence[ContactView] = ()
+        self.contacts: Sequence[ListedContact] = ()
         self.explained: ContactExplanation | AgentExplanation | str = ""
         self.ended = False
         self._views: list[View] = [View("queues")]
@@ -268,7 +269,7 @@ class Feed:
             tenant, _, queue = view.subject.partition("/")
             found = await client.listing("contacts", tenant=tenant or None, queue=queue or None, limit=ROWS_MAX)
             if top.view is view:
-                top.contacts = msgspec.convert(found, list[ContactView])
+                top.contacts = msgspec.convert(found, list[ListedContact])
         elif view.kind in {"contact", "agent"}:
             explained: ContactExplanation | AgentExplanation | str
             try:

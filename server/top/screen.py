@@ -11,7 +11,7 @@ from rich.text import Text
 from acd_core.explain import CONDITION_WORDS, AgentExplanation, ContactExplanation
 from acd_core.service_level import service_level
 from acd_core.views import DomainView, QueueView
-from server.cli.table import NS_PER_S, duration, percent, printable
+from server.cli.table import NS_PER_S, duration, forecast, percent, printable
 from server.top.tables import STATE_STYLES, Column, Row, Table
 
 WIDE = 110
@@ -122,6 +122,10 @@ def contact_lines(found: ContactExplanation, width: int) -> list[Text]:
     facts += [("place", f"{found.position} of all it competes with, {found.queue_position} in its queue")] * bool(
         found.position
     )
+    if found.wait_estimate:
+        facts += [("still", f"{forecast(found.wait_estimate)} (half of such waits, nine of ten)")]
+    if found.forecast:
+        facts += [("was told", forecast(found.forecast))]
     facts += [("agent", found.agent)] * bool(found.agent) + [("ended", found.reason)] * bool(found.reason)
     lines += [Text(), *_facts(facts)]
     if found.conditions:

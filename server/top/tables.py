@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from acd_core.service_level import service_level
-from acd_core.views import AgentView, ContactView, QueueView
-from server.cli.table import duration, percent, printable
+from acd_core.views import AgentView, QueueView, in_seconds
+from acd_protocol.messages import ListedContact
+from server.cli.table import duration, forecast, percent, printable
 
 Row = TypeVar("Row")
 
@@ -137,10 +138,37 @@ QUEUES: Table[QueueView] = Table(
             wide=True,
         ),
         _number("Missed", lambda q: q.offers_timed_out, wide=True),
+        Column(
+            "Would wait",
+            lambda q, _: forecast(in_seconds(q.estimate)) if q.estimate else "",
+            lambda q, _: q.estimate.p50_ms if q.estimate else -1,
+            12,
+            wide=True,
+        ),
+        Column(
+            "Off by",
+            lambda q, _: f"{_off_ms(q) / 1000:.1f} s" if q.forecasts else "",
+            lambda q, _: _off_ms(q),
+            8,
+            wide=True,
+        ),
+        Column(
+            "In p90",
+            lambda q, _: percent(q.forecast_in_p90, q.forecasts) if q.forecasts else "",
+            lambda q, _: q.forecast_in_p90 / max(1, q.forecasts),
+            7,
+            descending=False,
+            wide=True,
+        ),
     ),
     lambda q: f"{q.tenant}/{q.queue}",
     lambda q: f"{q.tenant}/{q.queue}",
 )
+
+
+def _off_ms(view: QueueView) -> float:
+    """By how much forecasts of the wait were off."""
+    return view.forecast_off_ms / max(1, view.forecasts)
 
 
 def agent_words(view: AgentView) -> str:
@@ -193,16 +221,16 @@ AGENTS: Table[AgentView] = Table(
 )
 
 
-def _contact_wait(view: ContactView, now_ns: int) -> int:
+def _contact_wait(view: ListedContact, now_ns: int) -> int:
     return (view.connected_ns or now_ns) - view.enqueued_ns
 
 
 _CONTACT_ORDER = {"queued": 0, "offered": 1, "connected": 2, "wrapup": 3}
 
-CONTACTS: Table[ContactView] = Table(
+CONTACTS: Table[ListedContact] = Table(
     "Contacts",
     (
-        Column("Contact", lambda c, _: printable(c.contact), lambda c, _: c.contact, 16, right=False, descending=False),
+        Column("Contact", lambda c, _: printable(c.contact), lambda c, _: c.contact, 14, right=False, descending=False),
         Column(
             "State",
             lambda c, _: "on hold" if c.held else c.state,
@@ -213,13 +241,27 @@ CONTACTS: Table[ContactView] = Table(
             style=lambda c, _: STATE_STYLES[c.state],
         ),
         Column("Waited", lambda c, now: duration(_contact_wait(c, now)), _contact_wait, 8),
+        Column(
+            "Place",
+            lambda c, _: f"{c.position:,}" if c.position else "",
+            lambda c, _: c.position,
+            6,
+            descending=False,
+        ),
+        Column(
+            "Still",
+            lambda c, _: forecast(c.wait_estimate) if c.wait_estimate else "",
+            lambda c, _: c.wait_estimate.p50 if c.wait_estimate else -1,
+            12,
+            wide=True,
+        ),
         Column("Prio", lambda c, _: str(c.priority), lambda c, _: c.priority, 5),
         Column("Agent", lambda c, _: printable(c.agent), lambda c, _: c.agent, 12, right=False, descending=False),
         Column(
             "Queue",
             lambda c, _: printable(f"{c.tenant}/{c.queue}"),
             lambda c, _: (c.tenant, c.queue),
-            20,
+            15,
             right=False,
             descending=False,
         ),

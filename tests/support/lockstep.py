@@ -35,13 +35,14 @@ class Lockstep:
         assert self.engine.seq == self.model.seq, where
         assert self.engine.now == self.model.now, where
         assert self.engine.last_position == self.model.last_position, where
+        assert self.engine.last_estimate == self.model.last_estimate, where
         assert self.engine.next_deadline() == self.model.next_deadline(), where
         return events
 
     def compare(self) -> None:
         """Compare the whole states, part by part so that a difference is named, and check the invariants."""
         where = f"after step {self.steps}"
-        for part in ("domain", "clients", "queues", "agents", "contacts"):
+        for part in ("domain", "clients", "queues", "paces", "agents", "contacts"):
             for mine, theirs in _pairs(getattr(self.model, part)(), getattr(self.engine, part)()):
                 assert mine == theirs, f"{where}: {part}:\n model  {mine}\n engine {theirs}"
         tenant, limit = ("", "acme", "bolt")[self.steps % 3], self.steps % 5
@@ -51,6 +52,9 @@ class Lockstep:
         limit = self.steps % 7
         mine, theirs = (machine.contacts(tenant, queue, limit, state) for machine in (self.model, self.engine))
         assert mine == theirs, where
+        for contact in mine:
+            stands = self.model.standing(contact.contact)
+            assert self.engine.standing(contact.contact) == stands, f"{where}: {contact.contact} stands at {stands}"
         for contact in self.model.contacts(limit=20):
             for machine in (self.model, self.engine):
                 owner = (contact.client, contact.tenant, contact.agents)

@@ -1,0 +1,46 @@
+from libc.stdint cimport int32_t, int64_t
+from acd_core.lines cimport Lines
+from acd_core.trees cimport Twig
+
+# The window of one line of a queue, see forecast.py; the fields are those of views.PaceView.
+cdef struct Pace:
+    int32_t next_in_queue
+    int32_t root              # of the tree of those who wait in it
+    int64_t now_us
+    int64_t waiting
+    int64_t served
+    int64_t left
+    int64_t backlog_us
+    int64_t waited_us
+    int64_t ring_ms
+    int64_t ring_square
+    int64_t last_wait_us
+    int64_t last_at_us
+
+cdef struct Forecast:
+    bint known
+    int64_t mean_ms
+    int64_t p50_ms
+    int64_t p90_ms
+
+cdef class Paces:
+    cdef Lines lines
+    cdef Pace *rows
+    cdef int64_t capacity
+    cdef int32_t count
+    cdef Twig *twigs          # of the contact with the same slot
+    cdef int64_t twig_capacity
+    cdef list unused
+
+    cdef int32_t new(self, int64_t now_us) except -1
+    cdef void forget_trees(self) noexcept nogil
+    cdef void move(self, int32_t pace, int32_t contact) noexcept nogil
+    cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1
+    cdef void leave(self, int32_t pace, int32_t contact, int64_t now_us) noexcept nogil
+    cdef int restore(self, int32_t pace, int32_t contact) except -1
+    cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil
+    cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil
+    cdef void elapse(self, int32_t pace, int64_t now_us) noexcept nogil
+    cdef void serve(self, int32_t pace, int64_t now_us, int64_t wait_us, int64_t rung_ms) noexcept nogil
+    cdef void lose(self, int32_t pace, int64_t now_us) noexcept nogil
+    cdef Forecast estimate(self, int32_t pace, int64_t ahead, int64_t place, int64_t now_us) noexcept nogil

@@ -1,0 +1,86 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""Counted search trees over node arrays: how many stand before this one?
+
+Treaps: ordered by where they stand from left to right, and by a hash of the sequence from top to bottom, so that the
+shape depends on what is in and on nothing else, and is shallow whatever the order of coming and going: 2 ln n steps
+on average. Each node counts those below it, so putting in, taking out and counting those before one are O(log n).
+Nodes are indexes into arrays that the caller owns; a node is in one tree at most.
+"""
+
+from libc.stdint cimport int32_t, uint64_t
+
+from acd_core.standing cimport Standing, seq_of, stands_before
+from acd_core.types cimport NONE
+
+
+cdef inline uint64_t _height(const Twig *twigs, int32_t node) noexcept nogil:
+    """A hash of the node's sequence (SplitMix64); the highest of a tree is its root."""
+    cdef uint64_t mixed = <uint64_t>seq_of(&twigs[node].standing) * <uint64_t>0x9E3779B97F4A7C15
+    mixed = (mixed ^ (mixed >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    mixed = (mixed ^ (mixed >> 27)) * <uint64_t>0x94D049BB133111EB
+    return mixed ^ (mixed >> 31)
+
+
+cdef int32_t tree_insert(Twig *twigs, int32_t root, int32_t node) noexcept nogil:
+    """Put a node in, whose standing is set; gives the new root."""
+    cdef int32_t *link = &root
+    cdef int32_t *left = &twigs[node].left
+    cdef int32_t *right = &twigs[node].right
+    cdef int32_t at, less
+    cdef uint64_t height = _height(twigs, node)
+    while link[0] != NONE and _height(twigs, link[0]) > height:
+        twigs[link[0]].size += 1
+        link = &twigs[link[0]].right if stands_before(&twigs[link[0]].standing, &twigs[node].standing) else &twigs[link[0]].left
+    at = link[0]
+    less = tree_before(twigs, at, &twigs[node].standing)
+    twigs[node].size = 1 + (twigs[at].size if at != NONE else 0)
+    link[0] = node
+    # Split what was there: `less` is how many of the tree at `at` go to the left.
+    while at != NONE:
+        if stands_before(&twigs[at].standing, &twigs[node].standing):
+            left[0] = at
+            left = &twigs[at].right
+            twigs[at].size, less = less, less - 1 - (twigs[twigs[at].left].size if twigs[at].left != NONE else 0)
+            at = left[0]
+        else:
+            right[0] = at
+            right = &twigs[at].left
+            twigs[at].size -= less
+            at = right[0]
+    left[0] = NONE
+    right[0] = NONE
+    return root
+
+
+cdef int32_t tree_remove(Twig *twigs, int32_t root, int32_t node) noexcept nogil:
+    """Take a node out that is in; gives the new root."""
+    cdef int32_t *link = &root
+    cdef int32_t left = twigs[node].left, right = twigs[node].right
+    while link[0] != node:
+        twigs[link[0]].size -= 1
+        link = &twigs[link[0]].right if stands_before(&twigs[link[0]].standing, &twigs[node].standing) else &twigs[link[0]].left
+    while left != NONE and right != NONE:
+        if _height(twigs, left) > _height(twigs, right):
+            link[0] = left
+            twigs[left].size += twigs[right].size
+            link = &twigs[left].right
+            left = link[0]
+        else:
+            link[0] = right
+            twigs[right].size += twigs[left].size
+            link = &twigs[right].left
+            right = link[0]
+    link[0] = left if left != NONE else right
+    return root
+
+
+cdef int32_t tree_before(const Twig *twigs, int32_t root, const Standing *standing) noexcept nogil:
+    """How many nodes of a tree stand before this."""
+    cdef int32_t count = 0
+    while root != NONE:
+        if stands_before(&twigs[root].standing, standing):
+            count += 1 + (twigs[twigs[root].left].size if twigs[root].left != NONE else 0)
+            root = twigs[root].right
+        else:
+            root = twigs[root].left
+    return count

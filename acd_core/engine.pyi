@@ -2,10 +2,13 @@ from typing import Any, final
 
 from acd_core.config import Config
 from acd_core.state import State
-from acd_core.views import Direction
+from acd_core.views import Decision, Direction
 
 @final
 class Engine(State):
+    @property
+    def witnessed(self) -> Decision | None: ...
+    def watch_offer(self, offer: str) -> None: ...
     def advance(self, now: int, limit: int = 0) -> None: ...
     def apply_config(self, now: int, config: Config) -> int: ...
     def enqueue_contact(

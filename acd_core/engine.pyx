@@ -174,6 +174,8 @@ cdef class Engine(Transitions):
                 record.b = row.p50_ms
                 record.c = row.p90_ms
             return OK
+        if self.watched == self.offer_seq + 1:
+            self._witness(slot, agent, False)
         self._offer(slot, agent)
         self._serve_contact(slot)
         return OK

@@ -18,13 +18,23 @@ arrive, are looked at; `exact` tells when that was not all of them. Durations ar
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from acd_core import requirement
 from acd_core.events import WaitEstimate
 from acd_core.machine import Machine
+from acd_core.obstacles import (
+    CONDITION_WORDS,
+    CONDITIONS,
+    Asked,
+    Condition,
+    contacts_of,
+    fit_obstacle,
+    rank_counts,
+    seconds,
+    state_obstacle,
+)
 from acd_core.urgency import AGEING_ONE
 from acd_core.views import AgentView, ContactView, in_seconds
 
@@ -36,66 +46,6 @@ OBSTACLES_LISTED_MAX = 10
 """Most different reasons that the explanation of an agent lists for each queue."""
 
 NS_PER_S = 1_000_000_000
-
-Condition = Literal[
-    "logged_out",
-    "paused",
-    "logging_out",
-    "busy",
-    "offered",
-    "wrapup",
-    "cooldown",
-    "capacity",
-    "tenant",
-    "channel",
-    "skill_missing",
-    "level_too_low",
-    "requirement",
-    "rank",
-    "none",
-]
-"""What keeps an agent from a contact: the first that fails in this order; `none` when all hold."""
-CONDITIONS: tuple[Condition, ...] = Condition.__args__  # type: ignore[attr-defined]
-
-CONDITION_WORDS: dict[Condition, str] = {
-    "logged_out": "logged out",
-    "paused": "paused",
-    "logging_out": "logging out",
-    "busy": "busy",
-    "offered": "being rung",
-    "wrapup": "in wrap-up",
-    "cooldown": "in cooldown",
-    "capacity": "without room for it",
-    "tenant": "not serving the tenant",
-    "channel": "not taking its channel",
-    "skill_missing": "lacking a skill",
-    "level_too_low": "below a required level",
-    "requirement": "not meeting what else is required",
-    "rank": "of a rank that does not count yet",
-    "none": "free",
-}
-
-
-class _Asked(NamedTuple):
-    """What a contact asks of an agent, apart from his state. Contacts that ask the same are judged once."""
-
-    tenant: str
-    queue: str
-    channel: str
-    require: str
-    rank_max: int
-
-    @classmethod
-    def by(cls, contact: ContactView) -> "_Asked":
-        return cls(contact.tenant, contact.queue, contact.channel, contact.require, contact.rank_max)
-
-    @property
-    def path(self) -> str:
-        return f"{self.tenant}/{self.queue}"
-
-    @property
-    def requirement(self) -> requirement.Requirement:
-        return requirement.parse_canonical(self.require)
 
 
 class AgentVerdict(Struct, frozen=True, kw_only=True):
@@ -242,27 +192,27 @@ def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> Conta
         return _explain_waiting(machine, contact, now)
     place = f"{contact.tenant}/{contact.queue}"
     if contact.state == "offered":
-        wait_s = _seconds(now - contact.enqueued_ns)
+        wait_s = seconds(now - contact.enqueued_ns)
         rung = [agent for agent in map(machine.agent, contact.agents) if agent is not None]
         ends = [leg.deadline_ns for agent in rung for leg in agent.legs if leg.contact == contact.contact]
         who = f"agent {contact.agent}" if len(rung) == 1 else f"agents {', '.join(contact.agents)}"
         answers = "he does not answer" if len(rung) == 1 else "none of them answers"
         summary = (
             f"{contact.contact} waits in {place} for {wait_s} s and rings at {who}, "
-            f"for another {_seconds(max(ends) - now)} s at most. If {answers}, it goes on from where it stood."
+            f"for another {seconds(max(ends) - now)} s at most. If {answers}, it goes on from where it stood."
         )
     elif contact.state == "connected":
-        wait_s = _seconds(contact.connected_ns - contact.enqueued_ns)
+        wait_s = seconds(contact.connected_ns - contact.enqueued_ns)
         held = ", on hold now" if contact.held else ""
         summary = (
             f"{contact.contact} of {place} talks with agent {contact.agent} for "
-            f"{_seconds(now - contact.connected_ns)} s{held}, after {wait_s} s of waiting."
+            f"{seconds(now - contact.connected_ns)} s{held}, after {wait_s} s of waiting."
         )
     else:
-        wait_s = _seconds(contact.connected_ns - contact.enqueued_ns)
+        wait_s = seconds(contact.connected_ns - contact.enqueued_ns)
         summary = (
             f"The conversation of {contact.contact} ({place}) is over ({contact.end_reason}); agent {contact.agent} "
-            f"does its after-work for {_seconds(now - contact.completed_ns)} s."
+            f"does its after-work for {seconds(now - contact.completed_ns)} s."
         )
     return ContactExplanation(
         contact=contact.contact,
@@ -292,18 +242,18 @@ def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExpl
     queues = _queues_for_agent(agent, [contact for contact in contacts if contact.state == "queued"])
     waiting = sum(queue.waiting for queue in queues)
     could_serve = sum(queue.could_serve for queue in queues)
-    condition, text = _state_obstacle(agent, now, *agent.room[:1])
+    condition, text = state_obstacle(agent, now, *agent.room[:1])
     if condition == "none" and agent.legs:
-        text = f"open to more ({', '.join(agent.room)}), with {_contacts_of(agent)} in hand"
+        text = f"open to more ({', '.join(agent.room)}), with {contacts_of(agent)} in hand"
     elif condition == "none":
-        text = f"free for {_seconds(now - agent.since_ns)} s"
+        text = f"free for {seconds(now - agent.since_ns)} s"
     return AgentExplanation(
         agent=agent.agent,
         state=agent.state,
         summary=f"{agent.agent} is {text}. {_work_for(condition, waiting, could_serve)}",
         condition=condition,
-        since_s=_seconds(now - agent.since_ns),
-        for_s=_seconds(agent.deadline_ns - now) if agent.deadline_ns else 0,
+        since_s=seconds(now - agent.since_ns),
+        for_s=seconds(agent.deadline_ns - now) if agent.deadline_ns else 0,
         reason=agent.pause_reason if agent.presence == "paused" else agent.cooldown_cause,
         contact=agent.contact,
         waiting=waiting,
@@ -314,15 +264,15 @@ def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExpl
 
 
 def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> ContactExplanation:
-    asked = _Asked.by(contact)
+    asked = Asked.by(contact)
     agents = machine.agents()
     required = asked.requirement
-    fits = [_fit_obstacle(agent, asked, required) for agent in agents]
+    fits = [fit_obstacle(agent, asked, required) for agent in agents]
     verdicts = []
     for agent, fit in zip(agents, fits, strict=True):
         if agent.presence == "logged_out":
             continue
-        condition, text = _state_obstacle(agent, now, asked.channel)
+        condition, text = state_obstacle(agent, now, asked.channel)
         if condition == "none" or (condition == "capacity" and fit[0] != "none"):
             condition, text = fit
         verdicts.append(AgentVerdict(agent=agent.agent, condition=condition, text=text, qualified=fit[0] == "none"))
@@ -335,7 +285,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     stands = machine.standing(contact.contact)
     assert stands is not None, "a queued contact stands somewhere"
     estimate = in_seconds(stands.estimate)
-    wait_s = _seconds(now - contact.enqueued_ns)
+    wait_s = seconds(now - contact.enqueued_ns)
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
         _urgency(contact, now, wait_s),
@@ -369,77 +319,10 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     )
 
 
-def _contacts_of(agent: AgentView) -> str:
-    return "1 contact" if len(agent.legs) == 1 else f"{len(agent.legs)} contacts"
-
-
-def _state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condition, str]:
-    """The first condition of his own state that keeps the agent from every contact of a channel, in words.
-
-    `none` if he is open to it. The channel is left out for an agent who has no room at all.
-    """
-    left = _seconds(agent.deadline_ns - now)
-    since = _seconds(now - agent.since_ns)
-    if agent.presence == "logged_out":
-        return "logged_out", "logged out"
-    activity: tuple[Condition, str] = ("none", "free")
-    more = f" and {len(agent.legs) - 1} more" if len(agent.legs) > 1 else ""
-    match agent.activity:
-        case "busy":
-            activity = "busy", f"busy with contact {agent.contact}{more} for {since} s"
-        case "offered":
-            activity = "offered", f"rung for contact {agent.contact}, for another {left} s"
-        case "wrapup":
-            activity = "wrapup", f"in wrap-up of contact {agent.contact}, for another {left} s"
-        case "cooldown":
-            activity = "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {left} s"
-    still = "" if agent.activity == "none" else f", still {activity[1]}"
-    if agent.presence == "paused":
-        return "paused", ("paused: " + agent.pause_reason if agent.pause_reason else "paused") + still
-    if agent.logging_out:
-        return "logging_out", "logging out" + still
-    rung = next((leg for leg in agent.legs if leg.state == "offered"), None)
-    if rung is not None:
-        return "offered", f"rung for contact {rung.contact}, for another {_seconds(rung.deadline_ns - now)} s"
-    if agent.rest_until_ns:
-        rest = _seconds(agent.rest_until_ns - now)
-        return "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {rest} s{still if agent.legs else ''}"
-    if channel in agent.room:
-        return "none", "free"
-    if activity[0] == "none" or (channel in agent.channels and agent.room):
-        return "capacity", f"no room for {channel or 'anything'} with {_contacts_of(agent)} in hand"
-    return activity
-
-
-def _fit_obstacle(agent: AgentView, asked: _Asked, required: requirement.Requirement) -> tuple[Condition, str]:
-    """The first reason why the agent, if free, could not serve such a contact, in words; `none` if he could."""
-    if agent.tenants and asked.tenant not in agent.tenants:
-        return "tenant", f"does not serve tenant {asked.tenant}"
-    if asked.channel not in agent.channels:
-        return "channel", f"takes no {asked.channel}"
-    needed = requirement.needed_levels(required)
-    for skill, _ in needed:
-        if skill not in agent.skills:
-            return "skill_missing", f"lacks skill {skill}"
-    for skill, level in needed:
-        if agent.skills[skill] < level:
-            return "level_too_low", f"skill {skill} {agent.skills[skill]}, needs {level}"
-    for node in required:
-        if not requirement.meets(node, agent.skills, agent.attributes):
-            return "requirement", f"does not meet {requirement.describe((node,))}"
-    if not _rank_counts(agent, asked):
-        return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"
-    return "none", "free and qualified: gets it next"
-
-
-def _rank_counts(agent: AgentView, asked: _Asked) -> bool:
-    return asked.rank_max < 0 or agent.ranks.get(asked.path, 0) <= asked.rank_max
-
-
 def _next_step(contact: ContactView, now: int) -> str:
     if not contact.step_deadline_ns:
         return ""
-    return f"In {_seconds(contact.step_deadline_ns - now)} s step {contact.step + 1} of its queue holds for it."
+    return f"In {seconds(contact.step_deadline_ns - now)} s step {contact.step + 1} of its queue holds for it."
 
 
 def _served_before(other: ContactView, contact: ContactView, now: int) -> bool:
@@ -469,9 +352,9 @@ def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
         for agent in agents
     }
     found = 0
-    for asked, count in Counter(map(_Asked.by, ahead)).items():
+    for asked, count in Counter(map(Asked.by, ahead)).items():
         required = asked.requirement
-        if any(_fit_obstacle(agent, asked, required)[0] == "none" for agent in alike_agents.values()):
+        if any(fit_obstacle(agent, asked, required)[0] == "none" for agent in alike_agents.values()):
             found += count
     return found
 
@@ -490,7 +373,7 @@ def _count(verdicts: Iterable[AgentVerdict]) -> tuple[ConditionCount, ...]:
 
 
 def _who_could(
-    asked: _Asked,
+    asked: Asked,
     agents: list[AgentView],
     conditions: tuple[ConditionCount, ...],
     logged_in: int,
@@ -505,7 +388,7 @@ def _who_could(
         return "No agent is configured."
     required = asked.requirement
     serving = [agent for agent in agents if not agent.tenants or asked.tenant in agent.tenants]
-    fitting = [agent for agent in serving if _fit_obstacle(agent, asked, required)[0] == "none"]
+    fitting = [agent for agent in serving if fit_obstacle(agent, asked, required)[0] == "none"]
     if fitting and not logged_in:
         return f"Nobody is logged in; {_absent_who(len(fitting), 'qualify', 'qualifies')}."
     taking = [agent for agent in serving if asked.channel in agent.channels]
@@ -518,7 +401,7 @@ def _who_could(
     for node in required:
         having = [agent for agent in serving if requirement.meets(node, agent.skills, agent.attributes)]
         candidates.append((having, f"{verb} {requirement.describe((node,))}", f"{plural} it", f"{singular} it"))
-    counting = [agent for agent in serving if _rank_counts(agent, asked)]
+    counting = [agent for agent in serving if rank_counts(agent, asked)]
     candidates.append((counting, f"has a rank up to {asked.rank_max} in {asked.path}", "have one", "has one"))
     ranked = f", and a rank up to {asked.rank_max}" if asked.rank_max >= 0 else ""
     all_of = f"{verb} all of {requirement.describe(required)}{ranked}"
@@ -553,12 +436,12 @@ def _absent_who(count: int, plural: str, singular: str) -> str:
 
 
 def _queues_for_agent(agent: AgentView, waiting: list[ContactView]) -> tuple[QueueForAgent, ...]:
-    verdict_of: dict[_Asked, tuple[Condition, str]] = {}
+    verdict_of: dict[Asked, tuple[Condition, str]] = {}
     by_queue: dict[tuple[str, str], Counter[tuple[Condition, str]]] = {}
     for contact in waiting:
-        asked = _Asked.by(contact)
+        asked = Asked.by(contact)
         if asked not in verdict_of:
-            verdict_of[asked] = _fit_obstacle(agent, asked, asked.requirement)
+            verdict_of[asked] = fit_obstacle(agent, asked, asked.requirement)
         by_queue.setdefault((contact.tenant, contact.queue), Counter())[verdict_of[asked]] += 1
     rows = []
     for (tenant, queue), verdicts in by_queue.items():
@@ -594,8 +477,3 @@ def _live_contacts(machine: Machine) -> tuple[list[ContactView], bool]:
     """The live contacts, oldest first, and whether those are all."""
     contacts = machine.contacts(limit=CONTACTS_SCANNED_MAX)
     return contacts, len(contacts) == machine.domain().contacts
-
-
-def _seconds(ns: int) -> int:
-    """Whole seconds of a duration, never negative."""
-    return max(0, ns) // NS_PER_S

@@ -51,6 +51,7 @@ cdef class IdleAgents:
     cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2
     cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil
     cdef int set_turn(self, int32_t queue, int32_t agent, int64_t turn) except -1
+    cdef int64_t drawn(self, int32_t agent, int32_t queue, int64_t offer) noexcept nogil
     cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int _append(self, int32_t skill, int32_t agent) except -1
     cdef int _compact(self, int32_t skill) except -1

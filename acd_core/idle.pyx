@@ -218,7 +218,7 @@ cdef class IdleAgents:
         if strategy == MOST_SKILLED:
             return -self.tables.skill_sum(agent, owner)
         if strategy == LEAST_SKILLED:
-            return row.skill_count
+            return row.skill_count - 1  # all but ANY_SKILL
         if strategy == FEWEST_CONTACTS:
             return row.answered_since_login
         if strategy == ROUND_ROBIN:
@@ -228,6 +228,12 @@ cdef class IdleAgents:
         if strategy == LOWEST_COST:
             return row.cost
         return row.units
+
+    cdef int64_t drawn(self, int32_t agent, int32_t queue, int64_t offer) noexcept nogil:
+        """What the agent draws for an offer of a queue that chooses at random; the lowest comes first."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int64_t number = draw(self.seed, offer, row.position)
+        return weighted(number, row.weight) if self.tables.queues[queue].strategy == WEIGHTED_RANDOM else number
 
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]
@@ -253,7 +259,6 @@ cdef class IdleAgents:
     cdef int32_t _drawn(self, int32_t owner, int64_t offer) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]
         cdef IdleArray *array = &self.arrays[wanted.index_skill]
-        cdef bint weighs = self.tables.queues[wanted.queue].strategy == WEIGHTED_RANDOM
         cdef Entry *entry
         cdef Agent *agent
         cdef Rank candidate, best
@@ -273,9 +278,7 @@ cdef class IdleAgents:
             if best.agent == NONE:
                 wanted.cursor = place
             candidate.rank = self.tables.rank_of(entry.agent, wanted.queue)
-            candidate.precedence = draw(self.seed, offer, agent.position)
-            if weighs:
-                candidate.precedence = weighted(candidate.precedence, agent.weight)
+            candidate.precedence = self.drawn(entry.agent, wanted.queue, offer)
             candidate.seq = agent.idle_seq
             candidate.agent = entry.agent
             if best.agent == NONE or _ranks_before(&candidate, &best):

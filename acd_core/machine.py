@@ -8,6 +8,7 @@ from acd_core.views import (
     AgentView,
     ClientView,
     ContactView,
+    Decision,
     Direction,
     DomainView,
     Estimate,
@@ -149,6 +150,19 @@ class Machine(Protocol):
 
     def ended_reason(self, contact: str) -> str:
         """How a contact ended, while it is remembered; else the empty text."""
+        ...
+
+    def watch_offer(self, offer: str) -> None:
+        """Keep the decision that makes this offer, which is still to come, in `witnessed`. Not part of the state.
+
+        Raises:
+            ValueError: that is no offer's id.
+        """
+        ...
+
+    @property
+    def witnessed(self) -> Decision | None:
+        """The decision that was watched for, once it was made."""
         ...
 
     def digest(self) -> str:

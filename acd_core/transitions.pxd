@@ -1,9 +1,9 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.configured cimport Configured
+from acd_core.decisions cimport Decisions
 
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
-cdef class Transitions(Configured):
+cdef class Transitions(Decisions):
     cdef int _advance(self, int64_t now) except -1
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1

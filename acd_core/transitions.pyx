@@ -9,7 +9,7 @@ that a free agent could serve, so an arriving contact need not look at lines, no
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.configured cimport Configured
+from acd_core.decisions cimport Decisions
 from acd_core.state cimport (
     CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_STEPPED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
@@ -53,7 +53,7 @@ cdef int64_t _offer_number(str offer) except -1:
     return number
 
 
-cdef class Transitions(Configured):
+cdef class Transitions(Decisions):
     """The state with everything that can happen to it; see `Engine`."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -177,6 +177,8 @@ cdef class Transitions(Configured):
             return 0
         contact = self.lines.best_contact(agent, self.now)
         if contact != NONE:
+            if self.watched == self.offer_seq + 1:
+                self._witness(contact, agent, True)
             self._offer(contact, agent)
         return 0
 
@@ -190,6 +192,8 @@ cdef class Transitions(Configured):
                 if row.where == HELD_NOWHERE:
                     self._stand_in_line(contact)
                 break
+            if self.watched == self.offer_seq + 1:
+                self._witness(contact, agent, False)
             self._offer(contact, agent)
         if row.state == CONTACT_QUEUED:
             self._wait(contact)

@@ -286,6 +286,60 @@ HANDLE_BUCKETS_S = (15, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 180
 """Those of `QueueView.handle_histogram`."""
 
 
+def offer_number(offer: str) -> int:
+    """The number in an offer's id. Raises `ValueError` for what is no such id."""
+    digits = offer.removeprefix("o-")
+    if offer == digits or not (digits.isascii() and digits.isdecimal()) or digits.startswith("0") or len(digits) > 18:
+        raise ValueError(f"{offer!r} is no offer; offers are called such as o-12")
+    return int(digits)
+
+
+class AgentChoice(Struct, frozen=True, kw_only=True, gc=False):
+    """An agent who could have been offered a contact. The lowest rank comes first, then the lowest precedence, which is
+    what the queue's strategy makes of him, then the lowest `idle_seq`, who has been idle for longest.
+    """
+
+    agent: str
+    rank: int
+    precedence: int
+    idle_seq: int
+
+
+class ContactChoice(Struct, frozen=True, kw_only=True):
+    """A contact that an agent could have been offered. The lowest rank of the agent in its queue comes first, then the
+    order that its urgency makes.
+    """
+
+    contact: str
+    rank: int
+    urgency: Urgency
+    seq: int
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """An offer as it was about to be made.
+
+    Attributes:
+        contact, agent: the two that were brought together.
+        agent_looked: a freed agent looked at those who waited; else the contact looked at the free agents.
+        agents: who of the free could have got the contact, in the order of the configuration; empty when one looked.
+        contacts: of those who waited, whom the agent could have got, in order of arrival; empty when he did not look.
+        others: all configured agents; waiting: all contacts that waited, empty when no agent looked.
+        strategy: of the contact's queue.
+    """
+
+    offer: str
+    now_ns: int
+    contact: ContactView
+    agent: AgentView
+    agent_looked: bool
+    agents: tuple[AgentChoice, ...]
+    contacts: tuple[ContactChoice, ...]
+    others: tuple[AgentView, ...]
+    waiting: tuple[ContactView, ...]
+    strategy: str
+
+
 class DomainView(Struct, frozen=True, kw_only=True):
     """Counts over the whole routing domain: cheap, whatever its size.
 

@@ -20,17 +20,24 @@ FILE_NAME = "journal.sqlite"
 LOCK_NAME = "lock"
 APPLICATION_ID = 0x41434431
 SCHEMA_VERSION = 1
+COPY_ATTEMPTS = 5
+"""So many times a copy beside a running server is tried; between two checkpoints it is some seconds at least."""
 
 
 class UnreadableJournal(Exception):  # noqa: N818 - the name says what was found
     """There is no journal, or it cannot be read now; the message says what to do."""
 
 
-def read_copy(directory: Path) -> Iterator[Record]:
+def read_copy(directory: Path, *, beside_server: bool = False) -> Iterator[Record]:
     """Every record of the journal in `directory`, verified, from a copy that is made first and removed at the end.
 
+    Args:
+        directory: where the journal is.
+        beside_server: whether a server may work in it meanwhile. Then the copy is of some moment while it is made, and
+            the latest records may be missing.
+
     Raises:
-        UnreadableJournal: there is none, a server works in it, or it is no journal that this release knows.
+        UnreadableJournal: there is none, a server works in it that must not, or it is no journal of this release.
         DamagedRecord: a record cannot be trusted.
     """
     path = directory / FILE_NAME
@@ -39,7 +46,10 @@ def read_copy(directory: Path) -> Iterator[Record]:
     with tempfile.TemporaryDirectory(prefix="acd-journal-") as copies:
         copy = Path(copies) / FILE_NAME
         try:
-            _copy(path, copy)
+            if beside_server:
+                _copy_beside_server(path, copy)
+            else:
+                _copy(path, copy)
         except OSError as error:
             raise UnreadableJournal(f"{path} cannot be copied to {copies}: {error.strerror or error}") from error
         yield from _records(path, copy)
@@ -64,6 +74,28 @@ def _copy(path: Path, copy: Path) -> None:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _copy_beside_server(path: Path, copy: Path) -> None:
+    """Copy the database and its log while a server may write to them.
+
+    Between two checkpoints only the log grows, and SQLite passes over what is torn at its end. So a copy is whole when
+    the database was not changed while both were copied. The chain of the records tells if that was not so after all.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    for _ in range(COPY_ATTEMPTS):
+        before = path.stat()
+        shutil.copyfile(path, copy)
+        copied_log = copy.with_name(f"{copy.name}-wal")
+        copied_log.unlink(missing_ok=True)
+        if log.exists():
+            shutil.copyfile(log, copied_log)
+        after = path.stat()
+        if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
+            return
+    raise UnreadableJournal(
+        f"a server writes to {path.parent} faster than it can be copied: name a copy of the directory"
+    )
 
 
 def _records(path: Path, copy: Path) -> Iterator[Record]:

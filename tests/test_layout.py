@@ -36,6 +36,7 @@ CORE_ROWS = [
     {"pace"},
     {"state"},
     {"configured"},
+    {"decisions"},
     {"transitions"},
     {"engine"},
 ]

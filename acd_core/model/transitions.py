@@ -10,15 +10,15 @@ from acd_core.events import (
     OfferEnded,
     OfferOutcome,
 )
+from acd_core.model.decisions import Decisions
 from acd_core.model.rows import AgentRow, ContactRow, LegRow, bucket, offer_id
-from acd_core.model.state import State
 from acd_core.refusals import Outcome
 from acd_core.views import (
     HANDLE_BUCKETS_S,
 )
 
 
-class Transitions(State):
+class Transitions(Decisions):
     """The state with everything that can happen to it; see `Model`."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -59,6 +59,7 @@ class Transitions(State):
     def _serve_agent(self, agent: AgentRow) -> None:
         contact = self._best_contact(agent)
         if contact is not None:
+            self._witness(contact, agent, agent_looked=True)
             self._offer(contact, agent)
 
     def _serve_contact(self, contact: ContactRow) -> None:
@@ -67,6 +68,7 @@ class Transitions(State):
             agent = self._best_agent(contact)
             if agent is None:
                 break
+            self._witness(contact, agent, agent_looked=False)
             self._offer(contact, agent)
         if contact.state == "queued":
             self._wait(contact)

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 from rich.text import Text
 
-from acd_core.explain import CONDITION_WORDS, AgentExplanation, ContactExplanation
+from acd_core.explain import AgentExplanation, ContactExplanation
+from acd_core.obstacles import CONDITION_WORDS
 from acd_core.service_level import service_level
 from acd_core.views import DomainView, QueueView
 from server.cli.table import NS_PER_S, duration, forecast, percent, printable

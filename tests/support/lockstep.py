@@ -3,7 +3,9 @@
 from acd_core import Engine
 from acd_core.commands import Command
 from acd_core.events import Addressed
+from acd_core.explain_offer import explain_offer
 from acd_core.model import Model
+from acd_core.model.rows import offer_id
 from acd_core.views import AGENT_STATES, CONTACT_STATES
 
 
@@ -19,6 +21,8 @@ class Lockstep:
         """One command, or only time when it is None, at times stopping on the way. Gives the events of it."""
         self.steps += 1
         where = f"step {self.steps}: {command!r} at {now}"
+        if self.steps % 3 == 0:
+            self._watch()
         if command is None:
             limit = self.steps % 4
             self.model.advance(now, limit)
@@ -36,8 +40,21 @@ class Lockstep:
         assert self.engine.now == self.model.now, where
         assert self.engine.last_position == self.model.last_position, where
         assert self.engine.last_estimate == self.model.last_estimate, where
+        assert self.engine.witnessed == self.model.witnessed, where
         assert self.engine.next_deadline() == self.model.next_deadline(), where
         return events
+
+    def _watch(self) -> None:
+        """Ask both how the next offer comes about, once the one asked for before was made."""
+        decision = self.model.witnessed
+        if decision is not None:
+            explained = explain_offer(decision)
+            assert explained.eligible == len(decision.contacts or decision.agents)
+            assert "none" not in {row.condition for row in explained.kept_out}, explained
+        if decision is not None or self.steps == 3:
+            offer = offer_id(self.model._offer_seq + 1)
+            self.model.watch_offer(offer)
+            self.engine.watch_offer(offer)
 
     def compare(self) -> None:
         """Compare the whole states, part by part so that a difference is named, and check the invariants."""

@@ -1,0 +1,73 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""One decision, kept as it was made: who could have been chosen, and by which keys.
+
+Whoever asks about the past feeds a journal to an engine that was told which offer to watch for. When that offer is about
+to be made, everything that it was chosen from is copied out. Any other offer pays for one comparison.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+from acd_core.configured cimport Configured
+from acd_core.types cimport HELD_NOWHERE, NONE, RANDOM, Agent, Contact
+
+from acd_core import views
+
+
+cdef class Decisions(Configured):
+    """The state with an eye on one decision; see `Engine`."""
+
+    def watch_offer(self, str offer):
+        """See `Machine.watch_offer`."""
+        self.watched = views.offer_number(offer)
+        self.witnessed = None
+
+    cdef int _witness(self, int32_t contact, int32_t agent, bint agent_looked) except -1:
+        """Keep what an offer that is about to be made was chosen from."""
+        cdef int32_t owner = self.lines.lines[self.tables.contacts[contact].line].owner
+        cdef int32_t slot
+        cdef Agent *person
+        cdef Contact *row
+        cdef list agents = [], contacts = []
+        for slot in () if agent_looked else self.agent_slots.values():
+            person = &self.tables.agents[slot]
+            if person.open & self.tables.classes[owner].channel and self.tables.eligible(slot, owner):
+                agents.append(views.AgentChoice(
+                    agent=self._agent_name(slot),
+                    rank=self.tables.rank_of(slot, self.tables.contacts[contact].queue),
+                    precedence=self._precedence(slot, owner),
+                    idle_seq=person.idle_seq,
+                ))
+        for slot in self.contact_slots.values() if agent_looked else ():
+            row = &self.tables.contacts[slot]
+            owner = self.lines.lines[row.line].owner
+            if row.where == HELD_NOWHERE:
+                continue
+            if self.tables.agents[agent].open & self.tables.classes[owner].channel and self.tables.eligible(agent, owner):
+                contacts.append(views.ContactChoice(
+                    contact=self.contact_ids[slot],
+                    rank=self.tables.rank_of(agent, row.queue),
+                    urgency=self._urgency(slot),
+                    seq=row.seq,
+                ))
+        self.witnessed = views.Decision(
+            offer=f"o-{self.watched}",
+            now_ns=self.now,
+            contact=self._contact_view(contact),
+            agent=self._agent_view(agent),
+            agent_looked=agent_looked,
+            agents=tuple(agents),
+            contacts=tuple(contacts),
+            others=tuple(self.agents()),
+            waiting=tuple(self.contacts("", "", 0, "queued")) if agent_looked else (),
+            strategy=self.queue_configs[self.tables.contacts[contact].queue].strategy,
+        )
+        return 0
+
+    cdef int64_t _precedence(self, int32_t agent, int32_t owner) noexcept:
+        """What the strategy of the class's queue makes of the agent; the lowest comes first."""
+        cdef int32_t queue = self.tables.classes[owner].queue
+        if queue == NONE:
+            return self.tables.agents[agent].units
+        if self.tables.queues[queue].strategy >= RANDOM:
+            return self.idle.drawn(agent, queue, self.offer_seq + 1)
+        return self.idle.precedence(agent, owner)

@@ -1,0 +1,210 @@
+"""Why did this agent get this contact? The answer from a decision as the machine kept it.
+
+An offer is made in one of two ways. A contact that has none looks at the agents who are free for it, and takes the first
+by rank, then by what the queue's strategy makes of each, then by who has been idle for longest. An agent who becomes
+free looks at those who wait, and takes the first by his rank in their queue, then by level where priority is strict,
+then by urgency, then by who has waited for longest. The first of these keys in which the chosen one differs from the next
+has decided. Agents and contacts that were no candidates are counted by what kept them out, as for one that waits.
+"""
+
+from collections import Counter
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from acd_core.obstacles import CONDITIONS, Asked, Condition, fit_obstacle, state_obstacle
+from acd_core.urgency import AGEING_ONE
+from acd_core.views import AgentChoice, ContactChoice, Decision
+
+CANDIDATES_LISTED_MAX = 10
+"""So many of the candidates are listed, the first of them."""
+
+NS_PER_S = 1_000_000_000
+
+Knob = Literal["only_one", "rank", "strategy", "idle_order", "level", "urgency", "waited", "arrival"]
+"""What decided; `only_one` when there was nobody else."""
+
+
+_KNOBS_OF_AGENTS: tuple[Knob, ...] = ("rank", "strategy", "idle_order")
+_KNOBS_OF_CONTACTS: tuple[Knob, ...] = ("rank", "level", "urgency", "waited", "arrival")
+
+
+class Candidate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One who could have been chosen, with the keys that were compared.
+
+    Attributes:
+        name: an agent's, when a contact looked; else a contact's.
+        rank: of the agent in the queue.
+        precedence: what the strategy makes of an agent; the lowest comes first.
+        idle_order: among the agents, 1 for who has been idle for longest.
+        level, urgency_s, waited_s: of a contact; the highest come first, one after the other.
+    """
+
+    name: str
+    rank: int
+    precedence: int = 0
+    idle_order: int = 0
+    level: int = 0
+    urgency_s: int = 0
+    waited_s: int = 0
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """So many were no candidates for this reason."""
+
+    condition: Condition
+    count: int
+
+
+class OfferExplanation(Struct, frozen=True, kw_only=True):
+    """How an offer came about.
+
+    Attributes:
+        at_ns: engine time of the decision.
+        looked: who looked for whom: `contact` or `agent`.
+        strategy: of the contact's queue.
+        decided_by: the key by which the chosen one came before the next.
+        summary: the answer in a few sentences.
+        eligible: how many could have been chosen.
+        candidates: the first of them, the chosen one first.
+        kept_out: logged-in agents, or waiting contacts, that were no candidates, by the reason.
+    """
+
+    offer: str
+    at_ns: int
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    looked: Literal["contact", "agent"]
+    strategy: str
+    decided_by: Knob
+    summary: str
+    eligible: int
+    candidates: tuple[Candidate, ...]
+    kept_out: tuple[Count, ...]
+
+
+class _Compared(NamedTuple):
+    """A candidate and its keys, of which the lowest comes first."""
+
+    keys: tuple[int, ...]
+    shown: Candidate
+
+
+def explain_offer(decision: Decision) -> OfferExplanation:
+    """Say why the contact was offered to this agent, and not to another or another one to him."""
+    if decision.agent_looked:
+        compared = [_contact_keys(choice, decision.now_ns) for choice in decision.contacts]
+        kept_out = _contacts_kept_out(decision)
+    else:
+        by_idleness = sorted(decision.agents, key=lambda choice: choice.idle_seq)
+        compared = [_agent_keys(choice, 1 + by_idleness.index(choice)) for choice in decision.agents]
+        kept_out = _agents_kept_out(decision)
+    compared.sort(key=lambda candidate: candidate.keys)
+    knob: Knob = "only_one"
+    if len(compared) > 1:
+        first, second = compared[0].keys, compared[1].keys
+        knobs = _KNOBS_OF_CONTACTS if decision.agent_looked else _KNOBS_OF_AGENTS
+        knob = next(knob for knob, mine, other in zip(knobs, first, second, strict=True) if mine != other)
+    contact = decision.contact
+    chosen = decision.contact.contact if decision.agent_looked else decision.agent.agent
+    assert compared[0].shown.name == chosen, f"{chosen} was chosen, and {compared[0].shown.name} comes first"
+    return OfferExplanation(
+        offer=decision.offer,
+        at_ns=decision.now_ns,
+        contact=contact.contact,
+        tenant=contact.tenant,
+        queue=contact.queue,
+        agent=decision.agent.agent,
+        looked="agent" if decision.agent_looked else "contact",
+        strategy=decision.strategy,
+        decided_by=knob,
+        summary=f"{_looked(decision, len(compared))} {_decided(decision, knob, compared)}",
+        eligible=len(compared),
+        candidates=tuple(candidate.shown for candidate in compared[:CANDIDATES_LISTED_MAX]),
+        kept_out=kept_out,
+    )
+
+
+def _agent_keys(choice: AgentChoice, idle_order: int) -> _Compared:
+    return _Compared(
+        (choice.rank, choice.precedence, choice.idle_seq),
+        Candidate(name=choice.agent, rank=choice.rank, precedence=choice.precedence, idle_order=idle_order),
+    )
+
+
+def _contact_keys(choice: ContactChoice, now: int) -> _Compared:
+    return _Compared(
+        (choice.rank, *choice.urgency.key(now, choice.seq)),
+        Candidate(
+            name=choice.contact,
+            rank=choice.rank,
+            level=choice.urgency.level,
+            urgency_s=choice.urgency.at(now) // (AGEING_ONE * NS_PER_S),
+            waited_s=(now - choice.urgency.since_ns) // NS_PER_S,
+        ),
+    )
+
+
+def _agents_kept_out(decision: Decision) -> tuple[Count, ...]:
+    """The logged-in agents whom the contact could not get."""
+    asked = Asked.by(decision.contact)
+    required = asked.requirement
+    candidates = {choice.agent for choice in decision.agents}
+    found: Counter[Condition] = Counter()
+    for agent in decision.others:
+        if agent.presence != "logged_out" and agent.agent not in candidates:
+            condition, _ = state_obstacle(agent, decision.now_ns, asked.channel)
+            found[condition if condition != "none" else fit_obstacle(agent, asked, required)[0]] += 1
+    return _counted(found)
+
+
+def _contacts_kept_out(decision: Decision) -> tuple[Count, ...]:
+    """The waiting contacts that the agent could not get."""
+    candidates = {choice.contact for choice in decision.contacts}
+    found: Counter[Condition] = Counter()
+    judged: dict[Asked, Condition] = {}
+    for contact in decision.waiting:
+        if contact.contact not in candidates:
+            asked = Asked.by(contact)
+            if asked not in judged:
+                fit, _ = fit_obstacle(decision.agent, asked, asked.requirement)
+                judged[asked] = (
+                    fit if fit != "none" else state_obstacle(decision.agent, decision.now_ns, asked.channel)[0]
+                )
+            found[judged[asked]] += 1
+    return _counted(found)
+
+
+def _counted(found: Counter[Condition]) -> tuple[Count, ...]:
+    return tuple(Count(condition=condition, count=found[condition]) for condition in CONDITIONS if found[condition])
+
+
+def _looked(decision: Decision, eligible: int) -> str:
+    contact, agent = decision.contact, decision.agent.agent
+    place = f"{contact.tenant}/{contact.queue}"
+    if decision.agent_looked:
+        noun = "1 waiting contact" if eligible == 1 else f"{eligible} waiting contacts"
+        return f"Agent {agent} became free and could serve {noun}; he was offered {contact.contact} of {place}."
+    waited_s = (decision.now_ns - contact.enqueued_ns) // NS_PER_S
+    noun = "1 agent was" if eligible == 1 else f"{eligible} agents were"
+    after = f", after {waited_s} s of waiting" if waited_s else ""
+    return f"{contact.contact} of {place} looked for an agent{after}; {noun} free for it, and {agent} was rung."
+
+
+def _decided(decision: Decision, knob: Knob, compared: list[_Compared]) -> str:
+    if knob == "only_one":
+        return "There was no other."
+    first, second = compared[0].shown, compared[1].shown
+    words = {
+        "rank": f"rank: {first.rank} for {first.name}, {second.rank} for {second.name}",
+        "strategy": f"strategy {decision.strategy}: {first.precedence} for {first.name}, {second.precedence} for {second.name}",
+        "idle_order": f"idle time: {first.name} has been idle for longer than {second.name}",
+        "level": f"strict priority: {first.level} for {first.name}, {second.level} for {second.name}",
+        "urgency": f"urgency: {first.name} counts as if it had waited for {first.urgency_s} s, "
+        f"{second.name} for {second.urgency_s} s",
+        "waited": f"waiting: {first.waited_s} s for {first.name}, {second.waited_s} s for {second.name}",
+        "arrival": f"arrival: {first.name} came before {second.name}",
+    }
+    return f"What decided was {words[knob]}."

@@ -1,0 +1,51 @@
+"""One decision, kept as it was made: who could have been chosen, and by which keys."""
+
+from acd_core.model.rows import AgentRow, ContactRow, offer_id
+from acd_core.model.state import State
+from acd_core.views import AgentChoice, ContactChoice, Decision, offer_number
+
+
+class Decisions(State):
+    """The state with an eye on one decision; see `Model`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.witnessed: Decision | None = None
+        self._watched = 0
+
+    def watch_offer(self, offer: str) -> None:
+        self._watched = offer_number(offer)
+        self.witnessed = None
+
+    def _witness(self, contact: ContactRow, agent: AgentRow, *, agent_looked: bool) -> None:
+        """Keep what the offer that is about to be made was chosen from, if it is the one that is watched for."""
+        if self._watched != self._offer_seq + 1:
+            return
+        path = contact.queue.path
+        agents = [
+            AgentChoice(
+                agent=other.config.agent,
+                rank=other.rank(path),
+                precedence=self._precedence(other, contact),
+                idle_seq=other.idle_seq,
+            )
+            for other in self._agents.values()
+            if not agent_looked and self._open(other, contact) and self._eligible(other, contact)
+        ]
+        contacts = [
+            ContactChoice(contact=other.id, rank=agent.rank(other.queue.path), urgency=other.urgency, seq=other.seq)
+            for other in sorted(self._contacts.values(), key=lambda other: other.seq)
+            if agent_looked and other.in_line and self._open(agent, other) and self._eligible(agent, other)
+        ]
+        self.witnessed = Decision(
+            offer=offer_id(self._watched),
+            now_ns=self.now,
+            contact=self._contact_view(contact),
+            agent=self._agent_view(agent),
+            agent_looked=agent_looked,
+            agents=tuple(agents),
+            contacts=tuple(contacts),
+            others=tuple(self.agents()),
+            waiting=tuple(self.contacts(state="queued")) if agent_looked else (),
+            strategy=contact.queue.config.strategy,
+        )

@@ -1,0 +1,146 @@
+"""What keeps an agent from a contact: each reason with its word and its sentence, in one place.
+
+An agent can be offered a contact when nothing here keeps him from it. The reasons are asked in the order of
+`CONDITIONS`; the first that holds is the one that is told, so every agent falls into exactly one.
+"""
+
+from typing import Literal, NamedTuple
+
+from acd_core import requirement
+from acd_core.views import AgentView, ContactView
+
+NS_PER_S = 1_000_000_000
+
+Condition = Literal[
+    "logged_out",
+    "paused",
+    "logging_out",
+    "busy",
+    "offered",
+    "wrapup",
+    "cooldown",
+    "capacity",
+    "tenant",
+    "channel",
+    "skill_missing",
+    "level_too_low",
+    "requirement",
+    "rank",
+    "none",
+]
+"""What keeps an agent from a contact: the first that fails in this order; `none` when all hold."""
+CONDITIONS: tuple[Condition, ...] = Condition.__args__  # type: ignore[attr-defined]
+
+CONDITION_WORDS: dict[Condition, str] = {
+    "logged_out": "logged out",
+    "paused": "paused",
+    "logging_out": "logging out",
+    "busy": "busy",
+    "offered": "being rung",
+    "wrapup": "in wrap-up",
+    "cooldown": "in cooldown",
+    "capacity": "without room for it",
+    "tenant": "not serving the tenant",
+    "channel": "not taking its channel",
+    "skill_missing": "lacking a skill",
+    "level_too_low": "below a required level",
+    "requirement": "not meeting what else is required",
+    "rank": "of a rank that does not count yet",
+    "none": "free",
+}
+
+
+class Asked(NamedTuple):
+    """What a contact asks of an agent, apart from his state. Contacts that ask the same are judged once."""
+
+    tenant: str
+    queue: str
+    channel: str
+    require: str
+    rank_max: int
+
+    @classmethod
+    def by(cls, contact: ContactView) -> "Asked":
+        return cls(contact.tenant, contact.queue, contact.channel, contact.require, contact.rank_max)
+
+    @property
+    def path(self) -> str:
+        return f"{self.tenant}/{self.queue}"
+
+    @property
+    def requirement(self) -> requirement.Requirement:
+        return requirement.parse_canonical(self.require)
+
+
+def contacts_of(agent: AgentView) -> str:
+    return "1 contact" if len(agent.legs) == 1 else f"{len(agent.legs)} contacts"
+
+
+def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condition, str]:
+    """The first condition of his own state that keeps the agent from every contact of a channel, in words.
+
+    `none` if he is open to it. The channel is left out for an agent who has no room at all.
+    """
+    left = seconds(agent.deadline_ns - now)
+    since = seconds(now - agent.since_ns)
+    if agent.presence == "logged_out":
+        return "logged_out", "logged out"
+    activity: tuple[Condition, str] = ("none", "free")
+    more = f" and {len(agent.legs) - 1} more" if len(agent.legs) > 1 else ""
+    match agent.activity:
+        case "busy":
+            activity = "busy", f"busy with contact {agent.contact}{more} for {since} s"
+        case "offered":
+            activity = "offered", f"rung for contact {agent.contact}, for another {left} s"
+        case "wrapup":
+            activity = "wrapup", f"in wrap-up of contact {agent.contact}, for another {left} s"
+        case "cooldown":
+            activity = "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {left} s"
+    still = "" if agent.activity == "none" else f", still {activity[1]}"
+    if agent.presence == "paused":
+        return "paused", ("paused: " + agent.pause_reason if agent.pause_reason else "paused") + still
+    if agent.logging_out:
+        return "logging_out", "logging out" + still
+    rung = next((leg for leg in agent.legs if leg.state == "offered"), None)
+    if rung is not None:
+        return "offered", f"rung for contact {rung.contact}, for another {seconds(rung.deadline_ns - now)} s"
+    if agent.rest_until_ns:
+        rest = seconds(agent.rest_until_ns - now)
+        return "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {rest} s{still if agent.legs else ''}"
+    if channel in agent.room:
+        if not agent.idle_seq:  # seen only when a decision is made at the instant at which he gives an offer back
+            return "cooldown", "giving back an offer at this moment"
+        return "none", "free"
+    if activity[0] == "none" or (channel in agent.channels and agent.room):
+        return "capacity", f"no room for {channel or 'anything'} with {contacts_of(agent)} in hand"
+    return activity
+
+
+def fit_obstacle(agent: AgentView, asked: Asked, required: requirement.Requirement) -> tuple[Condition, str]:
+    """The first reason why the agent, if free, could not serve such a contact, in words; `none` if he could."""
+    if agent.tenants and asked.tenant not in agent.tenants:
+        return "tenant", f"does not serve tenant {asked.tenant}"
+    if asked.channel not in agent.channels:
+        return "channel", f"takes no {asked.channel}"
+    needed = requirement.needed_levels(required)
+    for skill, _ in needed:
+        if skill not in agent.skills:
+            return "skill_missing", f"lacks skill {skill}"
+    for skill, level in needed:
+        if agent.skills[skill] < level:
+            return "level_too_low", f"skill {skill} {agent.skills[skill]}, needs {level}"
+    for node in required:
+        if not requirement.meets(node, agent.skills, agent.attributes):
+            return "requirement", f"does not meet {requirement.describe((node,))}"
+    if not rank_counts(agent, asked):
+        return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"
+    return "none", "free and qualified: gets it next"
+
+
+def rank_counts(agent: AgentView, asked: Asked) -> bool:
+    return asked.rank_max < 0 or agent.ranks.get(asked.path, 0) <= asked.rank_max
+
+
+def seconds(ns: int) -> int:
+    """Whole seconds of a duration, never negative."""
+    return max(0, ns) // NS_PER_S

@@ -61,7 +61,10 @@ class QueueValue(NamedTuple):
 
 
 class QueueValues(NamedTuple):
-    """Several numbers of each queue, told apart by the label `by`; `read` gives them in the order of `words`."""
+    """Several numbers of each queue, told apart by the label `by`.
+
+    `read` gives them in the order of `words`, or none at all where there are none.
+    """
 
     name: str
     kind: Kind
@@ -150,6 +153,8 @@ def _agents(snapshot: Snapshot) -> Labelled:
             yield (state, ""), rest
 
 
+_SHARES = ("p50", "p90")
+
 _LATENCY_BITS = range(8, 36)
 """256 ns to 34 s."""
 
@@ -234,6 +239,42 @@ METRICS: tuple[Declaration, ...] = (
         "Talk and wrap-up of the contacts that have ended.",
         HANDLE_BUCKETS_S,
         lambda q: (q.view.handle_histogram, q.view.handle_ns),
+    ),
+    QueueValues(
+        "acd_queue_wait_estimate_seconds",
+        "gauge",
+        "What a contact would be told that had to wait now: half of such waits end within p50, nine tenths within p90. "
+        "Not there when too little was measured.",
+        "share",
+        _SHARES,
+        lambda q: (q.view.estimate.p50_ms / 1000, q.view.estimate.p90_ms / 1000) if q.view.estimate else (),
+    ),
+    QueueValue(
+        "acd_queue_forecasts_total",
+        "counter",
+        "Contacts that were answered after a forecast of their wait.",
+        lambda q, _: q.view.forecasts,
+    ),
+    QueueValues(
+        "acd_queue_forecasts_within_total",
+        "counter",
+        "Those that waited no longer than the p50, and the p90, of their forecast.",
+        "share",
+        _SHARES,
+        lambda q: (q.view.forecast_in_p50, q.view.forecast_in_p90),
+    ),
+    QueueValue(
+        "acd_queue_forecast_off_seconds_total",
+        "counter",
+        "By how much the p50 of the forecasts was off, either way, summed up.",
+        lambda q, _: q.view.forecast_off_ms / 1000,
+    ),
+    QueueValue(
+        "acd_queue_forecast_bias_seconds",
+        "gauge",
+        "Mean of the forecast less the wait, summed up since the first start: it rises while callers are told too much, "
+        "and falls while they are told too little.",
+        lambda q, _: q.view.forecast_error_ms / 1000,
     ),
     QueueValue("acd_queue_talk_seconds_total", "counter", "Talk time, ended.", lambda q, _: q.view.talk_ns / NS_PER_S),
     Value("acd_queues", "gauge", "Queues configured.", _one(lambda s: s.queues_configured)),

@@ -148,7 +148,7 @@ def _queue_values_lines(metric: QueueValues, snapshot: Snapshot) -> Chunks:
     lines: list[str] = []
     for row in snapshot.queues:
         labels = row.labels
-        lines += [f"{name}{labels}{end} {number}\n" for end, number in zip(ends, read(row), strict=True)]
+        lines += [f"{name}{labels}{end} {number}\n" for end, number in zip(ends, read(row), strict=False)]
         if len(lines) >= 2 * _STEP:
             yield "".join(lines)
             lines.clear()

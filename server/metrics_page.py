@@ -64,6 +64,11 @@ could have taken some:
     sum(rate(acd_agent_seconds_total{{state=~"offered|busy|wrapup"}}[30m]))
       / sum(rate(acd_agent_seconds_total{{state=~"ready|offered|busy|wrapup|cooldown"}}[30m]))
 
+By how much the forecasts of waits were off, and which share of the waits ended within the p90, which should be 0.9:
+
+    rate(acd_queue_forecast_off_seconds_total[30m]) / rate(acd_queue_forecasts_total[30m])
+    rate(acd_queue_forecasts_within_total{{share="p90"}}[30m]) / ignoring (share) rate(acd_queue_forecasts_total[30m])
+
 Average handle time (talk and wrap-up):
 
     rate(acd_queue_handle_seconds_sum[30m]) / rate(acd_queue_handle_seconds_count[30m])

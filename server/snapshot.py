@@ -317,7 +317,7 @@ def _sum(views: Sequence[QueueView]) -> QueueView:
             changed[field] = tuple(map(sum, zip(*(getattr(view, field) for view in views), strict=True)))
     changed["oldest_ns"] = min((view.oldest_ns for view in views if view.oldest_ns), default=0)
     changed["ended"] = {reason: sum(view.ended.get(reason, 0) for view in views) for reason in END_REASONS}
-    return msgspec.structs.replace(views[0], tenant="", queue="other", **changed)
+    return msgspec.structs.replace(views[0], tenant="", queue="other", estimate=None, **changed)
 
 
 def _largest(owners: Sequence[ClientView]) -> Sequence[ClientView]:

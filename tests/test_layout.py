@@ -45,7 +45,7 @@ FOR_TESTS_ONLY = {"model", "_probe"}
 NOT_IN_CORE = {"asyncio", "datetime", "libc.time", "logging", "os", "random", "secrets", "socket", "threading", "time"}
 
 DRIVES_AN_ENGINE = re.compile(
-    r"server/(sequencer|recovery)\.py|server/journal(/.*)?\.py|(acd_core|acd_sim|bench|tests)/.*"
+    r"server/(sequencer|recovery|past)\.py|server/journal(/.*)?\.py|(acd_core|acd_sim|bench|tests)/.*"
 )
 READS_THE_CLOCK = re.compile(
     r"time\.(time|monotonic|perf_counter|clock_gettime)(_ns)?|datetime\.datetime\.(now|utcnow|today)|datetime\.date\.today"
@@ -186,7 +186,9 @@ def model_and_probe_are_for_tests(use: Reference) -> str | None:
 
 def few_drive_an_engine(use: Reference) -> str | None:
     if use.core_target in ("Engine", "engine") and not DRIVES_AN_ENGINE.fullmatch(use.path):
-        return "only server/sequencer.py, server/recovery.py, server/journal and acd_sim drive an Engine"
+        return (
+            "only server/sequencer.py, server/recovery.py, server/past.py, server/journal and acd_sim drive an Engine"
+        )
     return None
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -244,6 +245,29 @@ def test_queues_beyond_the_cap_are_summed(monkeypatch: pytest.MonkeyPatch) -> No
     assert of_queue(found, "acd_queue_ended_total", "other", tenant="", reason="abandoned") == 1
     assert of_queue(found, "acd_queue_oldest_wait_seconds", "other", tenant="") == 30
     assert found["acd_contacts", (("state", "queued"),)] == 3
+
+
+def test_forecasts_are_shown_with_how_far_they_were_off(
+    sequencer: FakeSequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """c-3 came when the last one had waited for 3 s, so it was told 3 s on average; it waited for 50."""
+    machine = sequencer.machine
+    machine.login_agent(START + 90 * S, "pbx", "a-2", None, True)
+    view = machine.agent("a-2")
+    assert view is not None
+    machine.accept_offer(START + 90 * S, view.offer)
+    found = scrape(sequencer)
+    assert of_queue(found, "acd_queue_forecasts_total") == 1
+    assert of_queue(found, "acd_queue_forecast_bias_seconds") == -47
+    assert of_queue(found, "acd_queue_forecast_off_seconds_total") == pytest.approx(50 - 3 * math.log(2), abs=0.001)
+    assert of_queue(found, "acd_queue_forecasts_within_total", share="p90") == 0
+    told = [of_queue(found, "acd_queue_wait_estimate_seconds", share=share) for share in ("p50", "p90")]
+    assert told == [pytest.approx(50 * math.log(2), abs=0.01), pytest.approx(50 * math.log(10), abs=0.01)]
+    assert not [name for name, labels in found if "estimate" in name and ("queue", "q-1") in labels]
+    monkeypatch.setattr(snapshot_module, "QUEUES_MAX", 0)
+    found = scrape(sequencer)
+    assert of_queue(found, "acd_queue_forecasts_total", "other", tenant="") == 1
+    assert not [name for name, _ in found if "estimate" in name], "several queues have no forecast together"
 
 
 def test_an_empty_server_can_be_scraped() -> None:

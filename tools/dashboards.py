@@ -158,6 +158,10 @@ OVERVIEW = Dashboard(
                         Query(service_level("tenant, queue", TENANT), "Service level, 30 min"),
                         Query(mean("acd_queue_wait_seconds", TENANT, "tenant, queue"), "Speed of answer (s)"),
                         Query(
+                            f'max by (tenant, queue) (acd_queue_wait_estimate_seconds{{{TENANT},share="p50"}})',
+                            "Would wait (s)",
+                        ),
+                        Query(
                             f"sum by (tenant, queue) (increase(acd_queue_abandoned_total{{{TENANT}}}[30m]))",
                             "Gave up, 30 min",
                         ),
@@ -219,6 +223,42 @@ QUEUES = Dashboard(
                     "Waiting, and how many may",
                     Query(f"acd_queue_waiting{{{QUEUE}}}", NAME),
                     Query(f"acd_queue_waiting_max{{{QUEUE}}} > 0", f"limit of {NAME}"),
+                ),
+            ),
+        ),
+        (
+            "Forecasts",
+            (
+                lines(
+                    "What one who joins now is told",
+                    Query(f'acd_queue_wait_estimate_seconds{{{QUEUE},share="p50"}}', f"half, {NAME}"),
+                    Query(f'acd_queue_wait_estimate_seconds{{{QUEUE},share="p90"}}', f"nine of ten, {NAME}"),
+                    unit="s",
+                ),
+                lines(
+                    "How far forecasts were off",
+                    Query(
+                        f"sum(increase(acd_queue_forecast_off_seconds_total{{{QUEUE}}}[30m])) / "
+                        f"(sum(increase(acd_queue_forecasts_total{{{QUEUE}}}[30m])) > 0)",
+                        "either way, on average",
+                    ),
+                    Query(
+                        f"sum(delta(acd_queue_forecast_bias_seconds{{{QUEUE}}}[30m])) / "
+                        f"(sum(increase(acd_queue_forecasts_total{{{QUEUE}}}[30m])) > 0)",
+                        "told too much",
+                    ),
+                    unit="s",
+                    note="Over 30 minutes. Below 0, callers are told too little.",
+                ),
+                lines(
+                    "Waits that ended in time",
+                    Query(
+                        f"sum by (share) (increase(acd_queue_forecasts_within_total{{{QUEUE}}}[30m])) / "
+                        f"on () group_left () (sum(increase(acd_queue_forecasts_total{{{QUEUE}}}[30m])) > 0)",
+                        "within {{share}}",
+                    ),
+                    unit="percentunit",
+                    note="Over 30 minutes: half of them should end within p50, nine of ten within p90.",
                 ),
             ),
         ),

@@ -23,6 +23,7 @@ from acd_protocol.cli import (
     run_with_client,
 )
 from server.cli.table import NS_PER_S, duration, print_table, print_text
+from server.clock import wall_ns
 from server.errors import ServerError
 from server.past import Progress, decision_of, state_at
 
@@ -56,7 +57,7 @@ def _instant(text: str) -> int:
     """Nanoseconds since 1970."""
     if text.isdecimal():
         return int(text)
-    now = datetime.now().astimezone()
+    now = datetime.fromtimestamp(wall_ns() / NS_PER_S).astimezone()
     whole = text if "T" in text or " " in text else f"{now:%Y-%m-%d}T{text}"
     found = datetime.fromisoformat(whole)
     found = found if found.tzinfo else found.replace(tzinfo=now.tzinfo)

@@ -5,15 +5,16 @@ The drill starts it in a process of its own; everything but the wait is the real
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
 
 from server import log
 from server.cli import serve
-from server.config import Settings
 from server.journal.contract import Batch
 from server.journal.sqlite import SqliteJournal
+from server.options import settings_from
 from server.service import running
 
 APPEND_S = 0.3
@@ -39,8 +40,7 @@ async def main() -> None:
     serve.add_arguments(parser)
     args = parser.parse_args()
     log.configure(json=True)
-    settings = Settings(port=args.port, metrics_port=args.metrics_port, data=args.data, clock_speed=args.clock_speed)
-    async with running(settings, SlowJournal):
+    async with running(settings_from(args, os.environ), SlowJournal):
         await asyncio.Event().wait()
 
 

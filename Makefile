@@ -11,6 +11,9 @@ PYTHON ?= python3
 JOBS ?= 2
 SEED ?= 1
 STEPS ?= 100000
+MINUTES ?= 30
+AGENTS ?= 60
+RATE ?= 3
 
 # setup.py is not among them: its base classes have no types.
 TYPED := $(sort $(dir $(wildcard */*.py)))
@@ -20,7 +23,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -45,6 +48,10 @@ test-monitoring: build ## a real Prometheus: a simulated day, a staged incident,
 test-asterisk: build ## a real Asterisk with SIPp's callers and agents: calls, failures, restarts; installs both if missing
 	@tools/install_asterisk.sh
 	@$(RUN) pytest -n $(JOBS) --dist worksteal --timeout=240 tests/asterisk/check_*.py $(ARGS)
+
+soak-asterisk: build ## SIP calls for MINUTES=30 to AGENTS=60 while adapter, engine and Asterisk are killed at random (RATE=3)
+	@tools/install_asterisk.sh
+	@$(RUN) tests.asterisk.soak --minutes $(MINUTES) --agents $(AGENTS) --rate $(RATE) $(ARGS)
 
 check: build ## lint, formatting, types
 	@$(RUN) ruff check .

@@ -21,6 +21,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,13 +58,19 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
-_next_port = itertools.count(20_000 + os.getpid() % 97 * 100, 10)
+_lab_ports = itertools.cycle(range(12_000, 20_000, 10))
+_phone_ports = itertools.cycle(range(20_000, 32_000, 10))
+for _ in range(os.getpid() % 16 * 50):  # so that two runs on one machine seldom look at the same ones
+    next(_lab_ports)
+    next(_phone_ports)
 
 
-def free_ports(count: int = 10) -> int:
-    """The first of so many UDP ports in a row that nobody has now, and that nobody here was given before."""
-    for _ in range(5):
-        first, *_ = [next(_next_port) for _ in range(-(-count // 10))]
+def free_ports(count: int = 10, ports: Iterator[int] = _lab_ports) -> int:
+    """The first of so many UDP ports in a row that nobody has now, and that nobody here was given of late."""
+    for _ in range(20):
+        first, *rest = (next(ports) for _ in range(-(-count // 10)))
+        if rest and rest[-1] < first:
+            continue
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(first, first + count):
@@ -73,6 +80,11 @@ def free_ports(count: int = 10) -> int:
                 continue
             return first
     raise RuntimeError("no free ports in a row")
+
+
+def phone_ports() -> int:
+    """Ten ports for a phone."""
+    return free_ports(10, _phone_ports)
 
 
 class Lab:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from tests.asterisk.lab import Lab, free_ports
+from tests.asterisk.lab import Lab, phone_ports
 
 _SDP = """v=0
 o=- 1 1 IN IP4 [local_ip]
@@ -235,7 +235,7 @@ class Sipp:
     ) -> None:
         self.name = name
         self.steps = steps
-        self.port = port or free_ports()
+        self.port = port or phone_ports()
         self._lab = lab
         self._target = target
         self._calls = calls
@@ -253,7 +253,7 @@ class Sipp:
             '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
             f'<scenario name="{self.name}">\n{body}\n</scenario>\n'
         )
-        command = ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-mp", str(free_ports())]
+        command = ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-mp", str(phone_ports())]
         command += ["-nostdin", "-trace_msg", "-message_file", str(self._trace), "-message_overwrite", "false"]
         command += ["-trace_err", "-error_file", str(self._directory / f"{self.name}.errors")]
         if self._calls:
@@ -275,9 +275,12 @@ class Sipp:
     async def went_well(self, timeout_s: float = 20) -> None:
         """Fail unless all went as the scenario has it."""
         status = await self.ended(timeout_s)
+        assert status == 0, f"SIPp {self.name} ended with {status}: {self.told()[-1500:]}\n{self.summary()}"
+
+    def told(self) -> str:
+        """The errors that it wrote."""
         errors = self._directory / f"{self.name}.errors"
-        told = errors.read_text(errors="replace") if errors.exists() else ""
-        assert status == 0, f"SIPp {self.name} ended with {status}: {told[-1500:]}\n{self.summary()}"
+        return errors.read_text(errors="replace") if errors.exists() else ""
 
     async def stop(self) -> None:
         """End it, whatever it does."""

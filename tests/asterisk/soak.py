@@ -1,0 +1,314 @@
+"""`make soak-asterisk`: SIP calls for a long while, with adapter, engine and Asterisk killed at random.
+
+SIPp's callers come by a Poisson process to SIPp's agents, at a rate that keeps the agents about as busy as asked for.
+Every so often one of adapter, engine and Asterisk is killed, and started again a moment later. At the end callers stop
+coming, all calls run out, and the three sides are counted:
+
+- SIPp: how many callers ended as their scenario has it, and how many were cut off;
+- the engine: every contact has an end, no agent is in a state beyond its deadline, nobody is connected twice;
+- the queue_log: its invariants, and as many stints and conversations as the engine counts.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acd_core.events import Event
+from tests.asterisk import sipp
+from tests.asterisk.lab import Lab
+from tests.asterisk.rig import Rig, until_slow
+from tests.asterisk.sipp import Sipp
+from tests.support.queue_log import check_queue_log
+
+VICTIMS = ("adapter", "engine", "asterisk")
+RING_S = (0.2, 2.0)
+PATIENCE_S = (4.0, 25.0)
+TALK_S = (3.0, 12.0)
+DEADLINE_SPARE_S = 3.0
+
+
+@dataclass
+class Watch:
+    """What the engine's events say while it runs.
+
+    Attributes:
+        talks: agent by contact, of conversations now; doubles: contacts or agents that were connected twice at once.
+        ends: reason by contact.
+    """
+
+    queued: set[str] = field(default_factory=set)
+    connected: int = 0
+    talks: dict[str, str] = field(default_factory=dict)
+    doubles: list[str] = field(default_factory=list)
+    ends: dict[str, str] = field(default_factory=dict)
+    ended_twice: list[str] = field(default_factory=list)
+
+    def take(self, event: Any) -> None:
+        """One event."""
+        kind = event.__struct_config__.tag
+        if kind == "contact.queued":
+            self.queued.add(event.contact)
+        elif kind == "contact.connected":
+            self.connected += 1
+            if event.contact in self.talks or event.agent in self.talks.values():
+                self.doubles.append(f"{event.contact} {event.agent}")
+            self.talks[event.contact] = event.agent
+        elif kind in ("contact.wrapup", "contact.ended"):
+            self.talks.pop(event.contact, None)
+            if kind == "contact.ended":
+                if event.contact in self.ends:
+                    self.ended_twice.append(event.contact)
+                self.ends[event.contact] = event.reason
+
+
+class Soak:
+    """One run.
+
+    Args:
+        minutes: how long callers come.
+        agents: how many phones there are.
+        rate: callers a second.
+        kill_every_s: mean time between kills; 0 for none.
+    """
+
+    def __init__(self, minutes: float, agents: int, rate: float, kill_every_s: float, seed: int) -> None:
+        self.minutes = minutes
+        self.agents = agents
+        self.rate = rate
+        self.kill_every_s = kill_every_s
+        self.random = random.Random(seed)
+        self.watch = Watch()
+        self.kills: Counter[str] = Counter()
+        self.calls: list[tuple[float, float, Sipp]] = []
+        self.asterisk_deaths: list[tuple[float, float]] = []
+        self.statuses: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.bridges_most = 0
+
+    async def run(self, directory: Path) -> dict[str, Any]:
+        """Run it; gives the report."""
+        with Lab("soak", agents=self.agents) as lab:
+            async with Rig(lab, directory) as rig:
+                return await self._run(rig)
+
+    async def _run(self, rig: Rig) -> dict[str, Any]:
+        queue: dict[str, Any] = {"offer_timeout_s": 8, "no_answer_cooldown_s": 1, "reject_cooldown_s": 1, "wrapup_s": 1}
+        await rig.start(agents=self.agents, **queue)
+        assert rig.watcher is not None
+        rig.watcher.on(Event, self.watch.take)
+        phones = [await self._phone(rig, number) for number in range(1, self.agents + 1)]
+        for number in range(1, self.agents + 1):
+            await rig.login(number)
+        end = time.monotonic() + self.minutes * 60
+        tasks = [asyncio.create_task(work(rig, end)) for work in (self._call, self._kill, self._look)]
+        last = 0.0
+        while time.monotonic() < end:
+            await asyncio.sleep(min(1.0, max(0.0, end - time.monotonic())))
+            if time.monotonic() - last > 30:
+                last = time.monotonic()
+                left = (end - last) / 60
+                print(f"{left:5.1f} min left: {len(self.calls)} calls, {self.watch.connected} answered, "
+                      f"{len(self.watch.ends)} ended, killed {dict(self.kills)}", flush=True)  # fmt: skip
+        await asyncio.gather(*tasks)
+        for _, _, call in self.calls:
+            await call.ended(120)
+        await self._run_out(rig)
+        for phone in phones:
+            await phone.stop()
+        return await self._report(rig)
+
+    async def _phone(self, rig: Rig, number: int) -> Sipp:
+        """An agent's phone that takes any number of calls, is now and then busy or not picked up, and never hangs up."""
+        ring_ms = int(self.random.uniform(*RING_S) * 1000)
+        steps = [
+            '<recv request="INVITE" rrs="true"><action>'
+            + "".join(
+                f'<ereg regexp=".*" search_in="hdr" header="{header}:" assign_to="{name}"/>'
+                for header, name in (
+                    ("Via", "via"),
+                    ("From", "from"),
+                    ("To", "to"),
+                    ("Call-ID", "callid"),
+                    ("CSeq", "cseq"),
+                )
+            )
+            + "</action></recv>",
+            '<nop next="9" chance="0.03"/>',
+            sipp.respond("180 Ringing", tag=True),
+            f'<recv request="CANCEL" timeout="{ring_ms}" ontimeout="1" next="2"/>',
+            sipp.label(1),
+            *sipp.answer(),
+            '<recv request="BYE" timeout="60000" ontimeout="3"/>',
+            sipp.respond("200 OK"),
+            '<nop next="3"/>',
+            sipp.label(2),
+            *sipp.be_cancelled()[1:],
+            '<nop next="3"/>',
+            sipp.label(9),
+            sipp.respond("486 Busy Here", tag=True, retrans=True),
+            sipp.receive("ACK"),
+            sipp.label(3),
+        ]
+        return await rig.phone(f"agent{number}", steps, port=rig.lab.phone_port(number), calls=0)
+
+    async def _call(self, rig: Rig, end: float) -> None:
+        """Callers come, each a SIPp of his own, with his own patience and talk."""
+        while True:
+            await asyncio.sleep(self.random.expovariate(self.rate))
+            if time.monotonic() > end:
+                return
+            stay = self.random.uniform(*(PATIENCE_S if self.random.random() < 0.3 else TALK_S))
+            if not rig.lab.running:
+                continue
+            try:
+                call = await rig.caller(sipp.until_answered(), [sipp.pause(stay)], sipp.hang_up())
+            except RuntimeError as problem:
+                self.problems.append(str(problem))
+                continue
+            self.calls.append((time.monotonic(), stay, call))
+
+    async def _kill(self, rig: Rig, end: float) -> None:
+        """Kill one of the three, and start it again."""
+        if not self.kill_every_s:
+            return
+        port = rig.server.port
+        turn = 0
+        while True:
+            await asyncio.sleep(self.kill_every_s * self.random.uniform(0.5, 1.5))
+            if time.monotonic() > end - 10:
+                return
+            # Asterisk's death loses all calls, so it comes seldom.
+            victim = "asterisk" if turn % 6 == 5 else VICTIMS[turn % 2]
+            turn += 1
+            pause = self.random.uniform(0.2, 3)
+            self.kills[victim] += 1
+            if victim == "adapter":
+                await rig.adapter.signal(signal.SIGKILL)
+                await asyncio.sleep(pause)
+                await rig.adapter.start()
+            elif victim == "engine":
+                await rig.server.kill()
+                await asyncio.sleep(pause)
+                await rig.restart_engine(port)
+            else:
+                began = time.monotonic()
+                await asyncio.to_thread(rig.lab.kill)
+                await asyncio.sleep(pause)
+                await asyncio.to_thread(rig.lab.start)
+                self.asterisk_deaths.append((began, time.monotonic()))
+
+    async def _look(self, rig: Rig, end: float) -> None:
+        """No bridge ever holds more than two, and no channel is in two bridges."""
+        while time.monotonic() < end:
+            await asyncio.sleep(2)
+            try:
+                bridges = await asyncio.to_thread(rig.lab.bridges)
+            except (OSError, ValueError):
+                continue
+            members = Counter(channel for bridge in bridges for channel in bridge["channels"])
+            self.bridges_most = max(self.bridges_most, len(bridges))
+            crowded = [bridge["id"] for bridge in bridges if len(bridge["channels"]) > 2]
+            twice = [channel for channel, count in members.items() if count > 1]
+            if crowded or twice:
+                self.problems.append(f"bridges {crowded} with more than two, channels {twice} in more than one")
+
+    async def _run_out(self, rig: Rig) -> None:
+        """Everybody has gone: wait until both sides have noticed."""
+        assert rig.watcher is not None
+        watcher = rig.watcher
+        for _ in range(120):
+            if not await watcher.listing("contacts"):
+                break
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(DEADLINE_SPARE_S)
+        try:
+            await until_slow(lambda: not rig.lab.channels() and not rig.lab.bridges(), 40)
+        except TimeoutError:
+            names = [channel["name"] for channel in rig.lab.channels()]
+            self.problems.append(f"left in Asterisk: {names} {[bridge['id'] for bridge in rig.lab.bridges()]}")
+
+    async def _report(self, rig: Rig) -> dict[str, Any]:
+        assert rig.watcher is not None
+        watch = self.watch
+        left = await rig.watcher.listing("contacts")
+        agents = await rig.watcher.listing("agents")
+        stats = await rig.watcher.stats()
+        stuck = [agent["agent"] for agent in agents if agent["presence"] == "ready" and agent["activity"] != "none"]
+        sipp_ok = sipp_cut = sipp_cut_in_outage = 0
+        for began, stay, call in self.calls:
+            status = await call.ended(1)
+            if status == 0:
+                sipp_ok += 1
+            elif any(began - 1 < up and down < began + stay + 15 for down, up in self.asterisk_deaths):
+                sipp_cut_in_outage += 1
+            else:
+                sipp_cut += 1
+                self.problems.append(f"{call.name} was cut off: {call.told()[-300:]}")
+        queue = stats["queues"][0]
+        text = rig.queue_log_of(rig.adapter).read_text()
+        lines: Counter[str] = Counter()
+        try:
+            lines = check_queue_log(text)
+        except AssertionError as problem:
+            self.problems.append(f"queue_log: {problem}")
+        checks = {
+            "every contact has one end": watch.queued == set(watch.ends) and not left and not watch.ended_twice,
+            "no agent is stuck": not stuck,
+            "nobody was connected twice": not watch.doubles,
+            "no caller was cut off while Asterisk lived": sipp_cut == 0,
+            "engine and watcher count alike": queue["entered"] == len(watch.queued)
+            and queue["answered"] == watch.connected
+            and sum(queue["ended"].values()) == len(watch.ends),
+            "queue_log counts as the engine": lines["ENTERQUEUE"] == queue["entered"]
+            and lines["CONNECT"] == queue["answered"],
+            "no other problem": not self.problems,
+        }
+        return {
+            "minutes": self.minutes,
+            "agents": self.agents,
+            "callers": len(self.calls),
+            "callers_ok": sipp_ok,
+            "callers_lost_with_asterisk": sipp_cut_in_outage,
+            "callers_cut_off": sipp_cut,
+            "contacts": len(watch.queued),
+            "answered": watch.connected,
+            "ended": dict(Counter(watch.ends.values())),
+            "offers": {name: queue[name] for name in queue if name.startswith("offers")},
+            "queue_log": dict(sorted(lines.items())),
+            "killed": dict(self.kills),
+            "bridges_most": self.bridges_most,
+            "checks": checks,
+            "problems": self.problems[:20] + [f"stuck: {stuck}"] * bool(stuck),
+        }
+
+
+def main() -> int:
+    """Exit 0 when all checks hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.asterisk.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--agents", type=int, default=60)
+    parser.add_argument("--rate", type=float, default=3.0, help="callers a second")
+    parser.add_argument("--kill-every", type=float, default=20.0, metavar="S", help="mean seconds between kills")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--report", type=Path, default=None, metavar="FILE.json")
+    args = parser.parse_args()
+    soak = Soak(args.minutes, args.agents, args.rate, args.kill_every, args.seed)
+    with tempfile.TemporaryDirectory(prefix="acd-soak-", ignore_cleanup_errors=True) as directory:
+        report = asyncio.run(soak.run(Path(directory)))
+    text = json.dumps(report, indent=2)
+    print(text)
+    if args.report is not None:
+        args.report.write_text(text + "\n")
+    return 0 if all(report["checks"].values()) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

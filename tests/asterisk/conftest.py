@@ -32,3 +32,4 @@ async def rig(lab: Lab, tmp_path: Path) -> AsyncIterator[Rig]:
         lab.start()
     async with Rig(lab, tmp_path) as rig:
         yield rig
+        print(rig.story())  # shown when a check fails

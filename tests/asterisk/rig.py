@@ -100,7 +100,6 @@ class Rig:
         for phone in self._phones:
             await phone.stop()
         await self.adapter.kill()
-        print(self.story())  # shown when a check fails
         if self.watcher is not None:
             await self.watcher.close(0)
         await self.server.kill()

@@ -21,6 +21,7 @@ from acd_core.commands import (
 from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Step, Tenant, validate
 from acd_core.events import (
     AgentChanged,
+    ConfigApplied,
     ContactConnected,
     ContactEnded,
     ContactHeld,
@@ -45,6 +46,7 @@ __all__ = [
     "AttributeValue",
     "CompletionReason",
     "Config",
+    "ConfigApplied",
     "ConfigError",
     "ContactAbandon",
     "ContactComplete",

@@ -137,6 +137,7 @@ def test_an_offer_rings_the_agent_who_sees_who_calls() -> None:
     assert effect.params["endpoint"] == "PJSIP/12"
     assert effect.params["callerId"] == '"support: Ann x" <4930>'
     assert effect.params["timeout"] == "23"
+    assert effect.params["appArgs"] == "leg,o-1"
     assert effect.body == {"variables": {"PJSIP_HEADER(add,X-CRM)": "x", "ACD_CONTACT": CONTACT}}
 
 

@@ -9,6 +9,15 @@ module          what it owns
 `settings`      the adapter's file
 `call`          one caller: a state machine without sockets, driven by both sides
 `picture`       what Asterisk and engine say at one moment, for a new beginning
-`adapter`       the process: joins the two connections, and hands to calls what concerns them
+`chain`         the requests of one call, one after the other
+`wish`          what a caller wants, as the dialplan says it
+`attendants`    agents and supervisors who dial a code
+`presence`      agents' phones, and lamps
+`lease`         who of several adapters is active
+`service`       the process: active or spare
+`queue_log`     events as lines of the queue_log; `queue_log_file` keeps the file right
+`conf_file`     Asterisk's configuration files
+`import_queues` an existing queues.conf as our configuration
+`adapter`       joins the two connections, and hands to calls what concerns them
 ==============  =====================================================================================
 """

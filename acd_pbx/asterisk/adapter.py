@@ -14,16 +14,18 @@ from typing import Any, ClassVar
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.ari import Ari, AriAway, AriError, AriRefused
+from acd_pbx.asterisk.attendants import Attendants, strays
 from acd_pbx.asterisk.call import Call, Locate, Tell, Verify, Wake, cause_of
 from acd_pbx.asterisk.chain import Chain
 from acd_pbx.asterisk.names import Channel, channel_of, contact_of, leg_parts, read_channel
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.picture import Picture, look, open_offers, standing
+from acd_pbx.asterisk.presence import Presence
 from acd_pbx.asterisk.settings import AdapterSettings
 from acd_pbx.asterisk.wish import read_wish
 from acd_protocol.client import Client, ClientError, ConnectionState, Refused
 from acd_protocol.messages import Command, Explain, Gap, List, Ok
-from acd_protocol.words import ContactAbandon, ContactOffered, Event
+from acd_protocol.words import AgentChanged, ContactAbandon, ContactOffered, Event
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ class Adapter:
         self.synced = asyncio.Event()
         self._on_event = on_event
         self._on_picture = on_picture
+        self._attendants = Attendants(settings, ari, client, self.calls.values)
+        self._presence = Presence(settings, ari, client, self._engaged)
         self._engine_there = asyncio.Event()
         self._aliases: dict[str, str] = {}
         self._arriving: set[str] = set()
@@ -120,10 +124,11 @@ class Adapter:
         listening = asyncio.create_task(self.ari.listen(self._on_ari, ready.set))
         syncing = asyncio.create_task(self._keep_synced(ready))
         fenced = asyncio.create_task(self.replaced.wait())
-        tasks: list[asyncio.Task[Any]] = [listening, syncing, fenced]
+        watching = asyncio.create_task(self._watch_phones())
+        tasks: list[asyncio.Task[Any]] = [listening, syncing, fenced, watching]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in (listening, syncing):
+            for task in (listening, syncing, watching):
                 if task.done():
                     task.result()
         finally:
@@ -131,6 +136,20 @@ class Adapter:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_phones(self) -> None:
+        """Look after agents' phones, once calls are in order."""
+        await self.synced.wait()
+        if self._presence.wanted:
+            await self.client.subscribe(("agent", "config"))
+            await self._presence.run()
+        await asyncio.Event().wait()
+
+    def _engaged(self, agent: str, device: str) -> bool:
+        """Whether one of our calls, or a code that we serve, is at an agent's phone."""
+        return device in self._attendants.addresses or any(
+            leg.live and leg.agent == agent for call in self.calls.values() for leg in call.legs.values()
+        )
 
     async def _keep_synced(self, ready: asyncio.Event) -> None:
         """Take a picture now, and again when events of the engine were missed."""
@@ -224,6 +243,8 @@ class Adapter:
         for leg in picture.legs:
             if (leg_parts(leg) or ("", ""))[1] not in self.calls:
                 chain.add(ask("hang_up", channel=leg, reason="normal"))
+        for step in strays(picture.attendants.values(), self._attendants):
+            chain.add(step)
         for bridge, members in picture.bridges.items():
             if (names.bridge_contact(bridge) or "") not in self.calls:
                 for channel in members:
@@ -255,8 +276,14 @@ class Adapter:
             if call is None:
                 self._chain("").add(ask("hang_up", channel=channel.id, reason="normal"))
             else:
-                call.leg_up(channel.id)
+                call.leg_up(channel.id, channel.name)
                 self._carry_out(call)
+        elif channel.arguments[:1] == (names.SNOOP_WORD,):
+            step = self._attendants.snoop_started(channel)
+            if step is not None:
+                self._chain("").add(step)
+        elif channel.arguments[:1] in ((names.AGENT_WORD,), (names.SUPERVISE_WORD,)):
+            self._spawn(self._attendants.attend(channel))
         elif self._call_of(channel.id) is None and channel.id not in self._arriving:
             self._spawn(self._receive(channel))
 
@@ -285,6 +312,8 @@ class Adapter:
     def _gone(self, channel: str, cause: str) -> None:
         call = self._call_of(channel)
         if call is None:
+            for step in self._attendants.gone(channel):
+                self._chain("").add(step)
             return
         if channel == call.channel:
             call.caller_gone(self._stopping)
@@ -321,11 +350,15 @@ class Adapter:
             self._carry_out(call)
 
     def _played(self, event: dict[str, Any]) -> None:
+        self._attendants.played(event["playback"]["id"])
         parts = event["playback"]["id"].split("/", 3)
         call = self.calls.get(parts[3]) if len(parts) == 4 and parts[0] == names.PLAYBACK else None
         if call is not None:
             call.played(event["playback"]["id"])
             self._carry_out(call)
+
+    def _device_changed(self, event: dict[str, Any]) -> None:
+        self._presence.device_changed(event["device_state"]["name"], event["device_state"]["state"])
 
     _HANDLERS: ClassVar = {
         "StasisStart": _stasis_start,
@@ -337,6 +370,7 @@ class Adapter:
         "ChannelUnhold": _hold,
         "ChannelDtmfReceived": _digit,
         "PlaybackFinished": _played,
+        "DeviceStateChanged": _device_changed,
     }
 
     # New callers
@@ -361,14 +395,17 @@ class Adapter:
             chain.add(ask("set_variable", channel=channel.id, variable="ACD_RESULT", value="queue_unknown"))
             chain.add(ask("leave", channel=channel.id))
             return
+        # Who comes by a transfer brings with him what is known of the caller who was transferred.
+        before = self._call_of_agent(variables.get("BLINDTRANSFER", ""))
+        known = {} if before is None else before.attributes | {"transferred_from": before.contact}
         call = Call(
             self.settings,
             contact,
             channel.id,
             wish.queue,
-            number=channel.number,
-            name=channel.caller,
-            attributes=wish.attributes,
+            number=channel.number or (before.number if before is not None else ""),
+            name=channel.caller or (before.name if before is not None else ""),
+            attributes=wish.attributes | known,
             priority=wish.priority,
             require=wish.require,
             answered=channel.state == "Up",
@@ -378,12 +415,19 @@ class Adapter:
         call.enter()
         self._carry_out(call)
 
+    def _call_of_agent(self, name: str) -> Call | None:
+        """The call at which the agent's channel of this name is, or was before he transferred it."""
+        calls = (call for call in self.calls.values() for leg in call.legs.values() if name and leg.name == name)
+        return next(calls, None)
+
     async def _variables(self, channel: Channel) -> dict[str, str]:
         """The channel variables that the adapter looks at, those that are set."""
         wanted = list(self.settings.variables.values())
         if not channel.arguments or not channel.arguments[0]:
             wanted += ["ACD_QUEUE", "ACD_PRIORITY", "ACD_REQUIRE"]
-        path = f"/channels/{channel.id}/variable"
+        if channel.name.startswith("Local/"):
+            wanted.append("BLINDTRANSFER")
+        path = f"/channels/{names.quoted(channel.id)}/variable"
         answers = await asyncio.gather(*(self._variable(path, name) for name in wanted))
         return {name: value for name, value in zip(wanted, answers, strict=True) if value}
 
@@ -405,7 +449,8 @@ class Adapter:
                 self._engine_there.set()
 
     def _on_engine(self, event: Event) -> None:
-        if self._on_event is not None:
+        self._presence.hear(event)
+        if self._on_event is not None and (not isinstance(event, AgentChanged) or self._presence.here(event.agent)):
             self._on_event(event)
         if self.synced.is_set():
             self._route(event)
@@ -457,6 +502,9 @@ class Adapter:
                     self._spawn(self._locate(call))
                 case Verify():
                     self._spawn(self._verify(call, effect.channel))
+        if not call.joined:
+            for step in self._attendants.call_over(call.contact):
+                self._chain("").add(step)
         if call.closed:
             self.calls.pop(call.contact, None)
             self._began.pop(call.contact, None)

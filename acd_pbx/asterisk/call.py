@@ -110,7 +110,8 @@ class Heard(Enum):
 class Leg:
     """A channel towards an agent, or what a transfer has put in its place.
 
-    `state` is `asked`, `ringing`, `up` or `gone`.
+    `state` is `asked`, `ringing`, `up` or `gone`; `name` is the channel's once it is up, and after a transfer that of
+    the agent who transferred.
     """
 
     channel: str
@@ -121,6 +122,7 @@ class Leg:
     cause: str = ""
     unwanted: bool = False
     announced: bool = False
+    name: str = ""
 
     @property
     def live(self) -> bool:
@@ -260,12 +262,13 @@ class Call:
             leg.state = "ringing"
             leg.rang = True
 
-    def leg_up(self, channel: str) -> None:
+    def leg_up(self, channel: str, name: str = "") -> None:
         """An agent has answered, and his channel is in the application."""
         leg = self.legs.get(channel)
         if leg is not None and leg.live and leg.state != "up":
             leg.state = "up"
             leg.rang = True
+            leg.name = name
             self._step()
 
     def leg_gone(self, channel: str, cause: str, lost: bool = False) -> None:
@@ -285,7 +288,7 @@ class Call:
         leg = self.legs.pop(channel, None)
         if leg is None:
             return
-        self.legs[by] = Leg(by, leg.offer, leg.agent, "up", True)
+        self.legs[by] = Leg(by, leg.offer, leg.agent, "up", True, name=leg.name)
         if self.joined == channel:
             self.joined = by
         self._effects.append(ask("hang_up", channel=channel, reason="normal"))
@@ -636,7 +639,7 @@ class Call:
             self._reject(leg)
             return
         rules = self.rules
-        name, number = (filled(text, values, "") or "" for text in (rules.caller_name, rules.caller_number))
+        name, caller = (filled(text, values, "") or "" for text in (rules.caller_name, rules.caller_number))
         variables = {
             f"PJSIP_HEADER(add,{header})": filled(text, values, "")
             for header, text in rules.headers.items()
@@ -651,7 +654,7 @@ class Call:
                 endpoint=endpoint,
                 app=self.settings.ari.app,
                 appArgs=f"{names.LEG_WORD},{number}",
-                callerId='"{}" <{}>'.format(name.replace('"', "'"), number.replace(">", "")),
+                callerId='"{}" <{}>'.format(name.replace('"', "'"), caller.replace(">", "")),
                 timeout=str(int(offer.expires_s) + LEG_SPARE_S),
                 originator=self.channel,
             )

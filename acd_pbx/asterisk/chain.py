@@ -50,6 +50,7 @@ class Chain:
                 ask = self._asks.popleft()
                 try:
                     await self._ari.carry_out(ask)
+                    _log.debug("done: %s %s %s", ask.what, ask.places, ask.params)
                 except AriRefused as refused:
                     _log.debug("%s", refused)
                     self._on_refused(ask, refused.status, refused.message)

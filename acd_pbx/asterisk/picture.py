@@ -49,7 +49,7 @@ def read_picture(
         elif channel.application != app:
             continue
         elif not channel.arguments or not channel.arguments[0]:
-            if channel.name.startswith("Local/") and (";" in channel.name):
+            if channel.name.startswith("Local/"):
                 picture.strangers[channel.id] = channel
             else:
                 picture.callers[channel.id] = channel
@@ -91,8 +91,8 @@ def standing(
     now = Standing(
         caller=caller.state if caller is not None else "",
         legs=legs,
-        others=[each for each in joined if each != channel and each not in legs],
-        joined=joined,
+        others=[each for each in joined if each not in (channel, *legs, *picture.attendants)],
+        joined=[each for each in joined if each not in picture.attendants],
     )
     if view is not None:
         now.known = True

@@ -162,10 +162,11 @@ class Rig:
         *,
         ari_port: int = 0,
         engine_port: int = 0,
+        queues: list[dict[str, Any]] | None = None,
         **queue: Any,
     ) -> None:
         """Engine configured, adapter in step."""
-        await self.configure(agents, **queue)
+        await self.configure(agents, queues=queues, **queue)
         self.write_settings(text, ari_port=ari_port, engine_port=engine_port)
         await self.adapter.start()
         await self.adapter.in_step()
@@ -187,6 +188,11 @@ class Rig:
     async def agent(self, steps: list[str], number: int = 1) -> Sipp:
         """The phone of an agent, for one call."""
         return await self.phone(f"agent{number}", steps, port=self.lab.phone_port(number))
+
+    async def dials(self, user: str, number: str, *more: list[str], name: str = "dials") -> Sipp:
+        """The phone of `user`, an agent or supervisor, dials."""
+        steps = [*sipp.dial(user, user), *(step for part in more for step in part)]
+        return await self.phone(name, steps, target=number)
 
     async def caller(self, *more: list[str], target: str = "2000", name: str = "caller") -> Sipp:
         """A caller who dials, and then does `more`."""
@@ -262,11 +268,7 @@ class Rig:
         """Whether the adapter has written the ends of all."""
         lines = [line.split("|") for line in next(self.directory.glob("*.queue_log")).read_text().splitlines()]
         ends = sum(line[4] in ENDS for line in lines)
-        return ends >= len({*self.contacts_of("contact.queued")} & {*self.over()})
-
-    def over(self) -> list[str]:
-        """The contacts that have ended, or are in wrap-up."""
-        return self.contacts_of("contact.wrapup") + self.contacts_of("contact.ended")
+        return ends >= len(self.contacts_of("contact.queued"))
 
     async def contacts(self) -> list[dict[str, Any]]:
         """The engine's live contacts."""

@@ -71,6 +71,18 @@ def dial(name: str = "Caller", user: str = "4930123") -> list[str]:
     return [_send(head + "\nCSeq: 1 INVITE", _SDP.format(direction="sendrecv")), receive("100", optional="true")]
 
 
+def register(user: str, expires: int) -> list[str]:
+    """REGISTER this phone, or with 0 seconds no longer."""
+    head = (
+        "REGISTER sip:[remote_ip]:[remote_port] SIP/2.0\n"
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
+        f"From: <sip:{user}@[remote_ip]>;tag=[pid]r[call_number]\nTo: <sip:{user}@[remote_ip]>\n"
+        "Call-ID: [call_id]\nCSeq: 1 REGISTER\nMax-Forwards: 70\n"
+        f"Contact: <sip:{user}@[local_ip]:[local_port]>\nExpires: {expires}"
+    )
+    return [_send(head), receive("200")]
+
+
 def until_answered() -> list[str]:
     """Ringing or not, then 200 and ACK."""
     provisional = [receive(code, optional="true") for code in ("180", "183")]
@@ -194,20 +206,13 @@ def agent_holds(number: int, seconds: float) -> list[str]:
 def agent_transfers(number: int, target: str, lab: Lab) -> list[str]:
     """Blind transfer by REFER; the phone hangs up when it hears that it worked."""
     refer = f"\nRefer-To: <sip:{target}@127.0.0.1:{lab.sip_port}>\nReferred-By: <sip:[local_ip]:[local_port]>"
+    told = [receive("NOTIFY"), respond("200 OK")]
     return [
         agent_request("REFER", number, more=refer),
         receive("202"),
-        receive("NOTIFY"),
-        respond("200 OK"),
-        receive("NOTIFY", optional="true", next="1"),
-        receive("BYE"),
-        respond("200 OK"),
-        '<nop next="2"/>',
-        label(1),
-        respond("200 OK"),
-        receive("BYE"),
-        respond("200 OK"),
-        label(2),
+        *told,
+        *told,
+        *agent_hangs_up(number + 1),
     ]
 
 

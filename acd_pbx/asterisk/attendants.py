@@ -187,7 +187,6 @@ class Attendants:
         self._supervisions.pop(supervision.channel, None)
         steps = [ask("leave", channel=supervision.channel)]
         if supervision.snoop:
-            # In this order: a snoop channel that is hung up while its bridge is taken down survives both.
             steps.append(ask("destroy_bridge", bridge=supervision.bridge))
             steps.append(ask("hang_up", channel=supervision.snoop, reason="normal"))
         return steps

@@ -191,7 +191,10 @@ async def test_a_supervisor_who_hangs_up_disturbs_nobody(rig: Rig) -> None:
     await until_slow(lambda: any(len(bridge["channels"]) == 2 for bridge in rig.lab.bridges()), 5)
     supervisor = await rig.dials("agent0009", "*51a-1", sipp.until_answered(), [sipp.pause(0.7)], sipp.hang_up())
     await supervisor.went_well()
-    await until_slow(lambda: len(rig.lab.bridges()) == 1 and len(rig.lab.channels()) == 2, 5)
+    # Asterisk lists a snoop channel that is gone until the next packet of the other, and SIPp's phones are silent.
+    await until_slow(lambda: len(rig.lab.bridges()) == 1, 5)
+    names = [channel["name"] for channel in rig.lab.channels() if not channel["name"].startswith("Snoop/")]
+    assert len(names) == 2
     await caller.went_well()
     await agent.went_well()
     await rig.quiet()

@@ -23,7 +23,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk soak-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -52,6 +52,10 @@ test-asterisk: build ## a real Asterisk with SIPp's callers and agents: calls, f
 soak-asterisk: build ## SIP calls for MINUTES=30 to AGENTS=60 while adapter, engine and Asterisk are killed at random (RATE=3)
 	@tools/install_asterisk.sh
 	@$(RUN) tests.asterisk.soak --minutes $(MINUTES) --agents $(AGENTS) --rate $(RATE) $(ARGS)
+
+bench-asterisk: build ## from an agent's end of a call to his phone's next ring, beside app_queue on the same Asterisk
+	@tools/install_asterisk.sh
+	@$(RUN) tests.asterisk.gap $(ARGS)
 
 check: build ## lint, formatting, types
 	@$(RUN) ruff check .

@@ -28,7 +28,7 @@ from typing import Any, Self
 ROOT = Path(os.environ.get("ACD_ASTERISK_ROOT") or "/var/tmp/acd-asterisk/root")
 PROJECT = Path(__file__).resolve().parents[2]
 AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
-START_S = 30.0
+START_S = 90.0
 NOT_LOADED = re.findall(
     r"\w+",
     """
@@ -145,7 +145,7 @@ class Lab:
         self._launch()
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError, urllib.error.URLError):
+            with contextlib.suppress(OSError, urllib.error.URLError, subprocess.TimeoutExpired):
                 if self.ari("GET", "/asterisk/info")["status"]["startup_time"] and "fully booted" in self.cli(
                     "core waitfullybooted"
                 ):

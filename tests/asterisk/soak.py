@@ -117,7 +117,9 @@ class Soak:
                 left = (end - last) / 60
                 print(f"{left:5.1f} min left: {len(self.calls)} calls, {self.watch.connected} answered, "
                       f"{len(self.watch.ends)} ended, killed {dict(self.kills)}", flush=True)  # fmt: skip
-        await asyncio.gather(*tasks)
+        for fault in await asyncio.gather(*tasks, return_exceptions=True):
+            if fault is not None:
+                self.problems.append(f"the soak itself failed: {fault!r}")
         for _, _, call in self.calls:
             await call.ended(120)
         await self._run_out(rig)
@@ -176,21 +178,25 @@ class Soak:
             # Asterisk's death loses all calls, so it comes seldom.
             victim = "asterisk" if turn % 6 == 5 else VICTIMS[turn % 2]
             turn += 1
-            pause = self.random.uniform(0.2, 3)
             self.kills[victim] += 1
-            if victim == "adapter":
-                await rig.adapter.signal(signal.SIGKILL)
-                await asyncio.sleep(pause)
-                await rig.adapter.start()
-            elif victim == "engine":
-                await rig.server.kill()
-                await asyncio.sleep(pause)
-                await rig.restart_engine(port)
-            else:
-                began = time.monotonic()
-                await asyncio.to_thread(rig.lab.kill)
-                await asyncio.sleep(pause)
+            await self._kill_one(rig, victim, self.random.uniform(0.2, 3), port)
+
+    async def _kill_one(self, rig: Rig, victim: str, pause: float, port: int) -> None:
+        if victim == "adapter":
+            await rig.adapter.signal(signal.SIGKILL)
+            await asyncio.sleep(pause)
+            await rig.adapter.start()
+        elif victim == "engine":
+            await rig.server.kill()
+            await asyncio.sleep(pause)
+            await rig.restart_engine(port)
+        else:
+            began = time.monotonic()
+            await asyncio.to_thread(rig.lab.kill)
+            await asyncio.sleep(pause)
+            try:
                 await asyncio.to_thread(rig.lab.start)
+            finally:
                 self.asterisk_deaths.append((began, time.monotonic()))
 
     async def _look(self, rig: Rig, end: float) -> None:

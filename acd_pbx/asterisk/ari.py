@@ -9,6 +9,7 @@ ApplicationReplaced and hears nothing more.
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -68,10 +69,11 @@ class Ari:
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
 
     async def __aenter__(self) -> Self:
+        login = b64encode(f"{self.settings.user}:{self.settings.password}".encode()).decode()
         connector = aiohttp.TCPConnector(limit=self.settings.requests_max, keepalive_timeout=10)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            auth=aiohttp.BasicAuth(self.settings.user, self.settings.password),
+            headers={"Authorization": f"Basic {login}"},
             timeout=aiohttp.ClientTimeout(total=REQUEST_S),
         )
         return self

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from acd_pbx.asterisk.names import channel_of
 from acd_pbx.asterisk.queue_log import Known, QueueLog
 from acd_pbx.asterisk.queue_log_file import QueueLogFile
 from acd_pbx.asterisk.settings import AdapterSettings
-from acd_protocol.cli import tls_of
 from acd_protocol.client import Client, ClientError, ConnectionState, Replaced
+from acd_protocol.tls import TlsFileError, client_context
 from acd_protocol.words import Event
 
 _log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Service:
             engine.port,
             name=settings.name,
             token=engine.token,
-            tls=tls_of(engine),
+            tls=_tls(settings),
             tls_name=engine.tls_name or None,
             connect_deadline_s=None,
             reconnect_deadline_s=None,
@@ -114,6 +115,16 @@ class Service:
         await adapter.run()
         if client.state is ConnectionState.FAILED:
             await client.ping()  # raises why it failed
+
+
+def _tls(settings: AdapterSettings) -> ssl.SSLContext | None:
+    engine = settings.engine
+    if not engine.speaks_tls:
+        return None
+    try:
+        return client_context(engine.tls_ca or None, engine.client_cert or None, engine.client_key or None)
+    except TlsFileError as error:
+        raise ServiceError(f"engine: {error}") from error
 
 
 def _open_queue_log(settings: AdapterSettings) -> QueueLogFile | None:

@@ -42,27 +42,29 @@ class Ari(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the engine is, and how to show it who this is. What is left out comes from options and environment.
+    """Where the engine is.
 
     Attributes:
-        token: as `acd token` made it; better in a file of its own.
-        token_file: file with the token.
-        tls: speak TLS; so do all of the next four.
-        tls_ca: PEM file with the authority of the engine's certificate, if the system does not know it.
-        tls_name: name in that certificate, if it is not `host`.
-        client_cert: PEM file with a certificate to show to the engine.
-        client_key: PEM file with its key, if that is not in the same file.
+        host, port: of its door for clients.
+        token: if it wants one; the variable ACD_TOKEN keeps it out of the file.
+        tls: speak TLS; so does any of the next four.
+        tls_ca: PEM file with the authority of its certificate; tls_name: the name in that, if it is not `host`.
+        client_cert, client_key: PEM files to show to it.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65_535)] = 7410
     token: str = ""
-    token_file: str = ""
     tls: bool = False
     tls_ca: str = ""
     tls_name: str = ""
     client_cert: str = ""
     client_key: str = ""
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether TLS is asked for."""
+        return bool(self.tls or self.tls_ca or self.tls_name or self.client_cert or self.client_key)
 
 
 class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,6 +15,7 @@ import os
 import re
 import tempfile
 import time
+from base64 import b64encode
 from datetime import datetime
 from pathlib import Path
 from statistics import median, quantiles
@@ -51,8 +52,9 @@ class Watcher:
         self._freed: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
-        login = aiohttp.BasicAuth(self._lab.user, self._lab.password)
-        self._session = aiohttp.ClientSession(auth=login, connector=aiohttp.TCPConnector(limit=20))
+        login = b64encode(f"{self._lab.user}:{self._lab.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}"}
+        self._session = aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=20))
         ready = asyncio.Event()
         self._task = asyncio.create_task(self._listen(ready))
         await ready.wait()

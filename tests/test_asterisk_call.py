@@ -5,20 +5,9 @@ from typing import Any
 import pytest
 
 from acd_pbx.asterisk import names
-from acd_pbx.asterisk.call import (
-    Call,
-    Effect,
-    Locate,
-    Offer,
-    Stage,
-    Standing,
-    Tell,
-    Verify,
-    Wake,
-    cause_of,
-    dialled,
-    filled,
-)
+from acd_pbx.asterisk.call import Call, Stage, Standing, filled
+from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
+from acd_pbx.asterisk.leg import Offer, cause_of, dialled
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Phones, Queue
 from acd_protocol.words import (

@@ -8,6 +8,8 @@ module          what it owns
 `names`         ids of contacts, legs and bridges, and what a channel tells of itself
 `settings`      the adapter's file
 `call`          one caller: a state machine without sockets, driven by both sides
+`leg`           an agent's side of it: offer, channel, cause of the end
+`effects`       what a call leaves to be done
 `picture`       what Asterisk and engine say at one moment, for a new beginning
 `chain`         the requests of one call, one after the other
 `wish`          what a caller wants, as the dialplan says it

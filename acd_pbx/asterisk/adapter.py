@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.ari import Ari, AriAway, AriError, AriRefused
 from acd_pbx.asterisk.attendants import Attendants, strays
-from acd_pbx.asterisk.call import Call, Locate, Tell, Verify, Wake, cause_of
+from acd_pbx.asterisk.call import Call
 from acd_pbx.asterisk.chain import Chain
+from acd_pbx.asterisk.effects import Locate, Tell, Verify, Wake
+from acd_pbx.asterisk.leg import cause_of
 from acd_pbx.asterisk.names import Channel, channel_of, contact_of, leg_parts, read_channel
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.picture import Picture, look, open_offers, standing

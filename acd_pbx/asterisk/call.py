@@ -18,9 +18,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from acd_pbx.asterisk import names
+from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
+from acd_pbx.asterisk.leg import Leg, Offer, dialled, transfer_to
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Queue
 from acd_protocol.messages import Command
@@ -48,42 +50,6 @@ from acd_protocol.words import (
 
 LEG_SPARE_S = 3
 """A phone rings so much longer than its offer lasts, so that the engine is the one who says that time is up."""
-OFFER_S = 30
-"""How long a phone rings at most for an offer of which only the listing is known."""
-
-
-class Tell(NamedTuple):
-    """A command for the engine."""
-
-    command: Command
-
-
-class Wake(NamedTuple):
-    """Call `woke(word)` after so many seconds."""
-
-    after_s: float
-    word: str
-
-
-class Locate(NamedTuple):
-    """Find out the contact's position, and call `announce` with it."""
-
-
-class Verify(NamedTuple):
-    """Look whether this channel is still there, because Asterisk did not do what was asked; then call `verified`."""
-
-    channel: str
-
-
-Effect = Ask | Tell | Wake | Locate | Verify
-
-
-class Offer(NamedTuple):
-    """An agent to whom the engine holds the contact out, and where he is."""
-
-    agent: str
-    address: str
-    expires_s: float = OFFER_S
 
 
 class Stage(Enum):
@@ -104,30 +70,6 @@ class Heard(Enum):
     MUSIC = "music"
     RINGING = "ringing"
     ANNOUNCEMENT = "announcement"
-
-
-@dataclass
-class Leg:
-    """A channel towards an agent, or what a transfer has put in its place.
-
-    `state` is `asked`, `ringing`, `up` or `gone`; `name` is the channel's once it is up, and after a transfer that of
-    the agent who transferred.
-    """
-
-    channel: str
-    offer: str
-    agent: str
-    state: str = "asked"
-    rang: bool = False
-    cause: str = ""
-    unwanted: bool = False
-    announced: bool = False
-    name: str = ""
-
-    @property
-    def live(self) -> bool:
-        """Whether the channel may be there."""
-        return self.state != "gone"
 
 
 @dataclass
@@ -736,30 +678,6 @@ class Call:
         return [leg for leg in self.legs.values() if leg.live]
 
 
-def transfer_to(name: str) -> tuple[str, ...]:
-    """Where a transfer leads, from the name of the Local channel that carries it, as the queue_log says it."""
-    exten, _, rest = name.removeprefix("Local/").partition("@")
-    if exten.startswith("_attended"):
-        half = name.rpartition(";")[0]
-        return ("attended", f"{half};1", f"{half};2")
-    return ("blind", exten, re.sub(r"-[0-9a-f]{8};[12]$", "", rest)) if rest else ()
-
-
-def dialled(address: str, settings: AdapterSettings) -> str:
-    """What Asterisk dials for an agent's address; empty when it cannot be reached from here.
-
-    An address may name the adapter at whose Asterisk the phone is: `pbx-2:PJSIP/1012`. `settings.phones.trunks` then
-    says how to get there.
-    """
-    home, colon, device = address.partition(":")
-    if not colon or "/" in home:
-        return address if "/" in address else ""
-    if home == settings.name:
-        return device
-    template = settings.phones.trunks.get(home, "")
-    return template.replace("{user}", device.partition("/")[2]).replace("{address}", device)
-
-
 def filled(text: str, values: Mapping[str, Any], missing: str | None = None) -> str | None:
     """`text` with `{name}` replaced; where a name has no value, `missing`, or with None no text at all."""
     absent = False
@@ -773,32 +691,3 @@ def filled(text: str, values: Mapping[str, Any], missing: str | None = None) -> 
 
     result = re.sub(r"\{(\w+)\}", value, text)
     return None if absent and missing is None else result
-
-
-def cause_of(code: int, tech_code: int = 0) -> str:
-    """Our word for why a leg ended: Q.850 cause, and SIP status where the channel has one."""
-    if tech_code == 603:
-        return "declined"
-    if tech_code == 404:
-        return "invalid_address"
-    return _CAUSES.get(code, "failed")
-
-
-_CAUSES = {
-    1: "invalid_address",
-    3: "unreachable",
-    16: "normal",
-    17: "busy",
-    18: "unreachable",
-    19: "no_answer",
-    20: "not_registered",
-    21: "declined",
-    26: "normal",
-    27: "unreachable",
-    28: "invalid_address",
-    34: "congestion",
-    38: "unreachable",
-    41: "congestion",
-    42: "congestion",
-    44: "congestion",
-}

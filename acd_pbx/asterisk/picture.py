@@ -6,7 +6,8 @@ from typing import Any
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.ari import Ari
-from acd_pbx.asterisk.call import Offer, Standing
+from acd_pbx.asterisk.call import Standing
+from acd_pbx.asterisk.leg import Offer
 from acd_pbx.asterisk.names import Channel, read_channel
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from acd_pbx.asterisk.ari import Ari, AriError
-from acd_pbx.asterisk.call import dialled
+from acd_pbx.asterisk.leg import dialled
 from acd_pbx.asterisk.names import quoted
 from acd_pbx.asterisk.operations import ask
 from acd_pbx.asterisk.settings import AdapterSettings

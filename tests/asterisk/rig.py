@@ -270,12 +270,6 @@ class Rig:
         ends = sum(line[4] in ENDS for line in lines)
         return ends >= len(self.contacts_of("contact.queued"))
 
-    async def contacts(self) -> list[dict[str, Any]]:
-        """The engine's live contacts."""
-        assert self.watcher is not None
-        contacts: list[dict[str, Any]] = await self.watcher.listing("contacts")
-        return contacts
-
 
 async def until_slow(condition: Callable[[], object], timeout_s: float) -> None:
     """As `until`, for what costs a request to look at."""

@@ -162,6 +162,22 @@ async def test_an_adapter_that_starts_finds_its_calls_again(tmp_path: Path) -> N
         await here.asked("DELETE /channels/acd-leg/o-9/pbx-1:c9")
 
 
+async def test_an_adapter_that_starts_leaves_alone_who_was_transferred(tmp_path: Path) -> None:
+    async with floor(tmp_path) as here:
+        local = channel("l1", name="Local/1000@x-1;1")
+        here.ari.channels = [channel("c1", "support"), local]
+        here.ari.bridges = [{"id": f"acd-bridge/{CONTACT}", "channels": ["c1", "l1"]}]
+        await here.start()
+        await here.enter("c2", "support")
+        await here.becomes("queued", "pbx-1:c2")
+        assert not [line for line in here.ari.asked if "c1" in line or "l1" in line]
+        # When the caller hangs up, what was joined with him is taken down.
+        await here.leave("c1")
+        await here.asked("DELETE /channels/l1")
+        await here.asked(f"DELETE /bridges/acd-bridge/{CONTACT}")
+        assert await here.contacts() == {"pbx-1:c2": "queued"}
+
+
 async def test_a_broken_websocket_is_made_again_and_nothing_is_lost(tmp_path: Path) -> None:
     async with floor(tmp_path) as here:
         await here.start()

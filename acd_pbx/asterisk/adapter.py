@@ -180,9 +180,9 @@ class Adapter:
         restarted = bool(self._started) and picture.started != self._started
         self._started = picture.started
         self._stopping = False
-        for contact in views:
+        for contact in [*views, *_conversations(picture)]:
             if contact not in self.calls:
-                self._adopt(contact, views[contact], picture)
+                self._adopt(contact, views.get(contact), picture)
         pairs = []
         for call in self.calls.values():
             contact = call.contact
@@ -222,19 +222,19 @@ class Adapter:
         mine = {row["contact"]: row for row in rows if channel_of(self.settings.name, row["contact"])}
         return mine, answer.seq
 
-    def _adopt(self, contact: str, view: dict[str, Any], picture: Picture) -> None:
-        """Make the call of a contact that an earlier life of the adapter has left in the engine."""
+    def _adopt(self, contact: str, view: dict[str, Any] | None, picture: Picture) -> None:
+        """Make the call of a contact that an earlier life of the adapter has left in the engine, or only in a bridge."""
         channel = channel_of(self.settings.name, contact)
         known = picture.callers.get(channel)
         call = Call(
             self.settings,
             contact,
             channel,
-            f"{view['tenant']}/{view['queue']}",
+            f"{view['tenant']}/{view['queue']}" if view else self.settings.default_queue,
             number=known.number if known else "",
             name=known.caller if known else "",
-            attributes=view["attributes"],
-            priority=view["priority"],
+            attributes=view["attributes"] if view else {},
+            priority=view["priority"] if view else 0,
         )
         self.calls[contact] = call
         self._began[contact] = time.monotonic()
@@ -564,6 +564,12 @@ class Adapter:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _conversations(picture: Picture) -> list[str]:
+    """The contacts in whose bridges people talk, whether the engine still has them or not."""
+    contacts = ((names.bridge_contact(bridge), members) for bridge, members in picture.bridges.items())
+    return [contact for contact, members in contacts if contact and len(members) > 1]
 
 
 def _rows(answer: Ok) -> list[dict[str, Any]]:

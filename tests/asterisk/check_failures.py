@@ -119,6 +119,24 @@ async def test_what_happens_while_the_adapter_is_away_is_closed_with_its_true_re
     await rig.quiet()
 
 
+async def test_who_was_transferred_talks_on_while_the_adapter_dies_and_comes_back(rig: Rig) -> None:
+    await rig.start(NUMBERS)
+    await rig.login()
+    transfers = sipp.agent_transfers(1, "1000", rig.lab)
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), sipp.pause(0.5), *transfers])
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(9)], sipp.hang_up())
+    assert (await rig.sees("contact.ended")).reason == "transferred"
+    await agent.went_well()
+    await rig.adapter.kill()
+    await rig.adapter.start()
+    await rig.adapter.in_step(2)
+    await asyncio.sleep(1)
+    assert len(rig.lab.bridges()) >= 1
+    await caller.went_well()
+    assert rig.contacts_of("contact.queued") == rig.contacts_of("contact.ended")
+    await rig.quiet()
+
+
 async def test_the_engine_dies_and_comes_back(trio: Trio) -> None:
     await trio.arrange(talk_s=9, ring_s=5)
     rig = trio.rig

@@ -109,6 +109,27 @@ async def test_a_transfer_to_another_queue_reaches_its_agent(rig: Rig) -> None:
     await rig.quiet()
 
 
+async def test_an_attended_transfer_by_the_phone_joins_the_caller_with_whom_the_agent_asked(rig: Rig) -> None:
+    await rig.start(f"{NUMBERS}\nphones = {{ presence = false }}")
+    await rig.login()
+    consultation = await rig.dials("agent0001", "1000", sipp.until_answered(), sipp.be_hung_up())
+    await until_slow(lambda: len(rig.lab.channels()) == 1 and rig.lab.channels()[0]["state"] == "Up", 5)
+    (asked,) = rig.lab.channels()
+    call_id, ours, theirs = (
+        rig.lab.ari("GET", f"/channels/{asked['id']}/variable?variable=CHANNEL(pjsip,{what})")["value"]
+        for what in ("call-id", "local_tag", "remote_tag")
+    )
+    transfers = sipp.agent_transfers(1, "1000", rig.lab, f"{call_id};to-tag={ours};from-tag={theirs}")
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), sipp.pause(0.5), *transfers])
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(4)], sipp.hang_up())
+    assert (await rig.sees("contact.ended")).reason == "transferred"
+    await agent.went_well()
+    await consultation.went_well()
+    await caller.went_well()
+    await rig.quiet()
+    assert rig.lines["ATTENDEDTRANSFER"] == 1
+
+
 async def test_a_key_leaves_the_queue(rig: Rig) -> None:
     await rig.start(f'{NUMBERS}\n[defaults]\nkeys = {{ "1" = "leave" }}')
     keys = [*sipp.digit("9", 2), *sipp.digit("1", 3)]

@@ -9,6 +9,7 @@ import re
 import time
 from pathlib import Path
 from typing import NamedTuple, Self
+from urllib.parse import quote
 
 from tests.asterisk.lab import Lab, phone_ports
 
@@ -203,9 +204,13 @@ def agent_holds(number: int, seconds: float) -> list[str]:
     ]
 
 
-def agent_transfers(number: int, target: str, lab: Lab) -> list[str]:
-    """Blind transfer by REFER; the phone hangs up when it hears that it worked."""
-    refer = f"\nRefer-To: <sip:{target}@127.0.0.1:{lab.sip_port}>\nReferred-By: <sip:[local_ip]:[local_port]>"
+def agent_transfers(number: int, target: str, lab: Lab, replaces: str = "") -> list[str]:
+    """Transfer by REFER; the phone hangs up when it hears that it worked.
+
+    With `replaces`, `call-id;to-tag=..;from-tag=..` of another call of the phone's, caller and that one are joined.
+    """
+    more = f"?Replaces={quote(replaces, safe='')}" if replaces else ""
+    refer = f"\nRefer-To: <sip:{target}@127.0.0.1:{lab.sip_port}{more}>\nReferred-By: <sip:[local_ip]:[local_port]>"
     told = [receive("NOTIFY"), respond("200 OK")]
     return [
         agent_request("REFER", number, more=refer),

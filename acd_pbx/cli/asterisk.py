@@ -11,16 +11,7 @@ from pathlib import Path
 import msgspec
 
 from acd_pbx.asterisk.settings import AdapterSettings, SettingsError, read_settings
-from acd_protocol.cli import (
-    EXIT_FAILED,
-    EXIT_USAGE,
-    Command,
-    add_security_options,
-    fail,
-    port_number,
-    print_json,
-    token_of,
-)
+from acd_protocol.cli import EXIT_FAILED, EXIT_USAGE, Command, fail, port_number, print_json
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +28,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default=environment.get("ACD_HOST") or None, help="of the engine (ACD_HOST)")
     parser.add_argument("--port", type=port_number, default=environment.get("ACD_PORT") or None, help="its (ACD_PORT)")
     parser.add_argument("--token", default=environment.get("ACD_TOKEN") or None, help="for it (ACD_TOKEN)")
-    add_security_options(parser)
     parser.add_argument("--spare", action="store_true", help="wait until the active adapter of this name is gone")
     parser.add_argument("--check", action="store_true", help="read the file, print what holds, and end")
     parser.add_argument("--json", action="store_true", help="write the log, and what --check prints, as JSON")
@@ -51,13 +41,9 @@ def _settings(args: argparse.Namespace) -> AdapterSettings:
     replace = msgspec.structs.replace
     ari, engine = settings.ari, settings.engine
     ari = replace(ari, url=args.ari_url or ari.url, password=args.ari_password or ari.password)
-    said = {
-        name: value
-        for name in ("host", "port", "token", "token_file", "tls", "tls_ca", "tls_name", "client_cert", "client_key")
-        if (value := getattr(args, name))
-    }
-    engine = replace(engine, **said)
-    engine = replace(engine, token=token_of(engine))
+    engine = replace(
+        engine, host=args.host or engine.host, port=args.port or engine.port, token=args.token or engine.token
+    )
     return replace(settings, name=args.name or settings.name, ari=ari, engine=engine)
 
 

@@ -24,6 +24,7 @@ from acd_sim.virtual import (
     Lognormal,
     Model,
     ModelError,
+    Onward,
     Outage,
     Poisson,
     Profile,
@@ -329,6 +330,20 @@ def test_callers_who_gave_up_call_again() -> None:
     assert result["outcome"].tolist() == [0, 1, 1, 1, 0]
 
 
+def test_some_are_handed_on_and_wait_again() -> None:
+    first = calls(arrivals=at(0, 1, talk_s=[100, 100]), onward=(Onward(to="next", share=1),))
+    then = calls(0, Constant(50), name="next")
+    result = replicate(Model(config=centre(1, wrapup_s=10), kinds=(first, then), horizon_s=1000, traced=10))
+    assert tally(result, "onward") == 2
+    assert rows(result)["kind"].tolist() == [0, 1, 0, 1]
+    assert rows(result)["wait_ns"].tolist() == [0, 120 * 10**9, 109 * 10**9, 70 * 10**9]
+    shares = (Onward(to="next", share=0.3), Onward(to="calls", share=0.1))
+    many = replicate(Model(config=centre(200), kinds=(calls(5000, onward=shares), then), horizon_s=10 * HOUR))
+    offered = many.tallies[0].sum(axis=1)
+    assert offered[1] / offered[0] == pytest.approx(0.3, abs=0.01)
+    assert offered[0] == pytest.approx(50_000 / 0.9, rel=0.02)
+
+
 def test_a_profile_brings_what_it_says_slot_by_slot() -> None:
     profile = Profile(counts=(100, 0, 400), slot_s=HOUR, from_s=8 * HOUR, surges=(
         Surge(from_s=34 * HOUR, to_s=35 * HOUR, factor=2), Surge(from_s=8 * HOUR, to_s=9 * HOUR, factor=0),
@@ -367,6 +382,8 @@ def test_what_contradicts_itself_is_told_with_its_place() -> None:
         ({"crews": (Crew(agents=("a1",)), Crew(agents=("a1",)))}, "in two crews"),
         ({"shifts": (Shift(agents=("a1",), from_s=5, to_s=5),)}, "shift 1: it ends before"),
         ({"warmup_s": 10.0}, "warm-up"),
+        ({"kinds": (calls(onward=(Onward(to="x", share=0.1),)),)}, "onward: there is no kind 'x'"),
+        ({"kinds": (calls(onward=(Onward(to="calls", share=0.7), Onward(to="calls", share=0.7))),)}, "more than 1"),
     ]
     for change, sentence in wrong:
         with pytest.raises(ModelError, match=sentence):

@@ -114,6 +114,9 @@ def _axis(text: str) -> tuple[str, list[Any]]:
     key, equals, values = text.partition("=")
     if not equals or not key.strip() or not values.strip():
         raise ScenarioError(f"{text!r} is no sweep; write it as teams.front.count=10,12,14")
+    listed = value_of_word(f"[{values}]")  # one TOML list, unless there are bare words in it
+    if isinstance(listed, list):
+        return key.strip(), listed
     return key.strip(), [value_of_word(word.strip()) for word in values.split(",")]
 
 

@@ -19,8 +19,8 @@ h2 { font-size: 1.25rem; margin: 2.2rem 0 .4rem; }
 p { margin: .4rem 0; max-width: 48rem; }
 .faint, figcaption { color: var(--faint); font-size: .92rem; }
 .tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.4rem 0; }
-.tile { background: #fff; border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1.1rem; min-width: 10.5rem; flex: 1; }
-.tile b { display: block; font-size: 1.7rem; font-weight: 650; line-height: 1.25; white-space: nowrap; }
+.tile { background: #fff; border: 1px solid var(--line); border-radius: .6rem; padding: .8rem .9rem; min-width: 9rem; flex: 1; }
+.tile b { display: block; font-size: 1.55rem; font-weight: 650; line-height: 1.25; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 figure { background: #fff; border: 1px solid var(--line); border-radius: .6rem; margin: .6rem 0 0; padding: 1rem; }
 figure svg { width: 100%; height: auto; display: block; }

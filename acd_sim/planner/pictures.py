@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 from msgspec import Struct
 
 from acd_sim.planner.summary import Cell, Interval, Report, Summary
@@ -18,6 +18,7 @@ INK, GRID = "#1f2933", "#e3e8ee"
 GOAL = "#9aa5b1"
 SIZE = (9.0, 3.4)
 LINES_MAX = 10
+BANDS_MAX = 4
 STYLE: Any = {
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 10,
@@ -99,8 +100,10 @@ def _by_time(axes: Any, intervals: Sequence[Interval]) -> None:
     axes.set_xlim(hours[0], hours[-1] + length)
 
 
-def _line(axes: Any, summary: Summary, measure: str, colour: str, label: str | None, kind: str | None = None) -> None:
-    """One measure over time with its interval."""
+def _line(
+    axes: Any, summary: Summary, measure: str, colour: str, label: str | None, kind: str | None, banded: bool
+) -> None:
+    """One measure over time, with its interval if it is `banded`."""
     points = []
     for number, interval in enumerate(summary.intervals):
         cells = interval.total if kind is None else interval.kinds[kind]
@@ -111,7 +114,8 @@ def _line(axes: Any, summary: Summary, measure: str, colour: str, label: str | N
         return
     at, mean, low, high = np.asarray(points).T
     axes.plot(at, mean, color=colour, label=label, linewidth=2, marker="o", markersize=3)
-    axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+    if banded:
+        axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def _ends(cell: Cell) -> tuple[float, float, float]:
@@ -128,11 +132,19 @@ def _over_time(report: Report, measure: str, *, by_kind: bool, percent: bool) ->
     kinds = list(base.intervals[0].kinds)
     if len(report.alternatives) == 1 and by_kind and 1 < len(kinds) <= LINES_MAX:
         for number, kind in enumerate(kinds):
-            _line(axes, base, measure, COLOURS[number % len(COLOURS)], kind, kind)
+            _line(axes, base, measure, COLOURS[number % len(COLOURS)], kind, kind, len(kinds) <= BANDS_MAX)
     else:
         for number, summary in enumerate(report.alternatives[:LINES_MAX]):
             label = summary.label if len(report.alternatives) > 1 else None
-            _line(axes, summary, measure, COLOURS[number % len(COLOURS)], label)
+            _line(
+                axes,
+                summary,
+                measure,
+                COLOURS[number % len(COLOURS)],
+                label,
+                None,
+                len(report.alternatives) <= BANDS_MAX,
+            )
     _by_time(axes, base.intervals)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -235,6 +247,8 @@ def _waits(report: Report) -> Picture | None:
     axes.set_xlim(0, longest)
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    step = next((step for step in (5, 10, 15, 30, 60, 120, 300, 600) if longest / step <= 9), 1800)
+    axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
     if len(lines) > 1:
         axes.legend(loc="lower right")
@@ -248,7 +262,10 @@ def _waits(report: Report) -> Picture | None:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} min"
+    """As people write it: `90 s`, `2:30 min`."""
+    if seconds < 120:
+        return f"{seconds:g} s"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
 
 
 def _occupancy(report: Report) -> Picture | None:

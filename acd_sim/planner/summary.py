@@ -8,11 +8,13 @@ from msgspec import Struct
 
 from acd_core.views import AGENT_STATES
 from acd_sim.planner.alternatives import Played
-from acd_sim.virtual import MEASURES, Estimate
+from acd_sim.virtual import MEASURES, Backlog, Estimate, Model
 from acd_sim.virtual.measures import AVAILABLE, BIN_GROWTH, FIRST_BIN_S, WORKING
 from acd_sim.virtual.study import Study
 
 DAY_S = 86_400.0
+IDLE = 0.5
+"""Intervals with fewer contacts and agents than this are not shown."""
 SHOWN = (
     "offered", "answered", "service_level", "abandonment", "blocked", "expired", "asa_s", "wait_p95_s",
     "handle_s", "occupancy", "agent_hours", "cost", "value", "cost_per_answered", "value_per_offered",
@@ -27,6 +29,13 @@ DIFFERENCES = (
     "cost_per_answered", "value_per_offered",
 )  # fmt: skip
 NOT_SHOWN_WHEN_ZERO = ("blocked", "expired", "cost", "value", "cost_per_answered", "value_per_offered", "retried")
+
+
+CALLERS_ONLY = (
+    "service_level", "abandonment", "blocked", "expired", "delayed", "wait_s", "asa_s", "wait_p50_s", "wait_p95_s",
+    "longest_wait_s", "queue", "queue_max", "retried",
+)  # fmt: skip
+"""What says nothing of contacts that are there to wait, such as numbers to be dialled: they are left out of totals."""
 
 
 class Cell(Struct, frozen=True):
@@ -177,10 +186,24 @@ def groups_of(study: Study) -> list[tuple[float, list[int]]]:
     return [(number * model.interval_s, list(range(number, whole, per_day))) for number in range(per_day)]
 
 
+def callers_of(model: Model) -> list[str] | None:
+    """The kinds that somebody waits for; None for all."""
+    kinds = [kind.name for kind in model.kinds if not isinstance(kind.arrivals, Backlog)]
+    return kinds if 0 < len(kinds) < len(model.kinds) else None
+
+
+def _totals(study: Study, names: Sequence[str], intervals: Sequence[int] | None = None) -> dict[str, Estimate]:
+    callers = callers_of(study.model)
+    found = study.estimates(names, None, intervals)
+    if callers is not None:
+        found |= study.estimates([name for name in names if name in CALLERS_ONLY], callers, intervals)
+    return found
+
+
 def _rows(study: Study, kinds: Sequence[str]) -> list[Row]:
     rows = []
     names = list(dict.fromkeys((*SHOWN, *BY_KIND)))
-    totals = study.estimates(names)
+    totals = _totals(study, names)
     by_kind = {kind: study.estimates(BY_KIND, [kind]) for kind in kinds}
     for name in names:
         measure = MEASURES[name]
@@ -196,8 +219,8 @@ def _intervals(study: Study, kinds: Sequence[str]) -> list[Interval]:
     for since, members in groups_of(study):
         if since + study.model.interval_s <= study.model.warmup_s and len(members) == 1:
             continue
-        total = {name: Cell.of(found) for name, found in study.estimates(BY_INTERVAL, None, members).items()}
-        if not (total["offered"].mean or total["agents"].mean):
+        total = {name: Cell.of(found) for name, found in _totals(study, BY_INTERVAL, members).items()}
+        if (total["offered"].mean or 0) < IDLE and (total["agents"].mean or 0) < IDLE:
             continue
         of_kinds = {
             kind: {name: Cell.of(value) for name, value in study.estimates(BY_INTERVAL[:5], [kind], members).items()}
@@ -254,7 +277,7 @@ def _cell(values: np.ndarray) -> Cell:
 
 def _difference(base: Played, other: Played, name: str) -> Difference | None:
     measure = MEASURES[name]
-    found = other.study.difference(name, base.study)
+    found = other.study.difference(name, base.study, callers_of(base.study.model) if name in CALLERS_ONLY else None)
     if math.isnan(found.mean) or (found.mean == 0 and found.half_width == 0):
         return None
     sure = found.count > 1 and not found.covers(0.0)

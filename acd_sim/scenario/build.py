@@ -22,6 +22,7 @@ from acd_sim.virtual import (
     Kind,
     Model,
     ModelError,
+    Onward,
     Outage,
     Poisson,
     Profile,
@@ -78,6 +79,11 @@ def build(found: Document) -> Planned:
         if contacts.queue not in queues:
             known = ", ".join(sorted(queues)) or "none"
             raise found.error(("contacts", number, "queue"), f"there is no queue {contacts.queue!r}; known are {known}")
+        for step, onward in enumerate(contacts.onward):
+            if onward.to not in [other.name for other in scenario.contacts]:
+                raise found.error(
+                    ("contacts", number, "onward", step, "to"), f"there are no contacts called {onward.to!r}"
+                )
     run = scenario.run
     if run.days is not None and run.hours is not None:
         raise found.error(("run", "hours"), "give days or hours, not both")
@@ -138,6 +144,7 @@ def _kind(found: Document, scenario: shape.Scenario, number: int, days: Days, la
         wrapup=laws.law(entry.wrapup, (*place, "wrapup")),
         patience=laws.law(entry.patience, (*place, "patience")),
         retry=retry,
+        onward=tuple(Onward(to=step.to, share=step.share) for step in entry.onward),
         priority=entry.priority,
         require=entry.require,
         attributes=entry.attributes,
@@ -244,14 +251,22 @@ def _shifts(
             since = day * DAY_S + days.clock(entry.from_)
             until = day * DAY_S + days.clock(entry.to)
             until += DAY_S if until <= since else 0
-            pauses = []
-            for rest in entry.breaks:
-                at = day * DAY_S + days.clock(rest.at)
-                pauses.append(Break(at_s=at if at >= since else at + DAY_S, length_s=rest.minutes * 60))
-            yield Shift(
-                agents=agents, from_s=since, to_s=until, breaks=tuple(pauses), absent=team.absent,
-                pauses_per_hour=often, pause=pause,
-            )  # fmt: skip
+            for part in [(agent,) for agent in agents] if any(rest.until for rest in entry.breaks) else [agents]:
+                place = agents.index(part[0]) / max(1, len(agents) - 1) if part else 0.0
+                yield Shift(
+                    agents=part, from_s=since, to_s=until, absent=team.absent, pauses_per_hour=often, pause=pause,
+                    breaks=tuple(_break(rest, place, since, day, days) for rest in entry.breaks),
+                )  # fmt: skip
+
+
+def _break(entry: shape.BreakEntry, place: float, since: float, day: int, days: Days) -> Break:
+    """A break of the agent at a place in his shift, from 0 for the first to 1 for the last."""
+    start = days.clock(entry.at)
+    end = days.clock(entry.until) if entry.until is not None else start
+    end += DAY_S if end < start else 0
+    at = day * DAY_S + start
+    at += DAY_S if at < since else 0
+    return Break(at_s=at + (end - start) * place, length_s=entry.minutes * 60)
 
 
 def _outages(

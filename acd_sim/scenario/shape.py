@@ -136,6 +136,13 @@ class RetryEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     after: LawOrSeconds
 
 
+class OnwardEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Contacts that are handed on after their talk: which share, and the name of the contacts that they become."""
+
+    to: str
+    share: Share
+
+
 class Contacts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Contacts of one kind.
 
@@ -143,6 +150,7 @@ class Contacts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         name: in the report.
         queue: as `tenant/queue`.
         arrivals, talk, wrapup, patience, retry: how they come and behave; see the pages of `acd_sim.virtual`.
+        onward: contacts that are handed on to the next line of support after their talk.
         priority, require, attributes: as in `contact.enqueue`.
         value: of an answered one, in money.
     """
@@ -154,6 +162,7 @@ class Contacts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wrapup: LawOrSeconds | None = None
     patience: LawOrSeconds | None = None
     retry: RetryEntry | None = None
+    onward: tuple[OnwardEntry, ...] = ()
     priority: Annotated[int, Meta(ge=0, le=100)] = 0
     require: RequirementText = ""
     attributes: dict[str, Any] = {}
@@ -161,10 +170,16 @@ class Contacts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class BreakEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A break: when, and for how long."""
+    """A break: when, and for how long.
+
+    Attributes:
+        until: the agents of the shift go one after the other, the first at `at`, the last then; all at once when left
+            out.
+    """
 
     at: Moment
     minutes: Positive
+    until: Moment | None = None
 
 
 class ShiftEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from"}):

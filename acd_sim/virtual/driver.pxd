@@ -20,7 +20,7 @@ cdef class Driver:
     ) except -1
     cdef int abandon(self, int64_t now, int32_t caller) except -1
     cdef int withdraw(self, int64_t now, int32_t caller) except -1
-    cdef int complete(self, int64_t now, int32_t caller) except -1
+    cdef int complete(self, int64_t now, int32_t caller, bint transferred) except -1
     cdef int accept(self, int64_t now, int64_t offer) except -1
     cdef int reject(self, int64_t now, int64_t offer) except -1
     cdef int end_wrapup(self, int64_t now, int32_t agent) except -1

@@ -95,8 +95,10 @@ cdef class Driver:
     cdef int withdraw(self, int64_t now, int32_t caller) except -1:
         return self.engine.withdraw_contact(now, self.names[caller])
 
-    cdef int complete(self, int64_t now, int32_t caller) except -1:
-        return self.engine.complete_contact(now, self.names[caller], "completed_caller")
+    cdef int complete(self, int64_t now, int32_t caller, bint transferred) except -1:
+        return self.engine.complete_contact(
+            now, self.names[caller], "transferred" if transferred else "completed_caller"
+        )
 
     cdef int accept(self, int64_t now, int64_t offer) except -1:
         return self.engine.accept_offer(now, f"o-{offer}")

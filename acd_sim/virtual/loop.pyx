@@ -32,13 +32,14 @@ from acd_core.refusals import Outcome
 
 TALLIES = (
     "offered", "answered", "answered_in_target", "delayed", "abandoned", "abandoned_in_target", "blocked", "expired",
-    "other", "retried", "wait_ns", "answered_wait_ns", "talk_ns", "wrapup_ns", "queue_ns", "longest_ns", "queue_max",
+    "other", "retried", "wait_ns", "answered_wait_ns", "talk_ns", "wrapup_ns", "queue_ns", "longest_ns", "queue_max", "onward",
 )
 """What is counted for each kind of contact in each interval; the first index of `Loop.tallies`.
 
 `delayed` were not answered or did not leave in the instant of their arrival; `blocked` found the queue full;
 `expired` waited for the longest time that the queue allows; `other` ended in any other way without an answer. `wait_ns`
-sums the waits of all, `queue_ns` is the integral of the number waiting, `longest_ns` and `queue_max` are greatest ones.
+sums the waits of all, `queue_ns` is the integral of the number waiting, `longest_ns` and `queue_max` are greatest ones,
+`onward` were handed on to another kind after their talk.
 """
 TOTALS = ("entered", "answered", "ended", "wait_ns", "queue_ns")
 """What is counted for each kind over the whole run, warm-up and end included; the first index of `Loop.totals`."""
@@ -71,6 +72,7 @@ cdef enum:                    # indexes into TALLIES
     QUEUE_NS
     LONGEST_NS
     QUEUE_LONGEST
+    ONWARD
 
 cdef enum:                    # indexes into TOTALS
     TOTAL_ENTERED
@@ -119,6 +121,7 @@ cdef enum:
 if len(views.AGENT_STATES) > STATES or views.AGENT_STATES[:2] != ("logged_out", "paused"):
     raise ImportError("the engine's agent states are not those that the loop knows")
 
+cdef str NO_END = "the supply of draws for those who call again has an end"
 cdef double WAIT_BIN_WIDTH = log(1.02)
 cdef double NS_PER_FIRST_BIN = 1e7
 
@@ -138,6 +141,7 @@ cdef struct Caller:
     int64_t talk
     int64_t wrapup
     int64_t retry
+    int64_t onward            # the kind that it becomes after the talk; NEVER
 
 cdef struct Row:
     int64_t values[9]
@@ -158,6 +162,7 @@ cdef class Supply:
     cdef int64_t[::1] wrapup
     cdef int64_t[::1] retry
     cdef int64_t[::1] priority
+    cdef int64_t[::1] onward
     cdef Py_ssize_t place
     cdef Py_ssize_t count
 
@@ -175,7 +180,7 @@ cdef class Supply:
         if block is None:
             self.refill = None
             return False
-        self.arrival, self.patience, self.talk, self.wrapup, self.retry, self.priority = block
+        self.arrival, self.patience, self.talk, self.wrapup, self.retry, self.priority, self.onward = block
         self.place = 0
         self.count = self.arrival.shape[0]
         return self.more()
@@ -190,7 +195,7 @@ cdef class Loop:
         start, warmup, horizon, interval: engine time of the start, and durations from there, in nanoseconds.
         kinds: for each kind of contact `(tenant, queue, require, attributes, priority)`.
         arrivals: for each kind a `Supply` of those who come; `patience_ns` and `retry_ns` of -1 are never.
-        again: for each kind a `Supply` of patience and retry for those who call again, its other columns unused.
+        again: for each kind a `Supply`, without end, for those who call again or are handed on to it.
         backlog: for each kind how many contacts wait at all times while it is topped up; 0 for kinds that arrive.
         answering: `Supply` by group of agents: the column `arrival` is the time that an agent takes to answer an
             offer, -1 if he lets it ring, -2 if he rejects it at once.
@@ -451,7 +456,10 @@ cdef class Loop:
             if row.state == WAITING:
                 self.driver.abandon(self.now, subject)
         elif entry.kind == TALK_ENDS:
-            self.driver.complete(self.now, subject)
+            if row.onward >= 0:
+                self._hand_on(subject)
+            else:
+                self.driver.complete(self.now, subject, False)
         elif entry.kind == WRAPUP_ENDS:
             if row.state == WRAPPING_UP:
                 self.driver.end_wrapup(self.now, row.agent)
@@ -494,13 +502,36 @@ cdef class Loop:
         row.talk = supply.talk[place]
         row.wrapup = supply.wrapup[place]
         row.retry = supply.retry[place]
+        row.onward = supply.onward[place]
         return self._enter(caller, <int>supply.priority[place])
+
+    cdef int _hand_on(self, int32_t caller) except -1:
+        """The agent ends his part, and the caller waits for somebody else, as another kind of contact."""
+        cdef int32_t next_caller = self._new_caller()
+        cdef Caller *row = &self.callers[caller]
+        cdef Caller *after = &self.callers[next_caller]
+        cdef Supply supply = <Supply>self.again[row.onward]
+        if row.interval >= 0:
+            self.tally[ONWARD, row.kind, row.interval] += 1
+        self.driver.complete(self.now, caller, True)
+        if not supply.more():
+            raise ValueError(NO_END)
+        after.kind = <int32_t>row.onward
+        after.number = row.number
+        after.attempt = 1
+        after.patience = supply.patience[supply.place]
+        after.talk = supply.talk[supply.place]
+        after.wrapup = supply.wrapup[supply.place]
+        after.retry = supply.retry[supply.place]
+        after.onward = supply.onward[supply.place]
+        supply.place += 1
+        return self._enter(next_caller, 0)
 
     cdef int _call_again(self, int32_t caller) except -1:
         cdef Caller *row = &self.callers[caller]
         cdef Supply supply = <Supply>self.again[row.kind]
         if not supply.more():
-            raise ValueError("the supply of draws for those who call again has an end")
+            raise ValueError(NO_END)
         row.attempt += 1
         row.patience = supply.patience[supply.place]
         row.retry = supply.retry[supply.place]

@@ -36,6 +36,16 @@ class Retry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     after: Law
 
 
+class Onward(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """After the talk a share of the contacts is handed on and waits again, as the kind `to`: the next line of support.
+
+    The first agent ends his part; the caller's next wait, patience and talk are those of that kind.
+    """
+
+    to: str
+    share: Share
+
+
 class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Contacts of one kind: where they come from, what they want, how they behave.
 
@@ -45,6 +55,7 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         talk: from connection to the end of the conversation.
         wrapup: after-work; at most the queue's `wrapup_s`, which also holds when this is left out.
         patience: how long a caller waits; for ever when left out.
+        onward: what becomes of some after their talk; shares add up to 1 at most.
         value: of an answered contact, in money.
     """
 
@@ -56,6 +67,7 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wrapup: Law | None = None
     patience: Law | None = None
     retry: Retry | None = None
+    onward: tuple[Onward, ...] = ()
     priority: Annotated[int, Meta(ge=0, le=100)] = 0
     require: str = ""
     attributes: dict[str, Any] = {}
@@ -184,6 +196,11 @@ def check(model: Model) -> None:
     for kind in model.kinds:
         if (kind.tenant, kind.queue) not in queues:
             raise ModelError(f"kind {kind.name}: there is no queue {kind.tenant}/{kind.queue} in the configuration")
+        for step in kind.onward:
+            if step.to not in names:
+                raise ModelError(f"kind {kind.name}: onward: there is no kind {step.to!r}")
+        if sum(step.share for step in kind.onward) > 1 + 1e-9:
+            raise ModelError(f"kind {kind.name}: onward: the shares add up to more than 1")
     if model.warmup_s >= model.horizon_s:
         raise ModelError("the warm-up must end before the horizon")
     agents = set(model.agents)

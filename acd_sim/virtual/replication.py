@@ -26,7 +26,7 @@ BLOCK = 8192
 STEPS = 100_000
 FOREVER_S = 1e9
 Ints = NDArray[np.int64]
-Block = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
+Block = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]
 Watch = Callable[[float], bool]
 """Called now and then with the share of the run that is done; a False ends the replication early."""
 
@@ -116,8 +116,8 @@ def replicate(model: Model, seed: int = 0, number: int = 0, watch: Watch | None 
         horizon=_ns(model.horizon_s),
         interval=_ns(model.interval_s),
         kinds=[(kind.tenant, kind.queue, kind.require, kind.attributes, kind.priority) for kind in model.kinds],
-        arrivals=[Supply(_arriving(kind, streams, model.horizon_s).__next__) for kind in model.kinds],
-        again=[Supply(_calling_again(kind, streams).__next__) for kind in model.kinds],
+        arrivals=[Supply(_arriving(kind, names, streams, model.horizon_s).__next__) for kind in model.kinds],
+        again=[Supply(_calling_again(kind, names, streams).__next__) for kind in model.kinds],
         backlog=np.array(
             [kind.arrivals.waiting if isinstance(kind.arrivals, Backlog) else 0 for kind in model.kinds], dtype=np.int64
         ),
@@ -199,26 +199,44 @@ class _Retries:
         return np.where(self._coins.random(count) < self._share, self._delays.take(count), -1)
 
 
-def _arriving(kind: Kind, streams: Streams, horizon_s: float) -> Iterator[Block | None]:
-    """Blocks of those who come, then None for ever."""
-    laws = {"talk": kind.talk, "wrapup": kind.wrapup, "patience": kind.patience}
-    talk, wrapup, patience = (_Draws(law, streams, purpose, kind.name) for purpose, law in laws.items())
-    retries = _Retries(kind, streams, "retry")
-    for at, given in _times(kind, streams, horizon_s):
+class _Behaviour:
+    """How contacts of one kind behave, drawn in blocks."""
+
+    def __init__(self, kind: Kind, names: list[str], streams: Streams, suffix: str = "") -> None:
+        self._draws = {
+            name: _Draws(law, streams, name + suffix, kind.name)
+            for name, law in (("patience", kind.patience), ("talk", kind.talk), ("wrapup", kind.wrapup))
+        }
+        self._retries = _Retries(kind, streams, "retry" + suffix)
+        self._onward = streams.stream("onward" + suffix, kind.name)
+        self._edges = np.cumsum([step.share for step in kind.onward])
+        self._targets = np.array([*(names.index(step.to) for step in kind.onward), -1], dtype=np.int64)
+
+    def block(self, at: Floats, given: dict[str, Floats]) -> Block:
+        """Those who come at these times; `given` holds what needs no draw, by `Recorded`'s names."""
         count = len(at)
-
-        def column(name: str, draws: _Draws, given: dict[str, Floats] = given, count: int = count) -> Ints:
-            drawn = draws.take(count)
-            return _whole_ns(given[name]) if name in given else drawn
-
-        yield (
+        drawn = {f"{name}_s": draws.take(count) for name, draws in self._draws.items()}
+        columns = {name: _whole_ns(given[name]) if name in given else drawn[name] for name in drawn}
+        if len(self._edges):
+            onward = self._targets[np.searchsorted(self._edges, self._onward.random(count), side="right")]
+        else:
+            onward = np.full(count, -1, dtype=np.int64)
+        return (
             _whole_ns(at),
-            column("patience_s", patience),
-            column("talk_s", talk),
-            column("wrapup_s", wrapup),
-            retries.take(count),
+            columns["patience_s"],
+            columns["talk_s"],
+            columns["wrapup_s"],
+            self._retries.take(count),
             given["priority"].astype(np.int64) if "priority" in given else np.zeros(count, dtype=np.int64),
+            onward,
         )
+
+
+def _arriving(kind: Kind, names: list[str], streams: Streams, horizon_s: float) -> Iterator[Block | None]:
+    """Blocks of those who come, then None for ever."""
+    behaviour = _Behaviour(kind, names, streams)
+    for at, given in _times(kind, streams, horizon_s):
+        yield behaviour.block(at, given)
     while True:
         yield None
 
@@ -249,13 +267,11 @@ def _times(kind: Kind, streams: Streams, horizon_s: float) -> Iterator[tuple[Flo
             yield block, {}
 
 
-def _calling_again(kind: Kind, streams: Streams) -> Iterator[Block]:
-    """Draws for callers who call again, without end."""
-    patience = _Draws(kind.patience, streams, "patience again", kind.name)
-    retries = _Retries(kind, streams, "retry again")
-    unused = np.zeros(BLOCK, dtype=np.int64)
+def _calling_again(kind: Kind, names: list[str], streams: Streams) -> Iterator[Block]:
+    """Those who call again or are handed on, without end."""
+    behaviour = _Behaviour(kind, names, streams, " again")
     while True:
-        yield unused, patience.take(BLOCK), unused, unused, retries.take(BLOCK), unused
+        yield behaviour.block(np.zeros(BLOCK), {})
 
 
 def _answering(crew: Crew, streams: Streams, name: str) -> Iterator[Block | None]:
@@ -270,4 +286,4 @@ def _answering(crew: Crew, streams: Streams, name: str) -> Iterator[Block | None
         delay = delays.take(BLOCK) if crew.answer is not None else np.zeros(BLOCK, dtype=np.int64)
         coin = coins.random(BLOCK)
         delay = np.where(coin < crew.no_answer, -1, np.where(coin >= 1 - crew.reject, -2, delay))
-        yield delay, unused, unused, unused, unused, unused
+        yield delay, unused, unused, unused, unused, unused, unused

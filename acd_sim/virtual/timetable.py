@@ -38,9 +38,10 @@ def make_timetable(model: Model, streams: Streams) -> Timetable:
         rows += [(outage.from_s, "away", len(clients) - 1, 0.0), (outage.to_s, "back", len(clients) - 1, 0.0)]
     shifted = {agent for shift in model.shifts for agent in shift.agents}
     rows += [(0.0, "login", number, 0.0) for agent, number in index.items() if agent not in shifted]
-    for number, shift in enumerate(model.shifts):
+    for shift in model.shifts:
         for agent in shift.agents:
-            rows += _presence(shift, index[agent], model.horizon_s, streams.stream("shift", str(number), agent))
+            stream = streams.stream("shift", agent, f"{shift.from_s:g}")
+            rows += _presence(shift, index[agent], model.horizon_s, stream)
     for number, timed in enumerate(model.commands):
         rows.append((timed.at_s, "apply", number, 0.0))
     for number, kind in enumerate(model.kinds):

@@ -96,6 +96,7 @@ def _key(result: Result) -> Key:
         "wire": ("server", "depth"),
         "latency": ("rate",),
         "journal": ("commands_per_append",),
+        "simulation": ("part",),
     }
     group = result["group"]
     return (group, *(result[name] for name in names.get(group, ())))
@@ -105,6 +106,8 @@ def _compared(key: Key, by: Iterable[Key]) -> Iterator[tuple[str, str, Key]]:
     """What a result is to be compared with, if that was measured too: name, where, and the other's key."""
     if key[:2] == ("wire", "acd"):
         yield "server / echo of the same requests", f"{key[2]} in flight", ("wire", "echo", key[2])
+    if key[0] == "simulation" and key[1] != "whole run":
+        yield f"simulation: {key[1]} / whole run", "one queue", ("simulation", "whole run")
     if key[:2] == ("core", "model"):
         yield "model / engine, events taken", _shape(*key[3:]), ("core", "engine", "taken", *key[3:])
     if key[:2] == ("core", "engine"):
@@ -212,6 +215,7 @@ _TABLES: list[tuple[str, tuple[str, ...], list[tuple[str, Callable[[Result], str
             *_COST,
         ],
     ),
+    ("Simulation: one contact in a plain model of one queue", ("simulation",), [("", _word("part")), *_COST]),
     ("Four calls into the engine that do nothing", ("boundary",), [("", _word("unit")), *_COST]),
     (
         "Wire: one durable lifecycle through TCP (CPU of the server)",

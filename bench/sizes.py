@@ -22,6 +22,7 @@ class Size(NamedTuple):
         groups: commands in one append.
         appends: appends of a round.
         replayed: assignments in the journal that is recovered.
+        simulated: contacts of a round of the simulator.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Size(NamedTuple):
     groups: tuple[int, ...]
     appends: int
     replayed: int
+    simulated: int
 
 
 def grid(agents: tuple[int, ...], skills: tuple[int, ...], waiting: tuple[int, ...]) -> tuple[Shape, ...]:
@@ -71,6 +73,7 @@ SIZES = {
             groups=(1, 16, 256),
             appends=200,
             replayed=20_000,
+            simulated=300_000,
         ),
         Size(
             name="quick",
@@ -91,6 +94,7 @@ SIZES = {
             groups=(1, 256),
             appends=50,
             replayed=4_000,
+            simulated=100_000,
         ),
         Size(
             name="tiny",
@@ -111,6 +115,7 @@ SIZES = {
             groups=(1, 16),
             appends=3,
             replayed=50,
+            simulated=500,
         ),
     )
 }

@@ -46,7 +46,7 @@ def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     stored = json.loads((tmp_path / "bench.json").read_text())
     groups = {entry["group"] for entry in stored["benchmarks"]}
-    assert groups == {"core", "boundary", "wire", "latency", "journal", "flush", "recovery"}
+    assert groups == {"core", "boundary", "simulation", "wire", "latency", "journal", "flush", "recovery"}
     for entry in stored["benchmarks"]:
         info = entry["extra_info"]
         assert info["wall_ns"] > 0, entry["name"]

@@ -1,6 +1,7 @@
 """Scenario files: what they mean, and how their faults are told."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,41 @@ def fault(text: str, folder: Path = Path()) -> str:
     with pytest.raises(ScenarioError) as caught:
         planned(text, folder)
     return str(caught.value)
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "simulation.md"
+BESIDE_THE_PAGE = """
+[[contacts]]
+name = "technical"
+queue = "acme/technical"
+arrivals = { per_hour = 30 }
+talk = 200
+[[contacts]]
+name = "second line"
+queue = "acme/technical"
+arrivals = { per_hour = 0 }
+talk = 500
+[run]
+days = 3
+"""
+
+
+def test_what_the_page_shows_makes_a_scenario(tmp_path: Path) -> None:
+    live = '[[tenants]]\nname = "acme"\n'
+    live += "".join(f'[[queues]]\ntenant = "acme"\nname = "{name}"\n' for name in ("support", "billing", "technical"))
+    (tmp_path / "centre.toml").write_text(live)
+    blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "s.toml").write_text("\n".join(blocks) + BESIDE_THE_PAGE)
+    model = build(read(tmp_path / "s.toml")).model
+    assert model.kinds[0].onward[0].to == "second line"
+    assert len(model.config.agents) == 14
+    assert replicate(model).finished
+
+
+def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    exec(code.replace("replications=10", "replications=3, processes=1"), {})
+    assert "Estimate(mean=0.7" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
@@ -197,6 +233,7 @@ FAULTS = [
     (CENTRE + "strategy = 'longest'\n" + CALLS, "s.toml:7: queues[1] (t/q): strategy: 'longest' is not one of"),
     (CENTRE + CALLS + '[[surges]]\nfrom = "9:00"\nto = "10:00"\nfactor = 2\ncontacts = ["x"]\n', "s.toml:17: surges[1].contacts: there are no contacts called 'x'"),
     (CENTRE + CALLS + '[[outages]]\nfrom = "9:00"\nto = "10:00"\nteams = ["x"]\n', "s.toml:16: outages[1].teams: there is no team 'x'"),
+    (CENTRE + CALLS + '[[surges]]\nfrom = "tue 9:00"\nto = "10:00"\nfactor = 2\n', "s.toml:14: surges[1].from: 'tue 9:00' is on no day"),
     (CENTRE + CALLS + "[run]\ndays = 1\nhours = 2\n", "s.toml:15: run.hours: give days or hours"),
     ('config = "none.toml"\n' + CALLS, "s.toml:1: config: "),
     (CENTRE + CALLS + 'wrapup = { law = "file", path = "no.csv", column = "x" }\n', "s.toml:13: contacts[1].wrapup: "),

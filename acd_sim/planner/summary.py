@@ -171,7 +171,7 @@ def summarise(played: Played) -> Summary:
         swept=played.alternative.swept,
         rows=_rows(study, kinds),
         intervals=_intervals(study, kinds),
-        waits=[waits for kind in kinds if (waits := _waits(study, kind)) is not None],
+        waits=[waits for kind in callers_of(study.model) or kinds if (waits := _waits(study, kind)) is not None],
         agents=_agents(study, {agent: team for team, agents in planned.teams.items() for agent in agents}),
     )
 
@@ -192,6 +192,14 @@ def callers_of(model: Model) -> list[str] | None:
     return kinds if 0 < len(kinds) < len(model.kinds) else None
 
 
+def _of_kind(model: Model, kind: str, measure: str, found: Estimate) -> Cell:
+    """A figure of one kind; nothing where it would say nothing."""
+    callers = callers_of(model)
+    return (
+        Cell(None, None) if measure in CALLERS_ONLY and callers is not None and kind not in callers else Cell.of(found)
+    )
+
+
 def _totals(study: Study, names: Sequence[str], intervals: Sequence[int] | None = None) -> dict[str, Estimate]:
     callers = callers_of(study.model)
     found = study.estimates(names, None, intervals)
@@ -209,7 +217,7 @@ def _rows(study: Study, kinds: Sequence[str]) -> list[Row]:
         measure = MEASURES[name]
         if name in NOT_SHOWN_WHEN_ZERO and not totals[name].mean > 0:
             continue
-        cells = {kind: Cell.of(by_kind[kind][name]) for kind in kinds} if name in BY_KIND else {}
+        cells = {kind: _of_kind(study.model, kind, name, by_kind[kind][name]) for kind in kinds if name in BY_KIND}
         rows.append(Row(name, measure.title, measure.unit, Cell.of(totals[name]), cells))
     return rows
 
@@ -223,7 +231,10 @@ def _intervals(study: Study, kinds: Sequence[str]) -> list[Interval]:
         if (total["offered"].mean or 0) < IDLE and (total["agents"].mean or 0) < IDLE:
             continue
         of_kinds = {
-            kind: {name: Cell.of(value) for name, value in study.estimates(BY_INTERVAL[:5], [kind], members).items()}
+            kind: {
+                name: _of_kind(study.model, kind, name, found)
+                for name, found in study.estimates(BY_INTERVAL[:5], [kind], members).items()
+            }
             for kind in (kinds if len(kinds) > 1 else ())
         }
         intervals.append(Interval(clock(since), since, total, of_kinds))

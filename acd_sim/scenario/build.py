@@ -160,7 +160,7 @@ def _surges(found: Document, scenario: shape.Scenario, name: str, days: Days) ->
                 raise found.error(("surges", number, "contacts"), f"there are no contacts called {other!r}")
         if surge.contacts and name not in surge.contacts:
             continue
-        for since, until in days.stretches(surge.from_, surge.to, ("surges", number, "to")):
+        for since, until in days.stretches(surge.from_, surge.to, ("surges", number)):
             yield Surge(from_s=since, to_s=until, factor=surge.factor)
 
 
@@ -178,7 +178,7 @@ def _arrivals(
         raise found.error(place, f"give exactly one of per_hour, counts, backlog and file, not {given}")
     since = days.clock(entry.from_) if entry.from_ else 0.0
     if entry.backlog is not None:
-        until = days.stretches(entry.from_ or "0:00", entry.to, (*place, "to"))[0][1] if entry.to else None
+        until = days.stretches(entry.from_ or "0:00", entry.to, place)[0][1] if entry.to else None
         return Backlog(waiting=entry.backlog, total=entry.total, from_s=since, to_s=until)
     if entry.file is not None:
         at = laws.numbers(entry.file, entry.column, (*place, "file"))
@@ -278,5 +278,5 @@ def _outages(
         if name not in teams:
             raise found.error(("outages", number, "teams"), f"there is no team {name!r}; known are {', '.join(teams)}")
         agents += teams[name]
-    for since, until in days.stretches(outage.from_, outage.to, ("outages", number, "to")):
+    for since, until in days.stretches(outage.from_, outage.to, ("outages", number)):
         yield Outage(agents=tuple(agents), from_s=since, to_s=until)

@@ -47,8 +47,8 @@ class Days:
         for start in self.seconds(since):
             end = min((end for end in ends if end > start), default=None)
             if end is None:
-                raise self._found.error(place, f"{until!r} is not after {since!r}")
+                raise self._found.error((*place, "to"), f"{until!r} is not after {since!r}")
             found.append((start, end))
         if not found:
-            raise self._found.error(place, f"{since!r} is on no day of this run")
+            raise self._found.error((*place, "from"), f"{since!r} is on no day of this run")
         return found

@@ -160,6 +160,18 @@ def replicate(model: Model, seed: int = 0, number: int = 0, watch: Watch | None 
     )
 
 
+def draw_all(model: Model, streams: Streams) -> int:
+    """Draw everything for those who arrive, and play nothing; gives their number. It tells what chance alone costs."""
+    names = [kind.name for kind in model.kinds]
+    count = 0
+    for kind in model.kinds:
+        for block in _arriving(kind, names, streams, model.horizon_s):
+            if block is None:
+                break
+            count += len(block[0])
+    return count
+
+
 def _ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)
 

@@ -37,9 +37,12 @@ class JournalWriter:
         self._on_durable = on_durable
         self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
-        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._seal_time_ns = 0
         self._ended = asyncio.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -60,22 +63,29 @@ class JournalWriter:
         self._thread.join()
 
     def _run(self) -> None:
+        while self._work(self._inbox.get(), self._inbox.empty):
+            pass
+
+    def _work(self, batch: Batch | None, idle: Callable[[], bool]) -> bool:
+        """Append a batch, or the SEAL for None; False when nothing may follow."""
         try:
-            self._append_all()
+            if batch is not None:
+                self._append(batch)
+                self._journal.maintain(idle())
+                return True
+            self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns)
         except JournalError as error:
             self._tell(self._on_failed, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch cannot be called durable
             self._tell(self._on_failed, Fatal(f"the journal failed in an unknown way ({error!r})"))
         self._tell(self._ended.set)
+        return False
 
-    def _append_all(self) -> None:
-        while (batch := self._inbox.get()) is not None:
-            started_ns = monotonic_ns()
-            self._journal.append(self._epoch, self._seq + 1, batch)
-            self._seq += 1
-            self._tell(self._on_durable, monotonic_ns() - started_ns)
-            self._journal.maintain(self._inbox.empty())
-        self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns)
+    def _append(self, batch: Batch) -> None:
+        started_ns = monotonic_ns()
+        self._journal.append(self._epoch, self._seq + 1, batch)
+        self._seq += 1
+        self._tell(self._on_durable, monotonic_ns() - started_ns)
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         """Call back in the event loop, unless it is gone: then nobody waits for it."""

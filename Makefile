@@ -23,7 +23,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -118,6 +118,10 @@ oracles: build ## the routing against exact results: a table, all within or stat
 
 quality: build ## measure what better routing is worth, lever by lever, and write docs/routing-quality.md; ten minutes
 	@$(RUN) acd_sim.routing_quality docs/routing-quality.md $(ARGS)
+
+sim: build ## simulate the whole server under faults, by seed (SEEDS=2000 SECONDS=240, or SEED=7 for one and its text)
+	@$(RUN) tests.simulation $(if $(filter-out file,$(origin SEED)),--seed $(SEED)) \
+	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 ci: check test wheel ## all that must be green
 

@@ -552,7 +552,8 @@ class Client(Verbs):
             self._on_welcome(connection, message)
         elif isinstance(message, messages.Error):
             refused = Refused(message)
-            if message.number // 100 == _NOT_NOW:
+            if message.number // 100 == _NOT_NOW or message.number == Outcome.HELLO_MISSING:
+                # We have said `hello`; if it is missing there, it was under way for too long.
                 connection.abort(refused)
             else:
                 self._end(connection, refused)

@@ -82,8 +82,13 @@ def hash_of(record: bytes) -> bytes:
 
 
 def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> tuple[bytes, Tail]:
-    """The bytes of the record that follows `tail`, and the tail that it makes."""
+    """The bytes of the record that follows `tail`, and the tail that it makes.
+
+    The time of records never goes back; an earlier one is taken as that of the tail. Ticks hold their own: those that
+    catch up with deadlines which passed while no server ran are earlier than the FENCE or SEAL before them.
+    """
     seq = tail.seq + 1
+    time_ns = max(time_ns, tail.time_ns)
     header = _HEADER.pack(
         _MAGIC, FORMAT_VERSION, kind, tail.uuid, epoch, seq, time_ns, commands, len(payload), tail.hash
     )

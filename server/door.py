@@ -44,7 +44,7 @@ class Door:
         gate: tells who somebody is.
         audit: told what is done with rights, and what is refused for want of them.
         node: the server's name.
-        sessions: all open connections.
+        sessions: all open connections, in the order in which they came; the values mean nothing.
         long_lines: those that send a line longer than usual, or have sent one that is not dealt with.
         seldom: for entries in the log that clients cause.
         empty: set while no connection is open.
@@ -56,7 +56,7 @@ class Door:
         self.audit = audit
         self.presence = Presence(sequencer)
         self.node = node
-        self.sessions: set[Connection] = set()
+        self.sessions: dict[Connection, None] = {}
         self.long_lines: set[Connection] = set()
         self.seldom = Seldom()
         self.empty = asyncio.Event()
@@ -65,12 +65,12 @@ class Door:
 
     def entered(self, session: Connection) -> None:
         """A connection was made."""
-        self.sessions.add(session)
+        self.sessions[session] = None
         self.empty.clear()
 
     def left(self, session: Connection) -> None:
         """A connection is gone."""
-        self.sessions.discard(session)
+        self.sessions.pop(session, None)
         if not self.sessions:
             self.empty.set()
 

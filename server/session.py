@@ -350,6 +350,7 @@ class Session(asyncio.Protocol):
             self._forbid(message, problem)
             return True
         if isinstance(message, Subscribe):
+            sequencer.hand_out_events()  # what happened so far is sent by the rules so far, or first of all waits
             if self._following.cursor:
                 return False
             self._subscribe(message)
@@ -462,7 +463,6 @@ class Session(asyncio.Protocol):
             problem = "as many clients have subscribed as the server serves; try later, or list what you need"
             self.send(encode(error(Outcome.UNAVAILABLE, problem, message.id)))
             return
-        sequencer.hand_out_events()
         seq = sequencer.machine.seq
         self.send(encode(Ok(seq=seq, id=message.id)))
         if not message.topics:

@@ -175,9 +175,10 @@ async def test_a_wrong_token_is_not_tried_twice() -> None:
             await client.ping()
 
 
-async def test_a_server_that_cannot_serve_yet_is_tried_again() -> None:
+@pytest.mark.parametrize("refusal", [Outcome.UNAVAILABLE, Outcome.HELLO_MISSING])
+async def test_a_server_that_cannot_serve_yet_or_did_not_wait_for_hello_is_tried_again(refusal: Outcome) -> None:
     async with fake_server() as server:
-        server.refuse = Outcome.UNAVAILABLE
+        server.refuse = refusal
         client = client_of(server)
         connecting = asyncio.ensure_future(client.connect())
         await until(lambda: len(server.hellos) >= 3)

@@ -121,6 +121,39 @@ def test_seal_is_seen_until_something_follows(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_ticks_that_catch_up_after_a_start_may_be_earlier_than_the_fence(tmp_path: Path) -> None:
+    """A server that was away for a day fires the deadlines of that day at their own instants, some at a time."""
+    journal = SqliteJournal(tmp_path)
+    epoch = journal.fence("node", journal.open(), 9_000)
+    journal.append(epoch, 2, batch(2_000))
+    journal.seal(epoch, 3, 3_000)
+    journal.close()
+    assert [record.time_ns for record in read_all(tmp_path)] == [9_000, 9_000, 9_000]
+    assert records.ticks_of(read_all(tmp_path)[1]) == TICKS
+
+
+def test_what_was_read_is_written_again_before_anything_is_built_on_it(tmp_path: Path) -> None:
+    """After a flush that failed, pages that can be read may never reach the disk."""
+    (tmp_path / "first").mkdir()
+    fill(tmp_path / "first")
+    journal = SqliteJournal(tmp_path / "first")
+    epoch = journal.fence("node", journal.open(), 3_000)
+    journal.append(epoch, journal._tail.seq + 1, batch(3_000))
+    (tmp_path / "killed").mkdir()
+    for path in (tmp_path / "first").iterdir():
+        (tmp_path / "killed" / path.name).write_bytes(path.read_bytes())
+    journal.close()
+
+    log = tmp_path / "killed" / f"{FILE_NAME}-wal"
+    again = SqliteJournal(tmp_path / "killed")
+    tail = again.open()
+    found = log.stat().st_size
+    again.fence("node", tail, 4_000)
+    assert 0 < log.stat().st_size < found  # what was in it is in the file, and only the FENCE is in it
+    again.close()
+    assert [record.seq for record in read_all(tmp_path / "killed")] == list(range(1, tail.seq + 2))
+
+
 def test_log_of_sqlite_is_folded_in_and_does_not_grow(journal: SqliteJournal, tmp_path: Path) -> None:
     epoch = journal.fence("node", journal._tail, 1)
     for number in range(40):
@@ -341,7 +374,7 @@ def test_record_that_follows_another_record_is_refused() -> None:
 )
 def test_record_of_a_wrong_epoch_or_an_earlier_time_is_refused(kind: Kind, epoch: int, time_ns: int, said: str) -> None:
     _, tail = records.pack(Tail(bytes(16)), Kind.FENCE, 1, 9, 0, b"")
-    data, _ = records.pack(tail, kind, epoch, time_ns, 0, b"")
+    data, _ = records.pack(tail._replace(time_ns=0), kind, epoch, time_ns, 0, b"")
     with pytest.raises(Corrupt, match=said):
         records.unpack(tail, data)
 

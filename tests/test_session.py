@@ -477,6 +477,29 @@ async def test_resume_gives_what_was_missed_and_nothing_twice(tmp_path: Path) ->
         assert seqs == list(range(last["seq"] + 1, service.sequencer.machine.seq + 1))
 
 
+@pytest.mark.parametrize("again", [{}, {"from_seq": 0}])
+async def test_events_that_wait_while_a_client_subscribes_anew_are_sent(tmp_path: Path, again: dict[str, Any]) -> None:
+    """More is due to the client than it may have unsent, just when its next subscription comes."""
+    async with serving(tmp_path, unsent_bytes_max=400) as service:
+        watcher = await LineClient.connect(service.port, "watcher")
+        await watcher.ask("subscribe")
+        pbx = await LineClient.connect(service.port, "pbx")
+        first = service.sequencer.machine.seq
+        sessions = service.sequencer.router.receivers
+        for name, messages in (
+            ("pbx", [centre.enqueue(f"c-{number}") for number in range(20)]),
+            ("watcher", [{"type": "subscribe", "id": "anew", **again}]),
+        ):
+            session = sessions[name]
+            assert isinstance(session, Session)
+            session.data_received(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+        assert (await watcher.answer())["id"] == "anew"
+        assert (await watcher.ask("ping"))["type"] == "ok"
+        seqs = [event["seq"] for event in watcher.events]
+        assert sorted(set(seqs) - set(range(first + 1))) == list(range(first + 1, first + 21))
+        await pbx.close()
+
+
 async def test_resume_beyond_the_ring_is_told_as_a_gap(tmp_path: Path) -> None:
     async with serving(tmp_path, ring_events_max=5) as service:
         pbx = await LineClient.connect(service.port, "pbx")

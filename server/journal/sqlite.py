@@ -117,8 +117,22 @@ class SqliteJournal:
         """See the contract."""
         if seen != self._tail:
             raise Fenced(f"the journal goes on to record {self._tail.seq}, but only {seen.seq} were seen")
+        self._write_again()
         self._store(Kind.FENCE, seen.epoch + 1, time_ns, 0, owner.encode())
         return self._tail.epoch
+
+    def _write_again(self) -> None:
+        """Fold SQLite's log into the file, before anything is built on what was read from it.
+
+        After a flush that failed, the system may show pages which it will never write again. A start right after that
+        reads them like any others, and everything that it appended would be lost with them when the power fails.
+        """
+        if self._connection is None:
+            raise Fatal(f"the journal {self.path} is not open")
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def append(self, epoch: int, seq: int, batch: Batch) -> None:
         """See the contract."""

@@ -1,0 +1,332 @@
+"""The server's machine: the real server over a made-up disk, network and clock, started again whenever it ends.
+
+`Node.installed` puts the made-up parts where the server finds the real ones. Nothing of the server is left out but
+what no client sees: the metrics' own port, the audit trail's file, and the collector of garbage.
+"""
+
+import asyncio
+import logging
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+from unittest import mock
+
+import server.clock
+import server.journal.sqlite
+import server.sequencer
+import server.service
+from acd_protocol.journal_records import Tail
+from server.audit import AuditTrail
+from server.config import Settings
+from server.errors import DirectoryLocked, ServerError
+from server.journal.contract import Batch, Journal
+from server.journal.sqlite import SqliteJournal
+from server.journal.writer import JournalWriter
+from server.log import logger
+from server.service import Service, running
+from tests.simulation.disk import DiskError, SimDisk, SimPath
+from tests.simulation.loop import NS, PROCESS, Process, SimLoop
+from tests.simulation.network import Listener, Network
+from tests.simulation.trace import Trace
+from tests.simulation.vfs import vfs
+
+WALL_NS = 1_800_000_000 * NS
+DATA = "/data"
+
+
+class SimWriter(JournalWriter):
+    """The journal's writer without a thread: each append happens at one instant, some time after it was asked for."""
+
+    node: "Node"
+
+    def _begin(self) -> None:
+        self._queued = 0
+
+    def submit(self, batch: Batch) -> None:
+        self._submit(batch)
+
+    def _submit(self, batch: Batch | None) -> None:
+        assert self._queued == 0, "a second append was asked for while one was under way"
+        self._queued += 1
+        self._loop.call_later(self.node.append_s(), self._step, batch)
+
+    def _step(self, batch: Batch | None) -> None:
+        self._queued -= 1
+        self._work(batch, lambda: self.node.rng.random() < 0.5)
+
+    def _append(self, batch: Batch) -> None:
+        super()._append(batch)
+        self.node.trace.note("journal", self._seq, batch.payload)
+
+    def _tell(self, callback: Callable[..., object], *args: object) -> None:
+        self._loop.call_later(self.node.rng.uniform(0.00001, 0.002), callback, *args)
+
+    async def stop(self, seal_time_ns: int) -> None:
+        self._seal_time_ns = seal_time_ns
+        self._submit(None)
+        await self._ended.wait()
+
+
+class SimLock:
+    """The lock on the data directory: a dead process holds nothing."""
+
+    holder: Process | None = None
+
+    def __init__(self, directory: object) -> None:
+        if SimLock.holder is not None and SimLock.holder.alive:
+            raise DirectoryLocked("two servers live on one disk")
+        SimLock.holder = PROCESS.get()
+
+    def release(self) -> None:
+        """Let others in."""
+        SimLock.holder = None
+
+
+class SimMetrics:
+    """The metrics' port, which nobody asks."""
+
+    port = 7411
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    async def start(self) -> None:
+        """As the real one does."""
+
+    async def stop(self) -> None:
+        """As the real one does."""
+
+    def show(self, source: object) -> None:
+        """As the real one does."""
+
+
+class SimAudit(AuditTrail):
+    """The audit trail without its file, which is written beside the journal and promises less."""
+
+    def __init__(self, _: object) -> None:
+        self.working = True
+        self.failures = 0
+
+    def _say(self, *_: object, **__: object) -> None:
+        pass
+
+    def reopen(self) -> None:
+        """As the real one does."""
+
+    def close(self) -> None:
+        """As the real one does."""
+
+
+class _Log(logging.Handler):
+    """Keeps what the server says of faults of its own."""
+
+    def __init__(self, node: "Node") -> None:
+        super().__init__(logging.ERROR)
+        self._node = node
+
+    def emit(self, record: logging.LogRecord) -> None:
+        process = PROCESS.get(None)
+        if process is not None and not process.alive:
+            return
+        if record.levelno >= logging.CRITICAL and record.exc_info is None:
+            self._node.failures.append(record.getMessage())
+            return
+        self._node.problems.append(f"the log says: {logging.Formatter().format(record)}")
+
+
+class Node:
+    """The server, its machine, and who starts it again.
+
+    Attributes:
+        service: what serves now; None while nothing does.
+        process: the one that runs, or ran last.
+        problems: faults of the server's own.
+        failures: why it ended by itself.
+        starts, kills: how often.
+        slow_s: how long an append may take.
+        wall_offset_ns: how wrong the machine's clock is.
+        checkpoint_bytes: size of SQLite's log at which it is folded in.
+        gone: set while no server runs.
+        down: whether it is not to be started again.
+    """
+
+    def __init__(
+        self, loop: SimLoop, network: Network, disk: SimDisk, rng: Random, settings: Settings, trace: Trace
+    ) -> None:
+        self.loop = loop
+        self.network = network
+        self.disk = disk
+        self.rng = rng
+        self.trace = trace
+        self.settings = settings
+        self.service: Service | None = None
+        self.process = Process("server")
+        self.process.kill()
+        self.problems: list[str] = []
+        self.failures: list[str] = []
+        self.starts = 0
+        self.kills = 0
+        self.slow_s = 0.003
+        self.wall_offset_ns = 0
+        self.checkpoint_bytes = rng.choice((20_000, 200_000))
+        self.down = True
+        self._journals: list[Journal] = []
+        self._stop: asyncio.Event | None = None
+        self.gone = asyncio.Event()
+
+    # -- what the server finds where the real thing would be ----------------------------------------------------
+
+    def monotonic_ns(self) -> int:
+        """Like `time.monotonic_ns`."""
+        return self.loop.now_ns
+
+    def time_ns(self) -> int:
+        """Like `time.time_ns`."""
+        return WALL_NS + self.loop.now_ns + self.wall_offset_ns
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """See the module."""
+        time = types.SimpleNamespace(
+            monotonic_ns=self.monotonic_ns, time_ns=self.time_ns, perf_counter_ns=self.loop.perf_counter_ns
+        )
+        directory = types.SimpleNamespace(
+            O_RDONLY=0,
+            open=lambda *_: 0,
+            fsync=lambda _: _as_os_error(self.disk.sync_directory),
+            close=lambda _: None,
+        )
+        chance = types.SimpleNamespace(uuid4=lambda: types.SimpleNamespace(bytes=self.rng.randbytes(16)))
+        quiet = types.SimpleNamespace(collect=lambda: 0, freeze=lambda: None)
+        stopwatch = server.clock.monotonic_ns
+        SimWriter.node = self
+        SimLock.holder = None
+        SimPath.disk = self.disk
+        self.disk.on_kill = self.kill
+        handler = _Log(self)
+        with ExitStack() as stack:
+            put = stack.enter_context
+            for name, module in list(sys.modules.items()):
+                if name.startswith("server") and getattr(module, "monotonic_ns", None) is stopwatch:
+                    put(mock.patch.object(module, "monotonic_ns", self.loop.perf_counter_ns))
+            put(mock.patch.object(server.clock, "time", time))
+            put(mock.patch.object(server.journal.sqlite, "os", directory))
+            put(mock.patch.object(server.journal.sqlite, "uuid", chance))
+            put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_BYTES", self.checkpoint_bytes))
+            put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_FORCED_BYTES", 2 * self.checkpoint_bytes))
+            put(mock.patch.object(server.sequencer, "JournalWriter", SimWriter))
+            put(mock.patch.object(server.service, "DirectoryLock", SimLock))
+            put(mock.patch.object(server.service, "MetricsServer", SimMetrics))
+            put(mock.patch.object(server.service, "AuditTrail", SimAudit))
+            put(mock.patch.object(server.service, "gc", quiet))
+            put(mock.patch.object(server.service, "raise_file_limit", return_value=1_000_000))
+            put(mock.patch.object(server.service, "bind", lambda host, port: Listener(self.network, (host, port))))
+            put(mock.patch.multiple(logger, handlers=[handler], propagate=False, level=logging.ERROR))
+            logger.manager._clear_cache()  # type: ignore[attr-defined]
+            stack.callback(logger.manager._clear_cache)  # type: ignore[attr-defined]
+            put(vfs().in_use(self.disk))
+            yield
+
+    def append_s(self) -> float:
+        """How long the next append takes."""
+        return self.rng.uniform(0.0001, self.slow_s)
+
+    # -- its life -----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the server; and again, whenever it ends, until `stop`."""
+        self.down = False
+        self.starts += 1
+        self.gone.clear()
+        self.disk.restarted()
+        process = self.process = Process("server")
+        self.trace.note("start", self.starts)
+        self.loop.start(process, self._main(process))
+
+    async def _main(self, process: Process) -> None:
+        stop = self._stop = asyncio.Event()
+        try:
+            async with running(self.settings, self._journal) as service:
+                self.service = service
+                service.sequencer.failed.add_done_callback(lambda _: stop.set())
+                await stop.wait()
+        except ServerError as error:
+            self.trace.note("exit", str(error))
+        if process.alive:
+            self._ended()
+
+    def _journal(self, directory: Path) -> Journal:
+        journal = SqliteJournal(directory)
+        # Closing a journal is a last write to it, so those of the killed must not be closed by the way.
+        self._journals.append(journal)
+        return journal
+
+    def _ended(self) -> None:
+        """The process is gone; have another one soon."""
+        process = self.process
+        process.kill()
+        self.service = None
+        self.gone.set()
+        if not self.down:
+            self.loop.call_later(self.rng.uniform(0.05, 1.0), self._start_again, process, context=_CARETAKER)
+
+    def _start_again(self, process: Process) -> None:
+        if self.process is process and not self.down:
+            self.start()
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        if self.process.alive:
+            self.kills += 1
+            self.trace.note("kill")
+            self._ended()
+            self.network.killed(self.process)
+
+    def lose_power(self) -> None:
+        """The machine stops, and comes back."""
+        if self.process.alive:
+            self.kills += 1
+            self.trace.note("power loss")
+            self._ended()
+            self.network.unplugged(self.process)
+            self.disk.lose_power()
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        if self._stop is not None:
+            self._stop.set()
+
+    async def stop(self) -> None:
+        """SIGTERM, and no other start."""
+        self.down = True
+        self.terminate()
+        await self.gone.wait()
+
+    def read_journal(self) -> tuple[Tail, list[Any]]:
+        """What is on the disk, read by nobody's process while no server runs."""
+        self.disk.restarted()
+        journal = SqliteJournal(data_directory())
+        self._journals.append(journal)
+        tail = journal.open()
+        records = list(journal.read())
+        journal.close()
+        return tail, records
+
+
+def data_directory() -> Path:
+    """Where the journal is."""
+    return cast("Path", SimPath(DATA))
+
+
+def _as_os_error(operation: Callable[[], None]) -> None:
+    try:
+        operation()
+    except DiskError as error:
+        raise OSError("EIO") from error
+
+
+_CARETAKER = Process("caretaker").context

@@ -23,7 +23,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -122,6 +122,14 @@ quality: build ## measure what better routing is worth, lever by lever, and writ
 sim: build ## simulate the whole server under faults, by seed (SEEDS=2000 SECONDS=240, or SEED=7 for one and its text)
 	@$(RUN) tests.simulation $(if $(filter-out file,$(origin SEED)),--seed $(SEED)) \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+faults: build ## real kills, stops, failing and full disks, damaged files, crowds: all that the tests do in a short form
+	@ACD_FAULTS=full $(RUN) pytest -q tests/test_faults.py tests/test_crowds.py $(ARGS)
+
+# On Pythons for which it has a wheel; it is no part of the environment, since others would have to build it with clang.
+fuzz: build ## bad input that follows coverage (SECONDS=60, ARGS="machine session", ARGS=--keep)
+	@.venv/bin/python -c "import atheris" 2>build/fuzz.log || $(RUN) pip --disable-pip-version-check --quiet install "atheris>=3,<4"
+	@$(RUN) tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 ci: check test wheel ## all that must be green
 

@@ -67,3 +67,10 @@ CONFIGURED = [page for page in PAGES if page.name != "simulation.md"]  # its sce
 def test_every_configuration_shown_is_valid(page: Path) -> None:
     for number, text in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)):
         assert read_toml(text, f"{page.name}, configuration {number + 1}").tenants
+
+
+def test_every_test_that_backs_a_promise_exists() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "guarantees.md").read_text()))
+    assert len(named) > 15
+    assert {name for name in named if f"def {name}(" not in tests} == set()

@@ -14,6 +14,8 @@ from tests.simulation.sabotage import SABOTAGES, Sabotage
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS_UNTIL_FOUND = 300
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.parametrize("first", range(1, 81, 10))
 def test_everything_acknowledged_survives_whatever_goes_wrong(first: int) -> None:

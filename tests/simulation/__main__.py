@@ -16,13 +16,21 @@ from tests.simulation.kept import kept_seeds
 from tests.simulation.run import Result, simulate, simulate_all
 
 CHUNK = 25
+GENERATION = 2000
 SHOWN_MAX = 10
 
 
-def chunks(seeds: Iterator[int]) -> Iterator[list[int]]:
-    """`seeds` in pieces."""
-    while piece := list(islice(seeds, CHUNK)):
-        yield piece
+def all_results(seeds: list[int], jobs: int) -> Iterator[list[Result]]:
+    """Results as they come. Workers are not forked, to begin clean, and not kept for long: what the killed leave adds up."""
+    left = iter(seeds)
+    while some := list(islice(left, GENERATION)):
+        pieces = [some[at : at + CHUNK] for at in range(0, len(some), CHUNK)]
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            try:
+                for done in as_completed([pool.submit(simulate_all, piece) for piece in pieces]):
+                    yield done.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def one(seed: int, show: bool) -> int:
@@ -55,31 +63,26 @@ def many(seeds: list[int], jobs: int, limit_s: float, as_json: bool) -> int:
     faults: Counter[str] = Counter()
     sums: Counter[str] = Counter()
     failed: list[Result] = []
-    # Not forked: a worker begins clean. And not for ever: what the killed leave behind adds up.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=40)
-    with pool:
-        for done in as_completed([pool.submit(simulate_all, piece) for piece in chunks(iter(seeds))]):
-            results = done.result()
-            for result in results:
-                faults.update(result.faults)
-                sums.update(
-                    seeds=1,
-                    acknowledged=result.acknowledged,
-                    events=result.events,
-                    kills=result.kills,
-                    restarts=result.restarts,
-                    virtual_ms=int(1000 * result.virtual_s),
-                )
-                if result.violation:
-                    failed.append(result)
-                    print(f"seed {result.seed} fails: {result.violation[:600]}", file=sys.stderr, flush=True)
-            passed = time.monotonic() - started
-            if sys.stderr.isatty():
-                so_far = f"\r{sums['seeds']:,} of {len(seeds):,} seeds, {sums['seeds'] / passed:.0f} a second"
-                print(so_far, end="", file=sys.stderr, flush=True)
-            if passed > limit_s or len(failed) >= SHOWN_MAX:
-                pool.shutdown(wait=False, cancel_futures=True)
-                break
+    for results in all_results(seeds, jobs):
+        for result in results:
+            faults.update(result.faults)
+            sums.update(
+                seeds=1,
+                acknowledged=result.acknowledged,
+                events=result.events,
+                kills=result.kills,
+                restarts=result.restarts,
+                virtual_ms=int(1000 * result.virtual_s),
+            )
+            if result.violation:
+                failed.append(result)
+                print(f"seed {result.seed} fails: {result.violation[:600]}", file=sys.stderr, flush=True)
+        passed = time.monotonic() - started
+        if sys.stderr.isatty():
+            so_far = f"\r{sums['seeds']:,} of {len(seeds):,} seeds, {sums['seeds'] / passed:.0f} a second"
+            print(so_far, end="", file=sys.stderr, flush=True)
+        if passed > limit_s or len(failed) >= SHOWN_MAX:
+            break
     passed = time.monotonic() - started
     if sys.stderr.isatty():
         print(file=sys.stderr)

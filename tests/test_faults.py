@@ -1,0 +1,314 @@
+"""Real processes killed, stopped and starved of disk; real files damaged byte by byte: little here, all of it by `make faults`."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from acd_protocol.journal_records import Record
+from server.errors import JournalError
+from server.journal.contract import Batch
+from server.journal.records import Tick, encode_ticks
+from server.journal.sqlite import FILE_NAME, SqliteJournal
+from tests.faults.shim import Shim
+from tests.faults.sizes import FULL, full_or, tell
+from tests.faults.traffic import Traffic
+from tests.support.line_client import LineClient
+from tests.support.server_process import ServerProcess
+from tests.support.wait import until
+
+pytestmark = pytest.mark.timeout(full_or(3600, 600))
+
+LOG_NAME = f"{FILE_NAME}-wal"
+
+
+@pytest.fixture(autouse=True)
+async def connections_closed() -> AsyncIterator[None]:
+    yield
+    await LineClient.close_all()
+
+
+def free_port() -> int:
+    """A port that a server can be started on again and again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Restarted:
+    """A server on one port and one directory, started again by us."""
+
+    def __init__(self, data: Path, port: int = 0, environment: dict[str, str] | None = None) -> None:
+        self.data = data
+        self.port = port or free_port()
+        self._environment = environment
+        self.process = self._made()
+
+    def _made(self) -> ServerProcess:
+        return ServerProcess(self.data, "--port", str(self.port), environment=self._environment)
+
+    async def start(self) -> None:
+        """Once more."""
+        self.process = self._made()
+        await self.process.start()
+
+
+@asynccontextmanager
+async def restarted(data: Path, environment: dict[str, str] | None = None) -> AsyncIterator[Restarted]:
+    server = Restarted(data, environment=environment)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.process.kill()
+
+
+# Processes
+
+
+async def test_killed_and_stopped_at_any_time_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    rng = Random(7)
+    rounds = full_or(60, 6)
+    counts = {"kill -9": 0, "SIGTERM": 0, "SIGSTOP": 0}
+    async with restarted(tmp_path) as server:
+        async with Traffic(server.port) as traffic:
+            for number in range(rounds):
+                before = traffic.acknowledged
+                await until(lambda before=before: traffic.acknowledged > before + 20, 30)  # type: ignore[misc]
+                await asyncio.sleep(rng.uniform(0, 0.3))
+                how = ("kill -9", "SIGSTOP", "kill -9", "SIGTERM")[number % 4]
+                counts[how] += 1
+                if how == "SIGSTOP":
+                    server.process.send_signal(signal.SIGSTOP)
+                    await asyncio.sleep(rng.choice((0.1, 1, full_or(5, 1))))
+                    server.process.send_signal(signal.SIGCONT)
+                elif how == "kill -9":
+                    await server.process.kill()
+                    await server.start()
+                else:
+                    assert await server.process.stop() == 0
+                    await server.start()
+        assert await server.process.stop() == 0
+    replay = traffic.judge(tmp_path)
+    assert traffic.acknowledged > 20 * rounds
+    tell(f"{counts}: {traffic.acknowledged:,} commands acknowledged, 0 lost, {len(replay.events):,} events, 0 lost")
+
+
+async def test_server_stopped_for_longer_than_clients_wait_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with restarted(tmp_path) as server:
+        async with Traffic(server.port, seed=2) as traffic:
+            await until(lambda: traffic.acknowledged > 50)
+            server.process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(5)  # clients give a connection up after three silent heartbeats of a second
+            server.process.send_signal(signal.SIGCONT)
+            before = traffic.acknowledged
+            await until(lambda: traffic.acknowledged > before + 100, 30)
+        await server.process.stop()
+    traffic.judge(tmp_path)
+    tell(f"stopped for 5 s: {traffic.acknowledged:,} commands acknowledged, 0 lost")
+
+
+# The disk
+
+
+@pytest.mark.parametrize(
+    ("operation", "error", "said"),
+    [
+        ("pwrite", errno.EIO, "check the disk"),
+        ("sync", errno.EIO, "check the disk"),
+        ("pwrite", errno.ENOSPC, "make room"),
+    ],
+)
+async def test_disk_that_fails_ends_the_server_and_nothing_acknowledged_is_lost(
+    tmp_path: Path, operation: str, error: int, said: str
+) -> None:
+    shim = Shim(tmp_path)
+    rounds = full_or(10, 2)
+    async with restarted(tmp_path / "data", shim.environment) as server:
+        async with Traffic(server.port) as traffic:
+            for number in range(rounds):
+                before = traffic.acknowledged
+                await until(lambda before=before: traffic.acknowledged > before + 20, 30)  # type: ignore[misc]
+                shim.order(operation, error, skip=number, count=1000)
+                assert await server.process.exit_status() == 1
+                assert said in server.process.stderr
+                shim.relent()
+                await server.start()
+        assert await server.process.stop() == 0
+    assert shim.faults >= rounds
+    traffic.judge(tmp_path / "data")
+    tell(
+        f"{operation} fails with {errno.errorcode[error]}, {rounds} times: {traffic.acknowledged:,} acknowledged, 0 lost"
+    )
+
+
+async def test_short_writes_are_completed(tmp_path: Path) -> None:
+    shim = Shim(tmp_path)
+    async with restarted(tmp_path / "data", shim.environment) as server:
+        async with Traffic(server.port) as traffic:
+            shim.order("pwrite", 0, count=200)
+            await until(lambda: shim.faults == 200, 60)
+            before = traffic.acknowledged
+            await until(lambda: traffic.acknowledged > before + 50, 30)
+        assert await server.process.stop() == 0
+    traffic.judge(tmp_path / "data")
+    tell(f"200 short writes: {traffic.acknowledged:,} acknowledged, 0 lost")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(directory)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small file system")
+    yield directory
+    subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+async def test_disk_that_is_full_stops_the_server_with_a_sentence_and_room_lets_it_go_on(small_disk: Path) -> None:
+    rounds = full_or(5, 1)
+    ballast = small_disk / "ballast"
+    async with restarted(small_disk / "data") as server:
+        async with Traffic(server.port) as traffic:
+            for _ in range(rounds):
+                before = traffic.acknowledged
+                await until(lambda before=before: traffic.acknowledged > before + 20, 30)  # type: ignore[misc]
+                room = os.statvfs(small_disk)
+                ballast.write_bytes(bytes(max(0, room.f_bavail * room.f_bsize - 65_536)))
+                assert await server.process.exit_status() == 1
+                assert "make room" in server.process.stderr
+                ballast.unlink()
+                await server.start()
+        assert await server.process.stop() == 0
+    traffic.judge(small_disk / "data")
+    tell(f"disk of 2 MiB full {rounds} times: {traffic.acknowledged:,} commands acknowledged, 0 lost")
+
+
+# Files
+
+
+TICKS: list[Tick] = [(1_000, [("pbx-1", b'{"type":"agent.ready","agent":"a"}')]), (2_000, [])]
+
+
+class SmallJournal:
+    """A journal of a few records, some in the file and some in SQLite's log, as a kill leaves it.
+
+    Attributes:
+        file, log: their bytes.
+        records: what they hold.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir()
+        journal = SqliteJournal(directory)
+        epoch = journal.fence("node", journal.open(), 500)
+        for number in range(3):
+            journal.append(epoch, 2 + number, Batch(2_000, 1, encode_ticks(TICKS)))
+        journal.close()
+        journal = SqliteJournal(directory)
+        epoch = journal.fence("node", journal.open(), 2_000)
+        for number in range(3):
+            journal.append(epoch, 6 + number, Batch(2_000, 1, encode_ticks(TICKS)))
+        self.records = list(journal.read())
+        self.file = (directory / FILE_NAME).read_bytes()
+        self.log = (directory / LOG_NAME).read_bytes()
+        journal.close()
+        self.target = directory.parent / "damaged"
+        self.target.mkdir()
+
+    def read(self, file: bytes, log: bytes) -> list[Record] | None:
+        """What a journal of these bytes shows; None if it is refused."""
+        (self.target / FILE_NAME).write_bytes(file)
+        (self.target / LOG_NAME).write_bytes(log)
+        journal = SqliteJournal(self.target)
+        try:
+            journal.open()
+            return list(journal.read())
+        except JournalError:
+            return None
+        finally:
+            try:
+                journal.close()
+            except JournalError:
+                pass  # it may be damaged in a way that shows when it is closed
+
+
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallJournal:
+    return SmallJournal(tmp_path_factory.mktemp("files") / "good")
+
+
+def places(length: int) -> Iterator[int]:
+    """Every byte; or one in many, at a stride that meets all of a page's parts."""
+    return iter(range(0, length, full_or(1, 97)))
+
+
+def flipped(data: bytes, index: int) -> bytes:
+    """`data` with one bit wrong."""
+    return data[:index] + bytes([data[index] ^ (1 << index % 8)]) + data[index + 1 :]
+
+
+def test_undamaged_journal_is_whole(small: SmallJournal) -> None:
+    assert small.read(small.file, small.log) == small.records
+    assert len(small.records) == 8
+
+
+def test_any_flipped_byte_of_the_file_gives_the_truth_or_a_refusal(small: SmallJournal) -> None:
+    outcomes = {True: 0, False: 0}
+    for index in places(len(small.file)):
+        found = small.read(flipped(small.file, index), small.log)
+        assert found is None or found == small.records, index
+        outcomes[found is None] += 1
+    assert outcomes[True]
+    tell(f"{sum(outcomes.values()):,} flipped bytes of the file: {outcomes[True]:,} refused, 0 wrong")
+
+
+def test_any_flipped_byte_of_the_log_gives_a_prefix_or_a_refusal(small: SmallJournal) -> None:
+    tried = refused = 0
+    for index in places(len(small.log)):
+        found = small.read(small.file, flipped(small.log, index))
+        assert found is None or found == small.records[: len(found)], index
+        tried += 1
+        refused += found is None
+    tell(f"{tried:,} flipped bytes of the log: {refused:,} refused, the others a prefix, 0 wrong")
+
+
+def test_file_cut_off_anywhere_is_refused_or_whole(small: SmallJournal) -> None:
+    tried = refused = 0
+    for length in places(len(small.file)):
+        found = small.read(small.file[:length], small.log)
+        assert found is None or found == small.records, length
+        tried += 1
+        refused += found is None
+    assert refused
+    tell(f"the file cut off at {tried:,} places: {refused:,} refused, 0 wrong")
+
+
+def test_log_cut_off_anywhere_gives_a_prefix(small: SmallJournal) -> None:
+    lengths = set()
+    tried = 0
+    for length in places(len(small.log)):
+        found = small.read(small.file, small.log[:length])
+        assert found is not None
+        assert found == small.records[: len(found)], length
+        lengths.add(len(found))
+        tried += 1
+    assert len(lengths) > 2
+    tell(f"the log cut off at {tried:,} places: each time a prefix")
+
+
+def test_the_whole_of_it_is_asked_for_by_name() -> None:
+    assert os.environ.get("ACD_FAULTS", "") in {"", "full"}, "ACD_FAULTS is 'full' or not there"
+    assert full_or(True, False) is FULL

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(full_or(3600, 600))
 
 CONNECTIONS = full_or(10_000, 500)
 CONTACTS = full_or(1_000_000, 10_000)
-AGENTS = full_or(185_000, 10_000)
+AGENTS = full_or(185_000, 40_000)
 PIECE = 500
 
 encode = msgspec.json.Encoder().encode

@@ -127,13 +127,12 @@ def silence_not_noticed() -> AbstractContextManager[Any]:
     return mock.patch.object(server.session, "notice_silence")
 
 
-def tick_lost_in_recovery() -> AbstractContextManager[Any]:
-    """Ticks without a command are left out when the journal is read."""
+def time_lost_in_recovery() -> AbstractContextManager[Any]:
+    """What the journal says about time is left out when it is read: a command happens when the one before it did."""
     replay = server.recovery.replay
 
     def careless(machine: Any, away: set[str], tick: Tick, record_seq: int) -> None:
-        if tick[1]:
-            replay(machine, away, tick, record_seq)
+        replay(machine, away, (max(machine.now, 1), tick[1]), record_seq)
 
     return mock.patch.object(server.recovery, "replay", careless)
 
@@ -192,7 +191,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     grace_timer_lost,
     deadline_timer_lost,
     silence_not_noticed,
-    tick_lost_in_recovery,
+    time_lost_in_recovery,
     command_not_journaled,
     unanswered_not_sent_again,
     seal_left_out,

@@ -154,7 +154,8 @@ async def drill(tmp_path: Path) -> AsyncIterator[Drill]:
         async with Prometheus(directory, server.metrics_port, faster=SPEED, interval_ms=INTERVAL_MS) as prometheus:
             while not await prometheus.query("up == 1"):  # noqa: ASYNC110 - Prometheus tells nobody
                 await asyncio.sleep(0.1)
-            while await prometheus.alerts():  # noqa: ASYNC110 - before its first scrape, the server counts as down
+            # Before its first scrapes the server counts as down, and the machine as stalled.
+            while await prometheus.alerts() or await prometheus.query(STALLED):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
             made = Drill(prometheus, server, floor)
             yield made

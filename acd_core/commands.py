@@ -12,9 +12,24 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from acd_core.config import Address, AgentAttributes, AgentId, Config, Level, Name, Priority, RequirementText, SkillName
+from acd_core.config import (
+    NS_PER_MS,
+    STEPS_MAX,
+    Address,
+    AgentAttributes,
+    AgentId,
+    Config,
+    Level,
+    Name,
+    Priority,
+    RequirementText,
+    SkillName,
+    Step,
+    StepsMode,
+)
 from acd_core.machine import Machine
 from acd_core.views import Direction
+from acd_core.wishes import NO_WISHES, Wishes
 
 ContactId = Annotated[
     str, Meta(min_length=1, max_length=128, description="chosen by the adapter, unique in the domain")
@@ -24,6 +39,11 @@ Reason = Annotated[str, Meta(max_length=64)]
 RequestId = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] | Annotated[str, Meta(max_length=64)] | None
 AttributeValue = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 CompletionReason = Literal["completed_agent", "completed_caller", "transferred", "callback_done", "lost", "failed"]
+OwnSteps = Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
+Instants = Annotated[
+    tuple[Annotated[int, Meta(ge=0, le=253_402_300_799_999)], ...],
+    Meta(max_length=20_000, description="milliseconds since 1970, rising"),
+]
 Attributes = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], AttributeValue],
     Meta(max_length=64, description="caller and case data, handed to the agent with the offer"),
@@ -51,6 +71,8 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
         attributes: up to 64 values that come with the offer.
         direction: who began it: a caller (`inbound`), the centre (`outbound`) or a colleague (`internal`). Agents of a
             queue that works by `longest_idle_inbound` lose their place by inbound contacts only.
+        steps: rules of its own that relax as it waits, like those of a queue.
+        steps_mode: whether they are added to the queue's steps, or replace them.
     """
 
     contact: ContactId
@@ -60,8 +82,13 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
     require: RequirementText = ""
     attributes: Attributes = {}
     direction: Direction = "inbound"
+    steps: OwnSteps = ()
+    steps_mode: StepsMode = "add"
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
+        wishes = NO_WISHES
+        if self.steps or self.steps_mode != "add":
+            wishes = Wishes(steps=self.steps, steps_mode=self.steps_mode)
         return machine.enqueue_contact(
             now,
             client,
@@ -72,18 +99,26 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
             self.require,
             self.attributes,
             self.direction,
+            wishes,
         )
 
 
 class ContactUpdate(Command, tag="contact.update", frozen=True, kw_only=True):
-    """Change the priority of a waiting contact, or the attributes of any live one. What is left out stays."""
+    """Change priority or steps of a waiting contact, or the attributes of any live one. What is left out stays.
+
+    Args:
+        steps: its own steps from now on. Those whose time has passed hold at once.
+        steps_mode: of these, as in contact.enqueue.
+    """
 
     contact: ContactId
     priority: Priority | None = None
     attributes: Attributes | None = None
+    steps: OwnSteps | None = None
+    steps_mode: StepsMode = "add"
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
-        return machine.update_contact(now, self.contact, self.priority, self.attributes)
+        return machine.update_contact(now, self.contact, self.priority, self.attributes, self.steps, self.steps_mode)
 
 
 class ContactAbandon(Command, tag="contact.abandon", frozen=True, kw_only=True):
@@ -251,6 +286,47 @@ class ClientBack(Command, tag="client.back", frozen=True, kw_only=True):
         return machine.return_client(now, client)
 
 
+class QueueClose(Command, tag="queue.close", frozen=True, kw_only=True):
+    """Close a queue at once, whatever its hours, until queue.open. Who joins, and who waits, goes where its rules say.
+
+    Args:
+        reason: for those who wonder, such as `fire alarm`.
+    """
+
+    tenant: Name
+    queue: Name
+    reason: Reason = ""
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.close_queue(now, self.tenant, self.queue, self.reason)
+
+
+class QueueOpen(Command, tag="queue.open", frozen=True, kw_only=True):
+    """End what queue.close began. The queue's hours hold again."""
+
+    tenant: Name
+    queue: Name
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.open_queue(now, self.tenant, self.queue)
+
+
+class HoursSet(Command, tag="hours.set", frozen=True, kw_only=True):
+    """Give the instants at which a calendar opens and closes. The server says it for each calendar, ahead of time.
+
+    Args:
+        open: whether it is open before the first of the instants.
+        changes: when it closes, if open, or opens, and so on in turn.
+    """
+
+    calendar: Name
+    open: bool
+    changes: Instants = ()
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.set_hours(now, self.calendar, self.open, [instant * NS_PER_MS for instant in self.changes])
+
+
 class ConfigApply(Command, tag="config.apply", frozen=True, kw_only=True):
     """Replace the whole configuration at one instant, for those already waiting too; or refuse it whole."""
 
@@ -278,6 +354,9 @@ AnyCommand = (
     | AgentWrapupDone
     | ClientAway
     | ClientBack
+    | QueueClose
+    | QueueOpen
+    | HoursSet
     | ConfigApply
 )
 COMMAND_TYPES: tuple[type[Command], ...] = AnyCommand.__args__

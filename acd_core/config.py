@@ -5,7 +5,7 @@ the engine sees them: the engine itself knows integers only.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -52,11 +52,30 @@ Strategy = Literal[
 QueuePath = Annotated[str, Meta(pattern=r"^[^\s/]+/[^\s/]+\Z", description="tenant/queue")]
 Rank = Annotated[int, Meta(ge=0, le=1000)]
 RequirementText = Annotated[str, Meta(max_length=1024)]
+WayOutReason = Literal["no_agents", "queue_full", "diverted"]
+StepsMode = Literal["add", "replace"]
+
+Hours = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)\Z")], ...],
+    Meta(max_length=24, description="such as 09:00-17:30"),
+]
+Date = Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\Z", description="such as 2026-12-25")]
 
 NS_PER_MS = 1_000_000
 STEPS_MAX = 20
 CHANNELS_MAX = 31
 VOICE = "voice"
+RULES_MAX = 10
+"""Most rules on joining a queue, and most on staying."""
+OVERFLOWS_MAX = 8
+"""A contact moves to another queue so many times at most."""
+WAY_OUT_REASONS: dict[str, "WayOutReason"] = {
+    "closed": "diverted",
+    "full": "queue_full",
+    "nobody": "no_agents",
+    "all_paused": "no_agents",
+}
+"""How a contact ends that may not join or stay, where its queue does not say."""
 
 
 class ConfigError(ValueError):
@@ -99,12 +118,57 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         require: asked of the agent instead of what the queue, or the step before, asks.
         priority: points added to the contact's priority, 0..100.
         rank_max: agents of up to this rank count.
+        drop: skills that are asked no more, by the queue or by the contact: conditions on them count as met.
+        further: queues of the same tenant; agents who meet what one of them asks at first count too.
+        overflow: the queue of the same tenant that the contact moves to, unless that one would not take it.
+        keep_age: whether the contact takes its waiting time, and so its place, along to that queue.
+        skip_if_nobody: take the next step at once while nobody who is logged in could match at this one.
     """
 
     after_s: PositiveSeconds
     require: RequirementText | None = None
     priority: Priority = 0
     rank_max: Rank | None = None
+    drop: Annotated[tuple[SkillName, ...], Meta(max_length=256)] = ()
+    further: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    overflow: Name | None = None
+    keep_age: bool = False
+    skip_if_nobody: bool = False
+
+
+class JoinRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may not join a queue, and where he goes instead.
+
+    Attributes:
+        when: `closed` (by its hours, or a supervisor); `full` (`max_waiting` wait and nobody is free); `nobody` (no
+            agent who could serve the contact is logged in); `all_paused` (none who could is logged in and not
+            paused).
+        to: the queue of the same tenant that takes the contact instead; it ends when left out.
+        keep_age: whether it takes its waiting time along.
+        ends_as: the reason with which it ends otherwise: `diverted` for `closed`, `queue_full` for `full`, else `no_agents`,
+            when left out.
+    """
+
+    when: Literal["closed", "full", "nobody", "all_paused"]
+    to: Name | None = None
+    keep_age: bool = False
+    ends_as: WayOutReason | None = None
+
+
+class StayRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may not stay in a queue, and where he goes instead.
+
+    Attributes:
+        when: as in `JoinRule`, but for `full`.
+        after_s: the condition must hold for so long, without a break.
+        to, keep_age, ends_as: as in `JoinRule`.
+    """
+
+    when: Literal["closed", "nobody", "all_paused"]
+    after_s: Seconds = 0
+    to: Name | None = None
+    keep_age: bool = False
+    ends_as: WayOutReason | None = None
 
 
 class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -146,6 +210,10 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         service_level_s: target of the service level, in seconds of waiting.
         rank_max: agents of a higher rank do not count, until a step says otherwise; all count when left out.
         steps: how the rules are relaxed for a contact that waits, in the order of their `after_s`.
+        skip_if_nobody: take the first step at once while nobody who is logged in could match before it.
+        join: who may not join; the first rule that holds counts. Where it is closed or full nobody joins in any case.
+        stay: who may not stay; the first rule that holds counts.
+        hours: the calendar by which it opens and closes; always open when left out.
     """
 
     tenant: Name
@@ -171,6 +239,10 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     service_level_s: Seconds = 20
     rank_max: Rank | None = None
     steps: Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)] = ()
+    skip_if_nobody: bool = False
+    join: Annotated[tuple[JoinRule, ...], Meta(max_length=RULES_MAX)] = ()
+    stay: Annotated[tuple[StayRule, ...], Meta(max_length=RULES_MAX)] = ()
+    hours: Name | None = None
 
 
 class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -202,6 +274,43 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ranks: Annotated[dict[QueuePath, Rank], Meta(max_length=1000)] = {}
     attributes: AgentAttributes = {}
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
+
+
+class Holiday(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A date on which other hours hold than on its weekday.
+
+    Attributes:
+        date: such as `2026-12-25`.
+        open: hours as in `Calendar`; closed all day when left out.
+        name: for people.
+    """
+
+    date: Date
+    open: Hours = ()
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class Calendar(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Opening hours by wall clock. The server makes instants of them; the engine knows only those.
+
+    Attributes:
+        name: by which queues name it.
+        zone: of the wall clock, such as `Europe/Madrid`.
+        mon, tue, wed, thu, fri, sat, sun: hours such as `["09:00-13:00", "14:00-18:00"]`. Ending not after the
+            beginning they last into the next day; `00:00-24:00` is the whole day. Closed all day when left out.
+        holidays: dates with other hours.
+    """
+
+    name: Name
+    zone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
+    mon: Hours = ()
+    tue: Hours = ()
+    wed: Hours = ()
+    thu: Hours = ()
+    fri: Hours = ()
+    sat: Hours = ()
+    sun: Hours = ()
+    holidays: Annotated[tuple[Holiday, ...], Meta(max_length=1000)] = ()
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -238,13 +347,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         settings: what holds for all.
         skills: when given, queues and agents may name these skills only, which catches misspellings.
         channels: kinds of contacts, when there are others than calls, one at a time.
-        tenants, queues, agents: the things themselves; ids must be unique.
+        tenants, calendars, queues, agents: the things themselves; ids must be unique.
     """
 
     settings: Settings = Settings()
     skills: Annotated[tuple[SkillName, ...], Meta(max_length=10_000)] = ()
     channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_MAX - 1)] = ()
     tenants: Annotated[tuple[Tenant, ...], Meta(max_length=10_000)] = ()
+    calendars: Annotated[tuple[Calendar, ...], Meta(max_length=10_000)] = ()
     queues: Annotated[tuple[Queue, ...], Meta(max_length=100_000)] = ()
     agents: Annotated[tuple[Agent, ...], Meta(max_length=1_000_000)] = ()
 
@@ -288,14 +398,30 @@ def requirements_of(queue: Queue) -> list[str]:
     return [queue.require, *(step.require for step in queue.steps if step.require is not None)]
 
 
+def skills_of_steps(steps: Iterable[Step]) -> Iterator[str]:
+    """The skills that steps speak of, as often as they do. Raises `RequirementError` for what cannot be read."""
+    for step in steps:
+        yield from step.drop
+        if step.require is not None:
+            yield from requirement.skills_of(requirement.parse(step.require))
+
+
+def queues_of_steps(steps: Iterable[Step]) -> Iterator[str]:
+    """The queues that steps speak of, by name."""
+    for step in steps:
+        yield from step.further
+        if step.overflow is not None:
+            yield step.overflow
+
+
 def known_skills(config: Config) -> frozenset[str]:
     """Every skill that the configuration names anywhere."""
     names = set(config.skills)
     for agent in config.agents:
         names.update(agent.skills)
     for queue in config.queues:
-        for text in requirements_of(queue):
-            names.update(requirement.skills_of(requirement.parse(text)))
+        names.update(requirement.skills_of(requirement.parse(queue.require)))
+        names.update(skills_of_steps(queue.steps))
     return frozenset(names)
 
 
@@ -314,6 +440,8 @@ def validate(config: Config) -> None:
     _unique("agent", (agent.agent for agent in config.agents))
     tenants = {tenant.name for tenant in config.tenants}
     queues = {f"{queue.tenant}/{queue.name}" for queue in config.queues}
+    _unique("calendar", (calendar.name for calendar in config.calendars))
+    calendars = {calendar.name for calendar in config.calendars}
     declared = set(config.skills)
     channels = {channel.name for channel in channels_of(config)}
     for queue in config.queues:
@@ -337,6 +465,20 @@ def validate(config: Config) -> None:
                 raise ConfigError(
                     f"{place}: steps: after_s {later.after_s:g} follows {earlier.after_s:g}; order them by after_s"
                 )
+        for noun, rules in (("join", queue.join), ("stay", queue.stay)):
+            for rule in rules:
+                if rule.to is not None:
+                    _other_queue(f"{place}: {noun}: {rule.when}", queue, rule.to, queues)
+        if queue.hours is not None and queue.hours not in calendars:
+            raise ConfigError(f"{place}: hours: there is no calendar {queue.hours!r}; add it under [[calendars]]")
+        for step in queue.steps:
+            where = f"{place}: the step after {step.after_s:g} s"
+            for skill in step.drop:
+                _declared(f"{where}: drop", skill, declared)
+            for name in step.further:
+                _other_queue(f"{where}: further", queue, name, queues)
+            if step.overflow is not None:
+                _other_queue(f"{where}: overflow", queue, step.overflow, queues)
     for agent in config.agents:
         place = f"agent {agent.agent}"
         for tenant in agent.tenants:
@@ -351,6 +493,14 @@ def validate(config: Config) -> None:
         for skill in agent.skills:
             _allowed(place, skill)
             _declared(place, skill, declared)
+
+
+def _other_queue(place: str, queue: Queue, name: str, queues: set[str]) -> None:
+    """What a queue says of another one of its tenant."""
+    if f"{queue.tenant}/{name}" not in queues:
+        raise ConfigError(f"{place}: tenant {queue.tenant} has no queue {name!r}; correct the name, or add the queue")
+    if name == queue.name:
+        raise ConfigError(f"{place}: {name!r} is the queue itself; name another one")
 
 
 def _unique(noun: str, names: Iterable[str]) -> None:

@@ -2,9 +2,9 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.state cimport State
 
 cdef class Configured(State):
-    cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t step) except -1
+    cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t stage) except -1
     cdef int _assign(self, int32_t contact) except -1
-    cdef int _enter_stages(self, int32_t queue) except -1
+    cdef int32_t _plan(self, int32_t queue, object wishes) except -1
     cdef int _enter_line(self, int32_t contact, int32_t owner) except -1
     cdef int _rebuild(self) except -1
     cdef int _sweep(self) except -1
@@ -15,6 +15,7 @@ cdef class Configured(State):
     cdef int64_t _value(self, object value) except? -1
     cdef int _enter_attributes(self, int32_t agent) except -1
     cdef int _enter_capacities(self) except -1
+    cdef int _configure_calendars(self, object configured) except -1
     cdef int _stop_turns(self, int32_t queue) except -1
     cdef int _forget_turns(self, int32_t agent) except -1
     cdef int _forget_lines(self, int32_t queue) except -1

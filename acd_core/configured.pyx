@@ -13,13 +13,15 @@ from acd_core.occupancy cimport order_key
 from acd_core.standing cimport AGEING_ONE
 from acd_core.state cimport State
 from acd_core.types cimport (
-    ALL_OF, ANY_OF, ANY_SKILL, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR,
-    LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST, MOST_SKILLED, NONE, NOT, RANDOM, READY,
-    ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, WEIGHTED_RANDOM, Agent, Contact, Queue,
+    ALL_OF, ANY_OF, ANY_SKILL, CONTACT_OFFERED, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED,
+    HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST, MOST_SKILLED,
+    NONE, NOT, RANDOM, READY, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, WEIGHTED_RANDOM, Agent, Contact, Queue,
 )
 
 from acd_core import requirement, urgency
-from acd_core.config import ageing_of, channels_of, ns_of_seconds
+from acd_core.config import ageing_of, channels_of, ns_of_seconds, skills_of_steps
+from acd_core.plan import plan_of
+from acd_core.wishes import NO_WISHES
 
 if urgency.AGEING_ONE != AGEING_ONE:
     raise ImportError("standing.pxd and urgency.py disagree; build the extension modules anew")
@@ -64,18 +66,19 @@ cdef class Configured(State):
         elif self.free_queues:
             slot = self.free_queues.pop()
             self.tables.clear_queue(slot)
+            self.queue_emergencies[slot] = None
+            self.queue_told[slot] = None
         else:
             slot = self.tables.new_queue()
             self.queue_configs.append(None)
-            self.queue_terms.append(())
+            self.queue_calendars.append(NONE)
+            self.queue_emergencies.append(None)
+            self.queue_told.append(None)
         self.queue_configs[slot] = config
-        self.queue_terms[slot] = []
-        required = config.require
-        for step in (None, *config.steps):
-            if step is not None and step.require is not None:
-                required = step.require
-            self.queue_terms[slot].append(requirement.parse(required))
+        self.queue_calendars[slot] = NONE if config.hours is None else self.calendar_slots[config.hours]
         row = &self.tables.queues[slot]
+        row.join_count = len(config.join)
+        row.stay_count = len(config.stay)
         row.tenant = self.tenant_ids[config.tenant]
         row.channel = self.channel_ids[config.channel]
         row.offers_at_once = config.offers_at_once
@@ -182,6 +185,30 @@ cdef class Configured(State):
                 self._begin_occupancy(agent)
         return 0
 
+    cdef int _configure_calendars(self, object configured) except -1:
+        """Know these calendars. One whose instants nobody has given is open."""
+        cdef int32_t slot
+        cdef dict before = self.calendar_slots
+        self.calendar_slots = {}
+        for calendar in configured:
+            found = before.pop(calendar.name, None)
+            if found is None and self.free_calendars:
+                found = self.free_calendars.pop()
+                self.calendar_open[found] = True
+            elif found is None:
+                found = len(self.calendar_open)
+                self.calendar_open.append(True)
+                self.calendar_changes.append([])
+                self.calendar_timers.append(NONE)
+            self.calendar_slots[calendar.name] = found
+        for slot in before.values():
+            if self.calendar_changes[slot]:
+                self.timers.cancel(self.calendar_timers[slot])
+                self.calendar_timers[slot] = NONE
+                self.calendar_changes[slot] = []
+            self.free_calendars.append(slot)
+        return 0
+
     cdef int _stop_turns(self, int32_t queue) except -1:
         """Offers of this queue do not go round any more."""
         cdef int32_t agent
@@ -213,7 +240,7 @@ cdef class Configured(State):
         """Give a contact that is in no line the line of a class that its head start and its level call for."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
-        cdef int64_t points = self.tables.stages[queue.stages + self._stage(contact)].points + row.priority
+        cdef int64_t points = self.tables.stages[self._stage(contact)].points + row.priority
         cdef int64_t head_start = queue.head_start
         if not queue.strict:
             head_start += points * queue.priority_step
@@ -233,25 +260,36 @@ cdef class Configured(State):
             self.paces_of_lines.move(row.pace, contact)
         return 0
 
-    cdef int _enter_stages(self, int32_t queue) except -1:
-        """Enter what holds before the steps of a queue, and after each."""
+    cdef int32_t _plan(self, int32_t queue, object wishes) except -1:
+        """The plan of contacts in a queue with these wishes; made when asked for."""
+        cdef tuple key = (queue, wishes.steps, wishes.steps_mode)
+        cdef int32_t slot
         cdef list stages = []
+        found = self.plan_ids.get(key)
+        if found is not None:
+            return found
         config = self.queue_configs[queue]
-        points = config.priority
-        rank_max = config.rank_max
-        stages.append((0, points, NONE if rank_max is None else rank_max))
-        for step in config.steps:
-            points += step.priority
-            rank_max = rank_max if step.rank_max is None else step.rank_max
-            stages.append((ns_of_seconds(step.after_s), points, NONE if rank_max is None else rank_max))
-        return self.tables.set_stages(queue, stages)
+        plan = plan_of(config, wishes.steps, wishes.steps_mode, self.queues_by_name)
+        for stage in plan:
+            stages.append((
+                stage.after_ns, stage.points, NONE if stage.rank_max is None else stage.rank_max,
+                self.queue_slots[config.tenant, stage.overflow] if stage.overflow else NONE,
+                stage.skip, stage.keep_age,
+            ))
+        slot = self.tables.new_plan(stages)
+        self.plans.append(plan)
+        self.stages.extend(plan)
+        self.plan_ids[key] = slot
+        if self.tables.plans[slot].skips and queue not in self.judging_queues:
+            self.judging_queues.append(queue)
+        return slot
 
-    cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t step) except -1:
-        """The class of contacts of this queue, at this step, that ask `own_terms` themselves; made when asked for."""
+    cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t stage) except -1:
+        """The class of contacts of this queue, at this stage, that ask `own_terms` themselves; made when asked for."""
         cdef int32_t owner
         cdef Queue *row = &self.tables.queues[queue]
-        cdef int32_t rank_max = self.tables.stages[row.stages + step].rank_max if row.ranked else NONE
-        cdef tuple merged = requirement.merge(self.queue_terms[queue][step], own_terms)
+        cdef int32_t rank_max = self.tables.stages[stage].rank_max if row.ranked else NONE
+        cdef tuple merged = self.stages[stage].asked(own_terms)
         cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked or self.legs.several
         cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE
         cdef tuple growth = (row.strict, row.ageing, row.most) if mixed else None
@@ -321,6 +359,7 @@ cdef class Configured(State):
         cdef int64_t spare = CLASSES_SPARE + (self.live_contacts >> 3)
         if (
             self.tables.class_count > 2 * self.classes_swept + spare
+            or self.tables.plan_count > 2 * self.plans_swept + spare
             or len(self.text_ids) > 2 * self.texts_swept + spare
             or len(self.attribute_ids) > 2 * self.attributes_swept + spare
         ):
@@ -333,10 +372,16 @@ cdef class Configured(State):
         cdef Contact *row
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
-            for skill in requirement.skills_of(self.contact_terms[slot]):
+            skills = [*requirement.skills_of(self.contact_terms[slot]), *skills_of_steps(self.contact_wishes[slot].steps)]
+            for skill in skills:
                 if skill not in self.skill_ids:
                     self.skill_ids[skill] = len(self.skill_ids) + 1
         self.tables.clear_classes()
+        self.watches.reset()
+        self.plans.clear()
+        self.stages.clear()
+        self.plan_ids.clear()
+        self.judging_queues.clear()
         self.attribute_ids.clear()
         self.text_ids.clear()
         self.class_of.clear()
@@ -368,18 +413,25 @@ cdef class Configured(State):
         self.paces_of_lines.forget_trees()
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
         for slot in self.queue_slots.values():
-            self._enter_stages(slot)
+            self.tables.queues[slot].plan = self._plan(slot, NO_WISHES)
+            if self.tables.queues[slot].stay_count and slot not in self.judging_queues:
+                self.judging_queues.append(slot)
         for slot in self.queue_slots.values():
-            owner = self._class(slot, (), 0)
+            owner = self._class(slot, (), self.tables.plans[self.tables.queues[slot].plan].first)
             self.tables.queues[slot].base_class = owner
         for _, slot in sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()]):
             row = &self.tables.contacts[slot]
+            row.plan = self._plan(row.queue, self.contact_wishes[slot])
             owner = self._class(row.queue, self.contact_terms[slot], self._stage(slot))
             self._enter_line(slot, owner)
             if row.where != HELD_NOWHERE:
                 self.lines.add(slot)
             if row.stands:
                 self.paces_of_lines.restore(row.pace, slot)
+            if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
+                if self.tables.plans[row.plan].skips or self.tables.queues[row.queue].stay_count:
+                    self.watches.of(owner)
+        self.plans_swept = self.tables.plan_count
         self.classes_swept = self.tables.class_count
         self.texts_swept = len(self.text_ids)
         self.attributes_swept = len(self.attribute_ids)

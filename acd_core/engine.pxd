@@ -3,4 +3,5 @@ from acd_core.transitions cimport Transitions
 
 cdef class Engine(Transitions):
     cdef int32_t _agent_at(self, int64_t now, str agent) except -2
+    cdef int _set_emergency(self, int64_t now, str tenant, str queue, object reason) except -1
     cdef int32_t _contact_at(self, int64_t now, str contact) except -2

@@ -1,8 +1,9 @@
 from typing import Any, final
 
-from acd_core.config import Config
+from acd_core.config import Config, Step, StepsMode
 from acd_core.state import State
 from acd_core.views import Decision, Direction
+from acd_core.wishes import Wishes
 
 @final
 class Engine(State):
@@ -22,9 +23,16 @@ class Engine(State):
         require: str,
         attributes: dict[str, Any],
         direction: Direction = "inbound",
+        wishes: Wishes = ...,
     ) -> int: ...
     def update_contact(
-        self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None
+        self,
+        now: int,
+        contact: str,
+        priority: int | None,
+        attributes: dict[str, Any] | None,
+        steps: tuple[Step, ...] | None = None,
+        steps_mode: StepsMode = "add",
     ) -> int: ...
     def abandon_contact(self, now: int, contact: str) -> int: ...
     def withdraw_contact(self, now: int, contact: str) -> int: ...
@@ -48,3 +56,6 @@ class Engine(State):
     def end_wrapup(self, now: int, agent: str) -> int: ...
     def leave_client(self, now: int, client: str) -> int: ...
     def return_client(self, now: int, client: str) -> int: ...
+    def close_queue(self, now: int, tenant: str, queue: str, reason: str) -> int: ...
+    def open_queue(self, now: int, tenant: str, queue: str) -> int: ...
+    def set_hours(self, now: int, calendar: str, is_open: bool, changes_ns: list[int]) -> int: ...

@@ -5,25 +5,34 @@ Read model/ for what happens and why; transitions.pyx for what commands and dead
 """
 
 cimport cython
+from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.pace cimport Forecast
 from acd_core.state cimport (
-    AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_QUEUED_EVENT, CONTACT_RESUMED,
-    CONTACT_UPDATED, Record,
+    AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
+    HOURS_UPDATED, Record,
 )
 from acd_core.transitions cimport Transitions, bucket_of
 from acd_core.types cimport (
-    ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER,
-    CONFIG_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED,
-    CONTACT_QUEUED, CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, NONE, OFFER_GONE,
-    OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_FULL, QUEUE_IN_USE, QUEUE_UNKNOWN, READY, REQUIREMENT_INVALID,
-    SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact, Leg, Queue,
+    ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
+    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
+    CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
+    LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
+    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
+    Leg, Queue,
 )
 
+import itertools
+
+import msgspec
+
 from acd_core import requirement, views
-from acd_core.config import ConfigError, channels_of, known_skills, ns_of_seconds, strict_queues
+from acd_core.config import ConfigError, channels_of, known_skills, strict_queues
 from acd_core.config import validate as validate_config
+from acd_core.plan import passed, plan_of
+from acd_core.wishes import NO_WISHES, refusal_of
 
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int64_t WAIT_BOUNDS[17]
@@ -62,14 +71,11 @@ cdef class Engine(Transitions):
 
     def enqueue_contact(
         self, int64_t now, str client, str contact, str tenant, str queue, int priority, str require,
-        dict attributes, str direction="inbound",
+        dict attributes, str direction="inbound", object wishes=NO_WISHES,
     ):
         """See `Machine.enqueue_contact`."""
-        cdef int32_t slot, target, agent, owner
-        cdef Forecast expected
+        cdef int32_t slot, target, owner = NONE, plan
         cdef Contact *row
-        cdef Queue *line
-        cdef Record *record
         cdef object found
         cdef tuple own_terms = ()
         self._advance(now)
@@ -80,7 +86,8 @@ cdef class Engine(Transitions):
         found = self.contact_slots.get(contact)
         if found is not None:
             config = self.queue_configs[self.tables.contacts[<int32_t>found].queue]
-            if self.contact_clients[<int32_t>found] == client and config.tenant == tenant and config.name == queue:
+            asked_for = self.moved_from.get(found, config.name)
+            if self.contact_clients[<int32_t>found] == client and config.tenant == tenant and asked_for == queue:
                 return DUPLICATE
             return CONTACT_EXISTS
         found = self.ended.get(contact)
@@ -102,22 +109,31 @@ cdef class Engine(Transitions):
                         return SKILL_UNKNOWN
             else:
                 owner, own_terms = found
+        if wishes is not NO_WISHES:
+            outcome = refusal_of(wishes.steps, tenant, self.skill_names, self.queue_slots)
+            if outcome:
+                return outcome
         if self.live_contacts >= self.max_contacts:
             return TOO_MANY_CONTACTS
-        if found is None:
+        if wishes is not NO_WISHES:
             self._sweep()
-            owner = self._class(target, own_terms, 0)
-            self.route_of[(target, require)] = (owner, own_terms)
-        elif not require:
-            owner = self.tables.queues[target].base_class
-        line = &self.tables.queues[target]
-        line.entered += 1
+            plan = self._plan(target, wishes)
+            owner = self._class(target, own_terms, self.tables.plans[plan].first)
+        else:
+            if not require:
+                owner = self.tables.queues[target].base_class
+            elif found is None:
+                self._sweep()
+                owner = self._class(target, own_terms, self.tables.plans[self.tables.queues[target].plan].first)
+                self.route_of[(target, require)] = (owner, own_terms)
+            plan = self.tables.queues[target].plan
         self.contact_seq += 1
         slot = self._new_contact_slot()
         self.contact_ids[slot] = contact
         self.contact_clients[slot] = client
         self.contact_attributes[slot] = attributes
         self.contact_terms[slot] = own_terms
+        self.contact_wishes[slot] = wishes
         row = &self.tables.contacts[slot]
         row.state = CONTACT_FREE
         row.held = False
@@ -130,12 +146,16 @@ cdef class Engine(Transitions):
         row.last_leg = NONE
         row.offers = 0
         row.timer = NONE
+        row.plan = plan
         row.step = 0
         row.step_timer = NONE
         row.stands = False
         row.pace = NONE
         row.place = NONE
         row.mean_ms = NONE
+        row.stay = NONE
+        row.stay_timer = NONE
+        row.overflows = 0
         row.seq = self.contact_seq
         row.enqueued = self.now
         row.since = self.now
@@ -144,48 +164,20 @@ cdef class Engine(Transitions):
         self.live_contacts += 1
         self.contact_slots[contact] = slot
         self._set_state(slot, CONTACT_QUEUED)
-        self._enlist(slot)
         self._enter_line(slot, owner)
-        agent = self.idle.best_agent(owner, self.offer_seq + 1)
-        if agent == NONE and 0 < line.max_waiting < line.waiting:
-            self._end(slot, QUEUE_FULL, NONE)
-            return OK
-        if line.max_wait:
-            self._arm_contact(slot, self.now + line.max_wait, line.max_wait)
-        self._arm_step(slot)
-        self.last_position = self.paces_of_lines.position(line.first_pace, slot) if line.waiting > 1 else 1
-        if agent == NONE:
-            self._stand_in_line(slot)
-            self._wait(slot)
-            expected = self._forecast(slot)
-            if expected.known:
-                row.mean_ms = <int32_t>expected.mean_ms
-                row.p50_ms = <int32_t>expected.p50_ms
-                row.p90_ms = <int32_t>expected.p90_ms
-                self.last_estimate = views.Estimate(
-                    mean_ms=expected.mean_ms, p50_ms=expected.p50_ms, p90_ms=expected.p90_ms
-                )
-        record = self._record(CONTACT_QUEUED_EVENT, slot, NONE, target)
-        record.code = priority
-        record.a = self.last_position
-        if agent == NONE:
-            if row.mean_ms != NONE:
-                record.flag = True
-                record.b = row.p50_ms
-                record.c = row.p90_ms
-            return OK
-        if self.watched == self.offer_seq + 1:
-            self._witness(slot, agent, False)
-        self._offer(slot, agent)
-        self._serve_contact(slot)
+        self.last_position = self._join(slot)
+        if row.state != CONTACT_FREE and row.mean_ms != NONE:
+            self.last_estimate = views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
         return OK
 
-    def update_contact(self, int64_t now, str contact, object priority, object attributes):
+    def update_contact(
+        self, int64_t now, str contact, object priority, object attributes, object steps=None, str steps_mode="add"
+    ):
         """See `Machine.update_contact`."""
         cdef int32_t slot
         cdef Contact *row
         cdef Record *record
-        cdef bint was_in_line
+        cdef bint was_in_line, other_steps = False
         cdef int32_t leg
         cdef int new_priority
         slot = self._contact_at(now, contact)
@@ -196,21 +188,39 @@ cdef class Engine(Transitions):
         if not 0 <= new_priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
         new_attributes = self.contact_attributes[slot] if attributes is None else attributes
-        if new_priority != row.priority and row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+        wishes = self.contact_wishes[slot]
+        if steps is not None and (steps, steps_mode) != (wishes.steps, wishes.steps_mode):
+            other_steps = True
+        if (new_priority != row.priority or other_steps) and row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
             return CONTACT_NOT_WAITING
-        if new_priority == row.priority and new_attributes == self.contact_attributes[slot]:
+        if other_steps:
+            outcome = refusal_of(steps, self.queue_configs[row.queue].tenant, self.skill_names, self.queue_slots)
+            if outcome:
+                return outcome
+        if new_priority == row.priority and new_attributes == self.contact_attributes[slot] and not other_steps:
             return DUPLICATE
-        if new_priority != row.priority:
-            was_in_line = row.where != HELD_NOWHERE
-            self._leave_line(slot)
-            row.priority = new_priority
-            self._assign(slot)
-            if was_in_line:
-                self._stand_in_line(slot)
-        self.contact_attributes[slot] = new_attributes
         leg = self.legs.foremost_of_contact(slot)
         record = self._record(CONTACT_UPDATED, slot, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
         record.code = new_priority
+        self.contact_attributes[slot] = new_attributes
+        if new_priority == row.priority and not other_steps:
+            return OK
+        was_in_line = row.where != HELD_NOWHERE
+        self._leave_line(slot)
+        row.priority = new_priority
+        if other_steps:
+            self.contact_wishes[slot] = msgspec.structs.replace(wishes, steps=steps, steps_mode=steps_mode)
+            self._sweep()
+            row.plan = self._plan(row.queue, self.contact_wishes[slot])
+            row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+        self._assign(slot)
+        if other_steps:
+            row.useless = self._is_useless(slot)
+            self._arm_step(slot)
+            self._judge(slot)
+            self._serve_contact(slot)
+        elif was_in_line:
+            self._stand_in_line(slot)
         return OK
 
     def abandon_contact(self, int64_t now, str contact):
@@ -316,7 +326,7 @@ cdef class Engine(Transitions):
         self._set_state(contact, CONTACT_CONNECTED)
         row.connected = self.now
         row.wait_expired = False
-        self._disarm_step(contact)
+        self._stay_no_longer(contact)
         self._delist(contact)
         self._arm_contact(contact, self.now + queue.max_talk, queue.max_talk)
         self._not_idle(agent)
@@ -476,9 +486,10 @@ cdef class Engine(Transitions):
             return DUPLICATE
         self.agent_addresses[slot] = new_address
         if not alike:
+            self._sweep()
+            self.watches.note_fit(slot)
             self.agent_skills[slot] = dict(new_skills)
             self.agent_attributes[slot] = dict(new_attributes)
-            self._sweep()
             if row.idle_seq:
                 self.idle.drop(slot)
             self.tables.set_skills(slot, [(self.skill_ids[skill], level) for skill, level in new_skills.items()])
@@ -486,6 +497,8 @@ cdef class Engine(Transitions):
             if row.idle_seq:
                 self.idle.add_again(slot)
         self._record(AGENT_UPDATED, NONE, slot, NONE)
+        if not alike and self.watches.fit_changed(slot):
+            self._judge_flipped()
         self._serve_agent(slot)
         return OK
 
@@ -560,6 +573,53 @@ cdef class Engine(Transitions):
                 self._make_ready(agent)
         return OK if self.seq > seq_before else DUPLICATE
 
+    # -- closing ------------------------------------------------------------------------------------------------
+
+    def close_queue(self, int64_t now, str tenant, str queue, str reason):
+        """See `Machine.close_queue`."""
+        return self._set_emergency(now, tenant, queue, reason)
+
+    def open_queue(self, int64_t now, str tenant, str queue):
+        """See `Machine.open_queue`."""
+        return self._set_emergency(now, tenant, queue, None)
+
+    cdef int _set_emergency(self, int64_t now, str tenant, str queue, object reason) except -1:
+        self._advance(now)
+        found = self.queue_slots.get((tenant, queue))
+        if found is None:
+            return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
+        if self.queue_emergencies[found] == reason:
+            return DUPLICATE
+        self.queue_emergencies[found] = reason
+        self._closing_changed(found)
+        return OK
+
+    def set_hours(self, int64_t now, str calendar, bint is_open, list changes_ns):
+        """See `Machine.set_hours`."""
+        cdef int32_t slot
+        cdef Record *record
+        self._advance(now)
+        found = self.calendar_slots.get(calendar)
+        if found is None:
+            return CALENDAR_UNKNOWN
+        if any([later <= earlier for earlier, later in itertools.pairwise(changes_ns)]):
+            return HOURS_INVALID
+        slot = found
+        ahead = [instant for instant in changes_ns if instant > self.now]
+        open_now = bool(is_open) != ((len(changes_ns) - len(ahead)) % 2 == 1)
+        if open_now == self.calendar_open[slot] and ahead == self.calendar_changes[slot]:
+            return DUPLICATE
+        self.calendar_open[slot] = open_now
+        self.calendar_changes[slot] = ahead
+        self._arm_calendar(slot)
+        record = self._record(HOURS_UPDATED, NONE, NONE, NONE)
+        record.flag = open_now
+        record.a = len(ahead)
+        Py_INCREF(calendar)
+        record.text = <PyObject *>calendar
+        self._calendar_turned(slot)
+        return OK
+
     # -- configuration ------------------------------------------------------------------------------------------
 
     def apply_config(self, int64_t now, object config):
@@ -569,7 +629,8 @@ cdef class Engine(Transitions):
         cdef Contact *row
         cdef Record *record
         cdef list live, waiting
-        cdef dict max_wait_before = {}, steps_before = {}
+        cdef dict max_wait_before = {}, stay_before = {}, plan_now = {}
+        cdef set replanned = set()
         self._advance(now)
         try:
             validate_config(config)
@@ -597,7 +658,7 @@ cdef class Engine(Transitions):
         self.channel_ids = {name: index for index, name in enumerate(self.channel_names)}
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
-            steps_before[slot] = self.queue_configs[slot].steps
+            stay_before[slot] = self.queue_configs[slot].stay
         for key, slot in self.queue_slots.items():
             if key not in wanted_queues or wanted_queues[key].strategy != "round_robin":
                 self._stop_turns(slot)
@@ -611,6 +672,8 @@ cdef class Engine(Transitions):
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)
                 self.free_agents.append(slot)
+        self._configure_calendars(config.calendars)
+        self.queues_by_name = wanted_queues
         self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
         strict = strict_queues(config)
         for key, slot in self.queue_slots.items():
@@ -622,9 +685,17 @@ cdef class Engine(Transitions):
         self._forget()
         for slot in self.contact_slots.values():
             row = &self.tables.contacts[slot]
-            steps = self.queue_configs[row.queue].steps
-            if row.state in (CONTACT_QUEUED, CONTACT_OFFERED) and steps != steps_before[row.queue]:
-                row.step = sum([ns_of_seconds(step.after_s) <= self.now - row.enqueued for step in steps])
+            if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+                continue
+            wishes = self.contact_wishes[slot]
+            key = (row.queue, wishes.steps, wishes.steps_mode)
+            plan = plan_now.get(key)
+            if plan is None:
+                plan = plan_of(self.queue_configs[row.queue], wishes.steps, wishes.steps_mode, wanted_queues)
+                plan_now[key] = plan
+            if plan != self.plans[row.plan]:
+                replanned.add(slot)
+                row.step = passed(plan, self.now - row.enqueued)
         self._rebuild()
         live = sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()])
         for _, slot in live:
@@ -642,14 +713,24 @@ cdef class Engine(Transitions):
                 self._arm_contact(slot, deadline, max_wait)
         for _, slot in live:
             row = &self.tables.contacts[slot]
-            if row.state in (CONTACT_QUEUED, CONTACT_OFFERED) and (
-                self.queue_configs[row.queue].steps != steps_before[row.queue]
-            ):
+            if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+                continue
+            if self.queue_configs[row.queue].stay != stay_before[row.queue]:
+                row.stay = NONE
+                self._disarm_stay(slot)
+            if slot in replanned:
+                row.useless = self._is_useless(slot)
                 self._arm_step(slot)
         record = self._record(CONFIG_APPLIED, NONE, NONE, NONE)
         record.a = len(config.tenants)
         record.b = len(config.queues)
         record.code = len(config.agents)
+        for slot in self.queue_slots.values():
+            self._closing_changed(slot)
+        for _, slot in live:
+            row = &self.tables.contacts[slot]
+            if row.state in (CONTACT_QUEUED, CONTACT_OFFERED):
+                self._judge(slot)
         waiting = sorted([(self._order_key(slot), slot) for _, slot in live if self._in_line(slot)])
         for _, slot in live:
             if self.tables.contacts[slot].where != HELD_NOWHERE and not self._in_line(slot):

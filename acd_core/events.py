@@ -23,6 +23,8 @@ EndReason = Literal[
     "lost",
     "failed",
 ]
+OverflowCause = Literal["step", "closed", "full", "nobody", "all_paused"]
+ClosingCause = Literal["hours", "emergency"]
 OfferOutcome = Literal["rejected", "timed_out", "withdrawn"]
 AgentState = Literal["logged_out", "paused", "ready", "offered", "busy", "wrapup", "cooldown"]
 
@@ -102,6 +104,20 @@ class ContactStepped(Event, tag="contact.stepped", frozen=True, kw_only=True):
     tenant: str
     queue: str
     step: int
+
+
+class ContactOverflowed(Event, tag="contact.overflowed", frozen=True, kw_only=True):
+    """A contact leaves `queue` for the queue `to` of the same tenant, which it enters, or leaves again, at once.
+
+    `cause` is `step`, or the condition on joining or staying that sent it on. `wait` is in seconds.
+    """
+
+    contact: str
+    tenant: str
+    queue: str
+    to: str
+    cause: OverflowCause
+    wait: int | float
 
 
 class ContactConnected(Event, tag="contact.connected", frozen=True, kw_only=True):
@@ -187,6 +203,30 @@ class AgentUpdated(Event, tag="agent.updated", frozen=True, kw_only=True):
     agent: str
 
 
+class QueueClosed(Event, tag="queue.closed", frozen=True, kw_only=True):
+    """A queue is closed: by its `hours`, or as an `emergency` by a supervisor, who gave the reason."""
+
+    tenant: str
+    queue: str
+    cause: ClosingCause
+    reason: str = ""
+
+
+class QueueOpened(Event, tag="queue.opened", frozen=True, kw_only=True):
+    """A queue is open again."""
+
+    tenant: str
+    queue: str
+
+
+class HoursUpdated(Event, tag="hours.updated", frozen=True, kw_only=True):
+    """The instants of a calendar were given anew. It is `open` or closed now; so many `changes` are known ahead."""
+
+    calendar: str
+    open: bool
+    changes: int
+
+
 class ConfigApplied(Event, tag="config.applied", frozen=True, kw_only=True):
     """Another configuration holds from here on."""
 
@@ -200,6 +240,7 @@ AnyEvent = (
     | ContactOffered
     | OfferEnded
     | ContactStepped
+    | ContactOverflowed
     | ContactConnected
     | ContactHeld
     | ContactResumed
@@ -208,6 +249,9 @@ AnyEvent = (
     | ContactEnded
     | AgentChanged
     | AgentUpdated
+    | QueueClosed
+    | QueueOpened
+    | HoursUpdated
     | ConfigApplied
 )
 EVENT_TYPES: tuple[type[Event], ...] = AnyEvent.__args__

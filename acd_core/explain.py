@@ -293,6 +293,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         _forecast(estimate) if present else "",
         f"It asks for {contact.require}." if required else "It asks for no skill.",
         _next_step(contact, now),
+        _not_staying(contact, now),
         _who_could(asked, agents, conditions, len(verdicts), len(present)),
     ]
     return ContactExplanation(
@@ -322,7 +323,25 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
 def _next_step(contact: ContactView, now: int) -> str:
     if not contact.step_deadline_ns:
         return ""
-    return f"In {seconds(contact.step_deadline_ns - now)} s step {contact.step + 1} of its queue holds for it."
+    number = contact.step + 1
+    if contact.step_useless:
+        return f"Nobody logged in could match yet, so step {number} is taken at once."
+    of = "its steps" if contact.own_steps or contact.own_steps_mode == "replace" else "its queue"
+    return f"In {seconds(contact.step_deadline_ns - now)} s step {number} of {of} holds for it."
+
+
+_STAY_WORDS = {
+    "closed": "its queue is closed",
+    "nobody": "nobody who could serve it is logged in",
+    "all_paused": "nobody who could serve it is logged in and not paused",
+}
+
+
+def _not_staying(contact: ContactView, now: int) -> str:
+    if not contact.stay:
+        return ""
+    left = f"in {seconds(contact.stay_deadline_ns - now)} s" if contact.stay_deadline_ns else "now"
+    return f"It leaves this queue {left}, since {_STAY_WORDS[contact.stay]}."
 
 
 def _served_before(other: ContactView, contact: ContactView, now: int) -> bool:

@@ -2,10 +2,11 @@
 
 from typing import Any, Protocol
 
-from acd_core.config import Config
+from acd_core.config import Config, Step, StepsMode
 from acd_core.events import Addressed
 from acd_core.views import (
     AgentView,
+    CalendarView,
     ClientView,
     ContactView,
     Decision,
@@ -16,6 +17,7 @@ from acd_core.views import (
     QueueView,
     Standing,
 )
+from acd_core.wishes import NO_WISHES, Wishes
 
 
 class Machine(Protocol):
@@ -70,9 +72,16 @@ class Machine(Protocol):
         require: str,
         attributes: dict[str, Any],
         direction: Direction = "inbound",
+        wishes: Wishes = NO_WISHES,
     ) -> int: ...
     def update_contact(
-        self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None
+        self,
+        now: int,
+        contact: str,
+        priority: int | None,
+        attributes: dict[str, Any] | None,
+        steps: tuple[Step, ...] | None = None,
+        steps_mode: StepsMode = "add",
     ) -> int: ...
     def abandon_contact(self, now: int, contact: str) -> int: ...
     def withdraw_contact(self, now: int, contact: str) -> int: ...
@@ -95,6 +104,9 @@ class Machine(Protocol):
     def end_wrapup(self, now: int, agent: str) -> int: ...
     def leave_client(self, now: int, client: str) -> int: ...
     def return_client(self, now: int, client: str) -> int: ...
+    def close_queue(self, now: int, tenant: str, queue: str, reason: str) -> int: ...
+    def open_queue(self, now: int, tenant: str, queue: str) -> int: ...
+    def set_hours(self, now: int, calendar: str, is_open: bool, changes_ns: list[int]) -> int: ...
 
     def config(self) -> Config:
         """The configuration that holds."""
@@ -109,6 +121,10 @@ class Machine(Protocol):
         ...
 
     def queue(self, tenant: str, queue: str) -> QueueView | None: ...
+    def calendars(self) -> list[CalendarView]:
+        """All calendars, in the order of the configuration."""
+        ...
+
     def queues(self) -> list[QueueView]:
         """All queues, in the order of the configuration."""
         ...

@@ -30,6 +30,7 @@ class Outcome(IntEnum):
     CONTACT_UNKNOWN = 104
     OFFER_UNKNOWN = 105
     SKILL_UNKNOWN = 106
+    CALENDAR_UNKNOWN = 107
 
     OFFER_GONE = 201
     CONTACT_NOT_CONNECTED = 202
@@ -43,6 +44,7 @@ class Outcome(IntEnum):
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
     VALUE_INVALID = 303
+    HOURS_INVALID = 304
 
     TOO_MANY_CONTACTS = 401
 
@@ -79,6 +81,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.CONTACT_UNKNOWN: "there is no such contact; it was never enqueued, or ended too long ago to be remembered",
     Outcome.OFFER_UNKNOWN: "there never was such an offer; use the id of a contact.offered event",
     Outcome.SKILL_UNKNOWN: "the requirement or the agent names a skill that the configuration does not have",
+    Outcome.CALENDAR_UNKNOWN: "there is no such calendar; add it with 'acd apply' or correct the name",
     Outcome.OFFER_GONE: (
         "the offer is no longer open: it was answered, timed out or was withdrawn; do not connect the contact"
     ),
@@ -99,6 +102,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.REQUIREMENT_INVALID: "the requirement cannot be read; write it like 'billing>=30 & spanish'",
     Outcome.CONFIG_INVALID: "the configuration contradicts itself; nothing of it was applied",
     Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
+    Outcome.HOURS_INVALID: "the instants of a calendar must rise; nothing of them was taken",
     Outcome.TOO_MANY_CONTACTS: (
         "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"
     ),

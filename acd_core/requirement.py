@@ -17,7 +17,7 @@ line: negations are moved inwards, conditions on the same skill are joined, orde
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 LEVEL_MIN = 1
@@ -116,6 +116,16 @@ def _read(parser: "_Parser") -> Requirement:
 def merge(*requirements: Requirement) -> Requirement:
     """All of `requirements` at once."""
     return _conjuncts(_all(node for requirement in requirements for node in requirement))
+
+
+def either(*requirements: Requirement) -> Requirement:
+    """At least one of `requirements`."""
+    return _conjuncts(_any(one[0] if len(one) == 1 else ("and", one) for one in requirements))
+
+
+def without(requirement: Requirement, skills: Collection[str]) -> Requirement:
+    """The requirement where each condition on one of `skills` counts as met."""
+    return _conjuncts(_all(_without(node, skills) for node in requirement))
 
 
 def describe(requirement: Requirement) -> str:
@@ -386,6 +396,17 @@ def _any(nodes: Iterable[Node]) -> Node:
     if not parts:
         return NEVER
     return next(iter(parts)) if len(parts) == 1 else ("or", _sorted(parts))
+
+
+def _without(node: Node, skills: Collection[str]) -> Node:
+    match node:
+        case ("level", skill, _, _) if skill in skills:
+            return ("and", ())
+        case ("and", inner):
+            return _all(_without(one, skills) for one in inner)
+        case ("or", inner):
+            return _any(_without(one, skills) for one in inner)
+    return node
 
 
 def _sorted(nodes: Iterable[Node]) -> tuple[Node, ...]:

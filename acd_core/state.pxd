@@ -6,6 +6,7 @@ from acd_core.lines cimport Lines
 from acd_core.pace cimport Forecast, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
+from acd_core.watches cimport Watches
 
 cdef enum Kind:
     CONTACT_QUEUED_EVENT
@@ -15,11 +16,15 @@ cdef enum Kind:
     CONTACT_HELD
     CONTACT_RESUMED
     CONTACT_STEPPED
+    CONTACT_OVERFLOWED
     CONTACT_UPDATED
     CONTACT_WRAPUP_EVENT
     CONTACT_ENDED
     AGENT_CHANGED
     AGENT_UPDATED
+    QUEUE_CLOSED
+    QUEUE_OPENED
+    HOURS_UPDATED
     CONFIG_APPLIED
 
 # What happened, before it becomes a Python object. The names are looked up when it does; objects that may change
@@ -52,6 +57,7 @@ cdef class State:
     cdef Paces paces_of_lines
     cdef Timers timers
     cdef Legs legs
+    cdef Watches watches
     cdef int64_t contact_seq
     cdef int64_t offer_seq
     cdef int64_t idle_seq
@@ -68,6 +74,7 @@ cdef class State:
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
     cdef int64_t classes_swept
+    cdef int64_t plans_swept
     cdef int64_t texts_swept
     cdef int64_t attributes_swept
     cdef Record *records
@@ -93,7 +100,20 @@ cdef class State:
     cdef dict ended           # id to (reason, client)
     cdef object ended_order   # deque of those ids, oldest first
     cdef list queue_configs   # by slot, as are the following
-    cdef list queue_terms     # for each queue a list: what it asks before all steps, and after each
+    cdef list queue_calendars  # slot of its calendar, NONE for none
+    cdef list queue_emergencies  # the supervisor's reason; None while none closed it
+    cdef list queue_told      # what `_closed` gave when it was last told
+    cdef list judging_queues  # slots of those whose contacts are judged when agents come and go
+    cdef dict queues_by_name  # (tenant, queue) to its configuration
+    cdef list plans           # of plan.py, by slot
+    cdef list stages          # of plan.py, by slot
+    cdef dict plan_ids        # (queue slot, own steps, their mode) to slot
+    cdef dict calendar_slots  # name to slot, in the order of the configuration
+    cdef list calendar_open   # by slot, as are the following
+    cdef list calendar_changes
+    cdef list calendar_timers
+    cdef list free_calendars
+    cdef dict moved_from      # slot of a contact that came from another queue to the name of the first one
     cdef list agent_configs
     cdef list agent_skills
     cdef list agent_attributes
@@ -106,6 +126,7 @@ cdef class State:
     cdef list contact_clients
     cdef list contact_attributes
     cdef list contact_terms
+    cdef list contact_wishes
     cdef list free_contacts
     cdef list ended_slots     # used again once their events are taken
 
@@ -131,6 +152,9 @@ cdef class State:
     cdef int _arm_step(self, int32_t contact) except -1
     cdef int32_t _stage(self, int32_t contact) noexcept
     cdef void _disarm_step(self, int32_t contact) noexcept
+    cdef void _disarm_stay(self, int32_t contact) noexcept
+    cdef void _stay_no_longer(self, int32_t contact) noexcept
+    cdef object _closed(self, int32_t queue)
     cdef void _disarm_agent(self, int32_t agent) noexcept
     cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept

@@ -9,7 +9,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
-from acd_core.containers cimport reserve
+from acd_core.containers cimport heap_insert, heap_remove, reserve
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
@@ -20,9 +20,10 @@ from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
-    HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED,
-    READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Queue,
+    HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
+    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
 )
+from acd_core.watches cimport Watch, Watches
 
 from collections import deque
 
@@ -87,6 +88,7 @@ cdef class State:
         self.timers = Timers()
         self.legs = Legs(self.tables)
         self.paces_of_lines = Paces(self.lines)
+        self.watches = Watches(self.tables)
         self.materialised = []
         self.skill_names = frozenset()
         self.skill_ids = {}
@@ -107,7 +109,20 @@ cdef class State:
         self.ended_order = deque()
         self.agents_pausing = {}
         self.queue_configs = []
-        self.queue_terms = []
+        self.queue_calendars = []
+        self.queue_emergencies = []
+        self.queue_told = []
+        self.judging_queues = []
+        self.queues_by_name = {}
+        self.plans = []
+        self.stages = []
+        self.plan_ids = {}
+        self.calendar_slots = {}
+        self.calendar_open = []
+        self.calendar_changes = []
+        self.calendar_timers = []
+        self.free_calendars = []
+        self.moved_from = {}
         self.agent_configs = []
         self.agent_skills = []
         self.agent_attributes = []
@@ -120,6 +135,7 @@ cdef class State:
         self.contact_clients = []
         self.contact_attributes = []
         self.contact_terms = []
+        self.contact_wishes = []
         self.free_contacts = []
         self.ended_slots = []
         self.configuration = Config()
@@ -218,6 +234,7 @@ cdef class State:
             self.contact_clients[slot] = None
             self.contact_attributes[slot] = None
             self.contact_terms[slot] = None
+            self.contact_wishes[slot] = None
         self.free_contacts.extend(self.ended_slots)
         self.ended_slots.clear()
 
@@ -295,6 +312,11 @@ cdef class State:
             return events.ContactStepped(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, step=record.code
             )
+        if kind == CONTACT_OVERFLOWED:
+            return events.ContactOverflowed(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
+                to=self.queue_configs[record.b].name, cause=<object>record.text, wait=_seconds(record.a),
+            )
         if kind == CONTACT_UPDATED:
             return events.ContactUpdated(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
@@ -312,6 +334,17 @@ cdef class State:
             )
         if kind == AGENT_UPDATED:
             return events.AgentUpdated(seq=record.seq, at=record.at, agent=agent)
+        if kind == QUEUE_CLOSED:
+            return events.QueueClosed(
+                seq=record.seq, at=record.at, tenant=queue.tenant, queue=queue.name,
+                cause="emergency" if record.flag else "hours", reason=<object>record.text,
+            )
+        if kind == QUEUE_OPENED:
+            return events.QueueOpened(seq=record.seq, at=record.at, tenant=queue.tenant, queue=queue.name)
+        if kind == HOURS_UPDATED:
+            return events.HoursUpdated(
+                seq=record.seq, at=record.at, calendar=<object>record.text, open=bool(record.flag), changes=record.a
+            )
         return events.ConfigApplied(
             seq=record.seq, at=record.at, tenants=record.a, queues=record.b, agents=record.code
         )
@@ -344,27 +377,45 @@ cdef class State:
             self.tables.agents[agent].timer = NONE
 
     cdef int _arm_step(self, int32_t contact) except -1:
-        """Set the time of the contact's next step, if its queue has one more."""
+        """Set the time of the contact's next step, if its plan has one more."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int64_t after, due
         self._disarm_step(contact)
-        if row.step + 1 < queue.stage_count:
-            after = self.tables.stages[queue.stages + row.step + 1].after
-            due = row.enqueued + after
+        if row.step + 1 < self.tables.plans[row.plan].count:
+            after = self.tables.stages[self.tables.plans[row.plan].first + row.step + 1].after
+            due = self.now if row.useless else row.enqueued + after
             row.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
         return 0
 
     cdef int32_t _stage(self, int32_t contact) noexcept:
-        """Index of the stage that holds for a contact. One in conversation may be beyond what its queue now has."""
+        """Slot of the stage that holds for a contact. For one in conversation its plan may have become shorter."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int32_t last = self.tables.queues[row.queue].stage_count - 1
-        return row.step if row.step < last else last
+        cdef Plan *plan = &self.tables.plans[row.plan]
+        return plan.first + (row.step if row.step < plan.count - 1 else plan.count - 1)
 
     cdef void _disarm_step(self, int32_t contact) noexcept:
         if self.tables.contacts[contact].step_timer != NONE:
             self.timers.cancel(self.tables.contacts[contact].step_timer)
             self.tables.contacts[contact].step_timer = NONE
+
+    cdef void _disarm_stay(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].stay_timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].stay_timer)
+            self.tables.contacts[contact].stay_timer = NONE
+
+    cdef void _stay_no_longer(self, int32_t contact) noexcept:
+        """No conditions for one who does not wait any more."""
+        self.tables.contacts[contact].useless = False
+        self.tables.contacts[contact].stay = NONE
+        self._disarm_stay(contact)
+        self._disarm_step(contact)
+
+    cdef object _closed(self, int32_t queue):
+        """Why a queue is closed, with the supervisor's reason; None while it is open."""
+        cdef int32_t calendar = self.queue_calendars[queue]
+        if self.queue_emergencies[queue] is not None:
+            return ("emergency", self.queue_emergencies[queue])
+        return None if calendar == NONE or self.calendar_open[calendar] else ("hours", "")
 
     cdef void _disarm_contact(self, int32_t contact) noexcept:
         if self.tables.contacts[contact].timer != NONE:
@@ -490,9 +541,17 @@ cdef class State:
             row.occupancy_key = order_key(0, row.use, row.occupancy_us, self.half_life_us)
 
     cdef void _enlist(self, int32_t contact) noexcept:
-        """Put a contact at the end of its queue's list of those that wait or are offered."""
+        """Put a contact at the end of its queue's list of those that wait or are offered; one that came from another
+        queue with its age into a heap beside it, when others there are younger.
+        """
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
+        row.moved = queue.tail != NONE and self.tables.contacts[queue.tail].enqueued > row.enqueued
+        if row.moved:
+            self.tables.moved[contact].key = row.enqueued
+            self.tables.moved[contact].seq = row.seq
+            queue.moved = heap_insert(self.tables.moved, queue.moved, contact)
+            return
         row.queue_prev = queue.tail
         row.queue_next = NONE
         if queue.tail == NONE:
@@ -504,6 +563,9 @@ cdef class State:
     cdef void _delist(self, int32_t contact) noexcept:
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
+        if row.moved:
+            queue.moved = heap_remove(self.tables.moved, queue.moved, contact)
+            return
         if row.queue_prev == NONE:
             queue.head = row.queue_next
         else:
@@ -520,6 +582,7 @@ cdef class State:
         self.contact_clients.append(None)
         self.contact_attributes.append(None)
         self.contact_terms.append(None)
+        self.contact_wishes.append(None)
         return self.tables.new_contact()
 
     cdef int _forget(self) except -1:
@@ -593,6 +656,18 @@ cdef class State:
         """See `Machine.queue`."""
         slot = self.queue_slots.get((tenant, queue))
         return None if slot is None else self._queue_view(slot)
+
+    def calendars(self):
+        """See `Machine.calendars`."""
+        return [
+            views.CalendarView(
+                calendar=name,
+                open=self.calendar_open[slot],
+                changes_ns=tuple(self.calendar_changes[slot]),
+                timer=self.timers.nodes[<int32_t>self.calendar_timers[slot]].seq if self.calendar_changes[slot] else 0,
+            )
+            for name, slot in self.calendar_slots.items()
+        ]
 
     def queues(self):
         """See `Machine.queues`."""
@@ -717,7 +792,11 @@ cdef class State:
         cdef Queue *row = &self.tables.queues[slot]
         cdef Forecast forecast
         cdef int64_t in_line
+        cdef int64_t oldest = self.tables.contacts[row.head].enqueued if row.head != NONE else 0
+        if row.moved != NONE and (not oldest or self.tables.moved[row.moved].key < oldest):
+            oldest = self.tables.moved[row.moved].key
         config = self.queue_configs[slot]
+        closed = self._closed(slot) or ("", "")
         forecast.known = False
         if row.main_pace != NONE:
             in_line = self.paces_of_lines.rows[row.main_pace].waiting
@@ -729,8 +808,11 @@ cdef class State:
             offered=row.offered,
             connected=row.connected,
             wrapup=row.wrapping_up,
-            oldest_ns=self.tables.contacts[row.head].enqueued if row.head != NONE else 0,
+            oldest_ns=oldest,
+            closed=closed[0],
+            closed_reason=closed[1],
             entered=row.entered,
+            overflowed=row.overflowed,
             answered=row.answered,
             answered_in_target=row.answered_in_target,
             abandoned_in_target=row.abandoned_in_target,
@@ -835,9 +917,7 @@ cdef class State:
             state=CONTACT_STATE_NAMES[row.state],
             seq=row.seq,
             priority=row.priority,
-            require=requirement.describe(
-                requirement.merge(self.queue_terms[row.queue][self._stage(slot)], self.contact_terms[slot])
-            ),
+            require=requirement.describe(self.stages[self._stage(slot)].asked(self.contact_terms[slot])),
             attributes=self.contact_attributes[slot],
             direction=DIRECTION_NAMES[row.direction],
             enqueued_ns=row.enqueued,
@@ -854,12 +934,20 @@ cdef class State:
             timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             wait_expired=bool(row.wait_expired),
             step=row.step,
-            rank_max=self.tables.stages[self.tables.queues[row.queue].stages + self._stage(slot)].rank_max,
+            rank_max=self.tables.stages[self._stage(slot)].rank_max,
             step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
             step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
             place=row.place,
             estimate=views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
             if row.mean_ms != NONE else None,
+            step_useless=bool(row.useless),
+            own_steps=self.contact_wishes[slot].steps,
+            own_steps_mode=self.contact_wishes[slot].steps_mode,
+            arrived_in=self.moved_from.get(slot, ""),
+            overflows=row.overflows,
+            stay=config.stay[row.stay].when if row.stay != NONE else "",
+            stay_deadline_ns=self.timers.nodes[row.stay_timer].key if row.stay_timer != NONE else 0,
+            stay_timer=self.timers.nodes[row.stay_timer].seq if row.stay_timer != NONE else 0,
         )
 
     cdef object _urgency(self, int32_t slot):
@@ -882,9 +970,8 @@ cdef class State:
         """See `Machine.digest`."""
         counters = [self.seq, self.contact_seq, self.offer_seq, self.idle_seq, self.timers.seq]
         ended = [(contact, REASON_NAMES[reason], client) for contact, (reason, client) in self.ended.items()]
-        return views.digest(
-            [counters, to_json(self.configuration), self.queues(), self.agents(), self.contacts(), ended, self.paces()]
-        )
+        rows = [self.calendars(), self.queues(), self.agents(), self.contacts()]
+        return views.digest([counters, to_json(self.configuration), *rows, ended, self.paces()])
 
     def check(self):
         """See `Machine.check`."""
@@ -894,6 +981,7 @@ cdef class State:
         cdef Queue *queue
         cdef int64_t in_line = 0, offers, talking
         cdef bint idle
+        cdef Watch *watch
         waiting = 0
         by_queue = {}
         in_lines = {}
@@ -964,6 +1052,15 @@ cdef class State:
             raise AssertionError("agents are miscounted by the reason of their pause")
         if self.agents_cooling[1] + self.agents_cooling[2] != states[2 + <int>ACTIVITY_COOLDOWN]:
             raise AssertionError("agents are miscounted by the cause of their cooldown")
+        for slot in range(self.watches.count):
+            watch = &self.watches.items[slot]
+            there = [
+                self.tables.agents[agent].presence == READY
+                for agent in self.agent_slots.values()
+                if self.tables.agents[agent].presence != LOGGED_OUT and self.tables.eligible(agent, watch.owner)
+            ]
+            if not (len(there) == watch.present and sum(there) == watch.able and not watch.flipped):
+                raise AssertionError(f"class {watch.owner} is watched wrongly")
         for name, slot in self.queue_slots.items():
             queue = &self.tables.queues[slot]
             held = by_queue.get(slot, [])
@@ -973,8 +1070,10 @@ cdef class State:
             if counted != there:
                 raise AssertionError(f"{name}: {there} are there, {counted} counted")
             ended = sum([queue.ended[index] for index in range(<int>END_REASONS)])
-            if queue.entered != len(held) + ended:
+            if queue.entered != len(held) + queue.overflowed + ended:
                 raise AssertionError(f"the sums of {name} do not close")
+            if queue.closed != (self._closed(slot) is not None) or self._closed(slot) != self.queue_told[slot]:
+                raise AssertionError(f"{name} closed or opened, and nobody was told")
             pace = queue.first_pace
             while pace != NONE:
                 there = sorted(in_lines.pop(pace, []))

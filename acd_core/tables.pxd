@@ -1,5 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Queue, QueueRank, Stage, Term
+from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Plan, Queue, QueueRank, Stage, Term
 
 cdef class Tables:
     cdef Agent *agents
@@ -16,6 +16,11 @@ cdef class Tables:
     cdef Condition *conditions
     cdef int64_t *values
     cdef Stage *stages
+    cdef Plan *plans
+    cdef Node *moved          # of the contact with the same slot, in its queue's heap
+    cdef int64_t plan_capacity
+    cdef int64_t moved_capacity
+    cdef int32_t plan_count
     cdef int64_t agent_capacity
     cdef int64_t contact_capacity
     cdef int64_t node_capacity
@@ -57,7 +62,7 @@ cdef class Tables:
     cdef int set_ranks(self, int32_t agent, list ranks) except -1
     cdef int32_t rank_of(self, int32_t agent, int32_t queue) noexcept nogil
     cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil
-    cdef int set_stages(self, int32_t queue, list stages) except -1
+    cdef int32_t new_plan(self, list stages) except -1
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1
     cdef int32_t new_class(
         self, int32_t tenant, uint32_t channel, int32_t queue, int32_t rank_max, tuple terms, tuple wanted, int32_t condition

@@ -14,7 +14,7 @@ from acd_core.containers cimport reserve
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class, Condition,
-    Contact, Node, Queue, QueueRank, Stage, Term,
+    Contact, Node, Plan, Queue, QueueRank, Stage, Term,
 )
 
 
@@ -37,6 +37,8 @@ cdef class Tables:
         free(self.conditions)
         free(self.values)
         free(self.stages)
+        free(self.plans)
+        free(self.moved)
 
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
         """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
@@ -126,6 +128,7 @@ cdef class Tables:
         cdef int32_t slot = self.contact_count
         reserve(<void **>&self.contacts, &self.contact_capacity, slot + 1, sizeof(Contact))
         reserve(<void **>&self.nodes, &self.node_capacity, slot + 1, sizeof(Node))
+        reserve(<void **>&self.moved, &self.moved_capacity, slot + 1, sizeof(Node))
         self.contact_count += 1
         return slot
 
@@ -214,19 +217,22 @@ cdef class Tables:
                 return ranks[index].rank
         return 0
 
-    cdef int set_stages(self, int32_t queue, list stages) except -1:
-        """Give a queue these `(after, points, rank_max)` stages; only while all are entered anew."""
-        cdef Queue *row = &self.queues[queue]
-        cdef int32_t index, count = <int32_t>len(stages)
+    cdef int32_t new_plan(self, list stages) except -1:
+        """A plan of these `(after, points, rank_max, overflow, skip, keep_age)` stages."""
+        cdef int32_t slot = self.plan_count, index, count = <int32_t>len(stages)
+        cdef Stage *stage
+        reserve(<void **>&self.plans, &self.plan_capacity, slot + 1, sizeof(Plan))
         reserve(<void **>&self.stages, &self.stage_capacity, self.stage_total + count, sizeof(Stage))
-        row.stages = <int32_t>self.stage_total
-        row.stage_count = count
+        self.plan_count += 1
+        self.plans[slot].first = <int32_t>self.stage_total
+        self.plans[slot].count = count
+        self.plans[slot].skips = False
         for index in range(count):
-            self.stages[row.stages + index].after = stages[index][0]
-            self.stages[row.stages + index].points = stages[index][1]
-            self.stages[row.stages + index].rank_max = stages[index][2]
+            stage = &self.stages[self.stage_total + index]
+            stage.after, stage.points, stage.rank_max, stage.overflow, stage.skip, stage.keep_age = stages[index]
+            self.plans[slot].skips |= stage.skip
         self.stage_total += count
-        return 0
+        return slot
 
     cdef int32_t new_condition(self, int kind, int32_t name, int64_t lo, int64_t hi, list values) except -1:
         """A condition without conditions of its own."""
@@ -274,6 +280,7 @@ cdef class Tables:
         row.next_in_skill = NONE
         row.signature = 0
         row.lines = NONE
+        row.watch = NONE
         row.head_line = NONE
         row.head_position = NONE
         row.cursor = 0
@@ -310,6 +317,7 @@ cdef class Tables:
         self.queues[slot].main_pace = NONE
         self.queues[slot].first_pace = NONE
         self.queues[slot].last_pace = NONE
+        self.queues[slot].moved = NONE
 
     cdef void clear_classes(self) noexcept nogil:
         """Forget all classes, and what the agents can do, for both to be entered anew."""
@@ -320,6 +328,7 @@ cdef class Tables:
         self.condition_count = 0
         self.value_total = 0
         self.stage_total = 0
+        self.plan_count = 0
         self.agent_skill_count = 0
         self.agent_tenant_count = 0
         self.agent_attribute_count = 0

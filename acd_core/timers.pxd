@@ -7,9 +7,11 @@ cdef enum TimerKind:
     OF_AGENT = 1              # cooldown
     OF_STEP = 2               # a contact's next step
     OF_LEG = 3                # offer, or wrap-up
+    OF_STAY = 4               # a condition on staying that a contact fails
+    OF_CALENDAR = 5           # a calendar opens or closes
 
 cdef struct Owner:
-    int32_t slot              # of the contact, agent or leg; the next free timer while not set
+    int32_t slot              # of the contact, agent, leg or calendar; the next free timer while not set
     int32_t lane              # NONE: the timer is in the heap of irregular ones
     uint8_t kind              # TimerKind
 

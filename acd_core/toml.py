@@ -6,6 +6,7 @@ The tables are those of `Config`::
     [skills]                      # name = "what it means"; or a list of names above the first table
     [[channels]]                  # name, units, most_at_once, interruptible
     [[tenants]]                   # name
+    [[calendars]]                 # name, zone, mon = ["09:00-17:00"], holidays
     [[queues]]                    # tenant, name, require, strategy, times, limits
     [[agents]]                    # agent, address, tenants, skills = { billing = 60 }
 
@@ -21,9 +22,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from acd_core.config import Agent, Channel, Config, ConfigError, Queue, Settings, Tenant, validate
+from acd_core.config import Agent, Calendar, Channel, Config, ConfigError, Queue, Settings, Tenant, validate
 
-TABLES = ("settings", "skills", "channels", "tenants", "queues", "agents")
+TABLES = ("settings", "skills", "channels", "tenants", "calendars", "queues", "agents")
 _Entry = TypeVar("_Entry", bound=Struct)
 
 
@@ -58,6 +59,7 @@ def read_document(document: dict[str, Any], source: str) -> Config:
             skills=_skills(document.get("skills", [])),
             channels=_entries("channels", document, Channel),
             tenants=_entries("tenants", document, Tenant),
+            calendars=_entries("calendars", document, Calendar),
             queues=_entries("queues", document, Queue),
             agents=_entries("agents", document, Agent),
         )

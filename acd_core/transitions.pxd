@@ -1,14 +1,19 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.decisions cimport Decisions
+from acd_core.conditions cimport Conditions
 
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
-cdef class Transitions(Decisions):
+cdef class Transitions(Conditions):
     cdef int _advance(self, int64_t now) except -1
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1
     cdef int _take_step(self, int32_t contact) except -1
     cdef int _leg_deadline(self, int32_t leg) except -1
+    cdef int _stay_over(self, int32_t contact) except -1
+    cdef int64_t _join(self, int32_t contact) except -1
+    cdef int64_t _leave_by(self, int32_t contact, object rule) except -1
+    cdef bint _overflow(self, int32_t contact) except -1
+    cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1
     cdef int _offer(self, int32_t contact, int32_t agent) except -1

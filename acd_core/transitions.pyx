@@ -9,20 +9,26 @@ that a free agent could serve, so an arriving contact need not look at lines, no
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.decisions cimport Decisions
+from acd_core.conditions cimport Conditions
+from acd_core.pace cimport Forecast
 from acd_core.state cimport (
-    CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_STEPPED, CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
+    CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED,
+    CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_LEG, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, INBOUND, LEG_CONNECTED, LEG_OFFERED,
-    LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, PAUSED, READY,
-    ROUND_ROBIN, Agent, Contact, Leg, Queue,
+    LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, PAUSED,
+    PRIORITIES, READY, ROUND_ROBIN, Agent, Contact, Leg, Queue,
 )
 
-from acd_core import forecast, views
+from acd_core import config, forecast, views
+from acd_core.config import WAY_OUT_REASONS
+from acd_core.plan import passed
 
+cdef int32_t OVERFLOWS_MAX = config.OVERFLOWS_MAX
+cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int32_t LINES_OWN_MAX = forecast.LINES_OWN_MAX
 cdef int64_t HANDLE_BOUNDS[15]
@@ -53,7 +59,7 @@ cdef int64_t _offer_number(str offer) except -1:
     return number
 
 
-cdef class Transitions(Decisions):
+cdef class Transitions(Conditions):
     """The state with everything that can happen to it; see `Engine`."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -85,6 +91,10 @@ cdef class Transitions(Decisions):
                 self._take_step(slot)
             elif kind == OF_AGENT:
                 self._end_cooldown(slot)
+            elif kind == OF_STAY:
+                self._stay_over(slot)
+            elif kind == OF_CALENDAR:
+                self._calendar_deadline(slot)
             else:
                 self._disarm_contact(slot)
                 self._contact_deadline(slot)
@@ -107,12 +117,21 @@ cdef class Transitions(Decisions):
         cdef int32_t leg = self.legs.foremost_of_contact(contact)
         cdef Record *record
         row.step += 1
+        self._leave_line(contact)
+        self._assign(contact)
+        row.useless = self._is_useless(contact)
         self._arm_step(contact)
         record = self._record(CONTACT_STEPPED, contact, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
         record.code = row.step
-        self._leave_line(contact)
-        self._assign(contact)
+        self._judge(contact)
         return self._serve_contact(contact)
+
+    cdef int _stay_over(self, int32_t contact) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        self._disarm_stay(contact)
+        if row.state == CONTACT_QUEUED:
+            self._leave_by(contact, self.queue_configs[row.queue].stay[row.stay])
+        return 0
 
     cdef int _leg_deadline(self, int32_t leg) except -1:
         if self.legs.legs[leg].state == LEG_OFFERED:
@@ -183,12 +202,20 @@ cdef class Transitions(Decisions):
         return 0
 
     cdef int _serve_contact(self, int32_t contact) except -1:
-        """Offer a contact to free agents, to as many at once as its queue says, or let it wait."""
+        """Offer a contact to free agents, to as many at once as its queue says; if there is none, move it to the
+        queue that its step says, or let it wait.
+        """
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t agent
         while self._in_line(contact):
             agent = self.idle.best_agent(self.lines.lines[row.line].owner, self.offer_seq + 1)
             if agent == NONE:
+                if (
+                    row.state == CONTACT_QUEUED
+                    and self.tables.stages[self._stage(contact)].overflow != NONE
+                    and self._overflow(contact)
+                ):
+                    break
                 if row.where == HELD_NOWHERE:
                     self._stand_in_line(contact)
                 break
@@ -333,6 +360,9 @@ cdef class Transitions(Decisions):
         cdef Contact *row = &self.tables.contacts[contact]
         if row.wait_expired and row.state == CONTACT_QUEUED:
             return self._end(contact, MAX_WAIT, NONE)
+        if row.state == CONTACT_QUEUED and row.stay != NONE and row.stay_timer == NONE:
+            self._leave_by(contact, self.queue_configs[row.queue].stay[row.stay])
+            return 0
         return self._serve_contact(contact)
 
     cdef int _recall(self, int32_t agent) except -1:
@@ -373,6 +403,116 @@ cdef class Transitions(Decisions):
         if not duration:
             self._lighten(agent)
         return 0
+
+    # -- queues -------------------------------------------------------------------------------------------------
+
+    cdef int64_t _join(self, int32_t contact) except -1:
+        """Let a contact, which has its line and is counted, into its queue, unless a rule sends it elsewhere; gives its position, 0 if it
+        ended.
+        """
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int32_t owner = self.lines.lines[row.line].owner, agent
+        cdef int64_t position, deadline
+        cdef Forecast expected
+        cdef Record *record
+        queue.entered += 1
+        self._enlist(contact)
+        agent = self.idle.best_agent(owner, self.offer_seq + 1)
+        if queue.closed or queue.join_count or (agent == NONE and 0 < queue.max_waiting < queue.waiting):
+            rule = self._refusal(row.queue, owner, queue.waiting - 1)
+            if rule is not None:
+                return self._leave_by(contact, rule)
+        if queue.max_wait:
+            deadline = row.enqueued + queue.max_wait
+            self._arm_contact(contact, deadline if deadline > self.now else self.now, queue.max_wait)
+        row.useless = self._is_useless(contact)
+        self._arm_step(contact)
+        position = self.paces_of_lines.position(queue.first_pace, contact) if queue.waiting > 1 else 1
+        expected.known = False
+        if agent == NONE:
+            self._wait(contact)
+            expected = self._forecast(contact)
+        record = self._record(CONTACT_QUEUED_EVENT, contact, NONE, row.queue)
+        record.code = row.priority
+        record.a = position
+        if expected.known:
+            record.flag = True
+            record.b = expected.p50_ms
+            record.c = expected.p90_ms
+            if row.enqueued == self.now:
+                row.mean_ms = <int32_t>expected.mean_ms
+                row.p50_ms = <int32_t>expected.p50_ms
+                row.p90_ms = <int32_t>expected.p90_ms
+        self._judge(contact)
+        self._serve_contact(contact)
+        return position
+
+    cdef int64_t _leave_by(self, int32_t contact, object rule) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t target
+        if rule.to is not None and row.overflows < OVERFLOWS_MAX:
+            target = self.queue_slots[self.queue_configs[row.queue].tenant, rule.to]
+            return self._move(contact, target, rule.keep_age, rule.when)
+        self._end(contact, REASONS[rule.ends_as or WAY_OUT_REASONS[rule.when]], NONE)
+        return 0
+
+    cdef bint _overflow(self, int32_t contact) except -1:
+        """Move a contact that finds nobody to the queue that its step says, if that would take it. Whether it did."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t target, plan, owner, stage
+        cdef bint keep_age
+        if row.overflows >= OVERFLOWS_MAX:
+            return False
+        self._sweep()
+        stage = self._stage(contact)
+        target = self.tables.stages[stage].overflow
+        keep_age = self.tables.stages[stage].keep_age
+        plan = self._plan(target, self.contact_wishes[contact])
+        stage = self.tables.plans[plan].first
+        if keep_age:
+            stage += passed(self.plans[plan], self.now - row.enqueued)
+        owner = self._class(target, self.contact_terms[contact], stage)
+        if self._refusal(target, owner, self.tables.queues[target].waiting) is not None:
+            return False
+        self._move(contact, target, keep_age, "step")
+        return True
+
+    cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1:
+        """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Record *record
+        self._leave_line(contact)
+        self._delist(contact)
+        self.tables.queues[row.queue].overflowed += 1
+        row.overflows += 1
+        if contact not in self.moved_from:
+            self.moved_from[contact] = self.queue_configs[row.queue].name
+        self._disarm_contact(contact)
+        self._stay_no_longer(contact)
+        if row.stands:
+            row.stands = False
+            self.paces_of_lines.leave(row.pace, contact, self.now // 1000)
+        if row.pace != NONE:
+            self.paces_of_lines.lose(row.pace, self.now // 1000)
+        row.pace = NONE
+        row.place = NONE
+        row.mean_ms = NONE
+        record = self._record(CONTACT_OVERFLOWED, contact, NONE, row.queue)
+        record.a = self.now - row.enqueued
+        record.b = target
+        Py_INCREF(cause)
+        record.text = <PyObject *>cause
+        self._count_contact(contact, -1)
+        row.queue = target
+        self._count_contact(contact, 1)
+        if not keep_age:
+            row.enqueued = self.now
+            row.since = self.now
+        row.plan = self._plan(target, self.contact_wishes[contact])
+        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+        self._assign(contact)
+        return self._join(contact)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -476,7 +616,9 @@ cdef class Transitions(Decisions):
         if row.pace != NONE and not answered:
             self.paces_of_lines.lose(row.pace, self.now // 1000)
         self._disarm_contact(contact)
-        self._disarm_step(contact)
+        self._stay_no_longer(contact)
+        if row.overflows:
+            del self.moved_from[contact]
         if row.state != CONTACT_WRAPUP:
             self._leave_line(contact)
             self._delist(contact)

@@ -104,13 +104,16 @@ cdef struct Contact:
     uint8_t end_reason
     uint8_t direction         # index into views.DIRECTIONS
     uint8_t where             # Held: in which half of its line its node is
+    uint8_t useless           # nobody could match, so its next step comes at once
+    uint8_t moved             # it is in the heap of its queue, not in the list
     int32_t queue
     int32_t line
     int32_t legs              # first and last of its legs
     int32_t last_leg
     int32_t offers            # how many of them are offered
     int32_t timer
-    int32_t step              # how many steps of its queue hold for it
+    int32_t plan
+    int32_t step              # how many steps hold for it
     int32_t step_timer
     uint8_t stands            # in the tree of its line, since nobody is rung for it
     int32_t pace              # of its line, see pace.pyx; NONE when it never had to wait
@@ -118,6 +121,9 @@ cdef struct Contact:
     int32_t mean_ms           # the forecast made when it came; NONE when there was none
     int32_t p50_ms
     int32_t p90_ms
+    int32_t stay              # the rule by which it may not stay; NONE if it may
+    int32_t stay_timer
+    int32_t overflows
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next
     int64_t seq
@@ -223,16 +229,24 @@ cdef struct Condition:
     int32_t values            # offset into Tables.values
     int32_t value_count
 
-# What holds for a contact once so many steps of its queue have passed; the first is before all steps.
+# What holds for a contact from one step to the next; see plan.py.
 cdef struct Stage:
     int64_t after
     int64_t points            # of priority, beside the contact's own
     int32_t rank_max          # NONE: all ranks count
+    int32_t overflow          # the queue that it moves to; NONE to stay
+    uint8_t skip
+    uint8_t keep_age
+
+# The stages of all contacts of a queue that brought the same steps.
+cdef struct Plan:
+    int32_t first             # offset into Tables.stages
+    int32_t count
+    uint8_t skips             # some stage may be skipped
 
 cdef struct Queue:
     int32_t tenant
-    int32_t stages            # offset into Tables.stages
-    int32_t stage_count
+    int32_t plan              # of its contacts that bring no steps
     int32_t base_class        # class of its contacts that ask nothing themselves
     int32_t channel
     int32_t offers_at_once
@@ -242,6 +256,9 @@ cdef struct Queue:
     int64_t head_start
     int64_t ageing            # see urgency.py, as for the next
     int64_t most
+    uint8_t closed
+    uint8_t join_count        # rules on joining
+    uint8_t stay_count        # rules on staying
     int64_t turn              # number of the latest offer, where offers go round
     int64_t priority_step
     int64_t offer_timeout
@@ -263,6 +280,8 @@ cdef struct Queue:
     int64_t forecast_off_ms
     int64_t forecast_in_p50
     int64_t forecast_in_p90
+    int32_t moved             # heap of those that came later than their arrival says
+    int64_t overflowed
     int64_t waiting
     int64_t offered
     int64_t connected
@@ -304,6 +323,7 @@ cdef struct Class:
     int32_t head_line         # the line with the first contact (where there is a limit, with any); NONE when nobody waits
     int32_t head_position     # of its packed head in the skill's array; NONE when nobody waits
     int32_t cursor            # idle entries before it are known not to qualify (queue is NONE)
+    int32_t watch             # slot of its watch; NONE until asked for
     int32_t ranking           # slot of its ranking of idle agents (queue is not NONE); NONE until asked for
 
 # Contacts of one class with the same head start, level and nudge: a FIFO, since their keys arrive in order, and a heap
@@ -328,6 +348,7 @@ cdef enum Answer:
     CONTACT_UNKNOWN = 104
     OFFER_UNKNOWN = 105
     SKILL_UNKNOWN = 106
+    CALENDAR_UNKNOWN = 107
     OFFER_GONE = 201
     CONTACT_NOT_CONNECTED = 202
     CONTACT_NOT_WAITING = 203
@@ -338,4 +359,5 @@ cdef enum Answer:
     QUEUE_IN_USE = 208
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
+    HOURS_INVALID = 304
     TOO_MANY_CONTACTS = 401

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
+from acd_core.config import Step, StepsMode
 from acd_core.events import AgentState, EndReason, WaitEstimate
 from acd_core.urgency import Urgency
 
@@ -117,10 +118,15 @@ class ContactView(Struct, frozen=True, kw_only=True):
         deadline_ns: when its longest wait or longest talk ends; 0 for never.
         timer: order in which that deadline was set, among equal deadlines; 0 for none.
         wait_expired: its longest wait ended while an agent was being rung.
-        step: how many steps of its queue hold for it; rank_max: agents of up to this rank count, -1 for all.
+        step: how many steps hold for it; rank_max: agents of up to this rank count, -1 for all.
         step_deadline_ns: when the next step comes; 0 for never. step_timer: as `timer`.
         place: how many stood before it in its line when it first came to wait; -1 when it never had to.
         estimate: the forecast that was made when it came; None when there was none.
+        step_useless: nobody logged in could match, so the next step comes at once.
+        own_steps, own_steps_mode: the steps that it brought.
+        arrived_in: the queue that it first asked for, if that is another one; overflows: how often it moved.
+        stay: the condition by which it may not stay, and since then waits for the end of that rule's `after_s` at
+            `stay_deadline_ns`, 0 when that is over. stay_timer: as `timer`.
     """
 
     contact: str
@@ -152,6 +158,14 @@ class ContactView(Struct, frozen=True, kw_only=True):
     step_timer: int
     place: int
     estimate: Estimate | None
+    step_useless: bool
+    own_steps: tuple[Step, ...]
+    own_steps_mode: StepsMode
+    arrived_in: str
+    overflows: int
+    stay: str
+    stay_deadline_ns: int
+    stay_timer: int
 
 
 class AgentView(Struct, frozen=True, kw_only=True, gc=False):
@@ -229,7 +243,9 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
         offered: contacts that are being offered right now.
         connected, wrapup: contacts now in conversation, or in wrap-up.
         oldest_ns: arrival of the contact that has waited longest, being offered or not; 0 for none.
-        entered: contacts that ever asked for this queue.
+        closed: by its `hours`, or as an `emergency`; empty while it is open. closed_reason: of the supervisor.
+        entered: contacts that ever asked for this queue, or came from another one.
+        overflowed: those that left it for another queue.
         answered: those that reached an agent; answered_in_target: within the service level's target.
         abandoned_in_target: gave up before the target.
         ended: contacts ended, by reason.
@@ -254,7 +270,10 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     connected: int
     wrapup: int
     oldest_ns: int
+    closed: str
+    closed_reason: str
     entered: int
+    overflowed: int
     answered: int
     answered_in_target: int
     abandoned_in_target: int
@@ -276,6 +295,22 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     forecast_in_p50: int
     forecast_in_p90: int
     estimate: Estimate | None
+
+    @property
+    def closed_words(self) -> str:
+        """Whether and why it is closed, for people; empty while it is open."""
+        if not self.closed:
+            return ""
+        return f"closed: {self.closed_reason or self.closed}"
+
+
+class CalendarView(Struct, frozen=True, kw_only=True, gc=False):
+    """A calendar: whether it is open, and the instants at which that changes. timer: as in `ContactView`."""
+
+    calendar: str
+    open: bool
+    changes_ns: tuple[int, ...]
+    timer: int
 
 
 WAIT_BUCKETS_S = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)

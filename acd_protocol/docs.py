@@ -16,7 +16,20 @@ import msgspec.inspect as types
 from msgspec import NODEFAULT, UNSET, Struct
 
 from acd_core.commands import COMMAND_TYPES, Command
-from acd_core.config import NAME_PATTERN, Agent, Channel, Config, Queue, Settings, Step, Tenant
+from acd_core.config import (
+    NAME_PATTERN,
+    Agent,
+    Calendar,
+    Channel,
+    Config,
+    Holiday,
+    JoinRule,
+    Queue,
+    Settings,
+    StayRule,
+    Step,
+    Tenant,
+)
 from acd_core.events import EVENT_TYPES, WaitEstimate
 from acd_core.refusals import SENTENCES, Outcome
 from acd_core.requirement import SKILL_PATTERN
@@ -34,7 +47,19 @@ from acd_protocol.messages import (
 from acd_protocol.permissions import PERMISSIONS, ROLES
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-CONFIG_TYPES: tuple[type[Struct], ...] = (Config, Settings, Tenant, Channel, Queue, Step, Agent)
+CONFIG_TYPES: tuple[type[Struct], ...] = (
+    Config,
+    Settings,
+    Tenant,
+    Channel,
+    Calendar,
+    Holiday,
+    Queue,
+    Step,
+    JoinRule,
+    StayRule,
+    Agent,
+)
 
 _NUMBERS = {2**53 - 1: "2⁵³ - 1", 2**63 - 1: "2⁶³ - 1", -(2**63): "-2⁶³"}
 _PATTERNS = {

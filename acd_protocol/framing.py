@@ -171,15 +171,20 @@ _PATTERN_SENTENCES = {
 }
 
 
-def _choices(info: types.Type, name: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every field inside a type that takes one of a few words, with the words."""
+def _choices(info: types.Type, place: tuple[str, str] = ("", "")) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
+    """Every field inside a type that takes one of a few words, by its own name and that of the field around it."""
     if isinstance(info, types.LiteralType):
-        yield name, tuple(map(str, info.values))
+        yield place, tuple(map(str, info.values))
     for field in getattr(info, "fields", ()):
-        yield from _choices(field.type, field.encode_name)
+        yield from _choices(field.type, (place[1], field.encode_name))
     for inner in (*getattr(info, "types", ()), getattr(info, "type", None), getattr(info, "item_type", None)):
         if inner is not None:
-            yield from _choices(inner, name)
+            yield from _choices(inner, place)
+
+
+def _choices_at(path: str) -> tuple[str, ...]:
+    names = ["", *(part.partition("[")[0] for part in path.split("."))]
+    return _CHOICES.get((names[-2], names[-1]), ())
 
 
 _CHOICES = dict(_choices(types.type_info(FromClient)))
@@ -235,7 +240,7 @@ def _invalid(kind: str, problem: str, request_id: RequestId) -> Error:
     if _WRONG_KIND.match(problem):
         return error(Outcome.MALFORMED, where + _lower(problem), request_id)
     if problem.startswith("Invalid enum value"):
-        problem = f"expected one of {', '.join(_CHOICES.get(path.rpartition('.')[2].partition('[')[0], ()))}"
+        problem = f"expected one of {', '.join(_choices_at(path))}"
     elif found := _PATTERN.match(problem):
         problem = _PATTERN_SENTENCES.get(found[1], problem)
     return error(Outcome.VALUE_INVALID, where + _lower(problem)[: 4 * _QUOTE_MAX], request_id)

@@ -21,10 +21,13 @@ from acd_core.commands import (
     ContactUnhold,
     ContactUpdate,
     ContactWithdraw,
+    HoursSet,
     OfferAccept,
     OfferReject,
+    QueueClose,
+    QueueOpen,
 )
-from acd_core.config import Agent, Config, Queue, Tenant
+from acd_core.config import Agent, Config, Queue, Step, Tenant
 from acd_core.events import (
     AgentChanged,
     AgentUpdated,
@@ -33,13 +36,17 @@ from acd_core.events import (
     ContactEnded,
     ContactHeld,
     ContactOffered,
+    ContactOverflowed,
     ContactQueued,
     ContactResumed,
     ContactStepped,
     ContactUpdated,
     ContactWrapup,
+    HoursUpdated,
     OfferEnded,
     WaitEstimate,
+    QueueClosed,
+    QueueOpened,
 )
 from acd_core.refusals import Outcome
 from acd_protocol.framing import error
@@ -65,7 +72,7 @@ _TALK: dict[str, Any] = {**_CALL, "agent": "a-12"}
 
 EXAMPLES: tuple[Struct, ...] = (
     ContactEnqueue(**_CALL, id=1, priority=5, require="spanish>=50", attributes={"ani": "+34911222333", "vip": True}),
-    ContactUpdate(id=2, contact="c-77", priority=9),
+    ContactUpdate(id=2, contact="c-77", priority=9, steps=(Step(after_s=60, drop=("spanish",)),)),
     ContactAbandon(id=3, contact="c-77"),
     ContactWithdraw(id=4, contact="c-77"),
     ContactComplete(id=5, contact="c-77", reason="completed_caller"),
@@ -81,6 +88,9 @@ EXAMPLES: tuple[Struct, ...] = (
     AgentWrapupDone(id=15, agent="a-12"),
     ClientAway(id=17),
     ClientBack(id=18),
+    QueueClose(id=25, tenant="acme", queue="support", reason="fire alarm"),
+    QueueOpen(id=26, tenant="acme", queue="support"),
+    HoursSet(id=27, calendar="office", open=False, changes=(1_795_305_600_000, 1_795_334_400_000)),
     ConfigApply(
         id=16,
         config=Config(
@@ -115,6 +125,7 @@ EXAMPLES: tuple[Struct, ...] = (
     ),
     OfferEnded(seq=8132, at=_AT + 15_000_000_000, offer="o-5", **_TALK, outcome="rejected", cause="busy"),
     ContactStepped(seq=8130, at=_AT + 10_000_000_000, **_CALL, step=1),
+    ContactOverflowed(seq=8131, at=_AT + 60_000_000_000, **_CALL, to="night", cause="step", wait=60),
     ContactConnected(seq=8132, at=_AT + 15_000_000_000, **_TALK, offer="o-5", wait=15),
     ContactHeld(seq=8140, at=_AT + 60_000_000_000, **_TALK),
     ContactResumed(seq=8143, at=_AT + 75_500_000_000, **_TALK),
@@ -123,6 +134,11 @@ EXAMPLES: tuple[Struct, ...] = (
     ContactEnded(seq=8171, at=_AT + 225_000_000_000, **_TALK, reason="completed_caller", wait=15, talk=180),
     AgentChanged(seq=8131, at=_AT + 12_000_000_000, agent="a-12", state="offered", expires_in=20),
     AgentUpdated(seq=8180, at=_AT + 300_000_000_000, agent="a-12"),
+    QueueClosed(
+        seq=8185, at=_AT + 350_000_000_000, tenant="acme", queue="support", cause="emergency", reason="fire alarm"
+    ),
+    QueueOpened(seq=8186, at=_AT + 360_000_000_000, tenant="acme", queue="support"),
+    HoursUpdated(seq=8187, at=_AT + 370_000_000_000, calendar="office", open=False, changes=2),
     ConfigApplied(seq=8190, at=_AT + 400_000_000_000, tenants=1, queues=1, agents=1),
 )
 

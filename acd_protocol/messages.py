@@ -22,7 +22,7 @@ CONFIG_LINE_BYTES_MAX = 64 * 1024 * 1024
 """Longest line that carries `config.apply`: the first bytes of the line must be `{"type":"config.apply"`."""
 
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Topic = Literal["contact", "offer", "agent", "config"]
+Topic = Literal["contact", "offer", "agent", "queue", "hours", "config"]
 Listing = Literal["queues", "agents", "contacts", "config"]
 ListedState = Literal[AgentState, ContactState]
 
@@ -63,7 +63,14 @@ class Subscribe(Request, tag="subscribe", frozen=True, kw_only=True):
         from_seq: also those after this `seq`, as far back as the server keeps them.
     """
 
-    topics: Annotated[tuple[Topic, ...], Meta(max_length=4)] = ("contact", "offer", "agent", "config")
+    topics: Annotated[tuple[Topic, ...], Meta(max_length=6)] = (
+        "contact",
+        "offer",
+        "agent",
+        "queue",
+        "hours",
+        "config",
+    )
     tenant: Name | None = None
     from_seq: Seq | None = None
 

@@ -183,7 +183,22 @@ METRICS: tuple[Declaration, ...] = (
         lambda q, _: q.waiting_max,
     ),
     QueueValue(
-        "acd_queue_entered_total", "counter", "Contacts that ever asked for the queue.", lambda q, _: q.view.entered
+        "acd_queue_entered_total",
+        "counter",
+        "Contacts that ever asked for the queue, or came from another one.",
+        lambda q, _: q.view.entered,
+    ),
+    QueueValue(
+        "acd_queue_overflowed_total",
+        "counter",
+        "Contacts that left the queue for another one.",
+        lambda q, _: q.view.overflowed,
+    ),
+    QueueValue(
+        "acd_queue_closed",
+        "gauge",
+        "1 while the queue is closed, by its hours or by a supervisor.",
+        lambda q, _: int(bool(q.view.closed)),
     ),
     QueueValue("acd_queue_answered_total", "counter", "Contacts that reached an agent.", lambda q, _: q.view.answered),
     QueueValue(

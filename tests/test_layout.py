@@ -32,11 +32,12 @@ CORE_ROWS = [
     {"types", "standing", "fixed_point"},
     {"containers", "draws", "occupancy"},
     {"tables", "timers"},
-    {"lines", "idle", "legs", "trees"},
+    {"lines", "idle", "legs", "trees", "watches"},
     {"pace"},
     {"state"},
     {"configured"},
     {"decisions"},
+    {"conditions"},
     {"transitions"},
     {"engine"},
 ]

@@ -15,7 +15,7 @@ from tests.support.streams import Stream
 @pytest.mark.parametrize("seed", range(12))
 def test_small_centres_agree_after_every_step(seed: int) -> None:
     both = run(seed, steps=1200, agents=5, compare_every=1)
-    assert both.model.seq > 200
+    assert both.model.seq > 100
 
 
 @pytest.mark.parametrize("seed", range(100, 104))

@@ -29,6 +29,7 @@ The rules in short:
 """
 
 import heapq
+import itertools
 from typing import Any
 
 from acd_core import requirement
@@ -37,6 +38,8 @@ from acd_core.config import (
     Config,
     ConfigError,
     Queue,
+    Step,
+    StepsMode,
     channels_of,
     known_skills,
     ns_of_seconds,
@@ -49,20 +52,21 @@ from acd_core.events import (
     ConfigApplied,
     ContactConnected,
     ContactHeld,
-    ContactQueued,
     ContactResumed,
     ContactUpdated,
+    HoursUpdated,
 )
 from acd_core.model import occupancy
-from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, bucket
+from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, bucket
 from acd_core.model.transitions import Transitions
+from acd_core.plan import passed
 from acd_core.refusals import Outcome
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
     WAIT_BUCKETS_S,
     Direction,
-    in_seconds,
 )
+from acd_core.wishes import NO_WISHES, Wishes, refusal_of
 
 
 class Model(Transitions):
@@ -75,16 +79,19 @@ class Model(Transitions):
         fired = 0
         while True:
             self._drop_stale_timers()
-            if not self._calendar or self._calendar[0][0] > now:
+            if not self._deadlines or self._deadlines[0][0] > now:
                 break
-            if 0 < limit <= fired and self._calendar[0][0] > self.now:
+            if 0 < limit <= fired and self._deadlines[0][0] > self.now:
                 return
             fired += 1
-            deadline, _, owner, timer = heapq.heappop(self._calendar)
+            deadline, _, owner, timer = heapq.heappop(self._deadlines)
             self._pass_time(max(self.now, deadline))
             if timer is not owner.timer:
                 assert isinstance(owner, ContactRow)
-                self._take_step(owner)
+                if timer is owner.stay_timer:
+                    self._stay_over(owner)
+                else:
+                    self._take_step(owner)
                 continue
             owner.timer = None
             match owner:
@@ -94,6 +101,8 @@ class Model(Transitions):
                     self._leg_deadline(owner)
                 case AgentRow():
                     self._end_cooldown(owner)
+                case CalendarRow():
+                    self._calendar_deadline(owner)
         self._pass_time(now)
 
     # -- contacts -----------------------------------------------------------------------------------------------
@@ -109,13 +118,15 @@ class Model(Transitions):
         require: str,
         attributes: dict[str, Any],
         direction: Direction = "inbound",
+        wishes: Wishes = NO_WISHES,
     ) -> int:
         self.advance(now)
         self.last_position = 0
         self.last_estimate = None
         live = self._contacts.get(contact)
         if live is not None:
-            same = (live.client, live.queue.config.tenant, live.queue.config.name) == (client, tenant, queue)
+            asked_for = live.arrived_in or live.queue.config.name
+            same = (live.client, live.queue.config.tenant, asked_for) == (client, tenant, queue)
             return Outcome.DUPLICATE if same else Outcome.CONTACT_EXISTS
         if contact in self._ended:
             _, owner = self._ended[contact]
@@ -130,9 +141,11 @@ class Model(Transitions):
             return Outcome.REQUIREMENT_INVALID
         if any(skill not in self._skills for skill in requirement.skills_of(own_terms)):
             return Outcome.SKILL_UNKNOWN
+        refusal = refusal_of(wishes.steps, tenant, self._skills, self._queues)
+        if refusal is not Outcome.OK:
+            return refusal
         if len(self._contacts) >= self._config.settings.max_contacts:
             return Outcome.TOO_MANY_CONTACTS
-        target.entered += 1
         self._contact_seq += 1
         arrived = ContactRow(
             contact,
@@ -144,49 +157,43 @@ class Model(Transitions):
             attributes,
             enqueued=self.now,
             direction=direction,
+            plan=(),
+            own_steps=wishes.steps,
+            own_steps_mode=wishes.steps_mode,
         )
-        waiting = [c for c in self._contacts.values() if c.queue is target and c.state == "queued"]
-        agent = self._best_agent(arrived)
-        if agent is None and 0 < target.config.max_waiting <= len(waiting):
-            self._end(arrived, "queue_full")
-            return Outcome.OK
-        self._contacts[contact] = arrived
-        if target.config.max_wait_s:
-            self._arm(arrived, self.now + ns_of_seconds(target.config.max_wait_s))
-        self._arm_step(arrived)
-        self.last_position = self._position(arrived)
-        if agent is None:
-            self._wait(arrived)
-            arrived.estimate = self._estimate(arrived)
-            self.last_estimate = arrived.estimate
-        self._emit(
-            ContactQueued,
-            arrived,
-            None,
-            contact=contact,
-            tenant=tenant,
-            queue=queue,
-            priority=priority,
-            position=self.last_position,
-            wait_estimate=in_seconds(arrived.estimate),
-        )
-        self._serve_contact(arrived)
+        arrived.plan = self._plan(target, arrived)
+        self.last_position = self._join(arrived)
+        self.last_estimate = arrived.estimate
         return Outcome.OK
 
-    def update_contact(self, now: int, contact: str, priority: int | None, attributes: dict[str, Any] | None) -> int:
+    def update_contact(
+        self,
+        now: int,
+        contact: str,
+        priority: int | None,
+        attributes: dict[str, Any] | None,
+        steps: tuple[Step, ...] | None = None,
+        steps_mode: StepsMode = "add",
+    ) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
         if live is None:
             return Outcome.CONTACT_NOT_WAITING if contact in self._ended else Outcome.CONTACT_UNKNOWN
         new_priority = live.priority if priority is None else priority
         new_attributes = live.attributes if attributes is None else attributes
-        if new_priority != live.priority and live.state not in {"queued", "offered"}:
+        new_steps = (live.own_steps, live.own_steps_mode) if steps is None else (steps, steps_mode)
+        other_steps = new_steps != (live.own_steps, live.own_steps_mode)
+        config = live.queue.config
+        if (new_priority != live.priority or other_steps) and live.state not in {"queued", "offered"}:
             return Outcome.CONTACT_NOT_WAITING
-        if new_priority == live.priority and new_attributes == live.attributes:
+        refusal = refusal_of(new_steps[0], config.tenant, self._skills, self._queues) if other_steps else Outcome.OK
+        if refusal is not Outcome.OK:
+            return refusal
+        if new_priority == live.priority and new_attributes == live.attributes and not other_steps:
             return Outcome.DUPLICATE
         live.priority = new_priority
         live.attributes = new_attributes
-        config = live.queue.config
+        live.own_steps, live.own_steps_mode = new_steps
         self._emit(
             ContactUpdated,
             live,
@@ -196,7 +203,18 @@ class Model(Transitions):
             queue=config.name,
             priority=new_priority,
         )
+        if other_steps:
+            self._replan(live)
+            self._judge(live)
+            self._serve_contact(live)
         return Outcome.OK
+
+    def _replan(self, contact: ContactRow) -> None:
+        """Other steps hold for a contact that waits or is offered: those whose time has passed at once."""
+        contact.plan = self._plan(contact.queue, contact)
+        contact.step = passed(contact.plan, self.now - contact.enqueued)
+        contact.useless = self._is_useless(contact)
+        self._arm_step(contact)
 
     def abandon_contact(self, now: int, contact: str) -> int:
         self.advance(now)
@@ -280,7 +298,7 @@ class Model(Transitions):
         contact.state = "connected"
         contact.connected = self.now
         contact.wait_expired = False
-        contact.step_timer = None
+        self._stay_no_longer(contact)
         self._arm(contact, self.now + ns_of_seconds(queue.config.max_talk_s))
         agent.idle_seq = 0
         agent.missed = 0
@@ -430,6 +448,7 @@ class Model(Transitions):
         person.skills = dict(new_skills)
         person.attributes = dict(new_attributes)
         self._emit(AgentUpdated, None, person, agent=agent)
+        self._judge_all()
         self._serve_agent(person)
         return Outcome.OK
 
@@ -482,6 +501,45 @@ class Model(Transitions):
                 self._make_ready(agent)
         return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
 
+    # -- closing ------------------------------------------------------------------------------------------------
+
+    def close_queue(self, now: int, tenant: str, queue: str, reason: str) -> int:
+        return self._set_emergency(now, tenant, queue, reason)
+
+    def open_queue(self, now: int, tenant: str, queue: str) -> int:
+        return self._set_emergency(now, tenant, queue, None)
+
+    def _set_emergency(self, now: int, tenant: str, queue: str, reason: str | None) -> int:
+        self.advance(now)
+        found = self._queues.get((tenant, queue))
+        if found is None:
+            known = any(tenant == known.name for known in self._config.tenants)
+            return Outcome.QUEUE_UNKNOWN if known else Outcome.TENANT_UNKNOWN
+        if found.emergency == reason:
+            return Outcome.DUPLICATE
+        found.emergency = reason
+        self._closing_changed(found)
+        return Outcome.OK
+
+    def set_hours(self, now: int, calendar: str, is_open: bool, changes_ns: list[int]) -> int:
+        self.advance(now)
+        found = self._calendars.get(calendar)
+        if found is None:
+            return Outcome.CALENDAR_UNKNOWN
+        if any(later <= earlier for earlier, later in itertools.pairwise(changes_ns)):
+            return Outcome.HOURS_INVALID
+        ahead = [instant for instant in changes_ns if instant > self.now]
+        open_now = is_open != ((len(changes_ns) - len(ahead)) % 2 == 1)
+        if (open_now, ahead) == (found.open, found.changes):
+            return Outcome.DUPLICATE
+        found.open, found.changes = open_now, ahead
+        found.timer = None
+        if ahead:
+            self._arm(found, ahead[0])
+        self._emit(HoursUpdated, None, None, calendar=calendar, open=open_now, changes=len(ahead))
+        self._calendar_turned(found)
+        return Outcome.OK
+
     # -- configuration ------------------------------------------------------------------------------------------
 
     def apply_config(self, now: int, config: Config) -> int:
@@ -502,6 +560,9 @@ class Model(Transitions):
         self._skills = known_skills(config)
         self._channels = {channel.name: channel for channel in channels_of(config)}
         before = {id(queue): queue.config for queue in self._queues.values()}
+        for name in self._calendars.keys() - {calendar.name for calendar in config.calendars}:
+            self._calendars[name].timer = None
+        self._calendars = {c.name: self._calendars.get(c.name) or CalendarRow(c.name) for c in config.calendars}
         self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
         strict = strict_queues(config)
         for path, queue in self._queues.items():
@@ -529,11 +590,13 @@ class Model(Transitions):
                     overdue += 1
                 self._arm(contact, deadline)
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
-            steps = contact.queue.config.steps
-            if contact.state in {"queued", "offered"} and steps != before[id(contact.queue)].steps:
-                waited = self.now - contact.enqueued
-                contact.step = sum(ns_of_seconds(step.after_s) <= waited for step in steps)
-                self._arm_step(contact)
+            plan = self._plan(contact.queue, contact)
+            if contact.state in {"queued", "offered"}:
+                if contact.queue.config.stay != before[id(contact.queue)].stay:
+                    contact.stay = contact.stay_timer = None
+                if plan != contact.plan:
+                    self._replan(contact)
+            contact.plan = plan
         self._emit(
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )
@@ -544,6 +607,9 @@ class Model(Transitions):
                 agent.idle_seq = self._idle_seq
             elif not can_be_idle and not agent.rung:
                 agent.idle_seq = 0
+        for queue in self._queues.values():
+            self._closing_changed(queue)
+        self._judge_all()
         waiting = [contact for contact in self._contacts.values() if contact.in_line]
         for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
             self._serve_contact(contact)
@@ -568,6 +634,7 @@ class Model(Transitions):
     def _configured_queue(self, config: Queue) -> QueueRow:
         queue = self._queues.get((config.tenant, config.name)) or QueueRow(config)
         queue.config = config
+        queue.calendar = self._calendars[config.hours] if config.hours is not None else None
         if config.strategy != "round_robin":
             queue.turn = 0
         return queue

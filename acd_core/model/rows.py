@@ -8,12 +8,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from acd_core import requirement
-from acd_core.config import Agent, Queue, ageing_of, ns_of_seconds
-from acd_core.events import (
-    EndReason,
-)
+from acd_core.config import Agent, Queue, Step, StepsMode, ageing_of, ns_of_seconds
+from acd_core.events import ClosingCause, EndReason
 from acd_core.model.occupancy import Use
 from acd_core.model.pace import Pace
+from acd_core.plan import Plan, Stage
 from acd_core.urgency import HEAD_START_MAX_NS, LEVEL_MAX, NO_LIMIT, OrderKey, Urgency, bounded
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
@@ -31,11 +30,31 @@ NS_PER_S = 1_000_000_000
 
 
 @dataclass
+class Timer:
+    deadline: int
+    seq: int
+
+
+@dataclass(eq=False)
+class CalendarRow:
+    """Opening hours. A calendar whose instants nobody has given is open."""
+
+    name: str
+    open: bool = True
+    changes: list[int] = field(default_factory=list)
+    timer: Timer | None = None
+
+
+@dataclass(eq=False)
 class QueueRow:
     config: Queue
     strict: bool = False
+    calendar: CalendarRow | None = None
+    emergency: str | None = None
+    closed_told: tuple[ClosingCause, str] | None = None
     turn: int = 0
     entered: int = 0
+    overflowed: int = 0
     answered: int = 0
     answered_in_target: int = 0
     abandoned_in_target: int = 0
@@ -60,15 +79,12 @@ class QueueRow:
     def path(self) -> str:
         return f"{self.config.tenant}/{self.config.name}"
 
-    def terms_at(self, step: int) -> requirement.Requirement:
-        given = [self.config.require, *(passed.require for passed in self.config.steps[:step])]
-        return requirement.parse(next(text for text in reversed(given) if text is not None))
-
-
-@dataclass
-class Timer:
-    deadline: int
-    seq: int
+    @property
+    def closed(self) -> tuple[ClosingCause, str] | None:
+        """Why it is closed, with the supervisor's reason; None while it is open."""
+        if self.emergency is not None:
+            return "emergency", self.emergency
+        return None if self.calendar is None or self.calendar.open else ("hours", "")
 
 
 @dataclass(eq=False)
@@ -97,6 +113,9 @@ class ContactRow:
     own_terms: requirement.Requirement
     attributes: dict[str, Any]
     enqueued: int
+    plan: Plan
+    own_steps: tuple[Step, ...]
+    own_steps_mode: StepsMode
     direction: Direction = "inbound"
     state: ContactState = "queued"
     connected: int = 0
@@ -111,6 +130,16 @@ class ContactRow:
     pace: Pace | None = None
     place: int = -1
     estimate: Estimate | None = None
+    useless: bool = False
+    stay: int | None = None
+    stay_timer: Timer | None = None
+    overflows: int = 0
+    arrived_in: str = ""
+
+    @property
+    def stage(self) -> Stage:
+        """What holds now. For one in conversation its plan may have become shorter meanwhile."""
+        return self.plan[min(self.step, len(self.plan) - 1)]
 
     @property
     def offers(self) -> list[LegRow]:
@@ -134,12 +163,12 @@ class ContactRow:
 
     @property
     def terms(self) -> requirement.Requirement:
-        return requirement.merge(self.queue.terms_at(self.step), self.own_terms)
+        return self.stage.asked(self.own_terms)
 
     @property
     def urgency(self) -> Urgency:
         config = self.queue.config
-        points = config.priority + self.priority + sum(step.priority for step in config.steps[: self.step])
+        points = self.stage.points + self.priority
         worth = 0 if self.queue.strict else points * ns_of_seconds(config.priority_step_s)
         return Urgency(
             level=bounded(points, LEVEL_MAX) if self.queue.strict else 0,
@@ -161,10 +190,8 @@ class ContactRow:
         return (urgency if urgency.most_ns == NO_LIMIT else replace(urgency, most_ns=NO_LIMIT)).key(0, self.seq)
 
     @property
-    def rank_max(self) -> int | None:
-        config = self.queue.config
-        given = [config.rank_max, *(step.rank_max for step in config.steps[: self.step])]
-        return next((rank for rank in reversed(given) if rank is not None), None)
+    def timers(self) -> tuple[Timer | None, ...]:
+        return self.timer, self.step_timer, self.stay_timer
 
 
 @dataclass(eq=False)

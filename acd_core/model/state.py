@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 from acd_core import requirement, views
-from acd_core.config import Channel, Config, ns_of_seconds, seconds_of_ns, to_json
+from acd_core.config import Channel, Config, seconds_of_ns, to_json
 from acd_core.events import (
     Addressed,
     AgentChanged,
@@ -14,12 +14,13 @@ from acd_core.events import (
 from acd_core.forecast import LINES_OWN_MAX
 from acd_core.model import draws, occupancy
 from acd_core.model.pace import Pace
-from acd_core.model.rows import AgentRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
+from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
 from acd_core.views import (
     AGENT_STATES,
     END_REASONS,
     Activity,
     AgentView,
+    CalendarView,
     ClientView,
     ContactView,
     DomainView,
@@ -33,6 +34,7 @@ from acd_core.views import (
 
 UNITS_SHIFT = 40
 """Beyond the number of any place among the idle."""
+Owner = ContactRow | AgentRow | LegRow | CalendarRow
 
 
 class State:
@@ -54,7 +56,8 @@ class State:
         self._offer_seq = 0
         self._idle_seq = 0
         self._timer_seq = 0
-        self._calendar: list[tuple[int, int, ContactRow | AgentRow | LegRow, Timer]] = []
+        self._calendars: dict[str, CalendarRow] = {}
+        self._deadlines: list[tuple[int, int, Owner, Timer]] = []
         self._events: list[Addressed] = []
         self._agent_us = dict.fromkeys(AGENT_STATES, 0)
         self._half_life_us = 0  # of occupancy; 0 while no queue asks for it
@@ -63,30 +66,29 @@ class State:
 
     def next_deadline(self) -> int:
         self._drop_stale_timers()
-        return self._calendar[0][0] if self._calendar else 0
+        return self._deadlines[0][0] if self._deadlines else 0
 
     def _drop_stale_timers(self) -> None:
-        while self._calendar:
-            _, _, owner, timer = self._calendar[0]
-            if timer is owner.timer or (isinstance(owner, ContactRow) and timer is owner.step_timer):
+        while self._deadlines:
+            _, _, owner, timer = self._deadlines[0]
+            if timer is owner.timer or (isinstance(owner, ContactRow) and timer in owner.timers):
                 break
-            heapq.heappop(self._calendar)
+            heapq.heappop(self._deadlines)
 
-    def _arm(self, owner: ContactRow | AgentRow | LegRow, deadline: int) -> None:
+    def _arm(self, owner: Owner, deadline: int) -> None:
         owner.timer = self._timer(owner, deadline)
 
     def _arm_step(self, contact: ContactRow) -> None:
         """Set the time of the contact's next step, if its queue has one more."""
-        steps = contact.queue.config.steps[contact.step :]
         contact.step_timer = None
-        if steps:
-            due = contact.enqueued + ns_of_seconds(steps[0].after_s)
-            contact.step_timer = self._timer(contact, max(self.now, due))
+        if contact.step + 1 < len(contact.plan):
+            due = contact.enqueued + contact.plan[contact.step + 1].after_ns
+            contact.step_timer = self._timer(contact, self.now if contact.useless else max(self.now, due))
 
-    def _timer(self, owner: ContactRow | AgentRow | LegRow, deadline: int) -> Timer:
+    def _timer(self, owner: Owner, deadline: int) -> Timer:
         self._timer_seq += 1
         timer = Timer(deadline, self._timer_seq)
-        heapq.heappush(self._calendar, (deadline, self._timer_seq, owner, timer))
+        heapq.heappush(self._deadlines, (deadline, self._timer_seq, owner, timer))
         return timer
 
     def _pass_time(self, now: int) -> None:
@@ -206,7 +208,8 @@ class State:
         tenants = agent.config.tenants
         if tenants and contact.queue.config.tenant not in tenants:
             return False
-        if contact.rank_max is not None and agent.rank(contact.queue.path) > contact.rank_max:
+        rank_max = contact.stage.rank_max
+        if rank_max is not None and agent.rank(contact.queue.path) > rank_max:
             return False
         return all(requirement.meets(node, agent.skills, agent.attributes) for node in contact.terms)
 
@@ -349,6 +352,17 @@ class State:
         found = self._queues.get((tenant, queue))
         return None if found is None else self._queue_view(found)
 
+    def calendars(self) -> list[CalendarView]:
+        return [
+            CalendarView(
+                calendar=calendar.name,
+                open=calendar.open,
+                changes_ns=tuple(calendar.changes),
+                timer=calendar.timer.seq if calendar.timer else 0,
+            )
+            for calendar in self._calendars.values()
+        ]
+
     def queues(self) -> list[QueueView]:
         return [self._queue_view(queue) for queue in self._queues.values()]
 
@@ -436,7 +450,10 @@ class State:
             connected=states.count("connected"),
             wrapup=states.count("wrapup"),
             oldest_ns=min((c.enqueued for c in contacts if c.state in {"queued", "offered"}), default=0),
+            closed=queue.closed[0] if queue.closed else "",
+            closed_reason=queue.closed[1] if queue.closed else "",
             entered=queue.entered,
+            overflowed=queue.overflowed,
             answered=queue.answered,
             answered_in_target=queue.answered_in_target,
             abandoned_in_target=queue.abandoned_in_target,
@@ -539,11 +556,19 @@ class State:
             timer=contact.timer.seq if contact.timer else 0,
             wait_expired=contact.wait_expired,
             step=contact.step,
-            rank_max=-1 if contact.rank_max is None else contact.rank_max,
+            rank_max=-1 if contact.stage.rank_max is None else contact.stage.rank_max,
             step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
             step_timer=contact.step_timer.seq if contact.step_timer else 0,
             place=contact.place,
             estimate=contact.estimate,
+            step_useless=contact.useless,
+            own_steps=contact.own_steps,
+            own_steps_mode=contact.own_steps_mode,
+            arrived_in=contact.arrived_in,
+            overflows=contact.overflows,
+            stay="" if contact.stay is None else contact.queue.config.stay[contact.stay].when,
+            stay_deadline_ns=contact.stay_timer.deadline if contact.stay_timer else 0,
+            stay_timer=contact.stay_timer.seq if contact.stay_timer else 0,
         )
 
     # -- proof --------------------------------------------------------------------------------------------------
@@ -551,9 +576,8 @@ class State:
     def digest(self) -> str:
         counters = [self.seq, self._contact_seq, self._offer_seq, self._idle_seq, self._timer_seq]
         ended = [(contact, *how) for contact, how in self._ended.items()]
-        return views.digest(
-            [counters, to_json(self._config), self.queues(), self.agents(), self.contacts(), ended, self.paces()]
-        )
+        rows = [self.calendars(), self.queues(), self.agents(), self.contacts()]
+        return views.digest([counters, to_json(self._config), *rows, ended, self.paces()])
 
     def check(self) -> None:
         for contact in self._contacts.values():
@@ -580,4 +604,8 @@ class State:
             assert (agent.idle_seq != 0) == (idle and (agent.rung or bool(self._room(agent)))), f"idle_seq of {name}"
         for queue in self._queues.values():
             live = sum(contact.queue is queue for contact in self._contacts.values())
-            assert queue.entered == live + sum(queue.ended.values()), f"sums of {queue.config.name} do not close"
+            gone = queue.overflowed + sum(queue.ended.values())
+            assert queue.entered == live + gone, f"sums of {queue.config.name} do not close"
+            assert queue.closed == queue.closed_told, f"{queue.config.name} closed or opened, and nobody was told"
+        for calendar in self._calendars.values():
+            assert (calendar.timer is not None) == bool(calendar.changes), calendar.name

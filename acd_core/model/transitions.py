@@ -1,24 +1,31 @@
 """What happens to contacts and agents: the transitions that commands and deadlines share."""
 
-from acd_core.config import ns_of_seconds, seconds_of_ns
+import dataclasses
+
+from acd_core.config import OVERFLOWS_MAX, WAY_OUT_REASONS, JoinRule, StayRule, ns_of_seconds, seconds_of_ns
 from acd_core.events import (
     ContactEnded,
     ContactOffered,
+    ContactOverflowed,
+    ContactQueued,
     ContactStepped,
     ContactWrapup,
     EndReason,
     OfferEnded,
     OfferOutcome,
+    OverflowCause,
 )
-from acd_core.model.decisions import Decisions
-from acd_core.model.rows import AgentRow, ContactRow, LegRow, bucket, offer_id
+from acd_core.model.conditions import Conditions
+from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, bucket, offer_id
+from acd_core.plan import Plan, passed, plan_of
 from acd_core.refusals import Outcome
 from acd_core.views import (
     HANDLE_BUCKETS_S,
+    in_seconds,
 )
 
 
-class Transitions(Decisions):
+class Transitions(Conditions):
     """The state with everything that can happen to it; see `Model`."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -33,8 +40,9 @@ class Transitions(Decisions):
                 self._complete(contact, "lost")
 
     def _take_step(self, contact: ContactRow) -> None:
-        """The contact has waited so long that the next step of its queue holds for it."""
+        """The contact has waited so long that its next step holds, or waits in vain for the one that holds."""
         contact.step += 1
+        contact.useless = self._is_useless(contact)
         self._arm_step(contact)
         config = contact.queue.config
         self._emit(
@@ -46,7 +54,28 @@ class Transitions(Decisions):
             queue=config.name,
             step=contact.step,
         )
+        self._judge(contact)
         self._serve_contact(contact)
+
+    def _stay_over(self, contact: ContactRow) -> None:
+        """A condition on staying has failed for long enough. While the phone rings the contact may still be answered."""
+        contact.stay_timer = None
+        if contact.state == "queued":
+            assert contact.stay is not None
+            self._leave_by(contact, contact.queue.config.stay[contact.stay])
+
+    def _calendar_deadline(self, calendar: CalendarRow) -> None:
+        """The calendar opens, or closes."""
+        calendar.open = not calendar.open
+        calendar.changes.pop(0)
+        if calendar.changes:
+            self._arm(calendar, calendar.changes[0])
+        self._calendar_turned(calendar)
+
+    def _calendar_turned(self, calendar: CalendarRow) -> None:
+        for queue in self._queues.values():
+            if queue.calendar is calendar:
+                self._closing_changed(queue)
 
     def _leg_deadline(self, leg: LegRow) -> None:
         if leg.state == "offered":
@@ -63,14 +92,16 @@ class Transitions(Decisions):
             self._offer(contact, agent)
 
     def _serve_contact(self, contact: ContactRow) -> None:
-        """Offer a contact to free agents, to as many at once as its queue says."""
+        """Offer a contact to free agents, to as many at once as its queue says; if there is none, move it to the queue
+        that its step says.
+        """
         while contact.in_line:
             agent = self._best_agent(contact)
             if agent is None:
                 break
             self._witness(contact, agent, agent_looked=False)
             self._offer(contact, agent)
-        if contact.state == "queued":
+        if contact.state == "queued" and not (contact.stage.overflow and self._overflow(contact)):
             self._wait(contact)
 
     def _offer(self, contact: ContactRow, agent: AgentRow) -> None:
@@ -137,9 +168,11 @@ class Transitions(Decisions):
             leg.contact.legs.remove(leg)
 
     def _requeue(self, contact: ContactRow) -> None:
-        """After a failed offer: another agent at once, if one is free; or the end, if its longest wait is over."""
+        """After a failed offer: another agent at once, if one is free; or the end, if its time was over meanwhile."""
         if contact.wait_expired and contact.state == "queued":
             self._end(contact, "max_wait")
+        elif contact.state == "queued" and contact.stay is not None and contact.stay_timer is None:
+            self._leave_by(contact, contact.queue.config.stay[contact.stay])
         else:
             self._serve_contact(contact)
 
@@ -215,6 +248,101 @@ class Transitions(Decisions):
         agent.address = agent.config.address
         self._agent_changed(agent)
         agent.client = ""
+
+    # -- queues -------------------------------------------------------------------------------------------------
+
+    def _plan(self, queue: QueueRow, contact: ContactRow) -> Plan:
+        """The plan of a contact in a queue."""
+        configured = {name: row.config for name, row in self._queues.items()}
+        return plan_of(queue.config, contact.own_steps, contact.own_steps_mode, configured)
+
+    def _join(self, contact: ContactRow) -> int:
+        """Let a contact into its queue, unless a rule sends it elsewhere; gives its position, 0 if it ended."""
+        queue = contact.queue
+        queue.entered += 1
+        rule = self._refusal(contact)
+        if rule is not None:
+            return self._leave_by(contact, rule)
+        self._contacts[contact.id] = contact
+        if queue.config.max_wait_s:
+            self._arm(contact, max(self.now, contact.enqueued + ns_of_seconds(queue.config.max_wait_s)))
+        contact.useless = self._is_useless(contact)
+        self._arm_step(contact)
+        position = self._position(contact)
+        estimate = None
+        if self._best_agent(contact) is None:
+            self._wait(contact)
+            estimate = self._estimate(contact)
+            if contact.enqueued == self.now:
+                contact.estimate = estimate  # it is scored by waits that begin here
+        self._emit(
+            ContactQueued,
+            contact,
+            None,
+            contact=contact.id,
+            tenant=queue.config.tenant,
+            queue=queue.config.name,
+            priority=contact.priority,
+            position=position,
+            wait_estimate=in_seconds(estimate),
+        )
+        self._judge(contact)
+        self._serve_contact(contact)
+        return position
+
+    def _leave_by(self, contact: ContactRow, rule: JoinRule | StayRule) -> int:
+        """A contact may not join, or not stay: it moves to another queue, or ends. Gives what `_join` does."""
+        if rule.to is not None and contact.overflows < OVERFLOWS_MAX:
+            target = self._queues[contact.queue.config.tenant, rule.to]
+            return self._move(contact, target, rule.keep_age, rule.when)
+        self._end(contact, rule.ends_as or WAY_OUT_REASONS[rule.when])
+        return 0
+
+    def _overflow(self, contact: ContactRow) -> bool:
+        """Move a waiting contact to the queue that its step says, if that would take it. Whether it did."""
+        stage = contact.stage
+        target = self._queues[contact.queue.config.tenant, stage.overflow]
+        if (
+            contact.overflows >= OVERFLOWS_MAX
+            or self._refusal(self._placed(contact, target, stage.keep_age)) is not None
+        ):
+            return False
+        self._move(contact, target, stage.keep_age, "step")
+        return True
+
+    def _placed(self, contact: ContactRow, queue: QueueRow, keep_age: bool) -> ContactRow:
+        """The contact as it would stand in a queue."""
+        plan = self._plan(queue, contact)
+        enqueued = contact.enqueued if keep_age else self.now
+        step = passed(plan, self.now - enqueued)
+        return dataclasses.replace(contact, queue=queue, plan=plan, step=step, enqueued=enqueued)
+
+    def _move(self, contact: ContactRow, queue: QueueRow, keep_age: bool, cause: OverflowCause) -> int:
+        """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""
+        source = contact.queue
+        source.overflowed += 1
+        contact.overflows += 1
+        contact.arrived_in = contact.arrived_in or source.config.name
+        contact.timer = None
+        self._stay_no_longer(contact)
+        if contact.pace is not None:
+            contact.pace.lose()
+        contact.pace, contact.place, contact.estimate = None, -1, None
+        self._emit(
+            ContactOverflowed,
+            contact,
+            None,
+            contact=contact.id,
+            tenant=source.config.tenant,
+            queue=source.config.name,
+            to=queue.config.name,
+            cause=cause,
+            wait=seconds_of_ns(self.now - contact.enqueued),
+        )
+        placed = self._placed(contact, queue, keep_age)
+        contact.queue, contact.plan = queue, placed.plan
+        contact.step, contact.enqueued = placed.step, placed.enqueued
+        return self._join(contact)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -292,7 +420,7 @@ class Transitions(Decisions):
         if contact.pace is not None and not answered:
             contact.pace.lose()
         contact.timer = None
-        contact.step_timer = None
+        self._stay_no_longer(contact)
         self._contacts.pop(contact.id, None)
         self._remember(contact, reason)
         self._emit(

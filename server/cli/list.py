@@ -76,10 +76,11 @@ def _run(args: argparse.Namespace) -> int:
 def _show_queues(rows: Any, now_ns: int) -> None:
     if rows:
         print_table(
-            ["queue", "wait", "ring", "talk", "wrap", "oldest", "answered", "gave up", "level"],
+            ["queue", "state", "wait", "ring", "talk", "wrap", "oldest", "answered", "gave up", "level"],
             [
                 (
                     f"{view.tenant}/{view.queue}",
+                    view.closed_words or "open",
                     view.waiting,
                     view.offered,
                     view.connected,

@@ -91,10 +91,11 @@ QUEUES: Table[QueueView] = Table(
     (
         Column(
             "Queue",
-            lambda q, _: f"{q.tenant}/{q.queue}",
+            lambda q, _: f"{q.tenant}/{q.queue} {q.closed_words}".rstrip(),
             lambda q, _: (q.tenant, q.queue),
             right=False,
             descending=False,
+            style=lambda q, _: "yellow" if q.closed else "",
         ),
         Column(
             "Waiting",

@@ -27,14 +27,31 @@ from acd_core.commands import (
     ContactUnhold,
     ContactUpdate,
     ContactWithdraw,
+    HoursSet,
     OfferAccept,
     OfferReject,
+    QueueClose,
+    QueueOpen,
 )
-from acd_core.config import Agent, Channel, Config, Queue, Settings, Step, Strategy, Tenant
+from acd_core.config import (
+    Agent,
+    Calendar,
+    Channel,
+    Config,
+    JoinRule,
+    Queue,
+    Settings,
+    StayRule,
+    Step,
+    Strategy,
+    Tenant,
+)
 from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
 
 NS_PER_MS = 1_000_000
 SKILLS = ("billing", "english", "spanish", "sales")
+QUEUES = ("support", "sales", "info")
+CALENDARS = ("day", "night")
 TENANTS = ("acme", "bolt", "corp")
 CLIENTS = ("pbx-1", "pbx-2")
 ATTRIBUTES: tuple[dict[str, AttributeValue], ...] = (
@@ -88,8 +105,8 @@ def random_agent_attributes(rng: Random) -> dict[str, str | int]:
     return found
 
 
-def random_steps(rng: Random) -> tuple[Step, ...]:
-    """None, or a few after short times."""
+def random_steps(rng: Random, others: tuple[str, ...] = QUEUES) -> tuple[Step, ...]:
+    """None, or a few after short times, that speak of other queues of the tenant."""
     times = sorted(rng.sample((0.25, 0.5, 1, 2, 4, 8), rng.choice((0, 0, 1, 2, 3))))
     return tuple(
         Step(
@@ -97,6 +114,11 @@ def random_steps(rng: Random) -> tuple[Step, ...]:
             require=rng.choice((None, "", random_requirement(rng))),
             priority=rng.choice((0, 0, 1, 5)),
             rank_max=rng.choice((None, None, 0, 1, 2)),
+            drop=tuple(rng.sample(SKILLS, rng.choice((0, 0, 1, 2)))),
+            further=tuple(rng.sample(others, 1)) if others and rng.random() < 0.2 else (),
+            overflow=rng.choice(others) if others and rng.random() < 0.2 else None,
+            keep_age=rng.random() < 0.5,
+            skip_if_nobody=rng.random() < 0.3,
         )
         for after_s in times
     )
@@ -131,10 +153,44 @@ def random_channels(rng: Random) -> tuple[Channel, ...]:
     )
 
 
+def random_join_rules(rng: Random, others: tuple[str, ...]) -> tuple[JoinRule, ...]:
+    whens = get_args(JoinRule.__annotations__["when"])
+    return tuple(
+        JoinRule(
+            when=when,
+            to=rng.choice((None, *others)),
+            keep_age=rng.random() < 0.5,
+            ends_as=rng.choice((None, None, "diverted", "no_agents")),
+        )
+        for when in rng.sample(whens, rng.choice((0, 0, 0, 1, 2)))
+    )
+
+
+def random_stay_rules(rng: Random, others: tuple[str, ...]) -> tuple[StayRule, ...]:
+    whens = get_args(StayRule.__annotations__["when"])
+    return tuple(
+        StayRule(
+            when=when,
+            after_s=rng.choice((0, 0.25, 1, 5)),
+            to=rng.choice((None, *others)),
+            keep_age=rng.random() < 0.5,
+            ends_as=rng.choice((None, None, "queue_full")),
+        )
+        for when in rng.sample(whens, rng.choice((0, 0, 1, 2)))
+    )
+
+
 def random_config(rng: Random, size: int) -> Config:
     """A valid configuration with about `size` agents and a handful of queues."""
     tenants = TENANTS[: rng.randint(1, 3)]
     channels = random_channels(rng)
+    names_of = {tenant: QUEUES[: rng.randint(1, 3)] for tenant in tenants}
+    others_of = {
+        (tenant, name): tuple(other for other in names if other != name)
+        for tenant, names in names_of.items()
+        for name in names
+    }
+    calendars = CALENDARS[: rng.randint(0, 2)]
     queues = tuple(
         Queue(
             tenant=tenant,
@@ -155,10 +211,13 @@ def random_config(rng: Random, size: int) -> Config:
             max_talk_s=rng.choice((3, 30, 3600)),
             service_level_s=rng.choice((0, 1, 20)),
             rank_max=rng.choice((None, None, 0, 1)),
-            steps=random_steps(rng),
+            steps=random_steps(rng, others_of[tenant, name]),
+            skip_if_nobody=rng.random() < 0.2,
+            join=random_join_rules(rng, others_of[tenant, name]),
+            stay=random_stay_rules(rng, others_of[tenant, name]),
+            hours=rng.choice((None, None, *calendars)),
         )
-        for tenant in tenants
-        for name in ("support", "sales", "info")[: rng.randint(1, 3)]
+        for tenant, name in others_of
     )
     paths = [f"{queue.tenant}/{queue.name}" for queue in queues]
     ranked = rng.random() < 0.5
@@ -191,6 +250,7 @@ def random_config(rng: Random, size: int) -> Config:
         skills=SKILLS,
         channels=channels,
         tenants=tuple(Tenant(name, rng.choice((None, None, False, True))) for name in tenants),
+        calendars=tuple(Calendar(name=name) for name in calendars),
         queues=queues,
         agents=agents,
     )
@@ -283,6 +343,9 @@ class Stream:
             "config": 0.3,
             "away": 0.4,
             "back": 2,
+            "close": 0.3,
+            "open": 2,
+            "hours": 0.8,
             "nothing": 4,
         }
         match rng.choices(list(kinds), list(kinds.values()))[0]:
@@ -292,11 +355,13 @@ class Stream:
                 return ContactEnqueue(
                     contact=f"c-{self.contact_number}",
                     tenant=rng.choice(TENANTS),
-                    queue=rng.choice(("support", "sales", "info")),
+                    queue=rng.choice(QUEUES),
                     priority=rng.choice((0, 0, 0, 1, 2, 100)),
                     require=self._own_requirement(),
                     attributes=rng.choice(ATTRIBUTES),
                     direction=rng.choice(("inbound", "inbound", "outbound", "internal")),
+                    steps=random_steps(rng) if rng.random() < 0.15 else (),
+                    steps_mode=rng.choice(("add", "add", "replace")),
                 )
             case "accept":
                 return OfferAccept(offer=self._offer())
@@ -315,6 +380,8 @@ class Stream:
                     contact=self._contact(),
                     priority=rng.choice((None, 0, 1, 7)),
                     attributes=rng.choice((None, *ATTRIBUTES)),
+                    steps=random_steps(rng) if rng.random() < 0.3 else None,
+                    steps_mode=rng.choice(("add", "replace")),
                 )
             case "hold":
                 return ContactHold(contact=self._talking())
@@ -344,6 +411,15 @@ class Stream:
                 return ClientAway()
             case "back":
                 return ClientBack()
+            case "close":
+                return QueueClose(
+                    tenant=rng.choice(TENANTS), queue=rng.choice(QUEUES), reason=rng.choice(("", "fire", "flood"))
+                )
+            case "open":
+                return QueueOpen(tenant=rng.choice(TENANTS), queue=rng.choice(QUEUES))
+            case "hours":
+                changes = sorted(self.now // NS_PER_MS + rng.randint(-3000, 20_000) for _ in range(rng.randint(0, 4)))
+                return HoursSet(calendar=rng.choice(CALENDARS), open=rng.random() < 0.8, changes=tuple(changes))
             case "config":
                 return ConfigApply(config=random_config(rng, rng.choice((self.agents, self.agents, self.agents - 1))))
         return None

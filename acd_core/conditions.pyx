@@ -1,0 +1,187 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""Conditions on joining a queue and on staying in it, steps that are useless, and closing.
+
+The behaviour is that of model/conditions.py. There all contacts are judged whenever something may have changed; here
+only those of queues with such rules, of the classes for which the first agent came or the last one left.
+"""
+
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport int32_t, int64_t
+
+from acd_core.decisions cimport Decisions
+from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record, State
+from acd_core.timers cimport OF_CALENDAR, OF_STAY
+from acd_core.types cimport (
+    CONTACT_OFFERED, CONTACT_QUEUED, LOGGED_OUT, NONE, READY, Contact, Queue,
+)
+from acd_core.watches cimport Watch
+
+from acd_core.config import JoinRule, ns_of_seconds
+
+cdef object CLOSED_RULE = JoinRule(when="closed")
+cdef object FULL_RULE = JoinRule(when="full")
+
+
+cdef class Conditions(Decisions):
+    """The state with what is judged about it; see `Engine`."""
+
+    cdef bint _holds(self, str when, int32_t queue, int32_t owner, int64_t others) except -1:
+        """Whether a condition holds for a contact of a class in a queue where so many others wait."""
+        cdef Queue *row = &self.tables.queues[queue]
+        cdef Watch *watch
+        if when == "closed":
+            return row.closed
+        if when == "full":
+            return 0 < row.max_waiting <= others and self.idle.best_agent(owner, self.offer_seq + 1) == NONE
+        watch = self.watches.of(owner)
+        return watch.present == 0 if when == "nobody" else watch.able == 0
+
+    cdef object _refusal(self, int32_t queue, int32_t owner, int64_t others):
+        """The first rule by which a contact of a class may not join a queue, or None."""
+        for rule in self.queue_configs[queue].join:
+            if self._holds(rule.when, queue, owner, others):
+                return rule
+        if self._holds("closed", queue, owner, others):
+            return CLOSED_RULE
+        return FULL_RULE if self._holds("full", queue, owner, others) else None
+
+    cdef bint _is_useless(self, int32_t contact) except -1:
+        """Whether the contact should take its next step at once, since nobody could match at this one."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        if not self.tables.stages[self._stage(contact)].skip or row.step + 1 >= self.tables.plans[row.plan].count:
+            return False
+        return self.watches.of(self.lines.lines[row.line].owner).present == 0
+
+    cdef int _judge(self, int32_t contact) except -1:
+        """Arm or disarm what follows from the conditions that now hold for a contact that waits or is offered."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t owner = self.lines.lines[row.line].owner, stay = NONE, index
+        cdef bint useless
+        cdef int64_t after
+        if self.tables.plans[row.plan].skips:
+            useless = self._is_useless(contact)
+            if useless != row.useless:
+                row.useless = useless
+                self._arm_step(contact)
+        if not self.tables.queues[row.queue].stay_count:
+            return 0
+        rules = self.queue_configs[row.queue].stay
+        for index in range(self.tables.queues[row.queue].stay_count):
+            if self._holds(rules[index].when, row.queue, owner, 0):
+                stay = index
+                break
+        if stay != row.stay:
+            row.stay = stay
+            self._disarm_stay(contact)
+            if stay != NONE:
+                after = ns_of_seconds(rules[stay].after_s)
+                row.stay_timer = self.timers.arm(self.now + after, after, contact, OF_STAY)
+        return 0
+
+    cdef int _judge_those(self, list contacts) except -1:
+        """Judge contacts in the order of their arrival."""
+        cdef int32_t contact
+        for _, contact in sorted([(self.tables.contacts[contact].seq, contact) for contact in contacts]):
+            self._judge(contact)
+        return 0
+
+    cdef int _judge_flipped(self) except -1:
+        """Judge whoever may be concerned by the first agent who came, or the last one who left."""
+        cdef int32_t queue, contact
+        cdef list found = []
+        for queue in self.judging_queues:
+            for contact in self._waiting_in(queue):
+                if self.watches.flipped(self.lines.lines[self.tables.contacts[contact].line].owner):
+                    found.append(contact)
+        self.watches.settle()
+        return self._judge_those(found)
+
+    cdef list _waiting_in(self, int32_t queue):
+        """The contacts of a queue that wait or are offered."""
+        cdef list found = [], branches = []
+        cdef int32_t contact = self.tables.queues[queue].head
+        while contact != NONE:
+            found.append(contact)
+            contact = self.tables.contacts[contact].queue_next
+        contact = self.tables.queues[queue].moved
+        while contact != NONE or branches:
+            if contact == NONE:
+                contact = branches.pop()
+            found.append(contact)
+            if self.tables.moved[contact].next != NONE:
+                branches.append(self.tables.moved[contact].next)
+            contact = self.tables.moved[contact].child
+        return found
+
+    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
+        cdef int before = self.tables.agents[agent].presence
+        State._set_presence(self, agent, presence, reason)
+        if before != presence and self.watches.count and self.watches.presence_changed(
+            agent,
+            <int32_t>(presence != LOGGED_OUT) - <int32_t>(before != LOGGED_OUT),
+            <int32_t>(presence == READY) - <int32_t>(before == READY),
+        ):
+            self._judge_flipped()
+        return 0
+
+    def check(self):
+        """See `Machine.check`."""
+        cdef int32_t slot, owner
+        cdef Contact *row
+        State.check(self)
+        for name, slot in self.contact_slots.items():
+            row = &self.tables.contacts[slot]
+            if row.state != CONTACT_QUEUED and row.state != CONTACT_OFFERED:
+                continue
+            owner = self.lines.lines[row.line].owner
+            rules = self.queue_configs[row.queue].stay
+            holding = [index for index, rule in enumerate(rules) if self._holds(rule.when, row.queue, owner, 0)]
+            if row.stay != (holding[0] if holding else NONE):
+                raise AssertionError(f"{name} is judged wrongly")
+            if row.useless != self._is_useless(slot):
+                raise AssertionError(f"the step of {name} is judged wrongly")
+
+    # -- closing ------------------------------------------------------------------------------------------------
+
+    cdef int _closing_changed(self, int32_t queue) except -1:
+        """Tell when a queue is closed or open in another way than it was last told, and judge those in it."""
+        cdef object closed = self._closed(queue), reason
+        cdef Record *record
+        if closed == self.queue_told[queue]:
+            return 0
+        self.queue_told[queue] = closed
+        self.tables.queues[queue].closed = closed is not None
+        if closed is None:
+            self._record(QUEUE_OPENED, NONE, NONE, queue)
+        else:
+            record = self._record(QUEUE_CLOSED, NONE, NONE, queue)
+            record.flag = closed[0] == "emergency"
+            reason = closed[1]
+            Py_INCREF(reason)
+            record.text = <PyObject *>reason
+        return self._judge_those(self._waiting_in(queue)) if self.tables.queues[queue].stay_count else 0
+
+    cdef int _arm_calendar(self, int32_t calendar) except -1:
+        """Set the instant of a calendar's next change, if one is known."""
+        cdef int32_t timer = self.calendar_timers[calendar]
+        if timer != NONE:
+            self.timers.cancel(timer)
+            timer = NONE
+        if self.calendar_changes[calendar]:
+            timer = self.timers.arm(self.calendar_changes[calendar][0], 0, calendar, OF_CALENDAR)
+        self.calendar_timers[calendar] = timer
+        return 0
+
+    cdef int _calendar_deadline(self, int32_t calendar) except -1:
+        """The calendar opens, or closes."""
+        self.calendar_open[calendar] = not self.calendar_open[calendar]
+        self.calendar_changes[calendar].pop(0)
+        self._arm_calendar(calendar)
+        return self._calendar_turned(calendar)
+
+    cdef int _calendar_turned(self, int32_t calendar) except -1:
+        cdef int32_t queue
+        for queue in self.queue_slots.values():
+            if self.queue_calendars[queue] == calendar:
+                self._closing_changed(queue)
+        return 0

@@ -1,0 +1,101 @@
+"""Conditions on joining a queue and on staying in it, and steps that are useless."""
+
+from acd_core.config import OVERFLOWS_MAX, JoinRule, ns_of_seconds
+from acd_core.events import QueueClosed, QueueOpened
+from acd_core.model.decisions import Decisions
+from acd_core.model.rows import AgentRow, ContactRow, QueueRow
+from acd_core.views import Presence
+
+ALWAYS_JOIN_RULES = (JoinRule(when="closed"), JoinRule(when="full"))
+"""What holds beside the rules of a queue: nobody joins where it is closed or full."""
+
+
+class Conditions(Decisions):
+    """The state with what is judged about it; see `Model`.
+
+    A rule on staying, and whether a step is useless, are judged when they may have changed: the contact joined or took
+    a step, an agent logged in or out, paused or came back, his skills changed, the queue opened or closed. What then is
+    to happen is only armed, never done at once, so that an agent who leaves a thousand contacts behind does not
+    hold up the others.
+    """
+
+    def _staff(self, contact: ContactRow) -> list[AgentRow]:
+        """The agents logged in who could serve a contact, whatever they do now."""
+        return [a for a in self._agents.values() if a.presence != "logged_out" and self._eligible(a, contact)]
+
+    def _holds(self, when: str, contact: ContactRow) -> bool:
+        """Whether a condition holds for a contact in the queue that it stands in, or is about to join."""
+        queue = contact.queue
+        match when:
+            case "closed":
+                return queue.closed is not None
+            case "full":
+                waiting = [c for c in self._contacts.values() if c.queue is queue and c.state == "queued"]
+                others = sum(c.id != contact.id for c in waiting)
+                return 0 < queue.config.max_waiting <= others and self._best_agent(contact) is None
+            case "nobody":
+                return not self._staff(contact)
+        return all(agent.presence == "paused" for agent in self._staff(contact))
+
+    def _refusal(self, contact: ContactRow) -> JoinRule | None:
+        """The first rule by which a contact may not join the queue that it is about to join."""
+        rules = (*contact.queue.config.join, *ALWAYS_JOIN_RULES)
+        return next((rule for rule in rules if self._holds(rule.when, contact)), None)
+
+    def _is_useless(self, contact: ContactRow) -> bool:
+        """Whether the contact should take its next step at once, since nobody could match at this one."""
+        return contact.stage.skip and contact.step + 1 < len(contact.plan) and not self._staff(contact)
+
+    def _judge(self, contact: ContactRow) -> None:
+        """Arm or disarm what follows from the conditions that now hold for a contact that waits or is offered."""
+        useless = self._is_useless(contact)
+        if useless != contact.useless:
+            contact.useless = useless
+            self._arm_step(contact)
+        rules = contact.queue.config.stay
+        stay = next((index for index, rule in enumerate(rules) if self._holds(rule.when, contact)), None)
+        if stay != contact.stay:
+            contact.stay = stay
+            contact.stay_timer = None
+            if stay is not None:
+                contact.stay_timer = self._timer(contact, self.now + ns_of_seconds(rules[stay].after_s))
+
+    def _judge_all(self, queue: QueueRow | None = None) -> None:
+        """Judge all who wait or are offered, or those of one queue."""
+        for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
+            if contact.state in {"queued", "offered"} and (queue is None or contact.queue is queue):
+                self._judge(contact)
+
+    def _stay_no_longer(self, contact: ContactRow) -> None:
+        """No conditions for one who does not wait any more."""
+        contact.useless = False
+        contact.stay = None
+        contact.stay_timer = None
+        contact.step_timer = None
+
+    def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
+        super()._set_presence(agent, presence, reason)
+        self._judge_all()
+
+    def check(self) -> None:
+        super().check()
+        for contact in self._contacts.values():
+            assert contact.overflows <= OVERFLOWS_MAX, f"{contact.id} moved too often"
+            if contact.state in {"queued", "offered"}:
+                rules = contact.queue.config.stay
+                holding = [index for index, rule in enumerate(rules) if self._holds(rule.when, contact)]
+                assert contact.stay == min(holding, default=None), f"{contact.id} is judged wrongly"
+                assert contact.useless == self._is_useless(contact), f"the step of {contact.id} is judged wrongly"
+
+    def _closing_changed(self, queue: QueueRow) -> None:
+        """Tell when a queue is closed or open in another way than it was last told, and judge those in it."""
+        if queue.closed == queue.closed_told:
+            return
+        queue.closed_told = queue.closed
+        config = queue.config
+        if queue.closed is None:
+            self._emit(QueueOpened, None, None, tenant=config.tenant, queue=config.name)
+        else:
+            cause, reason = queue.closed
+            self._emit(QueueClosed, None, None, tenant=config.tenant, queue=config.name, cause=cause, reason=reason)
+        self._judge_all(queue)

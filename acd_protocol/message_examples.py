@@ -72,7 +72,7 @@ _TALK: dict[str, Any] = {**_CALL, "agent": "a-12"}
 
 EXAMPLES: tuple[Struct, ...] = (
     ContactEnqueue(**_CALL, id=1, priority=5, require="spanish>=50", attributes={"ani": "+34911222333", "vip": True}),
-    ContactUpdate(id=2, contact="c-77", priority=9, steps=(Step(after_s=60, drop=("spanish",)),)),
+    ContactUpdate(id=2, contact="c-77", priority=9, steps=(Step(after_s=60, rank_max=1),)),
     ContactAbandon(id=3, contact="c-77"),
     ContactWithdraw(id=4, contact="c-77"),
     ContactComplete(id=5, contact="c-77", reason="completed_caller"),

@@ -29,8 +29,11 @@ from acd_core.commands import (
     ContactUnhold,
     ContactUpdate,
     ContactWithdraw,
+    HoursSet,
     OfferAccept,
     OfferReject,
+    QueueClose,
+    QueueOpen,
 )
 from acd_protocol.messages import REQUEST_TYPES, Estimate, Explain, Hello, List, Ping, Request, Stats, Subscribe
 
@@ -99,6 +102,9 @@ PERMISSIONS: dict[type[Command | Request], Permission] = {
     AgentWrapupDone: Permission(_TALKS | _LEADING, "agent"),
     ClientAway: Permission(_TALKS, "none"),
     ClientBack: Permission(_TALKS, "none"),
+    QueueClose: Permission(_LEADING, "tenant", audited=True),
+    QueueOpen: Permission(_LEADING, "tenant", audited=True),
+    HoursSet: Permission(frozenset({"operator"}), "none", audited=True),
     ConfigApply: Permission(frozenset({"tenant_admin", "operator"}), "config", audited=True),
     Hello: Permission(_ALL, "none"),
     Ping: Permission(_ALL, "none"),

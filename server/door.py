@@ -8,6 +8,7 @@ from typing import Protocol
 from server.access.gate import Gate
 from server.access.identity import Identity
 from server.audit import AuditTrail
+from server.hours import Hours
 from server.presence import Presence
 from server.seldom import Seldom
 from server.sequencer import Sequencer
@@ -43,6 +44,7 @@ class Door:
         presence: told of each client that comes and goes.
         gate: tells who somebody is.
         audit: told what is done with rights, and what is refused for want of them.
+        hours: told when a configuration was applied.
         node: the server's name.
         sessions: all open connections, in the order in which they came; the values mean nothing.
         long_lines: those that send a line longer than usual, or have sent one that is not dealt with.
@@ -55,6 +57,7 @@ class Door:
         self.gate = gate
         self.audit = audit
         self.presence = Presence(sequencer)
+        self.hours = Hours(sequencer)
         self.node = node
         self.sessions: dict[Connection, None] = {}
         self.long_lines: set[Connection] = set()

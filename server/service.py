@@ -16,7 +16,7 @@ from acd_core.commands import ConfigApply
 from acd_core.config import ConfigError, to_json
 from acd_core.toml import read_toml
 from acd_protocol.cli import listen_sentence
-from server import answers
+from server import answers, hours
 from server.access.gate import Gate
 from server.access.identity import Identity
 from server.audit import AuditTrail
@@ -133,6 +133,8 @@ async def running(
         if settings.log_contacts:
             ContactLog(settings.log_attributes, sequencer.machine.seq).attach(sequencer.router)
         metrics.show(sequencer)
+        door.hours.tell()
+        stack.callback(door.hours.stop)
         door.presence.start()
         stack.callback(door.presence.stop)
         reloader = Reloader(gate, [] if tls is None else [tls], audit, door)
@@ -252,7 +254,8 @@ def note_end(sequencer: Sequencer) -> None:
 def read_config(path: Path) -> Config:
     """The configuration in a TOML file. Raises `StartError` with the place that is wrong."""
     try:
-        return read_toml(path.read_text(encoding="utf-8"), str(path))
+        config = read_toml(path.read_text(encoding="utf-8"), str(path))
+        hours.check(config)
     except OSError as error:
         raise StartError(f"the configuration {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -261,6 +264,7 @@ def read_config(path: Path) -> Config:
         ) from error
     except ConfigError as error:
         raise StartError(str(error)) from error
+    return config
 
 
 async def apply_config(sequencer: Sequencer, config: Config, source: str, audit: AuditTrail) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 
 from acd_core import Outcome
 from acd_core.commands import Command, ConfigApply
+from acd_core.config import ConfigError
 from acd_protocol.framing import LineReader, decode_from_client, encode, error
 from acd_protocol.messages import (
     PROTOCOL_VERSION,
@@ -25,7 +26,7 @@ from acd_protocol.messages import (
     Welcome,
 )
 from acd_protocol.permissions import verb
-from server import answers
+from server import answers, hours
 from server.access.guard import Guard
 from server.access.identity import ANYONE, Identity
 from server.clock import monotonic_ns
@@ -271,12 +272,20 @@ class Session(asyncio.Protocol):
             self._forbid(command, whole)
             return
         line, command = whole
+        if isinstance(command, ConfigApply):
+            try:
+                hours.check(command.config)
+            except ConfigError as wrong:
+                self.send(encode(error(Outcome.CONFIG_INVALID, str(wrong), command.id)))
+                return
         before = sequencer.machine.config()
         outcome = sequencer.execute(self.name, line, command)
         self._errors_in_a_row = 0
         self.send(answers.to_command(command, outcome, sequencer.machine))
         if audited:
             audit.command(self.identity, self.name, self.address, command, outcome, sequencer.machine.seq, before)
+        if isinstance(command, ConfigApply) and outcome == Outcome.OK:
+            self._door.hours.tell()
 
     def _forbid(self, message: Command | Request, problem: Error) -> None:
         """Answer what is not carried out for want of rights, or because it names what lies beyond the wall."""

@@ -189,12 +189,42 @@ def test_a_refused_configuration_is_told(server: Server, capsys: Capture, tmp_pa
     assert "acme/billing" in run(capsys, "list", "queues")
 
 
+def test_a_queue_is_closed_and_opened(server: Server, capsys: Capture) -> None:
+    centre(server)
+    assert run(capsys, "queue", "close", "zenith/sales", "--reason", "flood") == "zenith/sales is closed: flood\n"
+    assert run(capsys, "queue", "close", "zenith/sales", "--reason", "flood").startswith("zenith/sales is already")
+    assert "closed: flood" in run(capsys, "list", "queues")
+    assert json.loads(run(capsys, "queue", "open", "zenith/sales", "--json"))["closed"] == ""
+
+
+def test_hours_of_a_configuration_close_its_queues(server: Server, capsys: Capture, tmp_path: Path) -> None:
+    config = tmp_path / "hours.toml"
+    config.write_text(
+        '[[tenants]]\nname = "acme"\n[[calendars]]\nname = "never"\nzone = "Europe/Madrid"\n'
+        '[[queues]]\ntenant = "acme"\nname = "billing"\nhours = "never"\n'
+    )
+    run(capsys, "apply", str(config))
+    assert "closed: hours" in run(capsys, "list", "queues")
+
+
 def test_queues_agents_and_contacts_are_listed(server: Server, capsys: Capture) -> None:
     centre(server)
     lines = run(capsys, "list", "queues").splitlines()
-    assert lines[0].split() == ["queue", "wait", "ring", "talk", "wrap", "oldest", "answered", "gave", "up", "level"]
-    assert lines[1].split()[:5] == ["acme/billing", "1", "0", "1", "0"]
-    assert lines[2].split() == ["zenith/sales", "0", "0", "0", "0", "-", "0", "0", "-"]
+    assert lines[0].split() == [
+        "queue",
+        "state",
+        "wait",
+        "ring",
+        "talk",
+        "wrap",
+        "oldest",
+        "answered",
+        "gave",
+        "up",
+        "level",
+    ]
+    assert lines[1].split()[:6] == ["acme/billing", "open", "1", "0", "1", "0"]
+    assert lines[2].split() == ["zenith/sales", "open", "0", "0", "0", "0", "-", "0", "0", "-"]
     agents = {line.split()[0]: line for line in run(capsys, "list", "agents").splitlines()[1:]}
     assert agents["ann"].split()[1] == "busy"
     assert "paused: lunch" in agents["bob"]

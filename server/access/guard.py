@@ -17,13 +17,16 @@ class Guard:
 
     Attributes:
         identity: who is guarded.
-        free: types of commands that need not be judged, and of which the audit trail does not tell.
+        free: types of commands that need not be judged, and of which the audit trail does not tell. Configurations
+            are always looked at.
     """
 
     def __init__(self, machine: Machine, identity: Identity, client: str) -> None:
         self.identity = identity
         self.free = frozenset(
-            kind for kind in COMMAND_TYPES if not identity.walled and identity.may(kind) and not identity.audited(kind)
+            kind
+            for kind in COMMAND_TYPES
+            if not identity.walled and identity.may(kind) and not identity.audited(kind) and kind is not ConfigApply
         )
         self._machine = machine
         self._client = client

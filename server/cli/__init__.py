@@ -6,7 +6,20 @@ from importlib import import_module, metadata
 
 from acd_protocol.cli import Command
 
-BUILT_IN = ("serve", "apply", "list", "stats", "explain", "top", "trace", "journal", "audit", "token", "doctor")
+BUILT_IN = (
+    "serve",
+    "apply",
+    "list",
+    "stats",
+    "explain",
+    "queue",
+    "top",
+    "trace",
+    "journal",
+    "audit",
+    "token",
+    "doctor",
+)
 ENTRY_POINTS = "acd.commands"
 
 

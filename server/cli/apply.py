@@ -10,6 +10,7 @@ import msgspec
 from acd_core.config import Config, ConfigError
 from acd_core.toml import read_toml
 from acd_protocol.cli import EXIT_USAGE, Command, add_connection_options, fail, print_json, run_with_client
+from server import hours
 from server.cli.table import printable
 from server.config_diff import Change, difference, summary
 
@@ -36,6 +37,7 @@ def _run(args: argparse.Namespace) -> int:
         return fail(f"{source}: byte {error.start} is not UTF-8; TOML files are UTF-8", EXIT_USAGE)
     try:
         config = read_toml(text, source)
+        hours.check(config)
     except ConfigError as error:
         return fail(printable(str(error)))
 

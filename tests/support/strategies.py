@@ -15,6 +15,8 @@ JSON_VALUES = st.recursive(
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LENGTH_MAX = 8
 """Texts and lists are drawn no longer than this, or their least length if that is more."""
+INNER_LENGTH_MAX = 2
+"""Likewise for lists inside of lists, of which there are many."""
 
 
 def messages(kind: type[Struct]) -> st.SearchStrategy[Any]:
@@ -22,16 +24,16 @@ def messages(kind: type[Struct]) -> st.SearchStrategy[Any]:
     return _of(types.type_info(kind))
 
 
-def _of(info: types.Type) -> st.SearchStrategy[Any]:
+def _of(info: types.Type, inner: bool = False) -> st.SearchStrategy[Any]:
     match info:
         case types.Metadata():
-            return _of(info.type)
+            return _of(info.type, inner)
         case types.StructType():
-            required = {field.name: _of(field.type) for field in info.fields if field.required}
-            optional = {field.name: _of(field.type) for field in info.fields if not field.required}
+            required = {field.name: _of(field.type, inner) for field in info.fields if field.required}
+            optional = {field.name: _of(field.type, inner) for field in info.fields if not field.required}
             return st.fixed_dictionaries(required, optional=optional).map(lambda given: info.cls(**given))
         case types.UnionType():
-            return st.one_of([_of(member) for member in info.types if not _is_unset(member)])
+            return st.one_of([_of(member, inner) for member in info.types if not _is_unset(member)])
         case types.StrType():
             return _text(info)
         case types.IntType():
@@ -44,10 +46,12 @@ def _of(info: types.Type) -> st.SearchStrategy[Any]:
             return st.sampled_from(info.values)
         case types.VarTupleType():
             least, most = _lengths(info)
-            return st.lists(_of(info.item_type), min_size=least, max_size=most).map(tuple)
+            most = max(least, min(most, INNER_LENGTH_MAX)) if inner else most
+            return st.lists(_of(info.item_type, True), min_size=least, max_size=most).map(tuple)
         case types.DictType():
             least, most = _lengths(info)
-            return st.dictionaries(_of(info.key_type), _of(info.value_type), min_size=least, max_size=most)
+            most = max(least, min(most, INNER_LENGTH_MAX)) if inner else most
+            return st.dictionaries(_of(info.key_type), _of(info.value_type, True), min_size=least, max_size=most)
         case types.BoolType():
             return st.booleans()
         case types.NoneType():

@@ -2,7 +2,7 @@
 
 from acd_core import Engine, Outcome
 from acd_core.commands import AgentLogin, Command, ConfigApply, ContactComplete, ContactEnqueue, OfferAccept
-from acd_core.config import Agent, Config, Queue, Tenant
+from acd_core.config import Agent, Calendar, Config, Queue, Tenant
 
 TENANTS = ("acme", "zeta")
 SHARED = ("both-agent", "any-agent")
@@ -13,6 +13,7 @@ def config() -> Config:
     """Three agents of each company, and two who serve both."""
     return Config(
         tenants=tuple(Tenant(name) for name in TENANTS),
+        calendars=(Calendar(name="office"),),
         queues=tuple(Queue(tenant=name, name=f"{name}-queue", wrapup_s=60) for name in TENANTS),
         agents=(
             *(Agent(agent=f"{name}-{number}", tenants=(name,)) for name in TENANTS for number in range(3)),

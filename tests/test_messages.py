@@ -18,7 +18,7 @@ FROM_CLIENT = (*COMMAND_TYPES, *REQUEST_TYPES)
 FROM_SERVER = (*REPLY_TYPES, *EVENT_TYPES)
 CONFIG_TYPES: tuple[type[Struct], ...] = (Agent, Config, Queue, Settings, Step, Tenant)
 
-quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def name(kind: type[Struct]) -> str:

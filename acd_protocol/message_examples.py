@@ -44,9 +44,9 @@ from acd_core.events import (
     ContactWrapup,
     HoursUpdated,
     OfferEnded,
-    WaitEstimate,
     QueueClosed,
     QueueOpened,
+    WaitEstimate,
 )
 from acd_core.refusals import Outcome
 from acd_protocol.framing import error

@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from acd_core.commands import ContactUpdate
+from acd_core.commands import AgentPause
 from acd_core.refusals import Outcome
 from acd_protocol import framing
 from tests.fuzz import targets
@@ -54,12 +54,12 @@ def test_targets_notice_what_they_are_there_for() -> None:
 
 
 def test_machine_notices_a_refused_command_that_changes_something() -> None:
-    apply = ContactUpdate.apply
+    apply = AgentPause.apply
 
-    def careless(self: ContactUpdate, machine: object, now: int, client: str) -> int:
+    def careless(self: AgentPause, machine: object, now: int, client: str) -> int:
         outcome = apply(self, machine, now, client)  # type: ignore[arg-type]
         return Outcome.VALUE_INVALID if outcome == Outcome.OK else outcome
 
     assert not fails("machine")
-    with mock.patch.object(ContactUpdate, "apply", careless):
+    with mock.patch.object(AgentPause, "apply", careless):
         assert fails("machine")

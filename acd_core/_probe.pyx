@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free
 
 from acd_core cimport draws, fixed_point, occupancy
 from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove
+from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
@@ -271,6 +272,7 @@ cdef class Floor:
     """
 
     cdef Tables tables
+    cdef Gates gates
     cdef Lines lines
     cdef IdleAgents idle
     cdef int64_t idle_seq
@@ -282,8 +284,10 @@ cdef class Floor:
         self.twins = {}
         self.asked = {}
         self.tables = Tables()
-        self.lines = Lines(self.tables)
-        self.idle = IdleAgents(self.tables)
+        self.gates = Gates(self.tables)
+        self.gates.reset([])
+        self.lines = Lines(self.tables, self.gates)
+        self.idle = IdleAgents(self.tables, self.gates)
 
     def new_agent(self, dict skills, object tenants=()):
         """One more agent, with levels by skill; no tenants means all. He is not free."""

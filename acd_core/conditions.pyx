@@ -32,7 +32,7 @@ cdef class Conditions(Decisions):
         if when == "closed":
             return row.closed
         if when == "full":
-            return 0 < row.max_waiting <= others and self.idle.best_agent(owner, self.offer_seq + 1) == NONE
+            return 0 < row.max_waiting <= others and self._best_agent(queue, owner) == NONE
         watch = self.watches.of(owner)
         return watch.present == 0 if when == "nobody" else watch.able == 0
 

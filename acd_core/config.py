@@ -50,6 +50,7 @@ Strategy = Literal[
     "weighted_random",
 ]
 QueuePath = Annotated[str, Meta(pattern=r"^[^\s/]+/[^\s/]+\Z", description="tenant/queue")]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 Rank = Annotated[int, Meta(ge=0, le=1000)]
 RequirementText = Annotated[str, Meta(max_length=1024)]
 WayOutReason = Literal["no_agents", "queue_full", "diverted"]
@@ -63,6 +64,12 @@ Date = Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]
 
 NS_PER_MS = 1_000_000
 STEPS_MAX = 20
+ALLOCATION_MEMORY = 10_000
+"""The counts behind a queue's shares are halved when they reach so many contacts, so that the past fades."""
+SERVICE_LEVEL_MEMORY = 64
+"""The recent service level weighs each contact that leaves with one in so many."""
+SERVICE_LEVEL_ONE = 1 << 30
+"""What it is counted in: so many are the whole."""
 CHANNELS_MAX = 31
 VOICE = "voice"
 RULES_MAX = 10
@@ -87,10 +94,15 @@ class Tenant(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         strict_priority: overrides `settings.strict_priority` for its queues.
+        max_contacts: most live contacts of its; one more is refused. 0 for no limit.
+        max_in_conversation: most of its contacts that may talk with agents, or be offered to them, at once; the others
+            wait. 0 for no limit.
     """
 
     name: Name
     strict_priority: bool | None = None
+    max_contacts: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    max_in_conversation: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class Channel(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,6 +120,36 @@ class Channel(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     units: Annotated[int, Meta(ge=1, le=1000)] = 1
     most_at_once: Annotated[int, Meta(ge=0, le=1000)] = 1000
     interruptible: bool = False
+
+
+class Reserve(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Agents that are kept free for a queue, at times.
+
+    Contacts of queues without a reserve do not get an agent who serves this queue, while no more than `agents` of those
+    are free. Without a condition that holds always; with conditions it begins when one of them is met, and ends
+    when none of those that are given holds any more, or when none was met for `lasts_s`.
+
+    Attributes:
+        agents: how many are kept free.
+        when_wait_s: a contact that left the queue, answered or not, had waited so long.
+        until_wait_s: one had waited no longer than this.
+        when_service_level: of the contacts that left the queue lately, fewer than so many per cent were answered within
+            the service level's target. The latest count most: each for a 64th.
+        until_service_level: at least so many per cent were.
+        lasts_s: it ends when no condition was met for so long.
+    """
+
+    agents: Annotated[int, Meta(ge=1, le=100_000)]
+    when_wait_s: Seconds | None = None
+    until_wait_s: Seconds = 0
+    when_service_level: Percent | None = None
+    until_service_level: Percent = 100
+    lasts_s: PositiveSeconds = 900
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it holds at times only."""
+        return self.when_wait_s is not None or self.when_service_level is not None
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -205,6 +247,11 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         reject_cooldown_s: rest of an agent who rejected an offer, before he gets another.
         no_answer_cooldown_s: rest of an agent who let an offer time out.
         max_waiting: most contacts that may wait; one more ends at once with `queue_full`. 0 for no limit.
+        max_in_conversation: most of its contacts that may talk with agents, or be offered to them, at once; the others
+            wait. 0 for no limit.
+        reserve: agents that are kept free for it.
+        allocation: what share of its contacts, in per cent, each group of agents gets when several have somebody free:
+            the one that is furthest below its share comes first. Groups that are left out come last.
         max_wait_s: longest wait; then the contact ends with `max_wait`. 0 for no limit.
         max_talk_s: a conversation longer than this is taken for lost, so that no agent stays busy for ever.
         service_level_s: target of the service level, in seconds of waiting.
@@ -234,6 +281,9 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reject_cooldown_s: Seconds = 5
     no_answer_cooldown_s: Seconds = 5
     max_waiting: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    max_in_conversation: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    reserve: Reserve | None = None
+    allocation: Annotated[dict[Name, Percent], Meta(max_length=100)] = {}
     max_wait_s: Seconds = 3600
     max_talk_s: PositiveSeconds = 28_800
     service_level_s: Seconds = 20
@@ -256,6 +306,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         capacity: units that his contacts may take together; as many as the dearest channel when left out.
         channels: most contacts at once by channel, instead of the channel's `most_at_once`; 0 for none of it.
         cost: of an hour of his, in whatever unit; for `lowest_cost`.
+        group: team, site or vendor that he belongs to; for `allocation`.
         weight: his share among the free agents of a queue that works by `weighted_random`, 1..1000.
         ranks: tier by queue, such as `{ "acme/support" = 1 }`; 0 where not given. An agent of a higher rank gets a
             contact only when none of a lower rank is free, and serves the queues of his lowest rank first.
@@ -270,6 +321,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     capacity: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     channels: Annotated[dict[Name, Annotated[int, Meta(ge=0, le=1000)]], Meta(max_length=CHANNELS_MAX)] = {}
     cost: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    group: Annotated[str, Meta(max_length=64)] = ""
     weight: Annotated[int, Meta(ge=1, le=1000)] = 1
     ranks: Annotated[dict[QueuePath, Rank], Meta(max_length=1000)] = {}
     attributes: AgentAttributes = {}
@@ -444,8 +496,10 @@ def validate(config: Config) -> None:
     calendars = {calendar.name for calendar in config.calendars}
     declared = set(config.skills)
     channels = {channel.name for channel in channels_of(config)}
+    limited = {tenant.name for tenant in config.tenants if tenant.max_in_conversation}
     for queue in config.queues:
         place = f"queue {queue.tenant}/{queue.name}"
+        _gates_go_together(place, queue, limited)
         if queue.channel not in channels:
             raise ConfigError(f"{place}: there is no channel {queue.channel!r}; add it under [[channels]]")
         if queue.tenant not in tenants:
@@ -501,6 +555,21 @@ def _other_queue(place: str, queue: Queue, name: str, queues: set[str]) -> None:
         raise ConfigError(f"{place}: tenant {queue.tenant} has no queue {name!r}; correct the name, or add the queue")
     if name == queue.name:
         raise ConfigError(f"{place}: {name!r} is the queue itself; name another one")
+
+
+def _gates_go_together(place: str, queue: Queue, limited: set[str]) -> None:
+    if queue.offers_at_once > 1 and (queue.max_in_conversation or queue.tenant in limited):
+        raise ConfigError(
+            f"{place}: offers_at_once {queue.offers_at_once} does not go together with max_in_conversation, "
+            "its own or its tenant's; leave one of them out"
+        )
+    reserve = queue.reserve
+    if reserve is None:
+        return
+    if reserve.when_wait_s is not None and reserve.until_wait_s >= reserve.when_wait_s:
+        raise ConfigError(f"{place}: reserve: until_wait_s must be less than when_wait_s, which is when it begins")
+    if reserve.when_service_level is not None and reserve.until_service_level < reserve.when_service_level:
+        raise ConfigError(f"{place}: reserve: until_service_level is less than when_service_level; raise it")
 
 
 def _unique(noun: str, names: Iterable[str]) -> None:

@@ -74,6 +74,7 @@ cdef class Configured(State):
             self.queue_calendars.append(NONE)
             self.queue_emergencies.append(None)
             self.queue_told.append(None)
+        before = self.queue_configs[slot].reserve if found is not None else None
         self.queue_configs[slot] = config
         self.queue_calendars[slot] = NONE if config.hours is None else self.calendar_slots[config.hours]
         row = &self.tables.queues[slot]
@@ -82,6 +83,8 @@ cdef class Configured(State):
         row.tenant = self.tenant_ids[config.tenant]
         row.channel = self.channel_ids[config.channel]
         row.offers_at_once = config.offers_at_once
+        row.max_in_conversation = config.max_in_conversation
+        self._configured_reserve(slot, config.reserve, before)
         row.strategy = STRATEGIES[config.strategy]
         row.priority_step = ns_of_seconds(config.priority_step_s)
         row.head_start = ns_of_seconds(config.head_start_s)
@@ -131,6 +134,57 @@ cdef class Configured(State):
         row.weight = config.weight
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
+
+    cdef int _configured_reserve(self, int32_t slot, object reserve, object before) except -1:
+        """Enter a queue's reserve. One that is new begins as it should."""
+        cdef Queue *row = &self.tables.queues[slot]
+        row.reserved = reserve is not None
+        row.conditional = reserve is not None and reserve.conditional
+        if reserve is not None:
+            row.reserve_agents = reserve.agents
+            row.reserve_when_wait = NONE if reserve.when_wait_s is None else ns_of_seconds(reserve.when_wait_s)
+            row.reserve_until_wait = ns_of_seconds(reserve.until_wait_s)
+            row.reserve_when_level = NONE if reserve.when_service_level is None else reserve.when_service_level
+            row.reserve_until_level = reserve.until_service_level
+            row.reserve_lasts = ns_of_seconds(reserve.lasts_s)
+        if reserve != before:
+            self._disarm_queue(slot)
+            row.reserving = row.reserved and not row.conditional
+        return 0
+
+    cdef int _enter_gates(self) except -1:
+        """Enter limits, reserves and shares, and count anew who is busy."""
+        cdef dict counts = {}
+        cdef int32_t slot, index
+        cdef Queue *row
+        for slot in self.queue_slots.values():
+            row = &self.tables.queues[slot]
+            counts[slot] = {
+                self.share_groups[index]: self.gates.shares[index].count
+                for index in range(row.shares, row.shares + row.share_count)
+            }
+            row.share_count = 0
+        self.gates.reset([tenant.max_in_conversation for tenant in self.configuration.tenants])
+        self.group_ids.clear()
+        self.share_groups.clear()
+        for slot in self.agent_slots.values():
+            self.tables.agents[slot].group = self.group_ids.setdefault(
+                self.agent_configs[slot].group, len(self.group_ids)
+            )
+        for slot in self.queue_slots.values():
+            row = &self.tables.queues[slot]
+            config = self.queue_configs[slot]
+            if row.reserved:
+                self.gates.add_reserve(slot)
+            for group, percent in sorted(config.allocation.items()):
+                self.gates.add_share(
+                    slot, self.group_ids.setdefault(group, len(self.group_ids)), percent, counts[slot].get(group, 0)
+                )
+                self.share_groups.append(group)
+            if row.max_in_conversation:
+                self.gates.active = True
+            self.gates.tenant_busy[row.tenant] += row.offered + row.connected
+        return 0
 
     cdef int _enter_capacities(self) except -1:
         """Enter what the agents can take, and put those who now have room, or have none, among the idle or not."""
@@ -290,7 +344,7 @@ cdef class Configured(State):
         cdef Queue *row = &self.tables.queues[queue]
         cdef int32_t rank_max = self.tables.stages[stage].rank_max if row.ranked else NONE
         cdef tuple merged = self.stages[stage].asked(own_terms)
-        cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked or self.legs.several
+        cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked or self.legs.several or self.gates.active
         cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE
         cdef tuple growth = (row.strict, row.ageing, row.most) if mixed else None
         cdef tuple key = (row.tenant, row.channel, queue if own_order else NONE, rank_max, merged, growth)

@@ -23,6 +23,7 @@ cdef class Decisions(Configured):
 
     cdef int _witness(self, int32_t contact, int32_t agent, bint agent_looked) except -1:
         """Keep what an offer that is about to be made was chosen from."""
+        self._tighten()
         cdef int32_t owner = self.lines.lines[self.tables.contacts[contact].line].owner
         cdef int32_t slot
         cdef Agent *person
@@ -30,10 +31,16 @@ cdef class Decisions(Configured):
         cdef list agents = [], contacts = []
         for slot in () if agent_looked else self.agent_slots.values():
             person = &self.tables.agents[slot]
-            if person.open & self.tables.classes[owner].channel and self.tables.eligible(slot, owner):
+            row = &self.tables.contacts[contact]
+            if (
+                person.open & self.tables.classes[owner].channel
+                and self.tables.eligible(slot, owner)
+                and (self.tables.queues[row.queue].reserved or not self.gates.withholds(slot))
+            ):
                 agents.append(views.AgentChoice(
                     agent=self._agent_name(slot),
-                    rank=self.tables.rank_of(slot, self.tables.contacts[contact].queue),
+                    rank=self.tables.rank_of(slot, row.queue),
+                    share=self.gates.above_share(slot, row.queue),
                     precedence=self._precedence(slot, owner),
                     idle_seq=person.idle_seq,
                 ))
@@ -42,7 +49,12 @@ cdef class Decisions(Configured):
             owner = self.lines.lines[row.line].owner
             if row.where == HELD_NOWHERE:
                 continue
-            if self.tables.agents[agent].open & self.tables.classes[owner].channel and self.tables.eligible(agent, owner):
+            if (
+                self.tables.agents[agent].open & self.tables.classes[owner].channel
+                and self.tables.eligible(agent, owner)
+                and (self.tables.queues[row.queue].reserved or not self.gates.withholds(agent))
+                and not self.gates.at_limit(row.queue)
+            ):
                 contacts.append(views.ContactChoice(
                     contact=self.contact_ids[slot],
                     rank=self.tables.rank_of(agent, row.queue),

@@ -19,7 +19,7 @@ from acd_core.types cimport (
     CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
-    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
+    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
     Leg, Queue,
 )
 
@@ -114,6 +114,8 @@ cdef class Engine(Transitions):
                 return outcome
         if self.live_contacts >= self.max_contacts:
             return TOO_MANY_CONTACTS
+        if self.tenants_limited and self._tenant_full(tenant):
+            return TENANT_FULL
         if wishes is not NO_WISHES:
             self._sweep()
             plan = self._plan(target, wishes)
@@ -167,7 +169,7 @@ cdef class Engine(Transitions):
         self.last_position = self._join(slot)
         if row.state != CONTACT_FREE and row.mean_ms != NONE:
             self.last_estimate = views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
-        return OK
+        return self._settled()
 
     def update_contact(
         self, int64_t now, str contact, object priority, object attributes, object steps=None, str steps_mode="add"
@@ -203,7 +205,7 @@ cdef class Engine(Transitions):
         record.code = new_priority
         self.contact_attributes[slot] = new_attributes
         if new_priority == row.priority and not other_steps:
-            return OK
+            return self._settled()
         was_in_line = row.where != HELD_NOWHERE
         self._leave_line(slot)
         row.priority = new_priority
@@ -220,7 +222,7 @@ cdef class Engine(Transitions):
             self._serve_contact(slot)
         elif was_in_line:
             self._stand_in_line(slot)
-        return OK
+        return self._settled()
 
     def abandon_contact(self, int64_t now, str contact):
         """See `Machine.abandon_contact`."""
@@ -234,7 +236,7 @@ cdef class Engine(Transitions):
             self._complete(slot, COMPLETED_CALLER)
         else:
             self._leave_queue(slot, ABANDONED)
-        return OK
+        return self._settled()
 
     def withdraw_contact(self, int64_t now, str contact):
         """See `Machine.withdraw_contact`."""
@@ -245,7 +247,7 @@ cdef class Engine(Transitions):
         if self.tables.contacts[slot].state not in (CONTACT_QUEUED, CONTACT_OFFERED):
             return CONTACT_NOT_WAITING
         self._leave_queue(slot, WITHDRAWN)
-        return OK
+        return self._settled()
 
     def complete_contact(self, int64_t now, str contact, str reason):
         """See `Machine.complete_contact`."""
@@ -259,7 +261,7 @@ cdef class Engine(Transitions):
         if self.tables.contacts[slot].state != CONTACT_CONNECTED:
             return CONTACT_NOT_CONNECTED
         self._complete(slot, code)
-        return OK
+        return self._settled()
 
     def hold_contact(self, int64_t now, str contact, bint held):
         """See `Machine.hold_contact`."""
@@ -278,7 +280,7 @@ cdef class Engine(Transitions):
             CONTACT_HELD if held else CONTACT_RESUMED, slot, self.legs.legs[self.legs.foremost_of_contact(slot)].agent,
             row.queue,
         )
-        return OK
+        return self._settled()
 
     # -- offers -------------------------------------------------------------------------------------------------
 
@@ -298,6 +300,7 @@ cdef class Engine(Transitions):
         cdef Queue *queue
         cdef Record *record
         cdef int64_t wait, rung
+        cdef bint in_target
         cdef list losers = None
         self._advance(now)
         leg = self._leg_of(offer)
@@ -336,8 +339,10 @@ cdef class Engine(Transitions):
         self._refresh(agent)
         queue.answered += 1
         queue.wait_ns += wait
-        if wait <= queue.service_level:
+        in_target = wait <= queue.service_level
+        if in_target:
             queue.answered_in_target += 1
+        self._watch_reserve(held.queue, wait, in_target)
         queue.histogram[bucket_of(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
         queue.accept_ns += rung
         queue.accept_histogram[bucket_of(rung, ACCEPT_BOUNDS, ACCEPT_BUCKETS)] += 1
@@ -350,7 +355,7 @@ cdef class Engine(Transitions):
         if losers is not None:
             for other in losers:
                 self._recall(other)
-        return OK
+        return self._settled()
 
     def reject_offer(self, int64_t now, str offer, str cause):
         """See `Machine.reject_offer`."""
@@ -368,7 +373,7 @@ cdef class Engine(Transitions):
         contact = self._end_offer(leg, OFFER_REJECTED, cause)
         self._not_idle(agent)
         self._cool_down(agent, contact, CAUSE_REJECTED, self.tables.queues[queue].reject_cooldown)
-        return OK
+        return self._settled()
 
     # -- agents -------------------------------------------------------------------------------------------------
 
@@ -393,7 +398,7 @@ cdef class Engine(Transitions):
                 self._idle(slot)
             else:
                 self._agent_changed(slot)
-            return OK
+            return self._settled()
         self.agent_clients[slot] = client
         self.agent_addresses[slot] = new_address
         row.answered_since_login = 0
@@ -403,7 +408,7 @@ cdef class Engine(Transitions):
         else:
             self._set_presence(slot, PAUSED, "login")
             self._agent_changed(slot)
-        return OK
+        return self._settled()
 
     def ready_agent(self, int64_t now, str agent):
         """See `Machine.ready_agent`."""
@@ -417,10 +422,10 @@ cdef class Engine(Transitions):
             return AGENT_LOGGED_OUT
         if row.presence == PAUSED:
             self._make_ready(slot)
-            return OK
+            return self._settled()
         if row.timer != NONE:
             self._end_cooldown(slot)
-            return OK
+            return self._settled()
         return DUPLICATE
 
     def pause_agent(self, int64_t now, str agent, str reason):
@@ -440,7 +445,7 @@ cdef class Engine(Transitions):
         self._agent_changed(slot)
         if contact != NONE:
             self._requeue(contact)
-        return OK
+        return self._settled()
 
     def logout_agent(self, int64_t now, str agent):
         """See `Machine.logout_agent`."""
@@ -463,7 +468,7 @@ cdef class Engine(Transitions):
             self._log_out(slot)
         if contact != NONE:
             self._requeue(contact)
-        return OK
+        return self._settled()
 
     def update_agent(self, int64_t now, str agent, object address, object skills, object attributes):
         """See `Machine.update_agent`."""
@@ -496,10 +501,11 @@ cdef class Engine(Transitions):
             if row.idle_seq:
                 self.idle.add_again(slot)
         self._record(AGENT_UPDATED, NONE, slot, NONE)
+        self.gates.opened = self.gates.active
         if not alike and self.watches.fit_changed(slot):
             self._judge_flipped()
         self._serve_agent(slot)
-        return OK
+        return self._settled()
 
     def end_wrapup(self, int64_t now, str agent):
         """See `Machine.end_wrapup`."""
@@ -515,7 +521,7 @@ cdef class Engine(Transitions):
         if leg == NONE:
             return AGENT_NOT_IN_WRAPUP
         self._end_wrapups(slot)
-        return OK
+        return self._settled()
 
     # -- clients ------------------------------------------------------------------------------------------------
 
@@ -555,6 +561,7 @@ cdef class Engine(Transitions):
             ]
             for _, contact in sorted(own):
                 self._leave_queue(contact, LOST)
+        self._settled()
         return OK if self.seq > seq_before else DUPLICATE
 
     def return_client(self, int64_t now, str client):
@@ -570,6 +577,7 @@ cdef class Engine(Transitions):
                 and self.agent_pause_reasons[agent] == "unreachable"
             ):
                 self._make_ready(agent)
+        self._settled()
         return OK if self.seq > seq_before else DUPLICATE
 
     # -- closing ------------------------------------------------------------------------------------------------
@@ -591,7 +599,7 @@ cdef class Engine(Transitions):
             return DUPLICATE
         self.queue_emergencies[found] = reason
         self._closing_changed(found)
-        return OK
+        return self._settled()
 
     def set_hours(self, int64_t now, str calendar, bint is_open, list changes_ns):
         """See `Machine.set_hours`."""
@@ -617,7 +625,7 @@ cdef class Engine(Transitions):
         Py_INCREF(calendar)
         record.text = <PyObject *>calendar
         self._calendar_turned(slot)
-        return OK
+        return self._settled()
 
     # -- configuration ------------------------------------------------------------------------------------------
 
@@ -655,6 +663,7 @@ cdef class Engine(Transitions):
         self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
         self.channel_names = [channel.name for channel in channels_of(config)]
         self.channel_ids = {name: index for index, name in enumerate(self.channel_names)}
+        self.tenants_limited = any([tenant.max_contacts for tenant in config.tenants])
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
             stay_before[slot] = self.queue_configs[slot].stay
@@ -663,6 +672,7 @@ cdef class Engine(Transitions):
                 self._stop_turns(slot)
             if key not in wanted_queues:
                 self._forget_lines(slot)
+                self._disarm_queue(slot)
                 self.free_queues.append(slot)
         for name, slot in self.agent_slots.items():
             if name not in wanted_agents:
@@ -678,6 +688,7 @@ cdef class Engine(Transitions):
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        self._enter_gates()
         self._enter_capacities()
         self._change_half_life(config)
         self.idle.seed = config.settings.random_seed
@@ -736,4 +747,4 @@ cdef class Engine(Transitions):
                 self._leave_line(slot)
         for _, slot in waiting:
             self._serve_contact(slot)
-        return OK
+        return self._settled()

@@ -6,7 +6,8 @@ that fails is the answer:
 1. state of the agent: logged in, not paused, not logging out, not rung, not resting after a missed or rejected
    offer, and with room for the contact beside what he has in hand;
 2. fit: he serves the contact's tenant, takes its channel at all, has each skill that nobody can do without, at the
-   level asked, meets what else is required, and his rank in the queue counts yet.
+   level asked, meets what else is required, and his rank in the queue counts yet;
+3. gates: neither the queue nor its tenant has as many in conversation as it may, and he is not kept free for another.
 
 State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
 beside it (`qualified`), so that nobody calls an agent back from lunch for a contact that he cannot answer.
@@ -31,6 +32,7 @@ from acd_core.obstacles import (
     Condition,
     contacts_of,
     fit_obstacle,
+    gate_obstacle,
     rank_counts,
     seconds,
     state_obstacle,
@@ -274,7 +276,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
             continue
         condition, text = state_obstacle(agent, now, asked.channel)
         if condition == "none" or (condition == "capacity" and fit[0] != "none"):
-            condition, text = fit
+            condition, text = fit if fit[0] != "none" else gate_obstacle(agent, asked)
         verdicts.append(AgentVerdict(agent=agent.agent, condition=condition, text=text, qualified=fit[0] == "none"))
     qualified = [agent for agent, fit in zip(agents, fits, strict=True) if fit[0] == "none"]
     present = [agent for agent in qualified if agent.presence != "logged_out"]

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from acd_core.obstacles import CONDITIONS, Asked, Condition, fit_obstacle, state_obstacle
+from acd_core.obstacles import CONDITIONS, Asked, Condition, fit_obstacle, gate_obstacle, state_obstacle
 from acd_core.urgency import AGEING_ONE
 from acd_core.views import AgentChoice, ContactChoice, Decision
 
@@ -25,7 +25,7 @@ Knob = Literal["only_one", "rank", "strategy", "idle_order", "level", "urgency",
 """What decided; `only_one` when there was nobody else."""
 
 
-_KNOBS_OF_AGENTS: tuple[Knob, ...] = ("rank", "strategy", "idle_order")
+_KNOBS_OF_AGENTS: tuple[Knob, ...] = ("rank", "share", "strategy", "idle_order")
 _KNOBS_OF_CONTACTS: tuple[Knob, ...] = ("rank", "level", "urgency", "waited", "arrival")
 
 
@@ -35,6 +35,7 @@ class Candidate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         name: an agent's, when a contact looked; else a contact's.
         rank: of the agent in the queue.
+        share: how far an agent's group is above its share of the queue's contacts; the lowest comes first.
         precedence: what the strategy makes of an agent; the lowest comes first.
         idle_order: among the agents, 1 for who has been idle for longest.
         level, urgency_s, waited_s: of a contact; the highest come first, one after the other.
@@ -42,6 +43,7 @@ class Candidate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     rank: int
+    share: int = 0
     precedence: int = 0
     idle_order: int = 0
     level: int = 0
@@ -129,8 +131,14 @@ def explain_offer(decision: Decision) -> OfferExplanation:
 
 def _agent_keys(choice: AgentChoice, idle_order: int) -> _Compared:
     return _Compared(
-        (choice.rank, choice.precedence, choice.idle_seq),
-        Candidate(name=choice.agent, rank=choice.rank, precedence=choice.precedence, idle_order=idle_order),
+        (choice.rank, choice.share, choice.precedence, choice.idle_seq),
+        Candidate(
+            name=choice.agent,
+            rank=choice.rank,
+            share=choice.share,
+            precedence=choice.precedence,
+            idle_order=idle_order,
+        ),
     )
 
 
@@ -156,7 +164,9 @@ def _agents_kept_out(decision: Decision) -> tuple[Count, ...]:
     for agent in decision.others:
         if agent.presence != "logged_out" and agent.agent not in candidates:
             condition, _ = state_obstacle(agent, decision.now_ns, asked.channel)
-            found[condition if condition != "none" else fit_obstacle(agent, asked, required)[0]] += 1
+            if condition == "none":
+                condition, _ = fit_obstacle(agent, asked, required)
+            found[condition if condition != "none" else gate_obstacle(agent, asked)[0]] += 1
     return _counted(found)
 
 
@@ -170,9 +180,9 @@ def _contacts_kept_out(decision: Decision) -> tuple[Count, ...]:
             asked = Asked.by(contact)
             if asked not in judged:
                 fit, _ = fit_obstacle(decision.agent, asked, asked.requirement)
-                judged[asked] = (
-                    fit if fit != "none" else state_obstacle(decision.agent, decision.now_ns, asked.channel)[0]
-                )
+                if fit == "none":
+                    fit, _ = state_obstacle(decision.agent, decision.now_ns, asked.channel)
+                judged[asked] = fit if fit != "none" else gate_obstacle(decision.agent, asked)[0]
             found[judged[asked]] += 1
     return _counted(found)
 
@@ -199,6 +209,7 @@ def _decided(decision: Decision, knob: Knob, compared: list[_Compared]) -> str:
     first, second = compared[0].shown, compared[1].shown
     words = {
         "rank": f"rank: {first.rank} for {first.name}, {second.rank} for {second.name}",
+        "share": f"the share of the group: that of {first.name} is further below what it is allotted than that of {second.name}",
         "strategy": f"strategy {decision.strategy}: {first.precedence} for {first.name}, {second.precedence} for {second.name}",
         "idle_order": f"idle time: {first.name} has been idle for longer than {second.name}",
         "level": f"strict priority: {first.level} for {first.name}, {second.level} for {second.name}",

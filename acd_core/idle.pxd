@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from acd_core.containers cimport IntMap
+from acd_core.gates cimport Gates
 from acd_core.tables cimport Tables
 
 cdef struct Entry:
@@ -29,6 +30,7 @@ cdef struct Ranking:
 
 cdef class IdleAgents:
     cdef Tables tables
+    cdef Gates gates
     cdef IdleArray *arrays    # by skill
     cdef int64_t array_capacity
     cdef int32_t skill_count
@@ -49,6 +51,8 @@ cdef class IdleAgents:
     cdef int restore(self, int32_t agent) except -1
     cdef int refill(self) except -1
     cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2
+    cdef int32_t look_through(self, int32_t owner, int64_t offer, bint spared) noexcept nogil
+    cdef int64_t count_free(self, int32_t owner, int64_t most) noexcept nogil
     cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil
     cdef int set_turn(self, int32_t queue, int32_t agent, int64_t turn) except -1
     cdef int64_t drawn(self, int32_t agent, int32_t queue, int64_t offer) noexcept nogil
@@ -57,7 +61,6 @@ cdef class IdleAgents:
     cdef int _compact(self, int32_t skill) except -1
     cdef int _fill(self, int32_t skill) except -1
     cdef int32_t _find(self, int32_t skill, int64_t seq) noexcept nogil
-    cdef int32_t _drawn(self, int32_t owner, int64_t offer) noexcept nogil
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil
     cdef int32_t _first_ranked(self, int32_t owner) except -2
     cdef int _rank(self, Ranking *ranking, int32_t owner, int32_t agent) except -1

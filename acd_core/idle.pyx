@@ -21,6 +21,7 @@ from libc.stdlib cimport free
 
 from acd_core.containers cimport IntMap, reserve
 from acd_core.draws cimport draw, weighted
+from acd_core.gates cimport Gates
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
     FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
@@ -44,8 +45,9 @@ cdef inline bint _ranks_before(Rank *a, Rank *b) noexcept nogil:
 cdef class IdleAgents:
     """The free agents of one engine, over the rows of its tables."""
 
-    def __cinit__(self, Tables tables):
+    def __cinit__(self, Tables tables, Gates gates):
         self.tables = tables
+        self.gates = gates
         self.turns = IntMap()
 
     def __dealloc__(self):
@@ -189,8 +191,78 @@ cdef class IdleAgents:
         if queue == NONE:
             return self._longest_idle(owner)
         if self.tables.queues[queue].strategy >= RANDOM:
-            return self._drawn(owner, offer)
+            return self.look_through(owner, offer, True)
         return self._first_ranked(owner)
+
+    cdef int32_t look_through(self, int32_t owner, int64_t offer, bint spared) noexcept nogil:
+        """The same by looking at all who are free: for chance, for shares of groups, and where agents may be withheld.
+
+        With `spared` nobody is withheld.
+        """
+        cdef Class *wanted = &self.tables.classes[owner]
+        cdef IdleArray *array = &self.arrays[wanted.index_skill]
+        cdef int strategy = self.tables.queues[wanted.queue].strategy
+        cdef Entry *entry
+        cdef Agent *agent
+        cdef Rank candidate, best
+        cdef int32_t place
+        cdef int64_t share, best_share = 0
+        cdef bint any_free = False
+        best.agent = NONE
+        for place in range(wanted.cursor, array.count):
+            entry = &array.items[place]
+            if wanted.signature & ~entry.signature:
+                continue
+            agent = &self.tables.agents[entry.agent]
+            if (
+                agent.idle_seq != entry.seq
+                or not agent.open & wanted.channel
+                or not self.tables.eligible(entry.agent, owner)
+            ):
+                continue
+            if not any_free:
+                any_free = True
+                wanted.cursor = place
+            if not spared and self.gates.withholds(entry.agent):
+                continue
+            candidate.rank = self.tables.rank_of(entry.agent, wanted.queue)
+            if strategy >= RANDOM:
+                candidate.precedence = self.drawn(entry.agent, wanted.queue, offer)
+            else:
+                candidate.precedence = self.precedence(entry.agent, owner)
+            candidate.seq = agent.idle_seq
+            candidate.agent = entry.agent
+            share = self.gates.above_share(entry.agent, wanted.queue)
+            if (
+                best.agent == NONE or candidate.rank < best.rank
+                or (candidate.rank == best.rank and share < best_share)
+                or (candidate.rank == best.rank and share == best_share and _ranks_before(&candidate, &best))
+            ):
+                best = candidate
+                best_share = share
+        if not any_free:
+            wanted.cursor = array.count
+        return best.agent
+
+    cdef int64_t count_free(self, int32_t owner, int64_t most) noexcept nogil:
+        """How many agents are open to contacts of this class; no more than `most` are counted."""
+        cdef Class *wanted = &self.tables.classes[owner]
+        cdef IdleArray *array = &self.arrays[wanted.index_skill]
+        cdef Entry *entry
+        cdef int32_t place
+        cdef int64_t found = 0
+        for place in range(array.count - 1, -1, -1):
+            entry = &array.items[place]
+            if (
+                not (wanted.signature & ~entry.signature)
+                and self.tables.agents[entry.agent].idle_seq == entry.seq
+                and self.tables.agents[entry.agent].open & wanted.channel
+                and self.tables.eligible(entry.agent, owner)
+            ):
+                found += 1
+                if found == most:
+                    break
+        return found
 
     cdef int64_t turn(self, int32_t queue, int32_t agent) noexcept nogil:
         """Number of the last offer of this queue to the agent; 0 for none."""
@@ -255,37 +327,6 @@ cdef class IdleAgents:
             place += 1
         wanted.cursor = place
         return NONE
-
-    cdef int32_t _drawn(self, int32_t owner, int64_t offer) noexcept nogil:
-        cdef Class *wanted = &self.tables.classes[owner]
-        cdef IdleArray *array = &self.arrays[wanted.index_skill]
-        cdef Entry *entry
-        cdef Agent *agent
-        cdef Rank candidate, best
-        cdef int32_t place
-        best.agent = NONE
-        for place in range(wanted.cursor, array.count):
-            entry = &array.items[place]
-            if wanted.signature & ~entry.signature:
-                continue
-            agent = &self.tables.agents[entry.agent]
-            if (
-                agent.idle_seq != entry.seq
-                or not agent.open & wanted.channel
-                or not self.tables.eligible(entry.agent, owner)
-            ):
-                continue
-            if best.agent == NONE:
-                wanted.cursor = place
-            candidate.rank = self.tables.rank_of(entry.agent, wanted.queue)
-            candidate.precedence = self.drawn(entry.agent, wanted.queue, offer)
-            candidate.seq = agent.idle_seq
-            candidate.agent = entry.agent
-            if best.agent == NONE or _ranks_before(&candidate, &best):
-                best = candidate
-        if best.agent == NONE:
-            wanted.cursor = array.count
-        return best.agent
 
     cdef int32_t _first_ranked(self, int32_t owner) except -2:
         cdef Class *wanted = &self.tables.classes[owner]

@@ -1,4 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from acd_core.gates cimport Gates
 from acd_core.standing cimport Standing
 from acd_core.tables cimport Tables
 from acd_core.types cimport HEAD_TERMS, Line, Term
@@ -20,6 +21,7 @@ cdef struct Heads:
 
 cdef class Lines:
     cdef Tables tables
+    cdef Gates gates
     cdef Line *lines
     cdef int64_t line_capacity
     cdef int32_t line_count
@@ -34,6 +36,7 @@ cdef class Lines:
     cdef int assign(self, int32_t contact, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1
     cdef int add(self, int32_t contact) except -1
     cdef int remove(self, int32_t contact) except -1
+    cdef int32_t first_of(self, int32_t owner, int64_t now) noexcept nogil
     cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil
     cdef int reset(self, int32_t skills) except -1
     cdef int32_t first(self, int32_t line) noexcept nogil
@@ -44,4 +47,5 @@ cdef class Lines:
     cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil
     cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil
+    cdef bint _barred(self, Head *head, bint withheld) noexcept nogil
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil

@@ -21,6 +21,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport before, heap_insert, heap_remove, reserve
+from acd_core.gates cimport Gates
 from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
@@ -32,8 +33,9 @@ from acd_core.types cimport (
 cdef class Lines:
     """All waiting lines of one engine, over the rows of its tables."""
 
-    def __cinit__(self, Tables tables):
+    def __cinit__(self, Tables tables, Gates gates):
         self.tables = tables
+        self.gates = gates
 
     def __dealloc__(self):
         cdef int32_t skill
@@ -233,6 +235,12 @@ cdef class Lines:
             place = self.lines[place].next_in_class
         return best
 
+    cdef bint _barred(self, Head *head, bint withheld) noexcept nogil:
+        """Whether a gate keeps the contacts of a class from an agent, who is withheld for another queue or not."""
+        if self.gates.at_limit(head.queue):
+            return True
+        return withheld and not self.tables.queues[head.queue].reserved
+
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil:
         """Whether the agent, whose levels are laid out, meets what a packed head asks."""
         cdef int32_t index, term
@@ -246,6 +254,13 @@ cdef class Lines:
                 return False
         return self.tables.serves(agent, head.tenant)
 
+    cdef int32_t first_of(self, int32_t owner, int64_t now) noexcept nogil:
+        """The contact of a class that is served first, of those that wait."""
+        cdef int32_t line = self.tables.classes[owner].head_line
+        if self.tables.classes[owner].mixed and self.tables.classes[owner].most != NONE:
+            return self._first_of_mixed(owner, now, &line)
+        return self.first(line)
+
     cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil:
         """The waiting contact that the agent serves first, by his rank in its queue and then by its urgency, or NONE.
 
@@ -256,10 +271,11 @@ cdef class Lines:
     cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil:
         """`best_contact` where the order of some changes with time."""
         cdef uint32_t channels = self.tables.agents[agent].open
+        cdef bint gated = self.gates.active, withheld = gated and self.gates.withholds(agent)
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
-        cdef int32_t index, position, best = NONE, contact, line, rank = 0, best_rank = 0
+        cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef Standing standing, best_standing
         cdef Heads *heads
         cdef Head *head
@@ -269,17 +285,13 @@ cdef class Lines:
             heads = &self.heads[held[index].skill]
             for position in range(heads.count):
                 head = &heads.items[position]
-                if not (head.channel & channels):
+                if not (head.channel & channels) or (gated and self._barred(head, withheld)):
                     continue
                 if ranked:
                     rank = self.tables.rank_of(agent, head.queue)
                 if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
                     continue
-                line = self.tables.classes[head.owner].head_line
-                if head.mixed and self.tables.classes[head.owner].most != NONE:
-                    contact = self._first_of_mixed(head.owner, now, &line)
-                else:
-                    contact = self.first(line)
+                contact = self.first_of(head.owner, now)
                 self._stand(&standing, contact, now)
                 if best == NONE or rank < best_rank or stands_before(&standing, &best_standing):
                     best = contact
@@ -292,6 +304,7 @@ cdef class Lines:
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil:
         """`best_contact` where nobody waits but plain contacts."""
         cdef uint32_t channels = self.tables.agents[agent].open
+        cdef bint gated = self.gates.active, withheld = gated and self.gates.withholds(agent)
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
@@ -305,7 +318,7 @@ cdef class Lines:
             heads = &self.heads[held[index].skill]
             for position in range(heads.count):
                 head = &heads.items[position]
-                if not (head.channel & channels):
+                if not (head.channel & channels) or (gated and self._barred(head, withheld)):
                     continue
                 if ranked:
                     rank = self.tables.rank_of(agent, head.queue)

@@ -7,7 +7,7 @@ An agent can be offered a contact when nothing here keeps him from it. The reaso
 from typing import Literal, NamedTuple
 
 from acd_core import requirement
-from acd_core.views import AgentView, ContactView
+from acd_core.views import AgentView, ContactView, Limit
 
 NS_PER_S = 1_000_000_000
 
@@ -26,6 +26,8 @@ Condition = Literal[
     "level_too_low",
     "requirement",
     "rank",
+    "limit",
+    "reserve",
     "none",
 ]
 """What keeps an agent from a contact: the first that fails in this order; `none` when all hold."""
@@ -46,6 +48,8 @@ CONDITION_WORDS: dict[Condition, str] = {
     "level_too_low": "below a required level",
     "requirement": "not meeting what else is required",
     "rank": "of a rank that does not count yet",
+    "limit": "free, and held back by a limit",
+    "reserve": "kept free for another queue",
     "none": "free",
 }
 
@@ -58,10 +62,20 @@ class Asked(NamedTuple):
     channel: str
     require: str
     rank_max: int
+    limit: Limit
+    reserved: bool
 
     @classmethod
     def by(cls, contact: ContactView) -> "Asked":
-        return cls(contact.tenant, contact.queue, contact.channel, contact.require, contact.rank_max)
+        return cls(
+            contact.tenant,
+            contact.queue,
+            contact.channel,
+            contact.require,
+            contact.rank_max,
+            contact.limit,
+            contact.reserved,
+        )
 
     @property
     def path(self) -> str:
@@ -134,6 +148,16 @@ def fit_obstacle(agent: AgentView, asked: Asked, required: requirement.Requireme
             return "requirement", f"does not meet {requirement.describe((node,))}"
     if not rank_counts(agent, asked):
         return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"
+    return "none", "free and qualified: gets it next"
+
+
+def gate_obstacle(agent: AgentView, asked: Asked) -> tuple[Condition, str]:
+    """What keeps a free agent, who could serve such a contact, from it, in words; `none` if nothing does."""
+    if asked.limit:
+        who = f"queue {asked.path}" if asked.limit == "queue" else f"tenant {asked.tenant}"
+        return "limit", f"free, but {who} has as many in conversation as it may"
+    if agent.kept_free and not asked.reserved:
+        return "reserve", "free, but kept free for another queue"
     return "none", "free and qualified: gets it next"
 
 

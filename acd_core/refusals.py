@@ -47,6 +47,7 @@ class Outcome(IntEnum):
     HOURS_INVALID = 304
 
     TOO_MANY_CONTACTS = 401
+    TENANT_FULL = 402
 
     MALFORMED = 501
     TYPE_UNKNOWN = 502
@@ -106,6 +107,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.TOO_MANY_CONTACTS: (
         "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"
     ),
+    Outcome.TENANT_FULL: ("the tenant has as many live contacts as its max_contacts allows; raise it, or try later"),
     Outcome.MALFORMED: "the line is not a JSON object of a known message; the protocol page has the fields",
     Outcome.TYPE_UNKNOWN: "there is no message of this type; the protocol page lists all",
     Outcome.HELLO_MISSING: "the first message of a connection must be 'hello'",

@@ -1,5 +1,6 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
@@ -7,6 +8,7 @@ from acd_core.pace cimport Forecast, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.watches cimport Watches
+from acd_core.types cimport Queue
 
 cdef enum Kind:
     CONTACT_QUEUED_EVENT
@@ -58,6 +60,7 @@ cdef class State:
     cdef Timers timers
     cdef Legs legs
     cdef Watches watches
+    cdef Gates gates
     cdef int64_t contact_seq
     cdef int64_t offer_seq
     cdef int64_t idle_seq
@@ -73,6 +76,7 @@ cdef class State:
     cdef int64_t missed_offers_max
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
+    cdef bint tenants_limited  # some tenant has max_contacts
     cdef int64_t classes_swept
     cdef int64_t plans_swept
     cdef int64_t texts_swept
@@ -87,6 +91,8 @@ cdef class State:
     cdef dict tenant_ids
     cdef list channel_names
     cdef dict channel_ids
+    cdef dict group_ids       # of the groups that agents belong to
+    cdef list share_groups    # names, as Gates.shares has them
     cdef list going_round     # (path, slot) of the queues whose offers go round, by path
     cdef dict attribute_ids
     cdef dict text_ids        # of the texts that attributes and requirements name
@@ -146,6 +152,7 @@ cdef class State:
     cdef void _release_slots(self)
     cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
+    cdef void _disarm_queue(self, int32_t queue) noexcept
     cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1
     cdef void _disarm_leg(self, int32_t leg) noexcept
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
@@ -164,8 +171,12 @@ cdef class State:
     cdef void _begin_occupancy(self, int32_t agent) noexcept
     cdef int _refresh(self, int32_t agent) except -1
     cdef void _set_open(self, int32_t agent) noexcept
+    cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2
+    cdef bint _kept_free(self, int32_t agent) except -1
+    cdef int _tighten(self) except -1
     cdef bint _in_line(self, int32_t contact) noexcept
     cdef void _set_state(self, int32_t contact, int state) noexcept
+    cdef void _count_busy(self, Queue *queue, int by) noexcept
     cdef void _count_contact(self, int32_t contact, int by) noexcept
     cdef tuple _channel_names(self, uint32_t channels)
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport heap_insert, heap_remove, reserve
+from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
@@ -83,8 +84,9 @@ cdef class State:
 
     def __cinit__(self):
         self.tables = Tables()
-        self.lines = Lines(self.tables)
-        self.idle = IdleAgents(self.tables)
+        self.gates = Gates(self.tables)
+        self.lines = Lines(self.tables, self.gates)
+        self.idle = IdleAgents(self.tables, self.gates)
         self.timers = Timers()
         self.legs = Legs(self.tables)
         self.paces_of_lines = Paces(self.lines)
@@ -95,6 +97,8 @@ cdef class State:
         self.tenant_ids = {}
         self.channel_names = []
         self.channel_ids = {}
+        self.group_ids = {}
+        self.share_groups = []
         self.going_round = []
         self.attribute_ids = {}
         self.text_ids = {}
@@ -366,6 +370,11 @@ cdef class State:
             self.timers.cancel(self.legs.legs[leg].timer)
             self.legs.legs[leg].timer = NONE
 
+    cdef void _disarm_queue(self, int32_t queue) noexcept:
+        if self.tables.queues[queue].timer != NONE:
+            self.timers.cancel(self.tables.queues[queue].timer)
+            self.tables.queues[queue].timer = NONE
+
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
         self._disarm_contact(contact)
         self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, OF_CONTACT)
@@ -472,7 +481,10 @@ cdef class State:
 
     cdef void _set_open(self, int32_t agent) noexcept:
         cdef Agent *row = &self.tables.agents[agent]
-        row.open = self.legs.room(agent) if row.idle_seq and not row.rung else 0
+        cdef uint32_t room = self.legs.room(agent) if row.idle_seq and not row.rung else 0
+        if self.gates.active and room & ~row.open:
+            self.gates.opened = True
+        row.open = room
 
     cdef bint _in_line(self, int32_t contact) noexcept:
         """Whether one more agent can be offered the contact."""
@@ -489,6 +501,11 @@ cdef class State:
         self.tables.contacts[contact].state = state
         self._count_contact(contact, 1)
 
+    cdef void _count_busy(self, Queue *queue, int by) noexcept:
+        if self.gates.active:
+            self.gates.tenant_busy[queue.tenant] += by
+            self.gates.opened = True
+
     cdef void _count_contact(self, int32_t contact, int by) noexcept:
         """Count a contact into the state that it is in (by 1), or out of it (by -1)."""
         cdef Contact *row = &self.tables.contacts[contact]
@@ -498,8 +515,10 @@ cdef class State:
             self.live_waiting += by
         elif row.state == CONTACT_OFFERED:
             queue.offered += by
+            self._count_busy(queue, by)
         elif row.state == CONTACT_CONNECTED:
             queue.connected += by
+            self._count_busy(queue, by)
         elif row.state == CONTACT_WRAPUP:
             queue.wrapping_up += by
 
@@ -588,6 +607,38 @@ cdef class State:
     cdef int _forget(self) except -1:
         while len(self.ended) > self.ended_contacts_kept:
             del self.ended[self.ended_order.popleft()]
+        return 0
+
+    cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2:
+        """The free agent whom a contact of a queue and class gets, or NONE."""
+        cdef Queue *row = &self.tables.queues[queue]
+        if not self.gates.active:
+            return self.idle.best_agent(owner, self.offer_seq + 1)
+        if self.gates.at_limit(queue):
+            return NONE
+        if self.gates.reserve_count and not row.reserved:
+            self._tighten()
+            if self.gates.tight_count:
+                return self.idle.look_through(owner, self.offer_seq + 1, False)
+        if row.share_count:
+            return self.idle.look_through(owner, self.offer_seq + 1, True)
+        return self.idle.best_agent(owner, self.offer_seq + 1)
+
+    cdef bint _kept_free(self, int32_t agent) except -1:
+        if not self.gates.reserve_count:
+            return False
+        self._tighten()
+        return self.gates.withholds(agent)
+
+    cdef int _tighten(self) except -1:
+        """Find out which reserves have nobody to spare."""
+        cdef Queue *queue
+        cdef int32_t index
+        self.gates.tight_count = 0
+        for index in range(self.gates.reserve_count):
+            queue = &self.tables.queues[self.gates.reserves[index]]
+            if queue.reserving and self.idle.count_free(queue.base_class, queue.reserve_agents + 1) <= queue.reserve_agents:
+                self.gates.tighten(queue.base_class)
         return 0
 
     # -- views --------------------------------------------------------------------------------------------------
@@ -834,6 +885,15 @@ cdef class State:
             forecast_in_p50=row.forecast_in_p50,
             forecast_in_p90=row.forecast_in_p90,
             estimate=_estimate(forecast),
+            reserving=bool(row.reserving),
+            reserve_until_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
+            reserve_timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            recent_in_target=row.recent_in_target,
+            allocated={
+                self.share_groups[index]: self.gates.shares[index].count
+                for index in range(row.shares, row.shares + row.share_count)
+                if self.gates.shares[index].count
+            },
         )
 
     cdef tuple _channel_names(self, uint32_t channels):
@@ -883,6 +943,7 @@ cdef class State:
             channels=self._channel_names(self.legs.takes(slot)),
             room=self._channel_names(self.legs.room(slot)),
             idle_seq=row.idle_seq,
+            kept_free=bool(row.open) and self._kept_free(slot),
             missed=row.missed,
             since_ns=row.since,
             deadline_ns=self.timers.nodes[timer].key if timer != NONE else 0,
@@ -935,6 +996,8 @@ cdef class State:
             wait_expired=bool(row.wait_expired),
             step=row.step,
             rank_max=self.tables.stages[self._stage(slot)].rank_max,
+            limit=views.LIMITS[self.gates.at_limit(row.queue) if row.state == CONTACT_QUEUED else 0],
+            reserved=bool(self.tables.queues[row.queue].reserved),
             step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
             step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
             place=row.place,
@@ -980,11 +1043,12 @@ cdef class State:
         cdef Agent *row
         cdef Queue *queue
         cdef int64_t in_line = 0, offers, talking
-        cdef bint idle
+        cdef bint idle, spared
         cdef Watch *watch
         waiting = 0
         by_queue = {}
         in_lines = {}
+        self._tighten()
         for name, slot in self.contact_slots.items():
             contact = &self.tables.contacts[slot]
             by_queue.setdefault(contact.queue, []).append(contact.state)
@@ -1001,7 +1065,11 @@ cdef class State:
                 owner = self.lines.lines[contact.line].owner
                 for agent in self.agent_slots.values():
                     row = &self.tables.agents[agent]
-                    if row.open & self.tables.classes[owner].channel and self.tables.eligible(agent, owner):
+                    spared = self.tables.queues[contact.queue].reserved or not self.gates.withholds(agent)
+                    if (
+                        row.open & self.tables.classes[owner].channel and self.tables.eligible(agent, owner)
+                        and spared and not self.gates.at_limit(contact.queue)
+                    ):
                         raise AssertionError(f"{name} waits for {self._agent_name(agent)}, who is free")
                 if self.lines.first(contact.line) == NONE:
                     raise AssertionError(f"the line of {name} is empty")

@@ -17,6 +17,10 @@ from acd_core.types cimport (
     Contact, Node, Plan, Queue, QueueRank, Stage, Term,
 )
 
+from acd_core import config
+
+cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
+
 
 @cython.final
 cdef class Tables:
@@ -318,6 +322,8 @@ cdef class Tables:
         self.queues[slot].first_pace = NONE
         self.queues[slot].last_pace = NONE
         self.queues[slot].moved = NONE
+        self.queues[slot].timer = NONE
+        self.queues[slot].recent_in_target = SERVICE_LEVEL_ONE
 
     cdef void clear_classes(self) noexcept nogil:
         """Forget all classes, and what the agents can do, for both to be entered anew."""

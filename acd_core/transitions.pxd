@@ -16,6 +16,10 @@ cdef class Transitions(Conditions):
     cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1
+    cdef int _settle(self) except -1
+    cdef int _settled(self) except -1
+    cdef bint _tenant_full(self, str tenant) except -1
+    cdef int _watch_reserve(self, int32_t slot, int64_t wait, bint in_target) except -1
     cdef int _offer(self, int32_t contact, int32_t agent) except -1
     cdef int32_t _end_offer(self, int32_t leg, int outcome, object cause) except -1
     cdef list _end_offers(self, int32_t contact, int32_t but, object cause)

@@ -15,11 +15,11 @@ from acd_core.state cimport (
     CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_QUEUE, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, INBOUND, LEG_CONNECTED, LEG_OFFERED,
-    LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, PAUSED,
+    LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
     READY, ROUND_ROBIN, Agent, Contact, Leg, Queue,
 )
 
@@ -31,6 +31,9 @@ cdef int32_t OVERFLOWS_MAX = config.OVERFLOWS_MAX
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int32_t LINES_OWN_MAX = forecast.LINES_OWN_MAX
+cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
+if config.SERVICE_LEVEL_MEMORY != 1 << 6:
+    raise ImportError("transitions.pyx and config.py disagree; build the extension modules anew")
 cdef int64_t HANDLE_BOUNDS[15]
 for _index, _bound in enumerate(views.HANDLE_BUCKETS_S):
     HANDLE_BOUNDS[_index] = _bound * NS_PER_S
@@ -95,9 +98,15 @@ cdef class Transitions(Conditions):
                 self._stay_over(slot)
             elif kind == OF_CALENDAR:
                 self._calendar_deadline(slot)
+            elif kind == OF_QUEUE:
+                self._disarm_queue(slot)
+                self.tables.queues[slot].reserving = False
+                self.gates.opened = True
             else:
                 self._disarm_contact(slot)
                 self._contact_deadline(slot)
+            if self.gates.opened:
+                self._settle()
         self.now = now
         return 0
 
@@ -194,6 +203,8 @@ cdef class Transitions(Conditions):
         cdef int32_t contact
         if not self.live_in_line or not self.tables.agents[agent].open:
             return 0
+        if self.gates.reserve_count:
+            self._tighten()
         contact = self.lines.best_contact(agent, self.now)
         if contact != NONE:
             if self.watched == self.offer_seq + 1:
@@ -208,7 +219,7 @@ cdef class Transitions(Conditions):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t agent
         while self._in_line(contact):
-            agent = self.idle.best_agent(self.lines.lines[row.line].owner, self.offer_seq + 1)
+            agent = self._best_agent(row.queue, self.lines.lines[row.line].owner)
             if agent == NONE:
                 if (
                     row.state == CONTACT_QUEUED
@@ -224,6 +235,71 @@ cdef class Transitions(Conditions):
             self._offer(contact, agent)
         if row.state == CONTACT_QUEUED:
             self._wait(contact)
+        return 0
+
+    cdef int _settle(self) except -1:
+        """Some gate may have opened: serve those who wait, in their order, until nobody can be served."""
+        cdef list heads
+        cdef Contact *row
+        cdef int32_t skill, position, contact
+        cdef bint served = True
+        self.gates.opened = False
+        if not self.gates.active or not self.live_in_line:
+            return 0
+        while served:
+            served = False
+            heads = []
+            for skill in range(self.lines.skill_count):
+                for position in range(self.lines.heads[skill].count):
+                    contact = self.lines.first_of(self.lines.heads[skill].items[position].owner, self.now)
+                    heads.append((self._order_key(contact), contact))
+            heads.sort()
+            for _, contact in heads:
+                row = &self.tables.contacts[contact]
+                if self._best_agent(row.queue, self.lines.lines[row.line].owner) != NONE:
+                    self._serve_contact(contact)
+                    served = True
+                    break
+        self.gates.opened = False
+        return 0
+
+    cdef int _settled(self) except -1:
+        """What a command that was carried out gives; those are served first for whom a gate has opened."""
+        if self.gates.opened:
+            self._settle()
+        return OK
+
+    cdef bint _tenant_full(self, str tenant) except -1:
+        cdef int64_t limit = self.configuration.tenants[self.tenant_ids[tenant]].max_contacts, live = 0
+        cdef int32_t slot, tenant_id = self.tenant_ids[tenant]
+        cdef Queue *queue
+        for slot in self.queue_slots.values():
+            queue = &self.tables.queues[slot]
+            if queue.tenant == tenant_id:
+                live += queue.waiting + queue.offered + queue.connected + queue.wrapping_up
+        return 0 < limit <= live
+
+    cdef int _watch_reserve(self, int32_t slot, int64_t wait, bint in_target) except -1:
+        """A contact left the queue, answered or not, after so long a wait."""
+        cdef Queue *queue = &self.tables.queues[slot]
+        cdef int64_t level
+        # A shift to the right rounds down, as the model does.
+        queue.recent_in_target += (SERVICE_LEVEL_ONE * in_target - queue.recent_in_target) >> 6
+        if not queue.conditional:
+            return 0
+        level = queue.recent_in_target * 100
+        if (queue.reserve_when_wait != NONE and wait >= queue.reserve_when_wait) or (
+            queue.reserve_when_level != NONE and level < queue.reserve_when_level * SERVICE_LEVEL_ONE
+        ):
+            queue.reserving = True
+            self._disarm_queue(slot)
+            queue.timer = self.timers.arm(self.now + queue.reserve_lasts, queue.reserve_lasts, slot, OF_QUEUE)
+        elif (queue.reserve_when_wait == NONE or wait <= queue.reserve_until_wait) and (
+            queue.reserve_when_level == NONE or level >= queue.reserve_until_level * SERVICE_LEVEL_ONE
+        ):
+            queue.reserving = False
+            self._disarm_queue(slot)
+            self.gates.opened = True
         return 0
 
     cdef int _stand_in_line(self, int32_t contact) except -1:
@@ -315,6 +391,8 @@ cdef class Transitions(Conditions):
         if queue.strategy == ROUND_ROBIN:
             queue.turn += 1
             self.idle.set_turn(row.queue, agent, queue.turn)
+        if queue.share_count:
+            self.gates.allocate(row.queue, agent, 1)
         record = self._record(CONTACT_OFFERED_EVENT, contact, agent, row.queue)
         record.offer = self.offer_seq
         record.a = queue.offer_timeout
@@ -339,6 +417,8 @@ cdef class Transitions(Conditions):
         self.tables.agents[agent].rung = False
         if not self.tables.contacts[contact].offers:
             self._set_state(contact, CONTACT_QUEUED)
+        if self.tables.queues[queue].share_count:
+            self.gates.allocate(queue, agent, -1)
         self.tables.queues[queue].failed[outcome] += 1
         record = self._record(OFFER_ENDED, contact, agent, queue)
         record.offer = number
@@ -418,7 +498,7 @@ cdef class Transitions(Conditions):
         cdef Record *record
         queue.entered += 1
         self._enlist(contact)
-        agent = self.idle.best_agent(owner, self.offer_seq + 1)
+        agent = self._best_agent(row.queue, owner)
         if queue.closed or queue.join_count or (agent == NONE and 0 < queue.max_waiting < queue.waiting):
             rule = self._refusal(row.queue, owner, queue.waiting - 1)
             if rule is not None:
@@ -529,13 +609,17 @@ cdef class Transitions(Conditions):
 
     cdef list _end_offers(self, int32_t contact, int32_t but, object cause):
         """Withdraw all offers of a contact but one. Gives the agents, who are to be recalled."""
-        cdef int32_t leg = self.tables.contacts[contact].legs, following
+        cdef int32_t leg = self.tables.contacts[contact].legs, following, agent
         cdef list rung = []
         while leg != NONE:
             following = self.legs.legs[leg].next_of_contact
             if self.legs.legs[leg].state == LEG_OFFERED and leg != but:
-                rung.append(self.legs.legs[leg].agent)
+                agent = self.legs.legs[leg].agent
+                rung.append(agent)
                 self._end_offer(leg, OFFER_WITHDRAWN, cause)
+                self._refresh(agent)
+                if self.tables.agents[agent].idle_seq:
+                    self.idle.restore(agent)
             leg = following
         return rung
 
@@ -611,6 +695,8 @@ cdef class Transitions(Conditions):
         cdef Record *record
         cdef str name = self.contact_ids[contact]
         queue.ended[reason] += 1
+        if not answered:
+            self._watch_reserve(row.queue, wait, False)
         if reason == ABANDONED and wait <= queue.service_level:
             queue.abandoned_in_target += 1
         if row.pace != NONE and not answered:

@@ -153,6 +153,7 @@ cdef struct Agent:
     int32_t ranks             # offset into Tables.agent_ranks
     int32_t rank_count
     int32_t position          # in the configuration
+    int32_t group
     int64_t capacity          # in units
     int64_t units             # taken of it
     int64_t cost
@@ -250,6 +251,20 @@ cdef struct Queue:
     int32_t base_class        # class of its contacts that ask nothing themselves
     int32_t channel
     int32_t offers_at_once
+    int64_t max_in_conversation
+    int32_t shares            # offset into Gates.shares
+    int32_t share_count
+    int32_t timer             # of its reserve
+    uint8_t reserved          # it has a reserve
+    uint8_t conditional       # which holds at times only
+    uint8_t reserving         # and holds now
+    int64_t reserve_agents
+    int64_t reserve_when_wait  # NONE: whatever the wait
+    int64_t reserve_until_wait
+    int64_t reserve_when_level  # NONE: whatever the service level
+    int64_t reserve_until_level
+    int64_t reserve_lasts
+    int64_t recent_in_target
     uint8_t strategy
     uint8_t ranked            # some agent has a rank in it
     uint8_t strict            # a higher priority goes first, whatever the waits
@@ -361,3 +376,4 @@ cdef enum Answer:
     CONFIG_INVALID = 302
     HOURS_INVALID = 304
     TOO_MANY_CONTACTS = 401
+    TENANT_FULL = 402

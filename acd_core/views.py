@@ -102,6 +102,11 @@ class PaceView(Struct, frozen=True, kw_only=True, gc=False):
     last_at_us: int
 
 
+Limit = Literal["", "queue", "tenant"]
+"""Who has as many contacts in conversation as it may."""
+LIMITS: tuple[Limit, ...] = ("", "queue", "tenant")
+
+
 class ContactView(Struct, frozen=True, kw_only=True):
     """A live contact.
 
@@ -125,6 +130,8 @@ class ContactView(Struct, frozen=True, kw_only=True):
         step_useless: nobody logged in could match, so the next step comes at once.
         own_steps, own_steps_mode: the steps that it brought.
         arrived_in: the queue that it first asked for, if that is another one; overflows: how often it moved.
+        limit: whether its queue or its tenant has as many in conversation as it may, while it waits.
+        reserved: its queue keeps agents free for itself, so it may get those who are kept free.
         stay: the condition by which it may not stay, and since then waits for the end of that rule's `after_s` at
             `stay_deadline_ns`, 0 when that is over. stay_timer: as `timer`.
     """
@@ -163,6 +170,8 @@ class ContactView(Struct, frozen=True, kw_only=True):
     own_steps_mode: StepsMode
     arrived_in: str
     overflows: int
+    limit: Limit
+    reserved: bool
     stay: str
     stay_deadline_ns: int
     stay_timer: int
@@ -181,6 +190,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
             could take one more contact of, were he ready and not rung.
         idle_seq: order among agents with room, lowest is longest idle; 0 unless open to contacts or rung. An agent
             whose offer is withdrawn keeps his place.
+        kept_free: he is open to contacts, and kept free for queues with a reserve.
         missed: offers timed out in a row.
         since_ns: when the state that he is seen in began.
         deadline_ns: when the offer, wrap-up or cooldown that makes his activity ends; 0 for none. timer: as in
@@ -212,6 +222,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     channels: tuple[str, ...]
     room: tuple[str, ...]
     idle_seq: int
+    kept_free: bool
     missed: int
     since_ns: int
     deadline_ns: int
@@ -261,6 +272,11 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
         forecast_off_ms: sum of how far the p50 was from the wait, either way.
         forecast_in_p50, forecast_in_p90: those that waited no longer than the p50, and the p90.
         estimate: the forecast for a contact that would have to wait now, at the end of the main line.
+        reserving: whether agents are kept free for it now; reserve_until_ns, reserve_timer: when that ends, 0 for no
+            such time, and as in `ContactView.timer`.
+        recent_in_target: share of the contacts that left lately who were answered within the service level's target,
+            in units of 1/`config.SERVICE_LEVEL_ONE`.
+        allocated: contacts by group, lately, of those groups that have a share.
     """
 
     tenant: str
@@ -295,6 +311,11 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     forecast_in_p50: int
     forecast_in_p90: int
     estimate: Estimate | None
+    reserving: bool
+    reserve_until_ns: int
+    reserve_timer: int
+    recent_in_target: int
+    allocated: dict[str, int]
 
     @property
     def closed_words(self) -> str:
@@ -330,12 +351,14 @@ def offer_number(offer: str) -> int:
 
 
 class AgentChoice(Struct, frozen=True, kw_only=True, gc=False):
-    """An agent who could have been offered a contact. The lowest rank comes first, then the lowest precedence, which is
-    what the queue's strategy makes of him, then the lowest `idle_seq`, who has been idle for longest.
+    """An agent who could have been offered a contact. The lowest rank comes first, then the lowest share, which tells how
+    far his group is above its share of the queue, then the lowest precedence, which is what the queue's strategy makes
+    of him, then the lowest `idle_seq`, who has been idle for longest.
     """
 
     agent: str
     rank: int
+    share: int
     precedence: int
     idle_seq: int
 

@@ -32,6 +32,7 @@ CORE_ROWS = [
     {"types", "standing", "fixed_point"},
     {"containers", "draws", "occupancy"},
     {"tables", "timers"},
+    {"gates"},
     {"lines", "idle", "legs", "trees", "watches"},
     {"pace"},
     {"state"},

@@ -1,11 +1,11 @@
 """One decision, kept as it was made: who could have been chosen, and by which keys."""
 
+from acd_core.model.gates import Gates
 from acd_core.model.rows import AgentRow, ContactRow, offer_id
-from acd_core.model.state import State
 from acd_core.views import AgentChoice, ContactChoice, Decision, offer_number
 
 
-class Decisions(State):
+class Decisions(Gates):
     """The state with an eye on one decision; see `Model`."""
 
     def __init__(self) -> None:
@@ -22,20 +22,30 @@ class Decisions(State):
         if self._watched != self._offer_seq + 1:
             return
         path = contact.queue.path
+        withheld = self._withheld()
         agents = [
             AgentChoice(
                 agent=other.config.agent,
                 rank=other.rank(path),
+                share=self._share(other, contact),
                 precedence=self._precedence(other, contact),
                 idle_seq=other.idle_seq,
             )
             for other in self._agents.values()
-            if not agent_looked and self._open(other, contact) and self._eligible(other, contact)
+            if not agent_looked
+            and self._open(other, contact)
+            and self._eligible(other, contact)
+            and (contact.queue.config.reserve is not None or other not in withheld)
         ]
         contacts = [
             ContactChoice(contact=other.id, rank=agent.rank(other.queue.path), urgency=other.urgency, seq=other.seq)
             for other in sorted(self._contacts.values(), key=lambda other: other.seq)
-            if agent_looked and other.in_line and self._open(agent, other) and self._eligible(agent, other)
+            if agent_looked
+            and other.in_line
+            and self._open(agent, other)
+            and self._eligible(agent, other)
+            and (other.queue.config.reserve is not None or agent not in withheld)
+            and not self._limit(other)
         ]
         self.witnessed = Decision(
             offer=offer_id(self._watched),

@@ -28,8 +28,10 @@ The rules in short:
 * An agent whose offer is withdrawn keeps his place among the idle; one who rejects or misses an offer does not.
 """
 
+import functools
 import heapq
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from acd_core import requirement
@@ -69,6 +71,18 @@ from acd_core.views import (
 from acd_core.wishes import NO_WISHES, Wishes, refusal_of
 
 
+def settled(command: Callable[..., int]) -> Callable[..., int]:
+    """A command after which those are served for whom a gate has opened."""
+
+    @functools.wraps(command)
+    def settling(self: "Model", *args: Any, **kwargs: Any) -> int:
+        outcome = command(self, *args, **kwargs)
+        self._settle()
+        return outcome
+
+    return settling
+
+
 class Model(Transitions):
     """The readable machine; see `acd_core.machine.Machine` for the contract."""
 
@@ -103,10 +117,14 @@ class Model(Transitions):
                     self._end_cooldown(owner)
                 case CalendarRow():
                     self._calendar_deadline(owner)
+                case QueueRow():
+                    self._reserve_over(owner)
+            self._settle()
         self._pass_time(now)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
+    @settled
     def enqueue_contact(
         self,
         now: int,
@@ -146,6 +164,9 @@ class Model(Transitions):
             return refusal
         if len(self._contacts) >= self._config.settings.max_contacts:
             return Outcome.TOO_MANY_CONTACTS
+        of_tenant = sum(contact.queue.config.tenant == tenant for contact in self._contacts.values())
+        if 0 < self._tenants[tenant].max_contacts <= of_tenant:
+            return Outcome.TENANT_FULL
         self._contact_seq += 1
         arrived = ContactRow(
             contact,
@@ -166,6 +187,7 @@ class Model(Transitions):
         self.last_estimate = arrived.estimate
         return Outcome.OK
 
+    @settled
     def update_contact(
         self,
         now: int,
@@ -216,6 +238,7 @@ class Model(Transitions):
         contact.useless = self._is_useless(contact)
         self._arm_step(contact)
 
+    @settled
     def abandon_contact(self, now: int, contact: str) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
@@ -229,6 +252,7 @@ class Model(Transitions):
             self._leave_queue(live, "abandoned")
         return Outcome.OK
 
+    @settled
     def withdraw_contact(self, now: int, contact: str) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
@@ -239,6 +263,7 @@ class Model(Transitions):
         self._leave_queue(live, "withdrawn")
         return Outcome.OK
 
+    @settled
     def complete_contact(self, now: int, contact: str, reason: str) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
@@ -251,6 +276,7 @@ class Model(Transitions):
         self._complete(live, reason)  # type: ignore[arg-type]  # the command's own type bounds it
         return Outcome.OK
 
+    @settled
     def hold_contact(self, now: int, contact: str, held: bool) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
@@ -277,6 +303,7 @@ class Model(Transitions):
 
     # -- offers -------------------------------------------------------------------------------------------------
 
+    @settled
     def accept_offer(self, now: int, offer: str) -> int:
         self.advance(now)
         leg = self._leg_of(offer)
@@ -286,9 +313,7 @@ class Model(Transitions):
             return Outcome.DUPLICATE
         contact, agent, queue = leg.contact, leg.agent, leg.queue
         assert contact is not None
-        losers = [other for other in contact.offers if other is not leg]
-        for other in losers:
-            self._end_offer(other, "withdrawn", "answered_elsewhere")
+        losers = self._end_offers(contact, leg, "answered_elsewhere")
         wait = self.now - contact.enqueued
         rung = self.now - leg.since
         leg.state = "connected"
@@ -308,7 +333,9 @@ class Model(Transitions):
         self._refresh(agent)
         queue.answered += 1
         queue.wait_ns += wait
-        queue.answered_in_target += wait <= ns_of_seconds(queue.config.service_level_s)
+        in_target = wait <= ns_of_seconds(queue.config.service_level_s)
+        queue.answered_in_target += in_target
+        self._watch_reserve(queue, wait, in_target)
         queue.histogram[bucket(wait, WAIT_BUCKETS_S)] += 1
         queue.accept_ns += rung
         queue.accept_histogram[bucket(rung, ACCEPT_BUCKETS_S)] += 1
@@ -326,9 +353,10 @@ class Model(Transitions):
         )
         self._lighten(agent)
         for other in losers:
-            self._recall(other.agent)
+            self._recall(other)
         return Outcome.OK
 
+    @settled
     def reject_offer(self, now: int, offer: str, cause: str) -> int:
         self.advance(now)
         leg = self._leg_of(offer)
@@ -345,6 +373,7 @@ class Model(Transitions):
 
     # -- agents -------------------------------------------------------------------------------------------------
 
+    @settled
     def login_agent(self, now: int, client: str, agent: str, address: str | None, ready: bool) -> int:
         self.advance(now)
         person = self._agents.get(agent)
@@ -374,6 +403,7 @@ class Model(Transitions):
             self._agent_changed(person)
         return Outcome.OK
 
+    @settled
     def ready_agent(self, now: int, agent: str) -> int:
         self.advance(now)
         person = self._agents.get(agent)
@@ -389,6 +419,7 @@ class Model(Transitions):
             return Outcome.OK
         return Outcome.DUPLICATE
 
+    @settled
     def pause_agent(self, now: int, agent: str, reason: str) -> int:
         self.advance(now)
         person = self._agents.get(agent)
@@ -405,6 +436,7 @@ class Model(Transitions):
             self._requeue(contact)
         return Outcome.OK
 
+    @settled
     def logout_agent(self, now: int, agent: str) -> int:
         self.advance(now)
         person = self._agents.get(agent)
@@ -425,6 +457,7 @@ class Model(Transitions):
             self._requeue(contact)
         return Outcome.OK
 
+    @settled
     def update_agent(
         self,
         now: int,
@@ -452,6 +485,7 @@ class Model(Transitions):
         self._serve_agent(person)
         return Outcome.OK
 
+    @settled
     def end_wrapup(self, now: int, agent: str) -> int:
         self.advance(now)
         person = self._agents.get(agent)
@@ -470,6 +504,7 @@ class Model(Transitions):
 
     # -- clients ------------------------------------------------------------------------------------------------
 
+    @settled
     def leave_client(self, now: int, client: str) -> int:
         self.advance(now)
         seq_before = self.seq
@@ -493,6 +528,7 @@ class Model(Transitions):
                     self._leave_queue(contact, "lost")
         return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
 
+    @settled
     def return_client(self, now: int, client: str) -> int:
         self.advance(now)
         seq_before = self.seq
@@ -503,9 +539,11 @@ class Model(Transitions):
 
     # -- closing ------------------------------------------------------------------------------------------------
 
+    @settled
     def close_queue(self, now: int, tenant: str, queue: str, reason: str) -> int:
         return self._set_emergency(now, tenant, queue, reason)
 
+    @settled
     def open_queue(self, now: int, tenant: str, queue: str) -> int:
         return self._set_emergency(now, tenant, queue, None)
 
@@ -521,6 +559,7 @@ class Model(Transitions):
         self._closing_changed(found)
         return Outcome.OK
 
+    @settled
     def set_hours(self, now: int, calendar: str, is_open: bool, changes_ns: list[int]) -> int:
         self.advance(now)
         found = self._calendars.get(calendar)
@@ -542,6 +581,7 @@ class Model(Transitions):
 
     # -- configuration ------------------------------------------------------------------------------------------
 
+    @settled
     def apply_config(self, now: int, config: Config) -> int:
         self.advance(now)
         try:
@@ -559,10 +599,14 @@ class Model(Transitions):
         self._config = config
         self._skills = known_skills(config)
         self._channels = {channel.name: channel for channel in channels_of(config)}
+        self._tenants = {tenant.name: tenant for tenant in config.tenants}
         before = {id(queue): queue.config for queue in self._queues.values()}
         for name in self._calendars.keys() - {calendar.name for calendar in config.calendars}:
             self._calendars[name].timer = None
         self._calendars = {c.name: self._calendars.get(c.name) or CalendarRow(c.name) for c in config.calendars}
+        for queue in self._queues.values():
+            if (queue.config.tenant, queue.config.name) not in queue_ids:
+                queue.timer = None
         self._queues = {(q.tenant, q.name): self._configured_queue(q) for q in config.queues}
         strict = strict_queues(config)
         for path, queue in self._queues.items():
@@ -632,11 +676,15 @@ class Model(Transitions):
                 self._begin_occupancy(agent)
 
     def _configured_queue(self, config: Queue) -> QueueRow:
-        queue = self._queues.get((config.tenant, config.name)) or QueueRow(config)
+        queue = self._queues.get((config.tenant, config.name))
+        before = queue.config.reserve if queue else None
+        queue = queue or QueueRow(config)
         queue.config = config
         queue.calendar = self._calendars[config.hours] if config.hours is not None else None
+        self._configured_reserve(queue, before)
         if config.strategy != "round_robin":
             queue.turn = 0
+        queue.allocated = {group: count for group, count in queue.allocated.items() if group in config.allocation}
         return queue
 
     def _configured_agent(self, config: Agent) -> AgentRow:

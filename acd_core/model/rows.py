@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from acd_core import requirement
-from acd_core.config import Agent, Queue, Step, StepsMode, ageing_of, ns_of_seconds
+from acd_core.config import SERVICE_LEVEL_ONE, Agent, Queue, Step, StepsMode, ageing_of, ns_of_seconds
 from acd_core.events import ClosingCause, EndReason
 from acd_core.model.occupancy import Use
 from acd_core.model.pace import Pace
@@ -53,6 +53,10 @@ class QueueRow:
     emergency: str | None = None
     closed_told: tuple[ClosingCause, str] | None = None
     turn: int = 0
+    timer: Timer | None = None
+    reserving: bool = False
+    recent_in_target: int = SERVICE_LEVEL_ONE
+    allocated: dict[str, int] = field(default_factory=dict)
     entered: int = 0
     overflowed: int = 0
     answered: int = 0

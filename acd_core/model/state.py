@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 from acd_core import requirement, views
-from acd_core.config import Channel, Config, seconds_of_ns, to_json
+from acd_core.config import Channel, Config, Tenant, seconds_of_ns, to_json
 from acd_core.events import (
     Addressed,
     AgentChanged,
@@ -34,7 +34,7 @@ from acd_core.views import (
 
 UNITS_SHIFT = 40
 """Beyond the number of any place among the idle."""
-Owner = ContactRow | AgentRow | LegRow | CalendarRow
+Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow
 
 
 class State:
@@ -47,6 +47,7 @@ class State:
         self.last_estimate: Estimate | None = None
         self._config = Config()
         self._channels: dict[str, Channel] = {}
+        self._tenants: dict[str, Tenant] = {}
         self._skills: frozenset[str] = frozenset()
         self._queues: dict[tuple[str, str], QueueRow] = {}
         self._agents: dict[str, AgentRow] = {}
@@ -213,15 +214,6 @@ class State:
             return False
         return all(requirement.meets(node, agent.skills, agent.attributes) for node in contact.terms)
 
-    def _best_agent(self, contact: ContactRow) -> AgentRow | None:
-        """The free agent who gets `contact`."""
-        path = contact.queue.path
-        return min(
-            (agent for agent in self._agents.values() if self._open(agent, contact) and self._eligible(agent, contact)),
-            key=lambda agent: (agent.rank(path), self._precedence(agent, contact), agent.idle_seq),
-            default=None,
-        )
-
     def _precedence(self, agent: AgentRow, contact: ContactRow) -> int:
         """What the strategy of the contact's queue makes of the agent; the lowest comes first."""
         match contact.queue.config.strategy:
@@ -251,14 +243,6 @@ class State:
         """What the agent draws for the next offer."""
         place = list(self._agents).index(agent.config.agent)
         return draws.draw(self._config.settings.random_seed, self._offer_seq + 1, place)
-
-    def _best_contact(self, agent: AgentRow) -> ContactRow | None:
-        """The waiting contact that `agent` gets."""
-        return min(
-            (c for c in self._contacts.values() if c.in_line and self._open(agent, c) and self._eligible(agent, c)),
-            key=lambda contact: (agent.rank(contact.queue.path), contact.order_at(self.now)),
-            default=None,
-        )
 
     # -- waiting ------------------------------------------------------------------------------------------------
 
@@ -475,6 +459,11 @@ class State:
             forecast_in_p50=queue.forecast_in_p50,
             forecast_in_p90=queue.forecast_in_p90,
             estimate=main.estimate(in_line, in_line) if main else None,
+            reserving=queue.reserving,
+            reserve_until_ns=queue.timer.deadline if queue.timer else 0,
+            reserve_timer=queue.timer.seq if queue.timer else 0,
+            recent_in_target=queue.recent_in_target,
+            allocated=dict(sorted(queue.allocated.items())),
         )
 
     def _agent_view(self, agent: AgentRow) -> AgentView:
@@ -499,6 +488,7 @@ class State:
             channels=tuple(name for name, channel in self._channels.items() if self._has_room(agent, channel, [])),
             room=self._room(agent),
             idle_seq=agent.idle_seq,
+            kept_free=False,
             missed=agent.missed,
             since_ns=agent.since,
             deadline_ns=timer.deadline if timer else 0,
@@ -556,6 +546,8 @@ class State:
             timer=contact.timer.seq if contact.timer else 0,
             wait_expired=contact.wait_expired,
             step=contact.step,
+            limit="",
+            reserved=False,
             rank_max=-1 if contact.stage.rank_max is None else contact.stage.rank_max,
             step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
             step_timer=contact.step_timer.seq if contact.step_timer else 0,
@@ -582,8 +574,6 @@ class State:
     def check(self) -> None:
         for contact in self._contacts.values():
             states = {leg.state for leg in contact.legs}
-            if contact.in_line:
-                assert self._best_agent(contact) is None, f"{contact.id} waits while a free agent could serve it"
             if contact.state == "queued":
                 assert contact.pace in contact.queue.paces.values(), f"{contact.id} waits in no line of its queue"
                 assert not states & {"offered", "connected"}, f"{contact.id} only waits and has an agent"

@@ -104,6 +104,18 @@ class Transitions(Conditions):
         if contact.state == "queued" and not (contact.stage.overflow and self._overflow(contact)):
             self._wait(contact)
 
+    def _settle(self) -> None:
+        """Some gate may have opened: serve those who wait, in their order, until nobody can be served."""
+        served = self._gated
+        while served:
+            served = False
+            waiting = [contact for contact in self._contacts.values() if contact.in_line]
+            for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
+                if self._best_agent(contact) is not None:
+                    self._serve_contact(contact)
+                    served = True
+                    break
+
     def _offer(self, contact: ContactRow, agent: AgentRow) -> None:
         queue = contact.queue
         timeout = ns_of_seconds(queue.config.offer_timeout_s)
@@ -118,6 +130,7 @@ class Transitions(Conditions):
         if queue.config.strategy == "round_robin":
             queue.turn += 1
             agent.turns[queue.path] = queue.turn
+        self._allocate(queue, agent, 1)
         self._emit(
             ContactOffered,
             contact,
@@ -141,6 +154,7 @@ class Transitions(Conditions):
         self._drop_leg(leg)
         if not contact.offers:
             contact.state = "queued"
+        self._allocate(leg.queue, agent, -1)
         leg.queue.failed[outcome] = leg.queue.failed.get(outcome, 0) + 1
         self._emit(
             OfferEnded,
@@ -351,12 +365,20 @@ class Transitions(Conditions):
 
     def _leave_queue(self, contact: ContactRow, reason: EndReason) -> None:
         """The contact ends while it waits or is offered; agents being rung keep their idle time."""
-        offers = contact.offers
-        for leg in offers:
-            self._end_offer(leg, "withdrawn", reason)
+        rung = self._end_offers(contact, None, reason)
         self._end(contact, reason)
-        for leg in offers:
-            self._recall(leg.agent)
+        for agent in rung:
+            self._recall(agent)
+
+    def _end_offers(self, contact: ContactRow, but: LegRow | None, cause: str) -> list[AgentRow]:
+        """Withdraw all offers of a contact but one. Gives the agents, who are to be recalled."""
+        rung = []
+        for leg in contact.offers:
+            if leg is not but:
+                self._end_offer(leg, "withdrawn", cause)
+                self._refresh(leg.agent)
+                rung.append(leg.agent)
+        return rung
 
     def _complete(self, contact: ContactRow, reason: EndReason) -> None:
         """The conversation is over: wrap-up, or the end at once when the queue has none."""
@@ -415,6 +437,8 @@ class Transitions(Conditions):
         answered = contact.connected != 0
         wait = (contact.connected if answered else self.now) - contact.enqueued
         queue.ended[reason] = queue.ended.get(reason, 0) + 1
+        if not answered:
+            self._watch_reserve(queue, wait, False)
         if reason == "abandoned" and wait <= ns_of_seconds(queue.config.service_level_s):
             queue.abandoned_in_target += 1
         if contact.pace is not None and not answered:

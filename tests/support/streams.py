@@ -40,6 +40,7 @@ from acd_core.config import (
     Config,
     JoinRule,
     Queue,
+    Reserve,
     Settings,
     StayRule,
     Step,
@@ -53,6 +54,7 @@ SKILLS = ("billing", "english", "spanish", "sales")
 QUEUES = ("support", "sales", "info")
 CALENDARS = ("day", "night")
 TENANTS = ("acme", "bolt", "corp")
+GROUPS = ("lisbon", "porto", "faro")
 CLIENTS = ("pbx-1", "pbx-2")
 ATTRIBUTES: tuple[dict[str, AttributeValue], ...] = (
     {},
@@ -139,6 +141,29 @@ def random_growth(rng: Random) -> dict[str, Any]:
     return found
 
 
+def random_gates(rng: Random, gated: bool, limited: bool) -> dict[str, Any]:
+    """Limits, reserves and shares of a queue: mostly none. No limits where several agents are rung at once."""
+    found: dict[str, Any] = {}
+    if limited:
+        found["max_in_conversation"] = rng.choice((0, 0, 1, 2))
+    else:
+        found["offers_at_once"] = rng.choice((1, 1, 1, 2, 3, 1000))
+    if gated and rng.random() < 0.3:
+        wait_s = rng.choice((None, 0, 1, 5))
+        level = rng.choice((None, 50, 90, 100))
+        found["reserve"] = Reserve(
+            agents=rng.choice((1, 1, 2, 3)),
+            when_wait_s=wait_s if wait_s is None else wait_s + 1,
+            until_wait_s=wait_s or 0,
+            when_service_level=level,
+            until_service_level=rng.choice((level or 0, 100)),
+            lasts_s=rng.choice((1, 30, 900)),
+        )
+    if gated and rng.random() < 0.3:
+        found["allocation"] = {group: rng.choice((0, 1, 30, 70)) for group in rng.sample(GROUPS, 2)}
+    return found
+
+
 def random_channels(rng: Random) -> tuple[Channel, ...]:
     """None but calls, or a few that share the agents' capacity."""
     names = rng.choice(((), (), ("voice", "chat"), ("chat",), ("mail", "voice", "chat")))
@@ -191,6 +216,8 @@ def random_config(rng: Random, size: int) -> Config:
         for name in names
     }
     calendars = CALENDARS[: rng.randint(0, 2)]
+    gated = rng.random() < 0.5
+    limited = {tenant: gated and rng.random() < 0.3 for tenant in tenants}
     queues = tuple(
         Queue(
             tenant=tenant,
@@ -201,7 +228,7 @@ def random_config(rng: Random, size: int) -> Config:
             priority=rng.choice((0, 0, 1, 5)),
             priority_step_s=rng.choice((0, 0.001, 1, 5, 60)),
             **random_growth(rng),
-            offers_at_once=rng.choice((1, 1, 1, 2, 3, 1000)),
+            **random_gates(rng, gated, limited[tenant] or (gated and rng.random() < 0.5)),
             offer_timeout_s=rng.choice((0.5, 1, 2, 20, 20)),
             wrapup_s=rng.choice((0, 0, 0.5, 3)),
             reject_cooldown_s=rng.choice((0, 1, 5)),
@@ -231,6 +258,7 @@ def random_config(rng: Random, size: int) -> Config:
             channels={channel.name: rng.choice((0, 1, 2, 5)) for channel in channels if rng.random() < 0.2},
             cost=rng.choice((0, 10, 20)),
             weight=rng.choice((1, 1, 3, 1000)),
+            group=rng.choice(("", *GROUPS)),
             ranks={path: rng.choice((0, 1, 2)) for path in paths if ranked and rng.random() < 0.3},
             attributes=random_agent_attributes(rng),
             missed_offers_max=rng.choice((None, None, 0, 1, 2)),
@@ -249,7 +277,15 @@ def random_config(rng: Random, size: int) -> Config:
         ),
         skills=SKILLS,
         channels=channels,
-        tenants=tuple(Tenant(name, rng.choice((None, None, False, True))) for name in tenants),
+        tenants=tuple(
+            Tenant(
+                name,
+                rng.choice((None, None, False, True)),
+                max_contacts=rng.choice((0, 0, 0, 10)),
+                max_in_conversation=rng.choice((1, 2, 5)) if limited[name] else 0,
+            )
+            for name in tenants
+        ),
         calendars=tuple(Calendar(name=name) for name in calendars),
         queues=queues,
         agents=agents,

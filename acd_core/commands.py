@@ -154,6 +154,37 @@ class ContactComplete(Command, tag="contact.complete", frozen=True, kw_only=True
         return machine.complete_contact(now, self.contact, self.reason)
 
 
+class ContactTransfer(Command, tag="contact.transfer", frozen=True, kw_only=True):
+    """Hand a contact on: to a queue of its tenant, to an agent, or out of the centre. One of the three is given.
+
+    In conversation the agents are through with it, and wrap up; a waiting contact is moved by hand, and whoever is
+    being rung for it is told. It keeps its id, its attributes and the record of who had it, which comes with the next
+    offer.
+
+    Args:
+        queue: which it joins, as if it had just come, but for its age.
+        agent: the only one who may get it now, in that queue or in the one that it is in.
+        outside: address beyond the centre that it went to; the contact ends here, as `transferred`, or as `diverted`
+            when nobody had answered it.
+        keep_age: whether its waiting time goes on counting from its first arrival.
+        require: asked of the agent instead of what the contact asked itself; left out, that stays.
+        priority: instead of its own.
+    """
+
+    contact: ContactId
+    queue: Name | None = None
+    agent: AgentId | None = None
+    outside: Address | None = None
+    keep_age: bool = True
+    require: RequirementText | None = None
+    priority: Priority | None = None
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.transfer_contact(
+            now, self.contact, self.queue, self.agent, self.outside, self.keep_age, self.require, self.priority
+        )
+
+
 class ContactHold(Command, tag="contact.hold", frozen=True, kw_only=True):
     """The agent put the contact on hold."""
 
@@ -342,6 +373,7 @@ AnyCommand = (
     | ContactAbandon
     | ContactWithdraw
     | ContactComplete
+    | ContactTransfer
     | ContactHold
     | ContactUnhold
     | OfferAccept

@@ -405,7 +405,7 @@ cdef class Configured(State):
         """Bring an agent's row up to date with his attributes."""
         return self.tables.set_attributes(agent, [
             (self.attribute_ids.setdefault(name, len(self.attribute_ids)), self._value(value))
-            for name, value in self.agent_attributes[agent].items()
+            for name, value in (self.agent_attributes[agent] | {"id": self.agent_configs[agent].agent}).items()
         ])
 
     cdef int _sweep(self) except -1:

@@ -17,9 +17,9 @@ from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
     AGENT_UNKNOWN, CALENDAR_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
     CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
-    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
+    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
     Leg, Queue,
 )
 
@@ -261,6 +261,65 @@ cdef class Engine(Transitions):
         if self.tables.contacts[slot].state != CONTACT_CONNECTED:
             return CONTACT_NOT_CONNECTED
         self._complete(slot, code)
+        return self._settled()
+
+    def transfer_contact(
+        self, int64_t now, str contact, object queue, object agent, object outside, bint keep_age, object require,
+        object priority,
+    ):
+        """See `Machine.transfer_contact`."""
+        cdef int32_t slot, target
+        cdef Contact *row
+        cdef tuple own_terms
+        cdef int new_priority
+        slot = self._contact_at(now, contact)
+        if slot == NONE:
+            return CONTACT_NOT_CONNECTED if contact in self.ended else CONTACT_UNKNOWN
+        row = &self.tables.contacts[slot]
+        if row.state == CONTACT_WRAPUP:
+            return CONTACT_NOT_CONNECTED
+        if (outside is not None) == (queue is not None or agent is not None):
+            return TRANSFER_INVALID
+        if outside is not None:
+            self._record_transferred(slot, "", outside, "")
+            if row.state == CONTACT_CONNECTED:
+                self._complete(slot, TRANSFERRED)
+            else:
+                self._leave_queue(slot, DIVERTED)
+            return self._settled()
+        target = row.queue
+        if queue is not None:
+            found = self.queue_slots.get((self.queue_configs[row.queue].tenant, queue))
+            if found is None:
+                return QUEUE_UNKNOWN
+            target = found
+        if agent is not None:
+            found = self.agent_slots.get(agent)
+            if found is None:
+                return AGENT_UNKNOWN
+            if self.tables.agents[<int32_t>found].presence == LOGGED_OUT:
+                return AGENT_LOGGED_OUT
+        own_terms = self.contact_terms[slot]
+        try:
+            if require is not None:
+                own_terms = requirement.parse(require)
+            own_terms = requirement.for_agent(own_terms, agent)
+        except requirement.RequirementError:
+            return REQUIREMENT_INVALID
+        for skill in requirement.skills_of(own_terms):
+            if skill not in self.skill_names:
+                return SKILL_UNKNOWN
+        new_priority = row.priority if priority is None else priority
+        if not 0 <= new_priority < PRIORITIES:
+            raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
+        if row.state != CONTACT_CONNECTED and target == row.queue and (
+            new_priority == row.priority and own_terms == self.contact_terms[slot]
+        ):
+            return DUPLICATE
+        self._sweep()
+        row.priority = new_priority
+        self.contact_terms[slot] = own_terms
+        self._transfer(slot, target, keep_age, agent or "")
         return self._settled()
 
     def hold_contact(self, int64_t now, str contact, bint held):

@@ -67,7 +67,7 @@ class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
     """A contact is held out to an agent: ring him at `address`, and answer with offer.accept or offer.reject.
 
     `expires_in` is in seconds; `wait` is how long the contact has waited, in seconds; `attributes` are those
-    given with contact.enqueue.
+    given with contact.enqueue. `history` tells who had it before, as `agent@queue`, latest last.
     """
 
     offer: str
@@ -79,6 +79,7 @@ class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
     expires_in: int | float
     wait: int | float
     attributes: dict[str, Any]
+    history: tuple[str, ...] = ()
 
 
 class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
@@ -129,6 +130,22 @@ class ContactConnected(Event, tag="contact.connected", frozen=True, kw_only=True
     agent: str
     offer: str
     wait: int | float
+
+
+class ContactTransferred(Event, tag="contact.transferred", frozen=True, kw_only=True):
+    """A contact leaves `queue` by contact.transfer: for the queue `to` of the same tenant, which it enters at once, or
+    for the address `outside`.
+
+    `agent` is who handed it on, empty when it had only waited; `only_agent` the one who alone may get it now.
+    """
+
+    contact: str
+    tenant: str
+    queue: str
+    to: str
+    outside: str
+    agent: str
+    only_agent: str
 
 
 class ContactHeld(Event, tag="contact.held", frozen=True, kw_only=True):
@@ -242,6 +259,7 @@ AnyEvent = (
     | ContactStepped
     | ContactOverflowed
     | ContactConnected
+    | ContactTransferred
     | ContactHeld
     | ContactResumed
     | ContactUpdated

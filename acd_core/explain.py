@@ -364,10 +364,12 @@ def _urgency(contact: ContactView, now: int, wait_s: int) -> str:
 
 def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
     """How many of `ahead` want an agent out of `agents`. Contacts that ask the same are judged once."""
+    named = any("agent.id" in contact.require for contact in ahead)
     alike_agents = {
         (
             agent.tenants,
             agent.channels,
+            agent.agent if named else "",
             *(tuple(sorted(given.items())) for given in (agent.skills, agent.attributes, agent.ranks)),
         ): agent
         for agent in agents
@@ -420,7 +422,7 @@ def _who_could(
     plain = len(requirement.needed_levels(required)) == len(required)
     verb, plural, singular = ("has", "have", "has") if plain else ("meets", "meet", "meets")
     for node in required:
-        having = [agent for agent in serving if requirement.meets(node, agent.skills, agent.attributes)]
+        having = [agent for agent in serving if requirement.meets(node, agent.skills, agent.facts)]
         candidates.append((having, f"{verb} {requirement.describe((node,))}", f"{plural} it", f"{singular} it"))
     counting = [agent for agent in serving if rank_counts(agent, asked)]
     candidates.append((counting, f"has a rank up to {asked.rank_max} in {asked.path}", "have one", "has one"))

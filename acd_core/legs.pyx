@@ -94,11 +94,24 @@ cdef class Legs:
         person.units += self.channels[self.tables.queues[queue].channel].units
         return slot
 
+    cdef void detach(self, int32_t slot) noexcept nogil:
+        """The contact goes on without the agent, who keeps his leg."""
+        cdef Leg *leg = &self.legs[slot]
+        cdef Contact *held = &self.tables.contacts[leg.contact]
+        if leg.previous_of_contact == NONE:
+            held.legs = leg.next_of_contact
+        else:
+            self.legs[leg.previous_of_contact].next_of_contact = leg.next_of_contact
+        if leg.next_of_contact == NONE:
+            held.last_leg = leg.previous_of_contact
+        else:
+            self.legs[leg.next_of_contact].previous_of_contact = leg.previous_of_contact
+        leg.contact = NONE
+
     cdef int drop(self, int32_t slot) except -1:
         """Take a leg out of both lists; its timer is not armed any more."""
         cdef Leg *leg = &self.legs[slot]
         cdef Agent *person = &self.tables.agents[leg.agent]
-        cdef Contact *held
         self.by_number.remove(leg.number)
         person.units -= self.channels[self.tables.queues[leg.queue].channel].units
         if leg.previous_of_agent == NONE:
@@ -110,15 +123,7 @@ cdef class Legs:
         else:
             self.legs[leg.next_of_agent].previous_of_agent = leg.previous_of_agent
         if leg.contact != NONE:
-            held = &self.tables.contacts[leg.contact]
-            if leg.previous_of_contact == NONE:
-                held.legs = leg.next_of_contact
-            else:
-                self.legs[leg.previous_of_contact].next_of_contact = leg.next_of_contact
-            if leg.next_of_contact == NONE:
-                held.last_leg = leg.previous_of_contact
-            else:
-                self.legs[leg.next_of_contact].previous_of_contact = leg.previous_of_contact
+            self.detach(slot)
         leg.state = LEG_FREE
         leg.next_of_agent = self.free_leg
         self.free_leg = slot

@@ -144,7 +144,7 @@ def fit_obstacle(agent: AgentView, asked: Asked, required: requirement.Requireme
         if agent.skills[skill] < level:
             return "level_too_low", f"skill {skill} {agent.skills[skill]}, needs {level}"
     for node in required:
-        if not requirement.meets(node, agent.skills, agent.attributes):
+        if not requirement.meets(node, agent.skills, agent.facts):
             return "requirement", f"does not meet {requirement.describe((node,))}"
     if not rank_counts(agent, asked):
         return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"

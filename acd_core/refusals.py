@@ -45,6 +45,7 @@ class Outcome(IntEnum):
     CONFIG_INVALID = 302
     VALUE_INVALID = 303
     HOURS_INVALID = 304
+    TRANSFER_INVALID = 305
 
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402
@@ -104,6 +105,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.CONFIG_INVALID: "the configuration contradicts itself; nothing of it was applied",
     Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
     Outcome.HOURS_INVALID: "the instants of a calendar must rise; nothing of them was taken",
+    Outcome.TRANSFER_INVALID: "a transfer names a queue, an agent or both, or else an address outside",
     Outcome.TOO_MANY_CONTACTS: (
         "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"
     ),

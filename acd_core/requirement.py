@@ -123,6 +123,25 @@ def either(*requirements: Requirement) -> Requirement:
     return _conjuncts(_any(one[0] if len(one) == 1 else ("and", one) for one in requirements))
 
 
+def for_agent(requirement: Requirement, agent: str | None) -> Requirement:
+    """The requirement asked of one agent alone, by his id, instead of whom it was for before; None is for anybody.
+
+    Raises:
+        RequirementError: for an id with quotes of both kinds, which cannot be written.
+    """
+    others = tuple(node for node in requirement if not _names_agent(node))
+    if agent is None:
+        return others
+    if '"' in agent and "'" in agent:
+        raise RequirementError("an id with quotes of both kinds cannot be asked for", agent, 0)
+    return merge(others, (("value", "id", (agent,)),))
+
+
+def is_for_one(requirement: Requirement) -> bool:
+    """Whether it asks for an agent by his id."""
+    return any(_names_agent(node) for node in requirement)
+
+
 def without(requirement: Requirement, skills: Collection[str]) -> Requirement:
     """The requirement where each condition on one of `skills` counts as met."""
     return _conjuncts(_all(_without(node, skills) for node in requirement))
@@ -396,6 +415,10 @@ def _any(nodes: Iterable[Node]) -> Node:
     if not parts:
         return NEVER
     return next(iter(parts)) if len(parts) == 1 else ("or", _sorted(parts))
+
+
+def _names_agent(node: Node) -> bool:
+    return node[:2] == ("value", "id")
 
 
 def _without(node: Node, skills: Collection[str]) -> Node:

@@ -15,6 +15,7 @@ cdef enum Kind:
     CONTACT_OFFERED_EVENT
     OFFER_ENDED
     CONTACT_CONNECTED_EVENT
+    CONTACT_TRANSFERRED
     CONTACT_HELD
     CONTACT_RESUMED
     CONTACT_STEPPED
@@ -46,6 +47,7 @@ cdef struct Record:
     int64_t c
     PyObject *text
     PyObject *data
+    PyObject *history
     PyObject *agent_client
 
 cdef class State:
@@ -132,6 +134,8 @@ cdef class State:
     cdef list contact_clients
     cdef list contact_attributes
     cdef list contact_terms
+    cdef dict histories       # contact to those who had it before, where there are any
+    cdef dict left_contacts   # leg to the id of the contact that went on without its agent
     cdef list contact_wishes
     cdef list free_contacts
     cdef list ended_slots     # used again once their events are taken
@@ -150,6 +154,7 @@ cdef class State:
     cdef Forecast _forecast(self, int32_t contact) noexcept
     cdef str _agent_name(self, int32_t agent)
     cdef void _release_slots(self)
+    cdef str _leg_contact(self, int32_t leg)
     cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
     cdef void _disarm_queue(self, int32_t queue) noexcept

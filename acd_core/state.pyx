@@ -139,6 +139,8 @@ cdef class State:
         self.contact_clients = []
         self.contact_attributes = []
         self.contact_terms = []
+        self.histories = {}
+        self.left_contacts = {}
         self.contact_wishes = []
         self.free_contacts = []
         self.ended_slots = []
@@ -152,6 +154,7 @@ cdef class State:
         for index in range(self.record_count):
             Py_XDECREF(self.records[index].text)
             Py_XDECREF(self.records[index].data)
+            Py_XDECREF(self.records[index].history)
             Py_XDECREF(self.records[index].agent_client)
         free(self.records)
 
@@ -179,6 +182,7 @@ cdef class State:
         record.c = 0
         record.text = NULL
         record.data = NULL
+        record.history = NULL
         record.agent_client = NULL
         if agent != NONE:
             client = self.agent_clients[agent]
@@ -224,6 +228,7 @@ cdef class State:
         for index in range(self.record_count):
             Py_XDECREF(self.records[index].text)
             Py_XDECREF(self.records[index].data)
+            Py_XDECREF(self.records[index].history)
             Py_XDECREF(self.records[index].agent_client)
         self.record_count = 0
         self.materialised.clear()
@@ -254,9 +259,11 @@ cdef class State:
             self.materialised.append(new_tuple(Addressed, (self._event(record), contact_client, agent_client)))
             Py_XDECREF(record.text)
             Py_XDECREF(record.data)
+            Py_XDECREF(record.history)
             Py_XDECREF(record.agent_client)
             record.text = NULL
             record.data = NULL
+            record.history = NULL
             record.agent_client = NULL
         self.record_count = 0
         return 0
@@ -292,6 +299,7 @@ cdef class State:
                 seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, tenant=queue.tenant,
                 queue=queue.name, agent=agent, address=<object>record.text, expires_in=_seconds(record.a),
                 wait=_seconds(record.b), attributes=<object>record.data,
+                history=(<object>record.history if record.history != NULL else ()),
             )
         if kind == OFFER_ENDED:
             return events.OfferEnded(
@@ -303,6 +311,12 @@ cdef class State:
             return events.ContactConnected(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
                 offer=_offer_id(record.offer), wait=_seconds(record.a),
+            )
+        if kind == CONTACT_TRANSFERRED:
+            to, outside, only_agent = <tuple>record.data
+            return events.ContactTransferred(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, to=to,
+                outside=outside, agent=agent, only_agent=only_agent,
             )
         if kind == CONTACT_HELD:
             return events.ContactHeld(
@@ -328,7 +342,7 @@ cdef class State:
             )
         if kind == CONTACT_WRAPUP_EVENT:
             return events.ContactWrapup(
-                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                seq=record.seq, at=record.at, contact=contact or <object>record.text, tenant=queue.tenant, queue=queue.name, agent=agent,
                 reason=REASON_NAMES[record.code], talk=_seconds(record.a), expires_in=_seconds(record.b),
             )
         if kind == CONTACT_ENDED:
@@ -900,12 +914,17 @@ cdef class State:
         cdef int32_t index
         return tuple([self.channel_names[index] for index in range(self.legs.channel_count) if (channels >> index) & 1])
 
+    cdef str _leg_contact(self, int32_t leg):
+        """Id of the contact of a leg, gone on or not."""
+        cdef int32_t contact = self.legs.legs[leg].contact
+        return self.contact_ids[contact] if contact != NONE else self.left_contacts[leg]
+
     cdef object _leg_view(self, int32_t slot):
         cdef Leg *leg = &self.legs.legs[slot]
         config = self.queue_configs[leg.queue]
         return views.LegView(
             offer=_offer_id(leg.number),
-            contact=self.contact_ids[leg.contact],
+            contact=self._leg_contact(slot),
             path=f"{config.tenant}/{config.name}",
             state=LEG_STATE_NAMES[leg.state],
             since_ns=leg.since,
@@ -936,7 +955,7 @@ cdef class State:
             pause_reason=self.agent_pause_reasons[slot],
             cooldown_cause=CAUSE_NAMES[row.cooldown_cause],
             logging_out=bool(row.logging_out),
-            contact=self.contact_ids[self.legs.legs[first].contact] if first != NONE else "",
+            contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
             legs=tuple(legs),
             capacity=row.capacity,
@@ -1006,6 +1025,7 @@ cdef class State:
             step_useless=bool(row.useless),
             own_steps=self.contact_wishes[slot].steps,
             own_steps_mode=self.contact_wishes[slot].steps_mode,
+            history=self.histories.get(slot, ()),
             arrived_in=self.moved_from.get(slot, ""),
             overflows=row.overflows,
             stay=config.stay[row.stay].when if row.stay != NONE else "",

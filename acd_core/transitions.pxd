@@ -41,6 +41,9 @@ cdef class Transitions(Conditions):
     cdef int _wait(self, int32_t contact) except -1
     cdef int _leave_line(self, int32_t contact) except -1
     cdef int _leave_queue(self, int32_t contact, int reason) except -1
+    cdef int _transfer(self, int32_t contact, int32_t target, bint keep_age, str only_agent) except -1
+    cdef void _leave_pace(self, int32_t contact, bint lost) noexcept
+    cdef int _record_transferred(self, int32_t contact, str to, str outside, str only_agent) except -1
     cdef int _complete(self, int32_t contact, int reason) except -1
     cdef int _wrap_up(self, int32_t leg, int reason) except -1
     cdef int _finish_leg(self, int32_t leg) except -1

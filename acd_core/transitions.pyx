@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.conditions cimport Conditions
 from acd_core.pace cimport Forecast
 from acd_core.state cimport (
-    CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED,
+    CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
 from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_QUEUE, OF_STAY, OF_STEP
@@ -20,13 +20,14 @@ from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, INBOUND, LEG_CONNECTED, LEG_OFFERED,
     LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
-    READY, ROUND_ROBIN, Agent, Contact, Leg, Queue,
+    READY, ROUND_ROBIN, TRANSFERRED, Agent, Contact, Leg, Queue,
 )
 
-from acd_core import config, forecast, views
+from acd_core import config, forecast, requirement, views
 from acd_core.config import WAY_OUT_REASONS
 from acd_core.plan import passed
 
+cdef Py_ssize_t HISTORY_MAX = views.HISTORY_MAX
 cdef int32_t OVERFLOWS_MAX = config.OVERFLOWS_MAX
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 cdef int64_t NS_PER_S = 1_000_000_000
@@ -328,7 +329,7 @@ cdef class Transitions(Conditions):
             found = self.own_lines.get((row.queue, asked))
             if found is not None:
                 return found
-            if queue.own_lines >= LINES_OWN_MAX:
+            if queue.own_lines >= LINES_OWN_MAX or requirement.is_for_one(asked):
                 asked = ()
         if not asked and queue.main_pace != NONE:
             return queue.main_pace
@@ -375,7 +376,7 @@ cdef class Transitions(Conditions):
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef Record *record
         cdef int32_t leg
-        cdef object address, attributes
+        cdef object address, attributes, history
         self.offer_seq += 1
         leg = self.legs.add(self.offer_seq, contact, agent, row.queue, self.now)
         self.legs.legs[leg].direction = row.direction
@@ -403,6 +404,10 @@ cdef class Transitions(Conditions):
         Py_INCREF(attributes)
         record.text = <PyObject *>address
         record.data = <PyObject *>attributes
+        if self.histories and contact in self.histories:
+            history = self.histories[contact]
+            Py_INCREF(history)
+            record.history = <PyObject *>history
         return self._agent_changed(agent)
 
     cdef int32_t _end_offer(self, int32_t leg, int outcome, object cause) except -1:
@@ -434,6 +439,8 @@ cdef class Transitions(Conditions):
 
     cdef int _drop_leg(self, int32_t leg) except -1:
         self._disarm_leg(leg)
+        if self.legs.legs[leg].contact == NONE:
+            del self.left_contacts[leg]
         return self.legs.drop(leg)
 
     cdef int _requeue(self, int32_t contact) except -1:
@@ -570,14 +577,7 @@ cdef class Transitions(Conditions):
             self.moved_from[contact] = self.queue_configs[row.queue].name
         self._disarm_contact(contact)
         self._stay_no_longer(contact)
-        if row.stands:
-            row.stands = False
-            self.paces_of_lines.leave(row.pace, contact, self.now // 1000)
-        if row.pace != NONE:
-            self.paces_of_lines.lose(row.pace, self.now // 1000)
-        row.pace = NONE
-        row.place = NONE
-        row.mean_ms = NONE
+        self._leave_pace(contact, True)
         record = self._record(CONTACT_OVERFLOWED, contact, NONE, row.queue)
         record.a = self.now - row.enqueued
         record.b = target
@@ -623,6 +623,82 @@ cdef class Transitions(Conditions):
             leg = following
         return rung
 
+    cdef int _transfer(self, int32_t contact, int32_t target, bint keep_age, str only_agent) except -1:
+        """A contact is handed on to a queue, from those who talk with it or by hand while it waits."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef list rung, talking = []
+        cdef int32_t leg, following, agent
+        cdef object history = self.histories.get(contact, ())
+        rung = self._end_offers(contact, NONE, "transferred")
+        self._record_transferred(contact, self.queue_configs[target].name, "", only_agent)
+        self.tables.queues[row.queue].ended[<int>TRANSFERRED] += 1
+        if row.state == CONTACT_QUEUED:
+            self._leave_line(contact)
+            self._delist(contact)
+        leg = row.legs
+        while leg != NONE:
+            following = self.legs.legs[leg].next_of_contact
+            if self.legs.legs[leg].state == LEG_CONNECTED:
+                talking.append(leg)
+                config = self.queue_configs[self.legs.legs[leg].queue]
+                history = (
+                    *history, f"{self._agent_name(self.legs.legs[leg].agent)}@{config.tenant}/{config.name}"
+                )[-HISTORY_MAX:]
+                self.left_contacts[leg] = self.contact_ids[contact]
+                self.legs.detach(leg)
+            leg = following
+        if talking:
+            self.histories[contact] = history
+        self._disarm_contact(contact)
+        self._stay_no_longer(contact)
+        self._leave_pace(contact, row.state == CONTACT_QUEUED)
+        row.held = False
+        row.wait_expired = False
+        row.connected = 0
+        row.completed = 0
+        self._count_contact(contact, -1)
+        row.state = CONTACT_QUEUED
+        if target != row.queue and contact not in self.moved_from:
+            self.moved_from[contact] = self.queue_configs[row.queue].name
+        row.queue = target
+        self._count_contact(contact, 1)
+        if not keep_age:
+            row.enqueued = self.now
+            row.since = self.now
+        row.plan = self._plan(target, self.contact_wishes[contact])
+        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+        self._assign(contact)
+        self._join(contact)
+        for leg in talking:
+            self._wrap_up(leg, TRANSFERRED)
+        for agent in rung:
+            if not self.tables.agents[agent].rung:
+                self._recall(agent)
+        return 0
+
+    cdef void _leave_pace(self, int32_t contact, bint lost) noexcept:
+        """The contact leaves the line of its queue for another, `lost` to that line if nobody had answered it."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.stands:
+            row.stands = False
+            self.paces_of_lines.leave(row.pace, contact, self.now // 1000)
+        if lost and row.pace != NONE:
+            self.paces_of_lines.lose(row.pace, self.now // 1000)
+        row.pace = NONE
+        row.place = NONE
+        row.mean_ms = NONE
+
+    cdef int _record_transferred(self, int32_t contact, str to, str outside, str only_agent) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t leg = self.legs.foremost_of_contact(contact) if row.state == CONTACT_CONNECTED else NONE
+        cdef Record *record = self._record(
+            CONTACT_TRANSFERRED, contact, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue
+        )
+        cdef object where = (to, outside, only_agent)
+        Py_INCREF(where)
+        record.data = <PyObject *>where
+        return 0
+
     cdef int _complete(self, int32_t contact, int reason) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t leg, following
@@ -646,6 +722,7 @@ cdef class Transitions(Conditions):
         cdef int32_t agent = row.agent
         cdef int64_t talk = self.now - row.connected
         cdef Record *record
+        cdef object name
         queue.talk_ns += talk
         self.tables.agents[agent].talk_ns += talk
         if not queue.wrapup:
@@ -655,6 +732,10 @@ cdef class Transitions(Conditions):
         self._refresh(agent)
         self._arm_leg(leg, queue.wrapup)
         record = self._record(CONTACT_WRAPUP_EVENT, row.contact, agent, row.queue)
+        if row.contact == NONE:
+            name = self.left_contacts[leg]
+            Py_INCREF(name)
+            record.text = <PyObject *>name
         record.code = reason
         record.a = talk
         record.b = queue.wrapup
@@ -703,12 +784,14 @@ cdef class Transitions(Conditions):
             self.paces_of_lines.lose(row.pace, self.now // 1000)
         self._disarm_contact(contact)
         self._stay_no_longer(contact)
-        if row.overflows:
-            del self.moved_from[contact]
+        if self.moved_from:
+            self.moved_from.pop(contact, None)
         if row.state != CONTACT_WRAPUP:
             self._leave_line(contact)
             self._delist(contact)
         self._set_state(contact, CONTACT_FREE)
+        if self.histories:
+            self.histories.pop(contact, None)
         del self.contact_slots[name]
         self.live_contacts -= 1
         self.ended[name] = (reason, self.contact_clients[contact])

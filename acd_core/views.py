@@ -129,6 +129,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
         estimate: the forecast that was made when it came; None when there was none.
         step_useless: nobody logged in could match, so the next step comes at once.
         own_steps, own_steps_mode: the steps that it brought.
+        history: who had it before it was handed on, as `agent@queue`, latest last; of the latest `HISTORY_MAX`.
         arrived_in: the queue that it first asked for, if that is another one; overflows: how often it moved.
         limit: whether its queue or its tenant has as many in conversation as it may, while it waits.
         reserved: its queue keeps agents free for itself, so it may get those who are kept free.
@@ -168,6 +169,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     step_useless: bool
     own_steps: tuple[Step, ...]
     own_steps_mode: StepsMode
+    history: tuple[str, ...]
     arrived_in: str
     overflows: int
     limit: Limit
@@ -239,6 +241,11 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     missed_total: int
     rejected_total: int
     talk_ns: int
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What requirements can speak of: his attributes, and his id as `agent.id`."""
+        return self.attributes | {"id": self.agent}
 
     @property
     def state(self) -> str:
@@ -333,6 +340,9 @@ class CalendarView(Struct, frozen=True, kw_only=True, gc=False):
     changes_ns: tuple[int, ...]
     timer: int
 
+
+HISTORY_MAX = 20
+"""So many of those who had a contact before are remembered."""
 
 WAIT_BUCKETS_S = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)
 """Upper bounds, in seconds, of the buckets of `QueueView.wait_histogram` but the last."""

@@ -277,6 +277,55 @@ class Model(Transitions):
         return Outcome.OK
 
     @settled
+    def transfer_contact(
+        self,
+        now: int,
+        contact: str,
+        queue: str | None,
+        agent: str | None,
+        outside: str | None,
+        keep_age: bool,
+        require: str | None,
+        priority: int | None,
+    ) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_CONNECTED if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        if live.state == "wrapup":
+            return Outcome.CONTACT_NOT_CONNECTED
+        if (outside is not None) == (queue is not None or agent is not None):
+            return Outcome.TRANSFER_INVALID
+        if outside is not None:
+            self._transfer_outside(live, outside)
+            return Outcome.OK
+        tenant = live.queue.config.tenant
+        target = live.queue if queue is None else self._queues.get((tenant, queue))
+        if target is None:
+            return Outcome.QUEUE_UNKNOWN
+        if agent is not None and agent not in self._agents:
+            return Outcome.AGENT_UNKNOWN
+        if agent is not None and self._agents[agent].presence == "logged_out":
+            return Outcome.AGENT_LOGGED_OUT
+        own_terms = live.own_terms
+        try:
+            if require is not None:
+                own_terms = requirement.parse(require)
+            own_terms = requirement.for_agent(own_terms, agent)
+        except requirement.RequirementError:
+            return Outcome.REQUIREMENT_INVALID
+        if any(skill not in self._skills for skill in requirement.skills_of(own_terms)):
+            return Outcome.SKILL_UNKNOWN
+        new_priority = live.priority if priority is None else priority
+        there = live.state != "connected" and target is live.queue
+        if there and (own_terms, new_priority) == (live.own_terms, live.priority):
+            return Outcome.DUPLICATE
+        live.own_terms = own_terms
+        live.priority = new_priority
+        self._transfer(live, target, keep_age, agent or "")
+        return Outcome.OK
+
+    @settled
     def hold_contact(self, now: int, contact: str, held: bool) -> int:
         self.advance(now)
         live = self._contacts.get(contact)

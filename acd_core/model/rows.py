@@ -139,6 +139,7 @@ class ContactRow:
     stay_timer: Timer | None = None
     overflows: int = 0
     arrived_in: str = ""
+    history: list[str] = field(default_factory=list)
 
     @property
     def stage(self) -> Stage:
@@ -242,6 +243,11 @@ class AgentRow:
         if self.activity in {"busy", "wrapup"}:
             return "occupied"
         return "paused" if self.presence == "paused" else "free"
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What requirements can speak of."""
+        return self.attributes | {"id": self.config.agent}
 
     @property
     def rung(self) -> bool:

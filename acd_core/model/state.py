@@ -212,7 +212,7 @@ class State:
         rank_max = contact.stage.rank_max
         if rank_max is not None and agent.rank(contact.queue.path) > rank_max:
             return False
-        return all(requirement.meets(node, agent.skills, agent.attributes) for node in contact.terms)
+        return all(requirement.meets(node, agent.skills, agent.facts) for node in contact.terms)
 
     def _precedence(self, agent: AgentRow, contact: ContactRow) -> int:
         """What the strategy of the contact's queue makes of the agent; the lowest comes first."""
@@ -271,7 +271,8 @@ class State:
     def _line(self, contact: ContactRow) -> Pace:
         """The contact's line in its queue, by what it asks itself; made when first asked for."""
         paces, asked = contact.queue.paces, contact.own_terms
-        if asked not in paces and sum(own != () for own in paces) >= LINES_OWN_MAX:
+        full = sum(own != () for own in paces) >= LINES_OWN_MAX
+        if asked not in paces and (full or requirement.is_for_one(asked)):
             asked = ()
         return paces.setdefault(asked, Pace(self.now // 1000))
 
@@ -556,6 +557,7 @@ class State:
             step_useless=contact.useless,
             own_steps=contact.own_steps,
             own_steps_mode=contact.own_steps_mode,
+            history=tuple(contact.history),
             arrived_in=contact.arrived_in,
             overflows=contact.overflows,
             stay="" if contact.stay is None else contact.queue.config.stay[contact.stay].when,

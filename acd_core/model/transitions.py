@@ -9,6 +9,7 @@ from acd_core.events import (
     ContactOverflowed,
     ContactQueued,
     ContactStepped,
+    ContactTransferred,
     ContactWrapup,
     EndReason,
     OfferEnded,
@@ -21,6 +22,7 @@ from acd_core.plan import Plan, passed, plan_of
 from acd_core.refusals import Outcome
 from acd_core.views import (
     HANDLE_BUCKETS_S,
+    HISTORY_MAX,
     in_seconds,
 )
 
@@ -144,6 +146,7 @@ class Transitions(Conditions):
             expires_in=seconds_of_ns(timeout),
             wait=seconds_of_ns(self.now - contact.enqueued),
             attributes=contact.attributes,
+            history=tuple(contact.history),
         )
         self._agent_changed(agent)
 
@@ -339,9 +342,7 @@ class Transitions(Conditions):
         contact.arrived_in = contact.arrived_in or source.config.name
         contact.timer = None
         self._stay_no_longer(contact)
-        if contact.pace is not None:
-            contact.pace.lose()
-        contact.pace, contact.place, contact.estimate = None, -1, None
+        self._leave_pace(contact, lost=True)
         self._emit(
             ContactOverflowed,
             contact,
@@ -357,6 +358,64 @@ class Transitions(Conditions):
         contact.queue, contact.plan = queue, placed.plan
         contact.step, contact.enqueued = placed.step, placed.enqueued
         return self._join(contact)
+
+    def _transfer(self, contact: ContactRow, queue: QueueRow, keep_age: bool, only_agent: str) -> None:
+        """A contact is handed on to a queue, from those who talk with it or by hand while it waits."""
+        source = contact.queue
+        talking = [leg for leg in contact.legs if leg.state == "connected"]
+        rung = self._end_offers(contact, None, "transferred")
+        self._emit_transferred(contact, queue.config.name, "", only_agent)
+        source.ended["transferred"] = source.ended.get("transferred", 0) + 1
+        for leg in talking:
+            leg.contact = None
+            contact.legs.remove(leg)
+            contact.history = [*contact.history, f"{leg.agent.config.agent}@{leg.queue.path}"][-HISTORY_MAX:]
+        contact.timer = None
+        self._stay_no_longer(contact)
+        self._leave_pace(contact, lost=contact.state == "queued")
+        contact.state = "queued"
+        contact.held = contact.wait_expired = False
+        contact.connected = contact.completed = 0
+        placed = self._placed(contact, queue, keep_age)
+        if queue is not source:
+            contact.arrived_in = contact.arrived_in or source.config.name
+        contact.queue, contact.plan = queue, placed.plan
+        contact.step, contact.enqueued = placed.step, placed.enqueued
+        self._join(contact)
+        for leg in talking:
+            self._wrap_up(leg, "transferred")
+        for agent in rung:
+            if not agent.rung:
+                self._recall(agent)
+
+    def _leave_pace(self, contact: ContactRow, *, lost: bool) -> None:
+        """The contact leaves the line of its queue for another, `lost` to that line if nobody had answered it."""
+        if contact.pace is not None and lost:
+            contact.pace.lose()
+        contact.pace, contact.place, contact.estimate = None, -1, None
+
+    def _transfer_outside(self, contact: ContactRow, address: str) -> None:
+        """A contact goes to somebody beyond the centre, and ends here."""
+        self._emit_transferred(contact, "", address, "")
+        if contact.state == "connected":
+            self._complete(contact, "transferred")
+        else:
+            self._leave_queue(contact, "diverted")
+
+    def _emit_transferred(self, contact: ContactRow, to: str, outside: str, only_agent: str) -> None:
+        leg = contact.leg if contact.state == "connected" else None
+        self._emit(
+            ContactTransferred,
+            contact,
+            leg.agent if leg else None,
+            contact=contact.id,
+            tenant=contact.queue.config.tenant,
+            queue=contact.queue.config.name,
+            to=to,
+            outside=outside,
+            agent=leg.agent.config.agent if leg else "",
+            only_agent=only_agent,
+        )
 
     # -- contacts -----------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from acd_core.commands import (
     ContactComplete,
     ContactEnqueue,
     ContactHold,
+    ContactTransfer,
     ContactUnhold,
     ContactUpdate,
     ContactWithdraw,
@@ -368,6 +369,7 @@ class Stream:
             "abandon": 3,
             "withdraw": 1,
             "update": 3,
+            "transfer": 3,
             "hold": 1,
             "unhold": 1,
             "login": 4,
@@ -418,6 +420,24 @@ class Stream:
                     attributes=rng.choice((None, *ATTRIBUTES)),
                     steps=random_steps(rng) if rng.random() < 0.3 else None,
                     steps_mode=rng.choice(("add", "replace")),
+                )
+            case "transfer":
+                where: dict[str, Any] = rng.choice(
+                    (
+                        {"queue": rng.choice((*QUEUES, "nowhere"))},
+                        {"queue": rng.choice(QUEUES)},
+                        {"queue": rng.choice(QUEUES), "agent": agent},
+                        {"agent": agent},
+                        {"outside": "+34"},
+                        {"outside": "+34", "queue": "sales"},
+                    )
+                )
+                return ContactTransfer(
+                    contact=rng.choice((self._talking, self._contact))(),
+                    keep_age=rng.random() < 0.5,
+                    require=rng.choice((None, None, self._own_requirement())),
+                    priority=rng.choice((None, None, 0, 7)),
+                    **where,
                 )
             case "hold":
                 return ContactHold(contact=self._talking())

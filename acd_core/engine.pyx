@@ -295,7 +295,7 @@ cdef class Engine(Transitions):
             target = found
         if agent is not None:
             found = self.agent_slots.get(agent)
-            if found is None:
+            if found is None or not self.tables.serves(found, self.tables.queues[row.queue].tenant):
                 return AGENT_UNKNOWN
             if self.tables.agents[<int32_t>found].presence == LOGGED_OUT:
                 return AGENT_LOGGED_OUT

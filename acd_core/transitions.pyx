@@ -640,9 +640,9 @@ cdef class Transitions(Conditions):
             following = self.legs.legs[leg].next_of_contact
             if self.legs.legs[leg].state == LEG_CONNECTED:
                 talking.append(leg)
-                config = self.queue_configs[self.legs.legs[leg].queue]
+                source = self.queue_configs[self.legs.legs[leg].queue]
                 history = (
-                    *history, f"{self._agent_name(self.legs.legs[leg].agent)}@{config.tenant}/{config.name}"
+                    *history, f"{self._agent_name(self.legs.legs[leg].agent)}@{source.tenant}/{source.name}"
                 )[-HISTORY_MAX:]
                 self.left_contacts[leg] = self.contact_ids[contact]
                 self.legs.detach(leg)

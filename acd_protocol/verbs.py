@@ -19,6 +19,7 @@ from acd_core.commands import (
     ContactComplete,
     ContactEnqueue,
     ContactHold,
+    ContactTransfer,
     ContactUnhold,
     ContactUpdate,
     ContactWithdraw,
@@ -94,6 +95,23 @@ class Verbs:
     async def complete(self, contact: str, reason: CompletionReason = "completed_agent") -> Ok:
         """contact.complete: the conversation is over."""
         return await self.call(ContactComplete(contact=contact, reason=reason))
+
+    async def transfer(
+        self,
+        contact: str,
+        *,
+        queue: str | None = None,
+        agent: str | None = None,
+        outside: str | None = None,
+        keep_age: bool = True,
+        require: str | None = None,
+    ) -> Ok:
+        """contact.transfer: hand a contact on, to a queue, an agent, or out of the centre."""
+        return await self.call(
+            ContactTransfer(
+                contact=contact, queue=queue, agent=agent, outside=outside, keep_age=keep_age, require=require
+            )
+        )
 
     async def hold(self, contact: str) -> Ok:
         """contact.hold: the agent put the contact on hold."""

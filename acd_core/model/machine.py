@@ -303,10 +303,12 @@ class Model(Transitions):
         target = live.queue if queue is None else self._queues.get((tenant, queue))
         if target is None:
             return Outcome.QUEUE_UNKNOWN
-        if agent is not None and agent not in self._agents:
-            return Outcome.AGENT_UNKNOWN
-        if agent is not None and self._agents[agent].presence == "logged_out":
-            return Outcome.AGENT_LOGGED_OUT
+        if agent is not None:
+            person = self._agents.get(agent)
+            if person is None or (person.config.tenants and tenant not in person.config.tenants):
+                return Outcome.AGENT_UNKNOWN
+            if person.presence == "logged_out":
+                return Outcome.AGENT_LOGGED_OUT
         own_terms = live.own_terms
         try:
             if require is not None:

@@ -43,11 +43,11 @@ test: build ## run the tests (ARGS="-k name")
 
 test-monitoring: build ## a real Prometheus: a simulated day, a staged incident, rules and their tests; installs it if missing
 	@tools/install_prometheus.sh
-	@$(RUN) pytest -n $(JOBS) --dist loadfile --timeout=240 tests/monitoring/check_*.py $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist loadfile --timeout=240 --reruns 1 tests/monitoring/check_*.py $(ARGS)
 
 test-asterisk: build ## a real Asterisk with SIPp's callers and agents: calls, failures, restarts; installs both if missing
 	@tools/install_asterisk.sh
-	@$(RUN) pytest -n $(JOBS) --dist worksteal --timeout=240 tests/asterisk/check_*.py $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist worksteal --timeout=240 --reruns 1 tests/asterisk/check_*.py $(ARGS)
 
 soak-asterisk: build ## SIP calls for MINUTES=30 to AGENTS=60 while adapter, engine and Asterisk are killed at random (RATE=3)
 	@tools/install_asterisk.sh

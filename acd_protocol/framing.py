@@ -33,6 +33,9 @@ from acd_protocol.messages import (
     Request,
 )
 
+HEAD_BYTES = 128
+"""So much of a line is looked at to tell whether it is a configuration."""
+
 _CONFIG_LINE = re.compile(rb'[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"config\.apply"')
 
 encoder = msgspec.json.Encoder()
@@ -48,7 +51,8 @@ class LineReader:
     """Cuts a stream of bytes into lines.
 
     Args:
-        max_line: most bytes of a line, without its newline; a carriage return before it counts.
+        max_line: most bytes of a line, without its newline; a carriage return before it counts. At least `HEAD_BYTES`,
+            so that what a line is can be seen before it passes the limit.
         config_max_line: the same for lines that begin with `{"type":"config.apply"`; 0 when such lines have no
             limit of their own. May be set at any time, such as when the client has shown that it may configure.
 
@@ -100,7 +104,7 @@ class LineReader:
         """Whether a line that is longer than `max_line` is really too long; then sets `error` and frees the buffer."""
         limit = self.max_line
         if self.config_max_line > limit:
-            head = bytes(begun[:128]) + more[:128]
+            head = (bytes(begun[:HEAD_BYTES]) + more[:HEAD_BYTES])[:HEAD_BYTES]
             if _CONFIG_LINE.match(head):
                 limit = self.config_max_line
         if len(begun) + len(more) <= limit:

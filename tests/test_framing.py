@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from acd_core.commands import Command, ConfigApply, ContactEnqueue
 from acd_core.config import Agent, Config
 from acd_core.refusals import SENTENCES, Outcome
-from acd_protocol.framing import LineReader, decode_from_client, decode_from_server, encode, error
+from acd_protocol.framing import HEAD_BYTES, LineReader, decode_from_client, decode_from_server, encode, error
 from acd_protocol.messages import CONFIG_LINE_BYTES_MAX, LINE_BYTES_MAX, Error, Ok, Ping, Request
 
 CONFIG_START = b'{"type":"config.apply"'
@@ -101,6 +101,16 @@ def test_other_lines_may_not_be_longer(start: bytes) -> None:
     reader = LineReader(config_max_line=CONFIG_LINE_BYTES_MAX)
     reader.feed(start + b" " * 70_000)
     assert reader.error is not None
+
+
+@pytest.mark.parametrize("blanks", [0, 100, 110, 127, 128, 200])
+def test_whether_a_line_is_a_configuration_does_not_depend_on_its_pieces(blanks: int) -> None:
+    line = b" " * blanks + CONFIG_START + b" " * 200 + b"}\n"
+    told = set()
+    for first in range(1, len(line)):
+        reader = LineReader(max_line=HEAD_BYTES, config_max_line=1000)
+        told.add(len(read_all(reader, [line[:first], line[first:]])))
+    assert len(told) == 1
 
 
 def test_a_configuration_has_a_limit_too() -> None:

@@ -71,7 +71,7 @@ def attend(target: str, seconds: int) -> Report:
     said = done.stderr
     runs = re.findall(r"stat::number_of_executed_units: *(\d+)|^#(\d+)", said, re.MULTILINE)
     edges = re.findall(r"cov: (\d+)", said)
-    new = sorted(set(found.iterdir()) - before)
+    new = sorted(path for path in set(found.iterdir()) - before if path.name.startswith(f"{target}-"))
     failed = str(new[0]) if new else ("it ended by itself" if done.returncode else "")
     return Report(
         target,

@@ -13,7 +13,7 @@ from acd_core.commands import AgentLogin, Command, ConfigApply, ContactEnqueue
 from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Tenant, to_json
 from acd_core.refusals import Outcome
 from acd_core.toml import read_toml
-from acd_protocol.framing import LineReader, decode_from_client, decode_from_server, encode
+from acd_protocol.framing import HEAD_BYTES, LineReader, decode_from_client, decode_from_server, encode
 from acd_protocol.journal_records import Kind, Tail
 from acd_protocol.messages import Error, Request
 from server.config import Limits
@@ -48,7 +48,7 @@ CENTRE = Config(
 def framing(data: bytes) -> None:
     """Lines do not depend on the pieces in which they come, and no more is kept than a line may be long."""
     choices = Choices(data[:8])
-    limit = 1 + choices.below(64)
+    limit = HEAD_BYTES + choices.below(64)
     stream = data[8:]
     whole = LineReader(limit, 2 * limit)
     at_once = whole.feed(stream)

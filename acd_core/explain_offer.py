@@ -21,7 +21,7 @@ CANDIDATES_LISTED_MAX = 10
 
 NS_PER_S = 1_000_000_000
 
-Knob = Literal["only_one", "rank", "strategy", "idle_order", "level", "urgency", "waited", "arrival"]
+Knob = Literal["only_one", "rank", "share", "strategy", "idle_order", "level", "urgency", "waited", "arrival"]
 """What decided; `only_one` when there was nobody else."""
 
 

@@ -200,7 +200,8 @@ class Reader:
                     self._offers.pop(event.offer, None)
                     self._live[event.contact].agent = event.agent
                     self._begin(event.contact, TALKING, event.at, "")
-                case ContactWrapup():
+                case ContactWrapup() if self._stage.get(event.contact, ("", 0))[0] == TALKING:
+                    # Else it was handed on, and its agent wraps up without it, at his own time.
                     self._after.setdefault(event.agent, []).append(event.contact)
                     self._begin(event.contact, AFTERWARDS, event.at, about)
                 case ContactEnded():

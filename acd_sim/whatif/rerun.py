@@ -286,8 +286,10 @@ class _Rerun:
                     live.agent, live.connected = event.agent, event.at
                     self._begin(event.contact, TALKING, event.at, event.agent)
                 case ContactWrapup():
-                    live = self._live[event.contact]
-                    self._fate(live, event.reason, live.connected - live.arrived, event.at - live.connected)
+                    talking = self._live.get(event.contact)
+                    if talking is None or talking.stage is None or talking.stage[0] != TALKING:
+                        continue  # it was handed on, and its agent wraps up without it
+                    self._fate(talking, event.reason, talking.connected - talking.arrived, event.at - talking.connected)
                     self._begin(event.contact, AFTERWARDS, event.at, event.agent)
                 case ContactEnded():
                     ended = self._live.pop(event.contact, None)

@@ -23,13 +23,14 @@ from acd_core.config import (
     Name,
     Priority,
     RequirementText,
+    Seconds,
     SkillName,
     Step,
     StepsMode,
 )
 from acd_core.machine import Machine
 from acd_core.views import Direction
-from acd_core.wishes import NO_WISHES, Wishes
+from acd_core.wishes import NO_WISHES, Preferred, Wishes
 
 ContactId = Annotated[
     str, Meta(min_length=1, max_length=128, description="chosen by the adapter, unique in the domain")
@@ -39,6 +40,8 @@ Reason = Annotated[str, Meta(max_length=64)]
 RequestId = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] | Annotated[str, Meta(max_length=64)] | None
 AttributeValue = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 CompletionReason = Literal["completed_agent", "completed_caller", "transferred", "callback_done", "lost", "failed"]
+PREFERRED_MAX = 20
+"""Most agents that a contact prefers."""
 OwnSteps = Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
 Instants = Annotated[
     tuple[Annotated[int, Meta(ge=0, le=253_402_300_799_999)], ...],
@@ -73,6 +76,11 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
             queue that works by `longest_idle_inbound` lose their place by inbound contacts only.
         steps: rules of its own that relax as it waits, like those of a queue.
         steps_mode: whether they are added to the queue's steps, or replace them.
+        prefer: agents who come first for `prefer_s` seconds, those of a higher score before others; ids that
+            nobody has are passed over.
+        prefer_wait: whether it waits for one of them who is busy, though others are free; for one who is logged out or
+            paused it never waits. Otherwise they come first if they are free.
+        caller: who calls, in your words, such as a customer's number: by it the queue may prefer his last agent.
     """
 
     contact: ContactId
@@ -84,11 +92,22 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
     direction: Direction = "inbound"
     steps: OwnSteps = ()
     steps_mode: StepsMode = "add"
+    prefer: Annotated[tuple[Preferred, ...], Meta(max_length=PREFERRED_MAX)] = ()
+    prefer_s: Seconds = 60
+    prefer_wait: bool = False
+    caller: Annotated[str, Meta(max_length=128)] = ""
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
         wishes = NO_WISHES
-        if self.steps or self.steps_mode != "add":
-            wishes = Wishes(steps=self.steps, steps_mode=self.steps_mode)
+        if self.steps or self.prefer or self.caller or self.steps_mode != "add":
+            wishes = Wishes(
+                steps=self.steps,
+                steps_mode=self.steps_mode,
+                prefer=self.prefer,
+                prefer_s=self.prefer_s,
+                prefer_wait=self.prefer_wait,
+                caller=self.caller,
+            )
         return machine.enqueue_contact(
             now,
             client,

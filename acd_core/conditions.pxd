@@ -1,13 +1,14 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.decisions cimport Decisions
+from acd_core.preferences cimport Preferences
 
-cdef class Conditions(Decisions):
+cdef class Conditions(Preferences):
     cdef bint _holds(self, str when, int32_t queue, int32_t owner, int64_t others) except -1
     cdef object _refusal(self, int32_t queue, int32_t owner, int64_t others)
     cdef bint _is_useless(self, int32_t contact) except -1
     cdef int _judge(self, int32_t contact) except -1
     cdef int _judge_those(self, list contacts) except -1
-    cdef int _judge_flipped(self) except -1
+    cdef int _judge_flipped(self, int32_t agent) except -1
+    cdef int _disappoint(self, int32_t contact, int32_t agent) except -1
     cdef list _waiting_in(self, int32_t queue)
     cdef int _closing_changed(self, int32_t queue) except -1
     cdef int _calendar_deadline(self, int32_t calendar) except -1

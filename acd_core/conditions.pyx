@@ -8,7 +8,7 @@ only those of queues with such rules, of the classes for which the first agent c
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.decisions cimport Decisions
+from acd_core.preferences cimport Preferences
 from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record, State
 from acd_core.timers cimport OF_CALENDAR, OF_STAY
 from acd_core.types cimport (
@@ -22,7 +22,7 @@ cdef object CLOSED_RULE = JoinRule(when="closed")
 cdef object FULL_RULE = JoinRule(when="full")
 
 
-cdef class Conditions(Decisions):
+cdef class Conditions(Preferences):
     """The state with what is judged about it; see `Engine`."""
 
     cdef bint _holds(self, str when, int32_t queue, int32_t owner, int64_t others) except -1:
@@ -58,6 +58,8 @@ cdef class Conditions(Decisions):
         cdef int32_t owner = self.lines.lines[row.line].owner, stay = NONE, index
         cdef bint useless
         cdef int64_t after
+        if row.bound:
+            self._judge_preference(contact)
         if self.tables.plans[row.plan].skips:
             useless = self._is_useless(contact)
             if useless != row.useless:
@@ -85,10 +87,25 @@ cdef class Conditions(Decisions):
             self._judge(contact)
         return 0
 
-    cdef int _judge_flipped(self) except -1:
-        """Judge whoever may be concerned by the first agent who came, or the last one who left."""
+    cdef int _disappoint(self, int32_t contact, int32_t agent) except -1:
+        """An agent rejected or missed the contact, which prefers him no more."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef str name = self.agent_configs[agent].agent
+        if not row.prefers or name not in self.preferences[contact][0]:
+            return 0
+        if len(self.preferences[contact][0]) == 1:
+            return self._end_preference(contact)
+        self.preferences[contact][0].remove(name)
+        if row.bound:
+            self._unbind(contact, name)
+        return self._judge(contact)
+
+    cdef int _judge_flipped(self, int32_t agent) except -1:
+        """Judge whoever may be concerned by an agent who came or left: as the first of a class, or the last one; or
+        as one whom contacts wait for.
+        """
         cdef int32_t queue, contact
-        cdef list found = []
+        cdef list found = list(self.bound_to.get(self.agent_configs[agent].agent, ()))
         for queue in self.judging_queues:
             for contact in self._waiting_in(queue):
                 if self.watches.flipped(self.lines.lines[self.tables.contacts[contact].line].owner):
@@ -116,19 +133,21 @@ cdef class Conditions(Decisions):
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef int before = self.tables.agents[agent].presence
         State._set_presence(self, agent, presence, reason)
-        if before != presence and self.watches.count and self.watches.presence_changed(
+        if before == presence:
+            return 0
+        if (self.watches.count and self.watches.presence_changed(
             agent,
             <int32_t>(presence != LOGGED_OUT) - <int32_t>(before != LOGGED_OUT),
             <int32_t>(presence == READY) - <int32_t>(before == READY),
-        ):
-            self._judge_flipped()
+        )) or self.bound_to:
+            self._judge_flipped(agent)
         return 0
 
     def check(self):
         """See `Machine.check`."""
         cdef int32_t slot, owner
         cdef Contact *row
-        State.check(self)
+        Preferences.check(self)
         for name, slot in self.contact_slots.items():
             row = &self.tables.contacts[slot]
             if row.state != CONTACT_QUEUED and row.state != CONTACT_OFFERED:

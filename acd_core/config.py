@@ -261,6 +261,9 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         join: who may not join; the first rule that holds counts. Where it is closed or full nobody joins in any case.
         stay: who may not stay; the first rule that holds counts.
         hours: the calendar by which it opens and closes; always open when left out.
+        last_agent_s: for so long a contact whose `caller` is known prefers the agent whom that caller spoke to last; 0
+            for not at all.
+        last_agent_wait: whether it waits for him while he is busy, rather than taking anybody who is free.
     """
 
     tenant: Name
@@ -293,6 +296,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     join: Annotated[tuple[JoinRule, ...], Meta(max_length=RULES_MAX)] = ()
     stay: Annotated[tuple[StayRule, ...], Meta(max_length=RULES_MAX)] = ()
     hours: Name | None = None
+    last_agent_s: Seconds = 0
+    last_agent_wait: bool = False
 
 
 class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -375,6 +380,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         random_seed: where the draws of `random` and `weighted_random` begin; the same seed and the same commands give
             the same choices.
         max_contacts: most contacts at once, in all states.
+        callers_kept: of so many callers the last agent is remembered.
         ended_contacts_kept: so many ended contacts are remembered, so that a repeated command is known as such.
         client_grace_s: a client, such as an adapter, may be away for so long before its agents count as
             unreachable; 0 for as long as it likes.
@@ -387,6 +393,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     occupancy_half_life_s: Annotated[float, Meta(ge=1, le=86_400, description="seconds, at most a day")] = 1800
     random_seed: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] = 0
     max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
+    callers_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
     ended_contacts_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 65_536
     client_grace_s: Seconds = 60
     absent_client_contacts: Literal["keep", "end"] = "keep"

@@ -14,8 +14,9 @@ from acd_core.standing cimport AGEING_ONE
 from acd_core.state cimport State
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, CONTACT_OFFERED, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED,
-    HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST, MOST_SKILLED,
-    NONE, NOT, RANDOM, READY, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, WEIGHTED_RANDOM, Agent, Contact, Queue,
+    HELD_BOUND, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST,
+    MOST_SKILLED, NONE, NOT, RANDOM, READY, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, WEIGHTED_RANDOM, Agent, Contact,
+    Queue,
 )
 
 from acd_core import requirement, urgency
@@ -478,7 +479,7 @@ cdef class Configured(State):
             row.plan = self._plan(row.queue, self.contact_wishes[slot])
             owner = self._class(row.queue, self.contact_terms[slot], self._stage(slot))
             self._enter_line(slot, owner)
-            if row.where != HELD_NOWHERE:
+            if row.where != HELD_NOWHERE and row.where != HELD_BOUND:
                 self.lines.add(slot)
             if row.stands:
                 self.paces_of_lines.restore(row.pace, slot)

@@ -29,6 +29,7 @@ cdef class Decisions(Configured):
         cdef Agent *person
         cdef Contact *row
         cdef list agents = [], contacts = []
+        cdef list preferred = self.preferences[contact][0] if self.tables.contacts[contact].prefers else []
         for slot in () if agent_looked else self.agent_slots.values():
             person = &self.tables.agents[slot]
             row = &self.tables.contacts[contact]
@@ -36,9 +37,12 @@ cdef class Decisions(Configured):
                 person.open & self.tables.classes[owner].channel
                 and self.tables.eligible(slot, owner)
                 and (self.tables.queues[row.queue].reserved or not self.gates.withholds(slot))
+                and (not row.bound or self._agent_name(slot) in preferred)
             ):
+                name = self._agent_name(slot)
                 agents.append(views.AgentChoice(
-                    agent=self._agent_name(slot),
+                    agent=name,
+                    preference=preferred.index(name) if name in preferred else len(preferred),
                     rank=self.tables.rank_of(slot, row.queue),
                     share=self.gates.above_share(slot, row.queue),
                     precedence=self._precedence(slot, owner),
@@ -54,6 +58,7 @@ cdef class Decisions(Configured):
                 and self.tables.eligible(agent, owner)
                 and (self.tables.queues[row.queue].reserved or not self.gates.withholds(agent))
                 and not self.gates.at_limit(row.queue)
+                and (not row.bound or self._agent_name(agent) in self.preferences[slot][0])
             ):
                 contacts.append(views.ContactChoice(
                     contact=self.contact_ids[slot],

@@ -31,7 +31,7 @@ from acd_core import requirement, views
 from acd_core.config import ConfigError, channels_of, known_skills, strict_queues
 from acd_core.config import validate as validate_config
 from acd_core.plan import passed, plan_of
-from acd_core.wishes import NO_WISHES, refusal_of
+from acd_core.wishes import NO_WISHES, preference_of, refusal_of
 
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int64_t WAIT_BOUNDS[17]
@@ -156,6 +156,10 @@ cdef class Engine(Transitions):
         row.mean_ms = NONE
         row.stay = NONE
         row.stay_timer = NONE
+        row.prefers = False
+        row.bound = False
+        row.deserted = False
+        row.prefer_timer = NONE
         row.overflows = 0
         row.seq = self.contact_seq
         row.enqueued = self.now
@@ -166,7 +170,11 @@ cdef class Engine(Transitions):
         self.contact_slots[contact] = slot
         self._set_state(slot, CONTACT_QUEUED)
         self._enter_line(slot, owner)
-        self.last_position = self._join(slot)
+        preference = None
+        if wishes is not NO_WISHES:
+            last_agent = self.last_agents.get((tenant, wishes.caller), "")
+            preference = preference_of(wishes, self.queue_configs[target], last_agent)
+        self.last_position = self._join(slot, preference)
         if row.state != CONTACT_FREE and row.mean_ms != NONE:
             self.last_estimate = views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
         return self._settled()
@@ -388,8 +396,10 @@ cdef class Engine(Transitions):
         row.connected = self.now
         row.wait_expired = False
         self._stay_no_longer(contact)
+        self._forget_preference(contact)
         self._delist(contact)
         self._arm_contact(contact, self.now + queue.max_talk, queue.max_talk)
+        self._note_last_agent(contact, agent)
         self._not_idle(agent)
         person.missed = 0
         person.answered += 1
@@ -430,6 +440,7 @@ cdef class Engine(Transitions):
         self.tables.agents[agent].rejected_total += 1
         self._had_inbound(agent, self.legs.legs[leg].direction)
         contact = self._end_offer(leg, OFFER_REJECTED, cause)
+        self._disappoint(contact, agent)
         self._not_idle(agent)
         self._cool_down(agent, contact, CAUSE_REJECTED, self.tables.queues[queue].reject_cooldown)
         return self._settled()
@@ -561,8 +572,8 @@ cdef class Engine(Transitions):
                 self.idle.add_again(slot)
         self._record(AGENT_UPDATED, NONE, slot, NONE)
         self.gates.opened = self.gates.active
-        if not alike and self.watches.fit_changed(slot):
-            self._judge_flipped()
+        if not alike and (self.watches.fit_changed(slot) or self.bound_to):
+            self._judge_flipped(slot)
         self._serve_agent(slot)
         return self._settled()
 
@@ -719,6 +730,7 @@ cdef class Engine(Transitions):
         self.missed_offers_max = config.settings.missed_offers_max
         self.max_contacts = config.settings.max_contacts
         self.ended_contacts_kept = config.settings.ended_contacts_kept
+        self.callers_kept = config.settings.callers_kept
         self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
         self.channel_names = [channel.name for channel in channels_of(config)]
         self.channel_ids = {name: index for index, name in enumerate(self.channel_names)}

@@ -121,6 +121,14 @@ class ContactOverflowed(Event, tag="contact.overflowed", frozen=True, kw_only=Tr
     wait: int | float
 
 
+class ContactRelaxed(Event, tag="contact.relaxed", frozen=True, kw_only=True):
+    """Any agent will do now: the time for those whom the contact preferred is over, or none of them will come."""
+
+    contact: str
+    tenant: str
+    queue: str
+
+
 class ContactConnected(Event, tag="contact.connected", frozen=True, kw_only=True):
     """The agent accepted: contact and agent talk. `wait` is the whole time in the queue, in seconds."""
 
@@ -258,6 +266,7 @@ AnyEvent = (
     | OfferEnded
     | ContactStepped
     | ContactOverflowed
+    | ContactRelaxed
     | ContactConnected
     | ContactTransferred
     | ContactHeld

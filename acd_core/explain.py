@@ -6,7 +6,8 @@ that fails is the answer:
 1. state of the agent: logged in, not paused, not logging out, not rung, not resting after a missed or rejected
    offer, and with room for the contact beside what he has in hand;
 2. fit: he serves the contact's tenant, takes its channel at all, has each skill that nobody can do without, at the
-   level asked, meets what else is required, and his rank in the queue counts yet;
+   level asked, meets what else is required, his rank in the queue counts yet, and he is among those for whom the
+   contact waits by name, if it does;
 3. gates: neither the queue nor its tenant has as many in conversation as it may, and he is not kept free for another.
 
 State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
@@ -33,6 +34,7 @@ from acd_core.obstacles import (
     contacts_of,
     fit_obstacle,
     gate_obstacle,
+    is_waited_for,
     rank_counts,
     seconds,
     state_obstacle,
@@ -294,6 +296,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         _order(position, exact) if present else "",
         _forecast(estimate) if present else "",
         f"It asks for {contact.require}." if required else "It asks for no skill.",
+        _preference(contact, now),
         _next_step(contact, now),
         _not_staying(contact, now),
         _who_could(asked, agents, conditions, len(verdicts), len(present)),
@@ -332,6 +335,16 @@ def _next_step(contact: ContactView, now: int) -> str:
     return f"In {seconds(contact.step_deadline_ns - now)} s step {number} of {of} holds for it."
 
 
+def _preference(contact: ContactView, now: int) -> str:
+    if not contact.preferred:
+        return ""
+    if contact.deserted:
+        return "None of those whom it waits for by name can come, so anybody will do at once."
+    how = "waits for" if contact.prefer_wait else "prefers"
+    left = seconds(contact.prefer_deadline_ns - now)
+    return f"It {how} {', '.join(contact.preferred)} for another {left} s."
+
+
 _STAY_WORDS = {
     "closed": "its queue is closed",
     "nobody": "nobody who could serve it is logged in",
@@ -364,7 +377,8 @@ def _urgency(contact: ContactView, now: int, wait_s: int) -> str:
 
 def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
     """How many of `ahead` want an agent out of `agents`. Contacts that ask the same are judged once."""
-    named = any("agent.id" in contact.require for contact in ahead)
+    asked_for = Counter(map(Asked.by, ahead))
+    named = any(asked.waits_for or "agent.id" in asked.require for asked in asked_for)
     alike_agents = {
         (
             agent.tenants,
@@ -375,7 +389,7 @@ def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
         for agent in agents
     }
     found = 0
-    for asked, count in Counter(map(Asked.by, ahead)).items():
+    for asked, count in asked_for.items():
         required = asked.requirement
         if any(fit_obstacle(agent, asked, required)[0] == "none" for agent in alike_agents.values()):
             found += count
@@ -426,6 +440,8 @@ def _who_could(
         candidates.append((having, f"{verb} {requirement.describe((node,))}", f"{plural} it", f"{singular} it"))
     counting = [agent for agent in serving if rank_counts(agent, asked)]
     candidates.append((counting, f"has a rank up to {asked.rank_max} in {asked.path}", "have one", "has one"))
+    awaited = [agent for agent in serving if is_waited_for(agent, asked)]
+    candidates.append((awaited, "is among those whom it waits for", "are among them", "is among them"))
     ranked = f", and a rank up to {asked.rank_max}" if asked.rank_max >= 0 else ""
     all_of = f"{verb} all of {requirement.describe(required)}{ranked}"
     candidates.append((fitting, all_of, f"{plural} all", f"{singular} all"))

@@ -1,7 +1,7 @@
 """Why did this agent get this contact? The answer from a decision as the machine kept it.
 
 An offer is made in one of two ways. A contact that has none looks at the agents who are free for it, and takes the first
-by rank, then by what the queue's strategy makes of each, then by who has been idle for longest. An agent who becomes
+by whom it prefers, then by rank, then by what the queue's strategy makes of each, then by who has been idle for longest. An agent who becomes
 free looks at those who wait, and takes the first by his rank in their queue, then by level where priority is strict,
 then by urgency, then by who has waited for longest. The first of these keys in which the chosen one differs from the next
 has decided. Agents and contacts that were no candidates are counted by what kept them out, as for one that waits.
@@ -21,11 +21,13 @@ CANDIDATES_LISTED_MAX = 10
 
 NS_PER_S = 1_000_000_000
 
-Knob = Literal["only_one", "rank", "share", "strategy", "idle_order", "level", "urgency", "waited", "arrival"]
+Knob = Literal[
+    "only_one", "preference", "rank", "share", "strategy", "idle_order", "level", "urgency", "waited", "arrival"
+]
 """What decided; `only_one` when there was nobody else."""
 
 
-_KNOBS_OF_AGENTS: tuple[Knob, ...] = ("rank", "share", "strategy", "idle_order")
+_KNOBS_OF_AGENTS: tuple[Knob, ...] = ("preference", "rank", "share", "strategy", "idle_order")
 _KNOBS_OF_CONTACTS: tuple[Knob, ...] = ("rank", "level", "urgency", "waited", "arrival")
 
 
@@ -34,6 +36,7 @@ class Candidate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: an agent's, when a contact looked; else a contact's.
+        preference: how far down an agent is on the list of those whom the contact prefers; the lowest comes first.
         rank: of the agent in the queue.
         share: how far an agent's group is above its share of the queue's contacts; the lowest comes first.
         precedence: what the strategy makes of an agent; the lowest comes first.
@@ -43,6 +46,7 @@ class Candidate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     rank: int
+    preference: int = 0
     share: int = 0
     precedence: int = 0
     idle_order: int = 0
@@ -131,9 +135,10 @@ def explain_offer(decision: Decision) -> OfferExplanation:
 
 def _agent_keys(choice: AgentChoice, idle_order: int) -> _Compared:
     return _Compared(
-        (choice.rank, choice.share, choice.precedence, choice.idle_seq),
+        (choice.preference, choice.rank, choice.share, choice.precedence, choice.idle_seq),
         Candidate(
             name=choice.agent,
+            preference=choice.preference,
             rank=choice.rank,
             share=choice.share,
             precedence=choice.precedence,
@@ -208,6 +213,7 @@ def _decided(decision: Decision, knob: Knob, compared: list[_Compared]) -> str:
         return "There was no other."
     first, second = compared[0].shown, compared[1].shown
     words = {
+        "preference": f"preference: the contact prefers {first.name} to {second.name}",
         "rank": f"rank: {first.rank} for {first.name}, {second.rank} for {second.name}",
         "share": f"the share of the group: that of {first.name} is further below what it is allotted than that of {second.name}",
         "strategy": f"strategy {decision.strategy}: {first.precedence} for {first.name}, {second.precedence} for {second.name}",

@@ -26,6 +26,7 @@ Condition = Literal[
     "level_too_low",
     "requirement",
     "rank",
+    "preferred",
     "limit",
     "reserve",
     "none",
@@ -48,6 +49,7 @@ CONDITION_WORDS: dict[Condition, str] = {
     "level_too_low": "below a required level",
     "requirement": "not meeting what else is required",
     "rank": "of a rank that does not count yet",
+    "preferred": "not among the agents that it waits for",
     "limit": "free, and held back by a limit",
     "reserve": "kept free for another queue",
     "none": "free",
@@ -62,6 +64,7 @@ class Asked(NamedTuple):
     channel: str
     require: str
     rank_max: int
+    waits_for: tuple[str, ...]
     limit: Limit
     reserved: bool
 
@@ -73,6 +76,7 @@ class Asked(NamedTuple):
             contact.channel,
             contact.require,
             contact.rank_max,
+            contact.preferred if contact.prefer_wait else (),
             contact.limit,
             contact.reserved,
         )
@@ -148,6 +152,8 @@ def fit_obstacle(agent: AgentView, asked: Asked, required: requirement.Requireme
             return "requirement", f"does not meet {requirement.describe((node,))}"
     if not rank_counts(agent, asked):
         return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"
+    if not is_waited_for(agent, asked):
+        return "preferred", f"it waits for {', '.join(asked.waits_for)}"
     return "none", "free and qualified: gets it next"
 
 
@@ -163,6 +169,10 @@ def gate_obstacle(agent: AgentView, asked: Asked) -> tuple[Condition, str]:
 
 def rank_counts(agent: AgentView, asked: Asked) -> bool:
     return asked.rank_max < 0 or agent.ranks.get(asked.path, 0) <= asked.rank_max
+
+
+def is_waited_for(agent: AgentView, asked: Asked) -> bool:
+    return not asked.waits_for or agent.agent in asked.waits_for
 
 
 def seconds(ns: int) -> int:

@@ -20,6 +20,7 @@ cdef enum Kind:
     CONTACT_RESUMED
     CONTACT_STEPPED
     CONTACT_OVERFLOWED
+    CONTACT_RELAXED
     CONTACT_UPDATED
     CONTACT_WRAPUP_EVENT
     CONTACT_ENDED
@@ -137,6 +138,10 @@ cdef class State:
     cdef dict histories       # contact to those who had it before, where there are any
     cdef dict left_contacts   # leg to the id of the contact that went on without its agent
     cdef list contact_wishes
+    cdef dict preferences     # slot of a contact that prefers agents to (their names, until when)
+    cdef dict bound_to    # name of an agent to the slots of the contacts that only he, or others named, may have
+    cdef object last_agents   # OrderedDict of (tenant, caller) to the name of the agent, oldest first
+    cdef int64_t callers_kept
     cdef list free_contacts
     cdef list ended_slots     # used again once their events are taken
 
@@ -178,6 +183,8 @@ cdef class State:
     cdef void _set_open(self, int32_t agent) noexcept
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2
     cdef bint _kept_free(self, int32_t agent) except -1
+    cdef int _stand_in_line(self, int32_t contact) except -1
+    cdef int _leave_line(self, int32_t contact) except -1
     cdef int _tighten(self) except -1
     cdef bint _in_line(self, int32_t contact) noexcept
     cdef void _set_state(self, int32_t contact, int state) noexcept

@@ -21,12 +21,12 @@ from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
-    HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
+    HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
     PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
 )
 from acd_core.watches cimport Watch, Watches
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import msgspec
 
@@ -90,7 +90,7 @@ cdef class State:
         self.timers = Timers()
         self.legs = Legs(self.tables)
         self.paces_of_lines = Paces(self.lines)
-        self.watches = Watches(self.tables)
+        self.watches = Watches(self.tables, self.legs)
         self.materialised = []
         self.skill_names = frozenset()
         self.skill_ids = {}
@@ -142,12 +142,16 @@ cdef class State:
         self.histories = {}
         self.left_contacts = {}
         self.contact_wishes = []
+        self.preferences = {}
+        self.bound_to = {}
+        self.last_agents = OrderedDict()
         self.free_contacts = []
         self.ended_slots = []
         self.configuration = Config()
         self.missed_offers_max = self.configuration.settings.missed_offers_max
         self.max_contacts = self.configuration.settings.max_contacts
         self.ended_contacts_kept = self.configuration.settings.ended_contacts_kept
+        self.callers_kept = self.configuration.settings.callers_kept
 
     def __dealloc__(self):
         cdef int64_t index
@@ -335,6 +339,10 @@ cdef class State:
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
                 to=self.queue_configs[record.b].name, cause=<object>record.text, wait=_seconds(record.a),
             )
+        if kind == CONTACT_RELAXED:
+            return events.ContactRelaxed(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name
+            )
         if kind == CONTACT_UPDATED:
             return events.ContactUpdated(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
@@ -507,6 +515,25 @@ cdef class State:
             return not row.wait_expired and row.offers < self.tables.queues[row.queue].offers_at_once
         return row.state == CONTACT_QUEUED
 
+    cdef int _stand_in_line(self, int32_t contact) except -1:
+        if self.tables.contacts[contact].bound:
+            self.tables.contacts[contact].where = HELD_BOUND
+        else:
+            self.lines.add(contact)
+        self.live_in_line += 1
+        return 0
+
+    cdef int _leave_line(self, int32_t contact) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.where == HELD_NOWHERE:
+            return 0
+        if row.where == HELD_BOUND:
+            row.where = HELD_NOWHERE
+        else:
+            self.lines.remove(contact)
+        self.live_in_line -= 1
+        return 0
+
     cdef void _set_state(self, int32_t contact, int state) noexcept:
         if self.tables.contacts[contact].stands:
             self.tables.contacts[contact].stands = False
@@ -621,6 +648,8 @@ cdef class State:
     cdef int _forget(self) except -1:
         while len(self.ended) > self.ended_contacts_kept:
             del self.ended[self.ended_order.popleft()]
+        while len(self.last_agents) > self.callers_kept:
+            self.last_agents.popitem(last=False)
         return 0
 
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2:
@@ -1026,6 +1055,12 @@ cdef class State:
             own_steps=self.contact_wishes[slot].steps,
             own_steps_mode=self.contact_wishes[slot].steps_mode,
             history=self.histories.get(slot, ()),
+            caller=self.contact_wishes[slot].caller,
+            preferred=tuple(self.preferences[slot][0]) if row.prefers else (),
+            prefer_wait=bool(row.bound),
+            deserted=bool(row.deserted),
+            prefer_deadline_ns=self.timers.nodes[row.prefer_timer].key if row.prefer_timer != NONE else 0,
+            prefer_timer=self.timers.nodes[row.prefer_timer].seq if row.prefer_timer != NONE else 0,
             arrived_in=self.moved_from.get(slot, ""),
             overflows=row.overflows,
             stay=config.stay[row.stay].when if row.stay != NONE else "",
@@ -1054,7 +1089,8 @@ cdef class State:
         counters = [self.seq, self.contact_seq, self.offer_seq, self.idle_seq, self.timers.seq]
         ended = [(contact, REASON_NAMES[reason], client) for contact, (reason, client) in self.ended.items()]
         rows = [self.calendars(), self.queues(), self.agents(), self.contacts()]
-        return views.digest([counters, to_json(self.configuration), *rows, ended, self.paces()])
+        callers = [(*caller, agent) for caller, agent in self.last_agents.items()]
+        return views.digest([counters, to_json(self.configuration), *rows, ended, self.paces(), callers])
 
     def check(self):
         """See `Machine.check`."""
@@ -1086,14 +1122,18 @@ cdef class State:
                 for agent in self.agent_slots.values():
                     row = &self.tables.agents[agent]
                     spared = self.tables.queues[contact.queue].reserved or not self.gates.withholds(agent)
+                    if contact.bound and self._agent_name(agent) not in self.preferences[slot][0]:
+                        continue
                     if (
                         row.open & self.tables.classes[owner].channel and self.tables.eligible(agent, owner)
                         and spared and not self.gates.at_limit(contact.queue)
                     ):
                         raise AssertionError(f"{name} waits for {self._agent_name(agent)}, who is free")
-                if self.lines.first(contact.line) == NONE:
+                if contact.bound != (contact.where == HELD_BOUND):
+                    raise AssertionError(f"{name} waits for agents by name in a line, or for any in none")
+                if not contact.bound and self.lines.first(contact.line) == NONE:
                     raise AssertionError(f"the line of {name} is empty")
-                if self.tables.classes[owner].head_position == NONE:
+                if not contact.bound and self.tables.classes[owner].head_position == NONE:
                     raise AssertionError(f"the class of {name} has no packed head")
             offers = talking = 0
             leg = contact.legs
@@ -1145,7 +1185,7 @@ cdef class State:
             there = [
                 self.tables.agents[agent].presence == READY
                 for agent in self.agent_slots.values()
-                if self.tables.agents[agent].presence != LOGGED_OUT and self.tables.eligible(agent, watch.owner)
+                if self.tables.agents[agent].presence != LOGGED_OUT and self.watches.fits(agent, watch.owner)
             ]
             if not (len(there) == watch.present and sum(there) == watch.able and not watch.flipped):
                 raise AssertionError(f"class {watch.owner} is watched wrongly")

@@ -10,6 +10,7 @@ cdef enum TimerKind:
     OF_STAY = 4               # a condition on staying that a contact fails
     OF_CALENDAR = 5           # a calendar opens or closes
     OF_QUEUE = 6              # a reserve
+    OF_PREFERENCE = 7         # how long a contact prefers some agents
 
 cdef struct Owner:
     int32_t slot              # of the contact, agent, leg or calendar; the next free timer while not set

@@ -22,7 +22,21 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from acd_core.config import Agent, Calendar, Channel, Config, ConfigError, Queue, Settings, Tenant, validate
+from acd_core.config import (
+    Agent,
+    Calendar,
+    Channel,
+    Config,
+    ConfigError,
+    Holiday,
+    JoinRule,
+    Queue,
+    Settings,
+    StayRule,
+    Step,
+    Tenant,
+    validate,
+)
 
 TABLES = ("settings", "skills", "channels", "tenants", "calendars", "queues", "agents")
 _Entry = TypeVar("_Entry", bound=Struct)
@@ -93,6 +107,11 @@ def _entry(place: str, value: object, kind: type[_Entry]) -> _Entry:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
+        fields = value if isinstance(value, dict) else {}
+        for field, inner in _INNER.items():
+            items = fields.get(field)
+            for number, item in enumerate(items if isinstance(items, list) else (), 1):
+                _entry(f"{place}: {field}[{number}]", item, inner)
         raise ConfigError(f"{place}: {_explained(error, value, kind)}") from error
 
 
@@ -138,14 +157,23 @@ def _explained(error: msgspec.ValidationError, value: object, kind: type[Struct]
     if problem.startswith("Invalid enum value"):
         return f"{field}: {found!r} is not one of {', '.join(map(repr, kind.__annotations__[field].__args__))}"
     if "matching regex" in problem:
-        problem = f"expected {_SKILL_RULE if field == 'skills' else _NAME_RULE}"
+        problem = f"expected {_RULES.get(field, _NAME_RULE)}"
     for word, toml_word in _TOML_WORDS.items():
         problem = problem.replace(word, toml_word)
     return f"{field}: {problem[0].lower()}{problem[1:]}, got {reprlib.repr(found)}"
 
 
+_INNER: dict[str, type[Struct]] = {"steps": Step, "join": JoinRule, "stay": StayRule, "holidays": Holiday}
+"""Fields that are lists of tables themselves."""
 _NAME_RULE = "1 to 64 characters without white space, quotes and slashes"
 _SKILL_RULE = "names of letters, digits, '_', '.' and '-' that begin with a letter, with at most 64 characters"
+_HOURS_RULE = "hours such as 09:00-17:30"
+_RULES = {
+    "skills": _SKILL_RULE,
+    "drop": _SKILL_RULE,
+    "date": "a date such as 2026-12-25",
+    **dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun", "open"), _HOURS_RULE),
+}
 
 
 def _meant(name: str, known: tuple[str, ...]) -> str:

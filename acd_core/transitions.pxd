@@ -10,7 +10,7 @@ cdef class Transitions(Conditions):
     cdef int _take_step(self, int32_t contact) except -1
     cdef int _leg_deadline(self, int32_t leg) except -1
     cdef int _stay_over(self, int32_t contact) except -1
-    cdef int64_t _join(self, int32_t contact) except -1
+    cdef int64_t _join(self, int32_t contact, object preference) except -1
     cdef int64_t _leave_by(self, int32_t contact, object rule) except -1
     cdef bint _overflow(self, int32_t contact) except -1
     cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1
@@ -35,11 +35,9 @@ cdef class Transitions(Conditions):
     cdef int _idle(self, int32_t agent) except -1
     cdef int _not_idle(self, int32_t agent) except -1
     cdef int _log_out(self, int32_t agent) except -1
-    cdef int _stand_in_line(self, int32_t contact) except -1
     cdef int32_t _line_pace(self, int32_t contact) except -2
     cdef int _score(self, int32_t contact, int64_t wait, int64_t rung) except -1
     cdef int _wait(self, int32_t contact) except -1
-    cdef int _leave_line(self, int32_t contact) except -1
     cdef int _leave_queue(self, int32_t contact, int reason) except -1
     cdef int _transfer(self, int32_t contact, int32_t target, bint keep_age, str only_agent) except -1
     cdef void _leave_pace(self, int32_t contact, bint lost) noexcept

@@ -15,11 +15,11 @@ from acd_core.state cimport (
     CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_QUEUE, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_NOWHERE, INBOUND, LEG_CONNECTED, LEG_OFFERED,
-    LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
+    LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
     READY, ROUND_ROBIN, TRANSFERRED, Agent, Contact, Leg, Queue,
 )
 
@@ -95,6 +95,9 @@ cdef class Transitions(Conditions):
                 self._take_step(slot)
             elif kind == OF_AGENT:
                 self._end_cooldown(slot)
+            elif kind == OF_PREFERENCE:
+                self._end_preference(slot)
+                self._serve_contact(slot)
             elif kind == OF_STAY:
                 self._stay_over(slot)
             elif kind == OF_CALENDAR:
@@ -207,6 +210,8 @@ cdef class Transitions(Conditions):
         if self.gates.reserve_count:
             self._tighten()
         contact = self.lines.best_contact(agent, self.now)
+        if self.bound_to:
+            contact = self._best_bound(agent, contact)
         if contact != NONE:
             if self.watched == self.offer_seq + 1:
                 self._witness(contact, agent, True)
@@ -220,7 +225,7 @@ cdef class Transitions(Conditions):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t agent
         while self._in_line(contact):
-            agent = self._best_agent(row.queue, self.lines.lines[row.line].owner)
+            agent = self._agent_for(contact)
             if agent == NONE:
                 if (
                     row.state == CONTACT_QUEUED
@@ -241,7 +246,6 @@ cdef class Transitions(Conditions):
     cdef int _settle(self) except -1:
         """Some gate may have opened: serve those who wait, in their order, until nobody can be served."""
         cdef list heads
-        cdef Contact *row
         cdef int32_t skill, position, contact
         cdef bint served = True
         self.gates.opened = False
@@ -254,10 +258,12 @@ cdef class Transitions(Conditions):
                 for position in range(self.lines.heads[skill].count):
                     contact = self.lines.first_of(self.lines.heads[skill].items[position].owner, self.now)
                     heads.append((self._order_key(contact), contact))
+            for contact in self.preferences:
+                if self.tables.contacts[contact].where == HELD_BOUND:
+                    heads.append((self._order_key(contact), contact))
             heads.sort()
             for _, contact in heads:
-                row = &self.tables.contacts[contact]
-                if self._best_agent(row.queue, self.lines.lines[row.line].owner) != NONE:
+                if self._agent_for(contact) != NONE:
                     self._serve_contact(contact)
                     served = True
                     break
@@ -301,11 +307,6 @@ cdef class Transitions(Conditions):
             queue.reserving = False
             self._disarm_queue(slot)
             self.gates.opened = True
-        return 0
-
-    cdef int _stand_in_line(self, int32_t contact) except -1:
-        self.lines.add(contact)
-        self.live_in_line += 1
         return 0
 
     cdef int _wait(self, int32_t contact) except -1:
@@ -361,13 +362,6 @@ cdef class Transitions(Conditions):
             queue.forecast_off_ms += row.p50_ms - wait_ms if row.p50_ms > wait_ms else wait_ms - row.p50_ms
             queue.forecast_in_p50 += wait_ms <= row.p50_ms
             queue.forecast_in_p90 += wait_ms <= row.p90_ms
-        return 0
-
-    cdef int _leave_line(self, int32_t contact) except -1:
-        if self.tables.contacts[contact].where == HELD_NOWHERE:
-            return 0
-        self.lines.remove(contact)
-        self.live_in_line -= 1
         return 0
 
     cdef int _offer(self, int32_t contact, int32_t agent) except -1:
@@ -470,6 +464,7 @@ cdef class Transitions(Conditions):
         person.missed_total += 1
         self._had_inbound(agent, self.legs.legs[leg].direction)
         contact = self._end_offer(leg, OFFER_TIMED_OUT, "")
+        self._disappoint(contact, agent)
         limit = person.missed_max if person.missed_max != NONE else self.missed_offers_max
         self._not_idle(agent)
         if limit and person.missed >= limit:
@@ -493,7 +488,7 @@ cdef class Transitions(Conditions):
 
     # -- queues -------------------------------------------------------------------------------------------------
 
-    cdef int64_t _join(self, int32_t contact) except -1:
+    cdef int64_t _join(self, int32_t contact, object preference) except -1:
         """Let a contact, which has its line and is counted, into its queue, unless a rule sends it elsewhere; gives its position, 0 if it
         ended.
         """
@@ -517,6 +512,9 @@ cdef class Transitions(Conditions):
         self._arm_step(contact)
         position = self.paces_of_lines.position(queue.first_pace, contact) if queue.waiting > 1 else 1
         expected.known = False
+        if preference is not None:
+            self._begin_preference(contact, preference)
+            agent = self._agent_for(contact)
         if agent == NONE:
             self._wait(contact)
             expected = self._forecast(contact)
@@ -577,6 +575,7 @@ cdef class Transitions(Conditions):
             self.moved_from[contact] = self.queue_configs[row.queue].name
         self._disarm_contact(contact)
         self._stay_no_longer(contact)
+        self._forget_preference(contact)
         self._leave_pace(contact, True)
         record = self._record(CONTACT_OVERFLOWED, contact, NONE, row.queue)
         record.a = self.now - row.enqueued
@@ -592,7 +591,7 @@ cdef class Transitions(Conditions):
         row.plan = self._plan(target, self.contact_wishes[contact])
         row.step = passed(self.plans[row.plan], self.now - row.enqueued)
         self._assign(contact)
-        return self._join(contact)
+        return self._join(contact, None)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -651,6 +650,7 @@ cdef class Transitions(Conditions):
             self.histories[contact] = history
         self._disarm_contact(contact)
         self._stay_no_longer(contact)
+        self._forget_preference(contact)
         self._leave_pace(contact, row.state == CONTACT_QUEUED)
         row.held = False
         row.wait_expired = False
@@ -668,7 +668,7 @@ cdef class Transitions(Conditions):
         row.plan = self._plan(target, self.contact_wishes[contact])
         row.step = passed(self.plans[row.plan], self.now - row.enqueued)
         self._assign(contact)
-        self._join(contact)
+        self._join(contact, None)
         for leg in talking:
             self._wrap_up(leg, TRANSFERRED)
         for agent in rung:
@@ -783,11 +783,12 @@ cdef class Transitions(Conditions):
         if row.pace != NONE and not answered:
             self.paces_of_lines.lose(row.pace, self.now // 1000)
         self._disarm_contact(contact)
+        self._leave_line(contact)
         self._stay_no_longer(contact)
+        self._forget_preference(contact)
         if self.moved_from:
             self.moved_from.pop(contact, None)
         if row.state != CONTACT_WRAPUP:
-            self._leave_line(contact)
             self._delist(contact)
         self._set_state(contact, CONTACT_FREE)
         if self.histories:

@@ -87,6 +87,7 @@ cdef enum Held:
     HELD_NOWHERE = 0
     HELD_FIFO = 1
     HELD_HEAP = 2
+    HELD_BOUND = 3         # in no line, but among those who wait for agents by name
 
 # A node of a pairing heap or of a list; which of the two is known to the owner.
 cdef struct Node:
@@ -105,6 +106,9 @@ cdef struct Contact:
     uint8_t direction         # index into views.DIRECTIONS
     uint8_t where             # Held: in which half of its line its node is
     uint8_t useless           # nobody could match, so its next step comes at once
+    uint8_t prefers           # some agents, by name
+    uint8_t bound             # nobody else may have it
+    uint8_t deserted          # none of whom can come
     uint8_t moved             # it is in the heap of its queue, not in the list
     int32_t queue
     int32_t line
@@ -123,6 +127,7 @@ cdef struct Contact:
     int32_t p90_ms
     int32_t stay              # the rule by which it may not stay; NONE if it may
     int32_t stay_timer
+    int32_t prefer_timer
     int32_t overflows
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next

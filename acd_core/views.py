@@ -130,6 +130,10 @@ class ContactView(Struct, frozen=True, kw_only=True):
         step_useless: nobody logged in could match, so the next step comes at once.
         own_steps, own_steps_mode: the steps that it brought.
         history: who had it before it was handed on, as `agent@queue`, latest last; of the latest `HISTORY_MAX`.
+        caller: by which its last agent is remembered.
+        preferred: the agents that it prefers now, the best first; prefer_wait: whether it waits for them until
+            `prefer_deadline_ns`. prefer_timer: as `timer`.
+        deserted: none of them can come any more, so anybody will do at once.
         arrived_in: the queue that it first asked for, if that is another one; overflows: how often it moved.
         limit: whether its queue or its tenant has as many in conversation as it may, while it waits.
         reserved: its queue keeps agents free for itself, so it may get those who are kept free.
@@ -170,6 +174,12 @@ class ContactView(Struct, frozen=True, kw_only=True):
     own_steps: tuple[Step, ...]
     own_steps_mode: StepsMode
     history: tuple[str, ...]
+    caller: str
+    preferred: tuple[str, ...]
+    prefer_wait: bool
+    deserted: bool
+    prefer_deadline_ns: int
+    prefer_timer: int
     arrived_in: str
     overflows: int
     limit: Limit
@@ -361,12 +371,14 @@ def offer_number(offer: str) -> int:
 
 
 class AgentChoice(Struct, frozen=True, kw_only=True, gc=False):
-    """An agent who could have been offered a contact. The lowest rank comes first, then the lowest share, which tells how
-    far his group is above its share of the queue, then the lowest precedence, which is what the queue's strategy makes
-    of him, then the lowest `idle_seq`, who has been idle for longest.
+    """An agent who could have been offered a contact. The lowest preference comes first, which is how far down he is on the
+    list of those whom the contact prefers, then the lowest rank, then the lowest share, which tells how far his group is
+    above its share of the queue, then the lowest precedence, which is what the queue's strategy makes of him, then the
+    lowest `idle_seq`, who has been idle for longest.
     """
 
     agent: str
+    preference: int
     rank: int
     share: int
     precedence: int

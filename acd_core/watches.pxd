@@ -1,4 +1,5 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from acd_core.legs cimport Legs
 from acd_core.tables cimport Tables
 
 cdef struct Watch:
@@ -10,10 +11,12 @@ cdef struct Watch:
 
 cdef class Watches:
     cdef Tables tables
+    cdef Legs legs
     cdef Watch *items
     cdef int64_t capacity
     cdef int32_t count
 
+    cdef bint fits(self, int32_t agent, int32_t owner) noexcept nogil
     cdef void reset(self) noexcept nogil
     cdef Watch *of(self, int32_t owner) except NULL
     cdef bint presence_changed(self, int32_t agent, int32_t present_by, int32_t able_by) noexcept nogil

@@ -12,19 +12,25 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport reserve
+from acd_core.legs cimport Legs
 from acd_core.tables cimport Tables
 from acd_core.types cimport LOGGED_OUT, NONE, READY
 
 
 @cython.final
 cdef class Watches:
-    """The watched classes of one engine, over the rows of its tables."""
+    """The watched classes of one engine, over the rows of its tables and what the agents can take."""
 
-    def __cinit__(self, Tables tables):
+    def __cinit__(self, Tables tables, Legs legs):
         self.tables = tables
+        self.legs = legs
 
     def __dealloc__(self):
         free(self.items)
+
+    cdef bint fits(self, int32_t agent, int32_t owner) noexcept nogil:
+        """Whether the agent could ever be offered contacts of a class, as he is configured now."""
+        return self.legs.takes(agent) & self.tables.classes[owner].channel and self.tables.eligible(agent, owner)
 
     cdef void reset(self) noexcept nogil:
         """Forget all, as the classes were forgotten."""
@@ -45,7 +51,7 @@ cdef class Watches:
         watch.able = 0
         watch.flipped = False
         for agent in range(self.tables.agent_count):
-            if self.tables.agents[agent].presence != LOGGED_OUT and self.tables.eligible(agent, owner):
+            if self.tables.agents[agent].presence != LOGGED_OUT and self.fits(agent, owner):
                 watch.present += 1
                 watch.able += self.tables.agents[agent].presence == READY
         return watch
@@ -55,7 +61,7 @@ cdef class Watches:
         cdef int32_t index
         cdef bint flipped = False
         for index in range(self.count):
-            if self.tables.eligible(agent, self.items[index].owner):
+            if self.fits(agent, self.items[index].owner):
                 flipped |= self._count(&self.items[index], present_by, able_by)
         return flipped
 
@@ -63,7 +69,7 @@ cdef class Watches:
         """Before the skills of an agent change: note what he is eligible for."""
         cdef int32_t index
         for index in range(self.count):
-            self.items[index].eligible = self.tables.eligible(agent, self.items[index].owner)
+            self.items[index].eligible = self.fits(agent, self.items[index].owner)
 
     cdef bint fit_changed(self, int32_t agent) noexcept nogil:
         """After `note_fit` and the change. Whether some class flipped."""
@@ -73,7 +79,7 @@ cdef class Watches:
         if presence == LOGGED_OUT:
             return False
         for index in range(self.count):
-            by = <int32_t>self.tables.eligible(agent, self.items[index].owner) - self.items[index].eligible
+            by = <int32_t>self.fits(agent, self.items[index].owner) - self.items[index].eligible
             if by:
                 flipped |= self._count(&self.items[index], by, by if presence == READY else 0)
         return flipped

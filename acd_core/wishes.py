@@ -1,12 +1,24 @@
 """What a contact may bring beside its requirement and its priority."""
 
 from collections.abc import Container, Sequence
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from acd_core.config import Step, StepsMode, queues_of_steps, skills_of_steps
+from acd_core.config import AgentId, Queue, Step, StepsMode, ns_of_seconds, queues_of_steps, skills_of_steps
 from acd_core.refusals import Outcome
 from acd_core.requirement import RequirementError
+
+
+class Preferred(Struct, frozen=True, forbid_unknown_fields=True):
+    """An agent that a contact prefers.
+
+    Args:
+        score: those of a higher one come first, and of the same those named first.
+    """
+
+    agent: AgentId
+    score: Annotated[int, Meta(ge=0, le=1000)] = 0
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -15,10 +27,36 @@ class Wishes(Struct, frozen=True, kw_only=True):
     Attributes:
         steps: its steps, in the order of `after_s`.
         steps_mode: whether they are added to those of its queue, or replace them.
+        prefer: the agents that it prefers, for `prefer_s` seconds.
+        prefer_wait: whether it waits for them.
+        caller: by which its last agent is remembered; empty for none.
     """
 
     steps: tuple[Step, ...] = ()
     steps_mode: StepsMode = "add"
+    prefer: tuple[Preferred, ...] = ()
+    prefer_s: float = 0
+    prefer_wait: bool = False
+    caller: str = ""
+
+
+class Preference(Struct, frozen=True):
+    """The agents that a contact prefers, the best first, for so long, and whether it waits for them."""
+
+    agents: tuple[str, ...]
+    ns: int
+    wait: bool
+
+
+def preference_of(wishes: Wishes, queue: Queue, last_agent: str) -> Preference | None:
+    """What a contact prefers that joins `queue`, which may know its last agent; None for nothing."""
+    named = [one.agent for one in sorted(wishes.prefer, key=lambda one: -one.score)]
+    seconds, wait = wishes.prefer_s, wishes.prefer_wait
+    if not named and last_agent:
+        named, seconds, wait = [last_agent], queue.last_agent_s, queue.last_agent_wait
+    if not named or not seconds:
+        return None
+    return Preference(tuple(dict.fromkeys(named)), ns_of_seconds(seconds), wait)
 
 
 NO_WISHES = Wishes()

@@ -34,6 +34,7 @@ from acd_core.config import (
 from acd_core.events import EVENT_TYPES, WaitEstimate
 from acd_core.refusals import SENTENCES, Outcome
 from acd_core.requirement import SKILL_PATTERN
+from acd_core.wishes import Preferred
 from acd_protocol.cli import EXIT_FAILED, EXIT_USAGE, fail
 from acd_protocol.message_examples import SESSION, example_of
 from acd_protocol.messages import (
@@ -223,6 +224,7 @@ def page() -> str:
         "## Events\n\nEvery one has `seq` and `at` besides: its number, and its time in nanoseconds since 1970.\n",
         *(_section(kind, ("seq", "at")) for kind in EVENT_TYPES),
         _section(WaitEstimate),
+        _section(Preferred),
         "## The configuration\n\n`config.apply` carries a `Config`; `acd apply` reads the same from TOML.\n",
         *(_section(kind) for kind in CONFIG_TYPES),
         _refusals(),

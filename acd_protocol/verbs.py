@@ -27,6 +27,7 @@ from acd_core.commands import (
     OfferReject,
 )
 from acd_core.config import Config
+from acd_core.wishes import Preferred
 from acd_protocol.messages import (
     Command,
     Estimate,
@@ -64,8 +65,12 @@ class Verbs:
         priority: int = 0,
         require: str = "",
         attributes: Mapping[str, AttributeValue] | None = None,
+        prefer: Mapping[str, int] | None = None,
+        prefer_s: float = 60,
+        prefer_wait: bool = False,
+        caller: str = "",
     ) -> Ok:
-        """contact.enqueue: put a contact into a queue."""
+        """contact.enqueue: put a contact into a queue. `prefer` gives agents with their scores."""
         return await self.call(
             ContactEnqueue(
                 contact=contact,
@@ -74,6 +79,10 @@ class Verbs:
                 priority=priority,
                 require=require,
                 attributes=dict(attributes or {}),
+                prefer=tuple(Preferred(agent, score) for agent, score in (prefer or {}).items()),
+                prefer_s=prefer_s,
+                prefer_wait=prefer_wait,
+                caller=caller,
             )
         )
 

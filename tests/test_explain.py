@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acd_core import Config, Engine, Machine, Outcome
-from acd_core.config import Agent, Queue, Step, Tenant
+from acd_core.config import Agent, Queue, StayRule, Step, Tenant
 from acd_core.explain import ContactExplanation, explain_agent, explain_contact
+from acd_core.explain_offer import explain_offer
 from acd_core.model import Model
 from acd_core.requirement import meets, parse
+from acd_core.wishes import Preferred, Wishes
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -191,6 +193,49 @@ def test_ranks_that_do_not_count_yet_and_the_next_step_are_told(machine: Machine
     ]
     machine.advance(START + 40 * S)
     assert explained(machine, "c-1", at=40).state == "offered"
+
+
+def test_who_is_waited_for_by_name_is_told(machine: Machine) -> None:
+    for agent in ("senior", "expert"):
+        login(machine, agent)
+    enqueue(machine, "c-1", at=1)
+    senior = machine.contact("c-1")
+    assert senior is not None
+    (other,) = {"senior", "expert"} - {senior.agent}
+    wishes = Wishes(prefer=(Preferred(senior.agent),), prefer_s=30, prefer_wait=True)
+    outcome = machine.enqueue_contact(START + 2 * S, "pbx", "c-2", "acme", "billing", 0, "", {}, wishes=wishes)
+    assert outcome == Outcome.OK
+    found = explained(machine, "c-2", at=12)
+    assert f"It waits for {senior.agent} for another 20 s." in found.summary
+    assert {verdict.agent: verdict.condition for verdict in found.agents} == {
+        senior.agent: "offered",
+        other: "preferred",
+    }
+    of_other = explain_agent(machine, other, now=START + 12 * S)
+    assert of_other is not None
+    assert (of_other.waiting, of_other.could_serve) == (1, 0)
+
+
+def test_that_a_preference_decided_is_told(machine: Machine) -> None:
+    for agent in ("expert", "senior"):
+        login(machine, agent)
+    machine.watch_offer("o-1")
+    wishes = Wishes(prefer=(Preferred("nobody", 9), Preferred("senior")), prefer_s=30)
+    outcome = machine.enqueue_contact(START + 2 * S, "pbx", "c-1", "acme", "billing", 0, "", {}, wishes=wishes)
+    assert outcome == Outcome.OK
+    assert machine.witnessed is not None
+    found = explain_offer(machine.witnessed)
+    assert (found.agent, found.decided_by) == ("senior", "preference")
+    assert [candidate.name for candidate in found.candidates] == ["senior", "expert"]
+    assert found.summary.endswith("What decided was preference: the contact prefers senior to expert.")
+
+
+def test_a_contact_that_may_not_stay_is_told_so(machine: Machine) -> None:
+    queue = Queue(tenant="acme", name="strict", stay=(StayRule(when="closed", after_s=60),))
+    assert machine.apply_config(START, msgspec.structs.replace(CENTRE, queues=(*CENTRE.queues, queue))) == Outcome.OK
+    enqueue(machine, "c-1", queue="acme/strict")
+    assert machine.close_queue(START + 5 * S, "acme", "strict", "fire") == Outcome.OK
+    assert "It leaves this queue in 50 s, since its queue is closed." in explained(machine, "c-1", at=15).summary
 
 
 def test_what_else_is_required_is_told(machine: Machine) -> None:

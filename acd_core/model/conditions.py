@@ -2,7 +2,7 @@
 
 from acd_core.config import OVERFLOWS_MAX, JoinRule, ns_of_seconds
 from acd_core.events import QueueClosed, QueueOpened
-from acd_core.model.decisions import Decisions
+from acd_core.model.preferences import Preferences
 from acd_core.model.rows import AgentRow, ContactRow, QueueRow
 from acd_core.views import Presence
 
@@ -10,7 +10,7 @@ ALWAYS_JOIN_RULES = (JoinRule(when="closed"), JoinRule(when="full"))
 """What holds beside the rules of a queue: nobody joins where it is closed or full."""
 
 
-class Conditions(Decisions):
+class Conditions(Preferences):
     """The state with what is judged about it; see `Model`.
 
     A rule on staying, and whether a step is useless, are judged when they may have changed: the contact joined or took
@@ -18,10 +18,6 @@ class Conditions(Decisions):
     to happen is only armed, never done at once, so that an agent who leaves a thousand contacts behind does not
     hold up the others.
     """
-
-    def _staff(self, contact: ContactRow) -> list[AgentRow]:
-        """The agents logged in who could serve a contact, whatever they do now."""
-        return [a for a in self._agents.values() if a.presence != "logged_out" and self._eligible(a, contact)]
 
     def _holds(self, when: str, contact: ContactRow) -> bool:
         """Whether a condition holds for a contact in the queue that it stands in, or is about to join."""
@@ -46,8 +42,18 @@ class Conditions(Decisions):
         """Whether the contact should take its next step at once, since nobody could match at this one."""
         return contact.stage.skip and contact.step + 1 < len(contact.plan) and not self._staff(contact)
 
+    def _disappoint(self, contact: ContactRow, agent: AgentRow) -> None:
+        """An agent rejected or missed the contact, which prefers him no more."""
+        if agent.config.agent in contact.preferred:
+            contact.preferred.remove(agent.config.agent)
+            if contact.preferred:
+                self._judge(contact)
+            else:
+                self._end_preference(contact)
+
     def _judge(self, contact: ContactRow) -> None:
         """Arm or disarm what follows from the conditions that now hold for a contact that waits or is offered."""
+        self._judge_preference(contact)
         useless = self._is_useless(contact)
         if useless != contact.useless:
             contact.useless = useless
@@ -72,6 +78,7 @@ class Conditions(Decisions):
         contact.stay = None
         contact.stay_timer = None
         contact.step_timer = None
+        self._forget_preference(contact)
 
     def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
         super()._set_presence(agent, presence, reason)

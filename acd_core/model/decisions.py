@@ -26,6 +26,7 @@ class Decisions(Gates):
         agents = [
             AgentChoice(
                 agent=other.config.agent,
+                preference=contact.preference(other),
                 rank=other.rank(path),
                 share=self._share(other, contact),
                 precedence=self._precedence(other, contact),
@@ -36,6 +37,7 @@ class Decisions(Gates):
             and self._open(other, contact)
             and self._eligible(other, contact)
             and (contact.queue.config.reserve is not None or other not in withheld)
+            and (not contact.bound or other.config.agent in contact.preferred)
         ]
         contacts = [
             ContactChoice(contact=other.id, rank=agent.rank(other.queue.path), urgency=other.urgency, seq=other.seq)
@@ -46,6 +48,7 @@ class Decisions(Gates):
             and self._eligible(agent, other)
             and (other.queue.config.reserve is not None or agent not in withheld)
             and not self._limit(other)
+            and (not other.bound or agent.config.agent in other.preferred)
         ]
         self.witnessed = Decision(
             offer=offer_id(self._watched),

@@ -115,13 +115,15 @@ class Gates(State):
             return None
         withheld = [] if contact.queue.config.reserve else self._withheld()
         path = contact.queue.path
+        fitting = [
+            agent
+            for agent in self._agents.values()
+            if self._open(agent, contact) and self._eligible(agent, contact) and agent not in withheld
+        ]
         return min(
-            (
-                agent
-                for agent in self._agents.values()
-                if self._open(agent, contact) and self._eligible(agent, contact) and agent not in withheld
-            ),
+            (agent for agent in fitting if not contact.bound or agent.config.agent in contact.preferred),
             key=lambda agent: (
+                contact.preference(agent),
                 agent.rank(path),
                 self._share(agent, contact),
                 self._precedence(agent, contact),
@@ -142,6 +144,7 @@ class Gates(State):
                 and self._eligible(agent, contact)
                 and (spared or contact.queue.config.reserve is not None)
                 and not self._limit(contact)
+                and (not contact.bound or agent.config.agent in contact.preferred)
             ),
             key=lambda contact: (agent.rank(contact.queue.path), contact.order_at(self.now)),
             default=None,

@@ -60,6 +60,7 @@ from acd_core.events import (
 )
 from acd_core.model import occupancy
 from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, bucket
+from acd_core.model.state import Owner
 from acd_core.model.transitions import Transitions
 from acd_core.plan import passed
 from acd_core.refusals import Outcome
@@ -68,7 +69,7 @@ from acd_core.views import (
     WAIT_BUCKETS_S,
     Direction,
 )
-from acd_core.wishes import NO_WISHES, Wishes, refusal_of
+from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
 
 
 def settled(command: Callable[..., int]) -> Callable[..., int]:
@@ -104,23 +105,29 @@ class Model(Transitions):
                 assert isinstance(owner, ContactRow)
                 if timer is owner.stay_timer:
                     self._stay_over(owner)
+                elif timer is owner.prefer_timer:
+                    self._prefer_over(owner)
                 else:
                     self._take_step(owner)
-                continue
-            owner.timer = None
-            match owner:
-                case ContactRow():
-                    self._contact_deadline(owner)
-                case LegRow():
-                    self._leg_deadline(owner)
-                case AgentRow():
-                    self._end_cooldown(owner)
-                case CalendarRow():
-                    self._calendar_deadline(owner)
-                case QueueRow():
-                    self._reserve_over(owner)
+            else:
+                self._due(owner)
             self._settle()
         self._pass_time(now)
+
+    def _due(self, owner: Owner) -> None:
+        """The deadline of an owner's own has come."""
+        owner.timer = None
+        match owner:
+            case ContactRow():
+                self._contact_deadline(owner)
+            case LegRow():
+                self._leg_deadline(owner)
+            case AgentRow():
+                self._end_cooldown(owner)
+            case CalendarRow():
+                self._calendar_deadline(owner)
+            case QueueRow():
+                self._reserve_over(owner)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -181,9 +188,11 @@ class Model(Transitions):
             plan=(),
             own_steps=wishes.steps,
             own_steps_mode=wishes.steps_mode,
+            caller=wishes.caller,
         )
         arrived.plan = self._plan(target, arrived)
-        self.last_position = self._join(arrived)
+        last_agent = self._last_agents.get((tenant, wishes.caller), "")
+        self.last_position = self._join(arrived, preference_of(wishes, target.config, last_agent))
         self.last_estimate = arrived.estimate
         return Outcome.OK
 
@@ -376,6 +385,7 @@ class Model(Transitions):
         contact.wait_expired = False
         self._stay_no_longer(contact)
         self._arm(contact, self.now + ns_of_seconds(queue.config.max_talk_s))
+        self._note_last_agent(contact, agent)
         agent.idle_seq = 0
         agent.missed = 0
         agent.answered += 1
@@ -418,6 +428,7 @@ class Model(Transitions):
         leg.agent.rejected_total += 1
         self._had_inbound(leg)
         contact = self._end_offer(leg, "rejected", cause)
+        self._disappoint(contact, leg.agent)
         leg.agent.idle_seq = 0
         self._cool_down(leg.agent, contact, "rejected", leg.queue.config.reject_cooldown_s)
         return Outcome.OK

@@ -140,6 +140,12 @@ class ContactRow:
     overflows: int = 0
     arrived_in: str = ""
     history: list[str] = field(default_factory=list)
+    caller: str = ""
+    preferred: list[str] = field(default_factory=list)
+    prefer_wait: bool = False
+    prefer_until: int = 0
+    prefer_timer: Timer | None = None
+    deserted: bool = False
 
     @property
     def stage(self) -> Stage:
@@ -196,7 +202,17 @@ class ContactRow:
 
     @property
     def timers(self) -> tuple[Timer | None, ...]:
-        return self.timer, self.step_timer, self.stay_timer
+        return self.timer, self.step_timer, self.stay_timer, self.prefer_timer
+
+    @property
+    def bound(self) -> bool:
+        """Whether nobody but those whom it prefers may have it."""
+        return self.prefer_wait and bool(self.preferred)
+
+    def preference(self, agent: "AgentRow") -> int:
+        """How far down an agent is on the list of those whom it prefers; the lowest comes first."""
+        name = agent.config.agent
+        return self.preferred.index(name) if name in self.preferred else len(self.preferred)
 
 
 @dataclass(eq=False)

@@ -53,6 +53,7 @@ class State:
         self._agents: dict[str, AgentRow] = {}
         self._contacts: dict[str, ContactRow] = {}
         self._ended: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._last_agents: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._contact_seq = 0
         self._offer_seq = 0
         self._idle_seq = 0
@@ -302,6 +303,8 @@ class State:
     def _forget(self) -> None:
         while len(self._ended) > self._config.settings.ended_contacts_kept:
             self._ended.popitem(last=False)
+        while len(self._last_agents) > self._config.settings.callers_kept:
+            self._last_agents.popitem(last=False)
 
     # -- views --------------------------------------------------------------------------------------------------
 
@@ -558,6 +561,12 @@ class State:
             own_steps=contact.own_steps,
             own_steps_mode=contact.own_steps_mode,
             history=tuple(contact.history),
+            caller=contact.caller,
+            preferred=tuple(contact.preferred),
+            prefer_wait=contact.bound,
+            deserted=contact.deserted,
+            prefer_deadline_ns=contact.prefer_timer.deadline if contact.prefer_timer else 0,
+            prefer_timer=contact.prefer_timer.seq if contact.prefer_timer else 0,
             arrived_in=contact.arrived_in,
             overflows=contact.overflows,
             stay="" if contact.stay is None else contact.queue.config.stay[contact.stay].when,
@@ -571,7 +580,8 @@ class State:
         counters = [self.seq, self._contact_seq, self._offer_seq, self._idle_seq, self._timer_seq]
         ended = [(contact, *how) for contact, how in self._ended.items()]
         rows = [self.calendars(), self.queues(), self.agents(), self.contacts()]
-        return views.digest([counters, to_json(self._config), *rows, ended, self.paces()])
+        callers = [(*caller, agent) for caller, agent in self._last_agents.items()]
+        return views.digest([counters, to_json(self._config), *rows, ended, self.paces(), callers])
 
     def check(self) -> None:
         for contact in self._contacts.values():

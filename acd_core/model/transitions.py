@@ -25,6 +25,7 @@ from acd_core.views import (
     HISTORY_MAX,
     in_seconds,
 )
+from acd_core.wishes import Preference
 
 
 class Transitions(Conditions):
@@ -65,6 +66,11 @@ class Transitions(Conditions):
         if contact.state == "queued":
             assert contact.stay is not None
             self._leave_by(contact, contact.queue.config.stay[contact.stay])
+
+    def _prefer_over(self, contact: ContactRow) -> None:
+        """The time for the agents whom the contact prefers is over, or none of them can come."""
+        self._end_preference(contact)
+        self._serve_contact(contact)
 
     def _calendar_deadline(self, calendar: CalendarRow) -> None:
         """The calendar opens, or closes."""
@@ -207,6 +213,7 @@ class Transitions(Conditions):
         agent.missed_total += 1
         self._had_inbound(leg)
         contact = self._end_offer(leg, "timed_out", "")
+        self._disappoint(contact, agent)
         limit = agent.config.missed_offers_max
         if limit is None:
             limit = self._config.settings.missed_offers_max
@@ -273,7 +280,7 @@ class Transitions(Conditions):
         configured = {name: row.config for name, row in self._queues.items()}
         return plan_of(queue.config, contact.own_steps, contact.own_steps_mode, configured)
 
-    def _join(self, contact: ContactRow) -> int:
+    def _join(self, contact: ContactRow, preference: Preference | None = None) -> int:
         """Let a contact into its queue, unless a rule sends it elsewhere; gives its position, 0 if it ended."""
         queue = contact.queue
         queue.entered += 1
@@ -286,6 +293,8 @@ class Transitions(Conditions):
         contact.useless = self._is_useless(contact)
         self._arm_step(contact)
         position = self._position(contact)
+        if preference is not None:
+            self._begin_preference(contact, preference)
         estimate = None
         if self._best_agent(contact) is None:
             self._wait(contact)
@@ -332,7 +341,7 @@ class Transitions(Conditions):
         plan = self._plan(queue, contact)
         enqueued = contact.enqueued if keep_age else self.now
         step = passed(plan, self.now - enqueued)
-        return dataclasses.replace(contact, queue=queue, plan=plan, step=step, enqueued=enqueued)
+        return dataclasses.replace(contact, queue=queue, plan=plan, step=step, enqueued=enqueued, preferred=[])
 
     def _move(self, contact: ContactRow, queue: QueueRow, keep_age: bool, cause: OverflowCause) -> int:
         """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""

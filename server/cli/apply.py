@@ -37,9 +37,12 @@ def _run(args: argparse.Namespace) -> int:
         return fail(f"{source}: byte {error.start} is not UTF-8; TOML files are UTF-8", EXIT_USAGE)
     try:
         config = read_toml(text, source)
-        hours.check(config)
     except ConfigError as error:
         return fail(printable(str(error)))
+    try:
+        hours.check(config)
+    except ConfigError as error:
+        return fail(printable(f"{source}: {error}"))
 
     async def apply(client: "Client") -> int:
         changes = difference(msgspec.convert(await client.listing("config"), Config), config)

@@ -49,6 +49,7 @@ from acd_core.config import (
     Tenant,
 )
 from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
+from acd_core.wishes import Preferred
 
 NS_PER_MS = 1_000_000
 SKILLS = ("billing", "english", "spanish", "sales")
@@ -244,6 +245,8 @@ def random_config(rng: Random, size: int) -> Config:
             join=random_join_rules(rng, others_of[tenant, name]),
             stay=random_stay_rules(rng, others_of[tenant, name]),
             hours=rng.choice((None, None, *calendars)),
+            last_agent_s=rng.choice((0, 0, 1, 10)),
+            last_agent_wait=rng.random() < 0.5,
         )
         for tenant, name in others_of
     )
@@ -273,6 +276,7 @@ def random_config(rng: Random, size: int) -> Config:
             occupancy_half_life_s=rng.choice((1, 5, 5, 1800, 86_400)),
             random_seed=rng.choice((0, 1, 2**53 - 1)),
             max_contacts=rng.choice((5, 30, 1000)),
+            callers_kept=rng.choice((0, 1, 2, 100)),
             ended_contacts_kept=rng.choice((0, 3, 50)),
             absent_client_contacts=rng.choice(("keep", "end")),
         ),
@@ -343,6 +347,12 @@ class Stream:
     def _ago(self) -> int:
         return self.rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8, 20))
 
+    def _preferred(self) -> tuple[Preferred, ...]:
+        return tuple(
+            Preferred(f"a-{self.rng.randint(0, self.agents)}", self.rng.choice((0, 0, 1, 50)))
+            for _ in range(self.rng.randint(1, 3))
+        )
+
     def _contact(self) -> str:
         return f"c-{max(0, self.contact_number - self._ago())}"
 
@@ -400,6 +410,10 @@ class Stream:
                     direction=rng.choice(("inbound", "inbound", "outbound", "internal")),
                     steps=random_steps(rng) if rng.random() < 0.15 else (),
                     steps_mode=rng.choice(("add", "add", "replace")),
+                    prefer=self._preferred() if rng.random() < 0.15 else (),
+                    prefer_s=rng.choice((0, 0.5, 2, 20)),
+                    prefer_wait=rng.random() < 0.6,
+                    caller=rng.choice(("", "", "", "ana", "luis", "eva")),
                 )
             case "accept":
                 return OfferAccept(offer=self._offer())

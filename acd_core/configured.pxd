@@ -6,6 +6,8 @@ cdef class Configured(State):
     cdef int _assign(self, int32_t contact) except -1
     cdef int32_t _plan(self, int32_t queue, object wishes) except -1
     cdef int _enter_line(self, int32_t contact, int32_t owner) except -1
+    cdef int _know(self, object config) except -1
+    cdef int _enter_rows(self, object config) except -1
     cdef int _rebuild(self) except -1
     cdef int _sweep(self) except -1
     cdef int32_t _configured_queue(self, object config) except -1

@@ -20,7 +20,7 @@ from acd_core.types cimport (
 )
 
 from acd_core import requirement, urgency
-from acd_core.config import ageing_of, channels_of, ns_of_seconds, skills_of_steps
+from acd_core.config import ageing_of, channels_of, known_skills, ns_of_seconds, skills_of_steps, strict_queues
 from acd_core.plan import plan_of
 from acd_core.wishes import NO_WISHES
 
@@ -56,6 +56,35 @@ cdef inline int64_t _bounded(int64_t value, int64_t most) noexcept nogil:
 
 cdef class Configured(State):
     """The state with the configuration entered; see `Engine`."""
+
+    cdef int _know(self, object config) except -1:
+        """Let a configuration hold, whose rows are still to be entered."""
+        self.configuration = config
+        self.skill_names = known_skills(config)
+        self.missed_offers_max = config.settings.missed_offers_max
+        self.max_contacts = config.settings.max_contacts
+        self.ended_contacts_kept = config.settings.ended_contacts_kept
+        self.callers_kept = config.settings.callers_kept
+        self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
+        self.channel_names = [channel.name for channel in channels_of(config)]
+        self.channel_ids = {name: index for index, name in enumerate(self.channel_names)}
+        self.tenants_limited = any([tenant.max_contacts for tenant in config.tenants])
+        return 0
+
+    cdef int _enter_rows(self, object config) except -1:
+        """Enter the rows of calendars, queues and agents, and what follows from all of them together."""
+        cdef object strict = strict_queues(config)
+        self._configure_calendars(config.calendars)
+        self.queues_by_name = {(queue.tenant, queue.name): queue for queue in config.queues}
+        self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
+        for key, slot in self.queue_slots.items():
+            self.tables.queues[slot].strict = key in strict
+        self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        self._enter_gates()
+        self._enter_capacities()
+        self._change_half_life(config)
+        self.idle.seed = config.settings.random_seed
+        return 0
 
     cdef int32_t _configured_queue(self, object config) except -1:
         """The slot of a queue, old or new, with this configuration."""

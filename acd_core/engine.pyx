@@ -12,7 +12,8 @@ from acd_core.state cimport (
     AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
     HOURS_UPDATED, Record,
 )
-from acd_core.transitions cimport Transitions, bucket_of
+from acd_core.dump cimport Dumped
+from acd_core.transitions cimport bucket_of
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
     AGENT_UNKNOWN, CALENDAR_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
@@ -28,8 +29,9 @@ import itertools
 import msgspec
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError, channels_of, known_skills, strict_queues
+from acd_core.config import ConfigError
 from acd_core.config import validate as validate_config
+from acd_core.dump_form import DumpError
 from acd_core.plan import passed, plan_of
 from acd_core.wishes import NO_WISHES, preference_of, refusal_of
 
@@ -45,8 +47,18 @@ cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)
 
 
 @cython.final
-cdef class Engine(Transitions):
+cdef class Engine(Dumped):
     """The machine that serves live calls; see `acd_core.machine.Machine` for the contract."""
+
+    @staticmethod
+    def load(bytes dump):
+        """The engine that `dump` was called of. Raises `DumpError`."""
+        cdef Engine engine = Engine()
+        try:
+            engine._load(dump)
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise DumpError(f"it does not hold together ({error!r})") from error
+        return engine
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -725,16 +737,7 @@ cdef class Engine(Transitions):
             if self.tables.agents[slot].presence != LOGGED_OUT and name not in wanted_agents:
                 return AGENT_IN_USE
         self._materialise()
-        self.configuration = config
-        self.skill_names = known_skills(config)
-        self.missed_offers_max = config.settings.missed_offers_max
-        self.max_contacts = config.settings.max_contacts
-        self.ended_contacts_kept = config.settings.ended_contacts_kept
-        self.callers_kept = config.settings.callers_kept
-        self.tenant_ids = {tenant.name: index for index, tenant in enumerate(config.tenants)}
-        self.channel_names = [channel.name for channel in channels_of(config)]
-        self.channel_ids = {name: index for index, name in enumerate(self.channel_names)}
-        self.tenants_limited = any([tenant.max_contacts for tenant in config.tenants])
+        self._know(config)
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
             stay_before[slot] = self.queue_configs[slot].stay
@@ -752,17 +755,7 @@ cdef class Engine(Transitions):
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)
                 self.free_agents.append(slot)
-        self._configure_calendars(config.calendars)
-        self.queues_by_name = wanted_queues
-        self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
-        strict = strict_queues(config)
-        for key, slot in self.queue_slots.items():
-            self.tables.queues[slot].strict = key in strict
-        self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
-        self._enter_gates()
-        self._enter_capacities()
-        self._change_half_life(config)
-        self.idle.seed = config.settings.random_seed
+        self._enter_rows(config)
         self._forget()
         for slot in self.contact_slots.values():
             row = &self.tables.contacts[slot]

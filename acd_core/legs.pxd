@@ -19,6 +19,9 @@ cdef class Legs:
     cdef int reset(self, list channels, int32_t agents) except -1
     cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1
     cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1
+    cdef int make(self, int32_t count) except -1
+    cdef int link(self) except -1
+    cdef void _append(self, int32_t leg) noexcept nogil
     cdef void detach(self, int32_t leg) noexcept nogil
     cdef int drop(self, int32_t leg) except -1
     cdef uint32_t takes(self, int32_t agent) noexcept nogil

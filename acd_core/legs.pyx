@@ -59,7 +59,6 @@ cdef class Legs:
         """A new leg, offered, at the end of both lists."""
         cdef int32_t slot = self.free_leg
         cdef Agent *person = &self.tables.agents[agent]
-        cdef Contact *held = &self.tables.contacts[contact]
         cdef Leg *leg
         if slot == NONE:
             slot = self.created
@@ -77,6 +76,15 @@ cdef class Legs:
         leg.number = number
         leg.since = now
         leg.connected = 0
+        self._append(slot)
+        person.units += self.channels[self.tables.queues[queue].channel].units
+        return slot
+
+    cdef void _append(self, int32_t slot) noexcept nogil:
+        """Put a leg at the end of the lists of its agent and, if it has one, its contact."""
+        cdef Leg *leg = &self.legs[slot]
+        cdef Agent *person = &self.tables.agents[leg.agent]
+        cdef Contact *held
         leg.previous_of_agent = person.last_leg
         leg.next_of_agent = NONE
         if person.last_leg == NONE:
@@ -84,15 +92,32 @@ cdef class Legs:
         else:
             self.legs[person.last_leg].next_of_agent = slot
         person.last_leg = slot
-        leg.previous_of_contact = held.last_leg
+        leg.previous_of_contact = NONE
         leg.next_of_contact = NONE
+        if leg.contact == NONE:
+            return
+        held = &self.tables.contacts[leg.contact]
+        leg.previous_of_contact = held.last_leg
         if held.last_leg == NONE:
             held.legs = slot
         else:
             self.legs[held.last_leg].next_of_contact = slot
         held.last_leg = slot
-        person.units += self.channels[self.tables.queues[queue].channel].units
-        return slot
+
+    cdef int make(self, int32_t count) except -1:
+        """So many rows at once, zeroed, where there are none; to be filled, oldest first, and then linked."""
+        reserve(<void **>&self.legs, &self.capacity, count, sizeof(Leg))
+        self.created = count
+        return 0
+
+    cdef int link(self) except -1:
+        """Enter the rows that `make` made into the lists of their agents and contacts."""
+        cdef int32_t slot
+        for slot in range(self.created):
+            self.legs[slot].timer = NONE
+            self.by_number.put(self.legs[slot].number, slot)
+            self._append(slot)
+        return 0
 
     cdef void detach(self, int32_t slot) noexcept nogil:
         """The contact goes on without the agent, who keeps his leg."""

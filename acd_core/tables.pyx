@@ -136,6 +136,14 @@ cdef class Tables:
         self.contact_count += 1
         return slot
 
+    cdef int make_contacts(self, int64_t count) except -1:
+        """So many rows at once, zeroed, in a table that has none."""
+        reserve(<void **>&self.contacts, &self.contact_capacity, count, sizeof(Contact))
+        reserve(<void **>&self.nodes, &self.node_capacity, count, sizeof(Node))
+        reserve(<void **>&self.moved, &self.moved_capacity, count, sizeof(Node))
+        self.contact_count = <int32_t>count
+        return 0
+
     cdef int32_t new_queue(self) except -1:
         """A row for one more queue."""
         cdef int32_t slot = self.queue_count

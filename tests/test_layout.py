@@ -31,6 +31,7 @@ MAY_IMPORT = {
 CORE_ROWS = [
     {"types", "standing", "fixed_point"},
     {"containers", "draws", "occupancy"},
+    {"columns"},
     {"tables", "timers"},
     {"gates"},
     {"lines", "idle", "legs", "trees"},
@@ -41,6 +42,7 @@ CORE_ROWS = [
     {"preferences"},
     {"conditions"},
     {"transitions"},
+    {"dump"},
     {"engine"},
 ]
 CORE_ROW = {module: number for number, row in enumerate(CORE_ROWS) for module in row}

@@ -1,5 +1,7 @@
 """Model and engine side by side: every outcome, every event and the whole state must agree."""
 
+import msgspec
+
 from acd_core import Engine
 from acd_core.commands import Command
 from acd_core.events import Addressed
@@ -28,6 +30,7 @@ class Lockstep:
             self.model.advance(now, limit)
             self.engine.advance(now, limit)
         else:
+            command = as_sent(command)
             expected = command.apply(self.model, now, client)
             got = command.apply(self.engine, now, client)
             assert got == expected, f"{where}: the model answers {expected!r}, the engine {got}"
@@ -52,9 +55,20 @@ class Lockstep:
             assert explained.eligible == len(decision.contacts or decision.agents)
             assert "none" not in {row.condition for row in explained.kept_out}, explained
         if decision is not None or self.steps == 3:
-            offer = offer_id(self.model._offer_seq + 1)
-            self.model.watch_offer(offer)
-            self.engine.watch_offer(offer)
+            self._watch_next()
+
+    def _watch_next(self) -> None:
+        offer = offer_id(self.model._offer_seq + 1)
+        self.model.watch_offer(offer)
+        self.engine.watch_offer(offer)
+
+    def reload(self) -> None:
+        """Go on with an engine that was made of a dump of the one so far. All that follows must be as if nothing had been."""
+        dumped = self.engine.dump()
+        self.engine = Engine.load(dumped)
+        assert self.engine.dump() == dumped, f"after step {self.steps}: what was loaded dumps differently"
+        if self.steps >= 3:
+            self._watch_next()
 
     def compare(self) -> None:
         """Compare the whole states, part by part so that a difference is named, and check the invariants."""
@@ -85,6 +99,11 @@ class Lockstep:
         assert self.engine.digest() == self.model.digest(), where
         self.model.check()
         self.engine.check()
+
+
+def as_sent(command: Command) -> Command:
+    """The command as a server gets it, where a number of seconds is never an `int`."""
+    return msgspec.json.decode(msgspec.json.encode(command), type=type(command))
 
 
 def _pairs(mine: object, theirs: object) -> list[tuple[object, object]]:

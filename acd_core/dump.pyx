@@ -1,0 +1,544 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""The whole state as bytes, and an engine made of them that goes on as if nothing had been.
+
+Only what cannot be told from the rest is dumped; lines, classes, idle arrays, watches and counts are made anew by the same
+code that makes them anew when the configuration changes. A field of a row is one line in its layout below. What is
+derived, and so not dumped, is listed in tests/test_dump.py, which fails for a field that is in neither; and lockstep goes on
+with reloaded engines, so that a field which is dumped but not loaded rightly is found by the first difference.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, qsort
+
+from acd_core.columns cimport Layout, Rows, pack, unpack
+from acd_core.containers cimport reserve
+from acd_core.pace cimport Pace
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_QUEUE, OF_STAY, OF_STEP
+from acd_core.transitions cimport Transitions
+from acd_core.types cimport (
+    CONTACT_OFFERED, CONTACT_QUEUED, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
+)
+
+from acd_core import requirement, views
+from acd_core.config import from_json
+from acd_core.dump_form import VERSION, Dump, DumpError, Shared, as_written, decode, encode
+from acd_core.wishes import NO_WISHES
+
+cdef enum:
+    AGENTS = 0
+    CONTACTS = 1
+    LEGS = 2
+    QUEUES = 3
+    PACES = 4
+    TABLES = 5
+    TIMER_KINDS = 7
+
+cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
+cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES]  # by TimerKind; NONE: calendars
+cdef dict WORDS = {
+    "end_reason": list(views.END_REASONS),
+    "agent_state": list(views.AGENT_STATES),
+    "contact_state": list(views.CONTACT_STATES),
+    "direction": list(views.DIRECTIONS),
+}
+
+# -- layouts ----------------------------------------------------------------------------------------------------
+
+cdef Agent any_agent
+cdef Layout AGENT = Layout.of(&any_agent, sizeof(Agent))
+AGENT.number("presence", &any_agent.presence, sizeof(any_agent.presence))
+AGENT.number("activity", &any_agent.activity, sizeof(any_agent.activity))
+AGENT.number("cooldown_cause", &any_agent.cooldown_cause, sizeof(any_agent.cooldown_cause))
+AGENT.number("logging_out", &any_agent.logging_out, sizeof(any_agent.logging_out))
+AGENT.number("use", &any_agent.use, sizeof(any_agent.use))
+AGENT.number("rung", &any_agent.rung, sizeof(any_agent.rung))
+AGENT.number("answered_since_login", &any_agent.answered_since_login, sizeof(any_agent.answered_since_login))
+AGENT.number("missed", &any_agent.missed, sizeof(any_agent.missed))
+AGENT.number("idle_seq", &any_agent.idle_seq, sizeof(any_agent.idle_seq))
+AGENT.number("inbound_seq", &any_agent.inbound_seq, sizeof(any_agent.inbound_seq))
+AGENT.number("occupancy", &any_agent.occupancy, sizeof(any_agent.occupancy))
+AGENT.number("occupancy_us", &any_agent.occupancy_us, sizeof(any_agent.occupancy_us))
+AGENT.number("occupancy_key", &any_agent.occupancy_key, sizeof(any_agent.occupancy_key))
+AGENT.number("since", &any_agent.since, sizeof(any_agent.since))
+AGENT.number("answered", &any_agent.answered, sizeof(any_agent.answered))
+AGENT.number("missed_total", &any_agent.missed_total, sizeof(any_agent.missed_total))
+AGENT.number("rejected_total", &any_agent.rejected_total, sizeof(any_agent.rejected_total))
+AGENT.number("talk_ns", &any_agent.talk_ns, sizeof(any_agent.talk_ns))
+
+cdef Contact any_contact
+cdef Layout CONTACT = Layout.of(&any_contact, sizeof(Contact))
+CONTACT.number("state", &any_contact.state, sizeof(any_contact.state))
+CONTACT.number("held", &any_contact.held, sizeof(any_contact.held))
+CONTACT.number("wait_expired", &any_contact.wait_expired, sizeof(any_contact.wait_expired))
+CONTACT.number("priority", &any_contact.priority, sizeof(any_contact.priority))
+CONTACT.number("end_reason", &any_contact.end_reason, sizeof(any_contact.end_reason))
+CONTACT.number("direction", &any_contact.direction, sizeof(any_contact.direction))
+CONTACT.number("useless", &any_contact.useless, sizeof(any_contact.useless))
+CONTACT.reference("queue", &any_contact.queue, QUEUES)
+CONTACT.reference("pace", &any_contact.pace, PACES)
+CONTACT.number("offers", &any_contact.offers, sizeof(any_contact.offers))
+CONTACT.number("step", &any_contact.step, sizeof(any_contact.step))
+CONTACT.number("place", &any_contact.place, sizeof(any_contact.place), NONE)
+CONTACT.number("mean_ms", &any_contact.mean_ms, sizeof(any_contact.mean_ms), NONE)
+CONTACT.number("p50_ms", &any_contact.p50_ms, sizeof(any_contact.p50_ms))
+CONTACT.number("p90_ms", &any_contact.p90_ms, sizeof(any_contact.p90_ms))
+CONTACT.number("stay", &any_contact.stay, sizeof(any_contact.stay), NONE)
+CONTACT.number("overflows", &any_contact.overflows, sizeof(any_contact.overflows))
+CONTACT.number("seq", &any_contact.seq, sizeof(any_contact.seq))
+CONTACT.number("enqueued", &any_contact.enqueued, sizeof(any_contact.enqueued))
+CONTACT.number("since", &any_contact.since, sizeof(any_contact.since))
+CONTACT.number("connected", &any_contact.connected, sizeof(any_contact.connected))
+CONTACT.number("completed", &any_contact.completed, sizeof(any_contact.completed))
+
+cdef Leg any_leg
+cdef Layout LEG = Layout.of(&any_leg, sizeof(Leg))
+LEG.number("state", &any_leg.state, sizeof(any_leg.state))
+LEG.number("direction", &any_leg.direction, sizeof(any_leg.direction))
+LEG.reference("contact", &any_leg.contact, CONTACTS)
+LEG.reference("agent", &any_leg.agent, AGENTS)
+LEG.reference("queue", &any_leg.queue, QUEUES)
+LEG.number("number", &any_leg.number, sizeof(any_leg.number))
+LEG.number("since", &any_leg.since, sizeof(any_leg.since))
+LEG.number("connected", &any_leg.connected, sizeof(any_leg.connected))
+
+cdef Queue any_queue
+cdef Layout QUEUE = Layout.of(&any_queue, sizeof(Queue))
+QUEUE.number("turn", &any_queue.turn, sizeof(any_queue.turn))
+QUEUE.number("reserving", &any_queue.reserving, sizeof(any_queue.reserving))
+QUEUE.number("recent_in_target", &any_queue.recent_in_target, sizeof(any_queue.recent_in_target))
+QUEUE.number("forecasts", &any_queue.forecasts, sizeof(any_queue.forecasts))
+QUEUE.number("forecast_error_ms", &any_queue.forecast_error_ms, sizeof(any_queue.forecast_error_ms))
+QUEUE.number("forecast_off_ms", &any_queue.forecast_off_ms, sizeof(any_queue.forecast_off_ms))
+QUEUE.number("forecast_in_p50", &any_queue.forecast_in_p50, sizeof(any_queue.forecast_in_p50))
+QUEUE.number("forecast_in_p90", &any_queue.forecast_in_p90, sizeof(any_queue.forecast_in_p90))
+QUEUE.number("overflowed", &any_queue.overflowed, sizeof(any_queue.overflowed))
+QUEUE.number("waiting", &any_queue.waiting, sizeof(any_queue.waiting))
+QUEUE.number("offered", &any_queue.offered, sizeof(any_queue.offered))
+QUEUE.number("connected", &any_queue.connected, sizeof(any_queue.connected))
+QUEUE.number("wrapping_up", &any_queue.wrapping_up, sizeof(any_queue.wrapping_up))
+QUEUE.number("entered", &any_queue.entered, sizeof(any_queue.entered))
+QUEUE.number("answered", &any_queue.answered, sizeof(any_queue.answered))
+QUEUE.number("answered_in_target", &any_queue.answered_in_target, sizeof(any_queue.answered_in_target))
+QUEUE.number("abandoned_in_target", &any_queue.abandoned_in_target, sizeof(any_queue.abandoned_in_target))
+QUEUE.number("offers", &any_queue.offers, sizeof(any_queue.offers))
+QUEUE.numbers("failed", any_queue.failed, sizeof(any_queue.failed), 3)
+QUEUE.numbers("ended", any_queue.ended, sizeof(any_queue.ended), 12)
+QUEUE.number("wait_ns", &any_queue.wait_ns, sizeof(any_queue.wait_ns))
+QUEUE.number("talk_ns", &any_queue.talk_ns, sizeof(any_queue.talk_ns))
+QUEUE.numbers("histogram", any_queue.histogram, sizeof(any_queue.histogram), 18)
+QUEUE.number("accept_ns", &any_queue.accept_ns, sizeof(any_queue.accept_ns))
+QUEUE.numbers("accept_histogram", any_queue.accept_histogram, sizeof(any_queue.accept_histogram), 13)
+QUEUE.number("handle_ns", &any_queue.handle_ns, sizeof(any_queue.handle_ns))
+QUEUE.numbers("handle_histogram", any_queue.handle_histogram, sizeof(any_queue.handle_histogram), 16)
+
+cdef Pace any_pace
+cdef Layout PACE = Layout.of(&any_pace, sizeof(Pace))
+PACE.number("now_us", &any_pace.now_us, sizeof(any_pace.now_us))
+PACE.number("waiting", &any_pace.waiting, sizeof(any_pace.waiting))
+PACE.number("served", &any_pace.served, sizeof(any_pace.served))
+PACE.number("left", &any_pace.left, sizeof(any_pace.left))
+PACE.number("backlog_us", &any_pace.backlog_us, sizeof(any_pace.backlog_us))
+PACE.number("waited_us", &any_pace.waited_us, sizeof(any_pace.waited_us))
+PACE.number("ring_ms", &any_pace.ring_ms, sizeof(any_pace.ring_ms))
+PACE.number("ring_square", &any_pace.ring_square, sizeof(any_pace.ring_square))
+PACE.number("last_wait_us", &any_pace.last_wait_us, sizeof(any_pace.last_wait_us))
+PACE.number("last_at_us", &any_pace.last_at_us, sizeof(any_pace.last_at_us))
+
+cdef Armed any_timer
+cdef Layout ARMED = Layout.of(&any_timer, sizeof(Armed))
+ARMED.number("seq", &any_timer.seq, sizeof(any_timer.seq))
+ARMED.number("deadline", &any_timer.deadline, sizeof(any_timer.deadline))
+ARMED.number("duration", &any_timer.duration, sizeof(any_timer.duration))
+ARMED.number("place", &any_timer.place, sizeof(any_timer.place))
+ARMED.number("kind", &any_timer.kind, sizeof(any_timer.kind))
+
+
+cdef int _earlier(const void *one, const void *other) noexcept nogil:
+    return (1 if (<const Armed *>one).seq > (<const Armed *>other).seq else -1)
+
+
+cdef object _column(list values):
+    """A column of Python integers."""
+    cdef int64_t *numbers = NULL
+    cdef int64_t room = 0, index, count = len(values)
+    reserve(<void **>&numbers, &room, count + 1, sizeof(int64_t))
+    try:
+        for index in range(count):
+            numbers[index] = values[index]
+        return pack(numbers, count)
+    finally:
+        free(numbers)
+
+
+cdef list _numbers(object column, int64_t count):
+    """The integers of a column."""
+    cdef int64_t *numbers = NULL
+    cdef int64_t room = 0, index
+    reserve(<void **>&numbers, &room, count + 1, sizeof(int64_t))
+    try:
+        unpack(column, numbers, count)
+        return [numbers[index] for index in range(count)]
+    finally:
+        free(numbers)
+
+
+cdef tuple _share(list values):
+    """The different values, and the place of each value among them."""
+    cdef dict places = {}
+    cdef object column = _column([places.setdefault(value, len(places)) for value in values])
+    return [*places], column
+
+
+cdef list _unshare(list values, object places, int64_t count):
+    try:
+        return [values[place] for place in _numbers(places, count)]
+    except IndexError:
+        raise DumpError("a place names a value that is not there") from None
+
+
+cdef class Dumped(Transitions):
+    """The state with its way into bytes and back; see `Engine`."""
+
+    # -- what there is ------------------------------------------------------------------------------------------
+
+    cdef list _tables(self):
+        """The rows in use, by table."""
+        cdef int32_t slot, pace
+        cdef list legs = [], paces = [], queues = list(self.queue_slots.values())
+        for slot in range(self.legs.created):
+            if self.legs.legs[slot].state != LEG_FREE:
+                legs.append((self.legs.legs[slot].number, slot))
+        legs.sort()
+        for slot in queues:
+            pace = self.tables.queues[slot].first_pace
+            while pace != NONE:
+                paces.append(pace)
+                pace = self.paces_of_lines.rows[pace].next_in_queue
+        return [
+            Rows(list(self.agent_slots.values())), Rows(list(self.contact_slots.values())), Rows([slot for _, slot in legs]),
+            Rows(queues), Rows(paces),
+        ]
+
+    cdef list _queues_of_paces(self, Rows queues):
+        """The place of the queue of each pace."""
+        cdef int64_t place
+        cdef int32_t pace
+        cdef list found = []
+        for place in range(queues.count):
+            pace = self.tables.queues[queues.slots[place]].first_pace
+            while pace != NONE:
+                found.append(place)
+                pace = self.paces_of_lines.rows[pace].next_in_queue
+        return found
+
+    cdef dict _lists_of_agents(self):
+        """What agents have that is no number, by slot."""
+        return {
+            "address": self.agent_addresses,
+            "client": self.agent_clients,
+            "pause_reason": self.agent_pause_reasons,
+            "skills": self.agent_skills,
+            "attributes": self.agent_attributes,
+        }
+
+    cdef dict _lists_of_contacts(self):
+        """The same of contacts, but for what many of them share."""
+        return {"id": self.contact_ids, "attributes": self.contact_attributes}
+
+    cdef int32_t *_timer_of(self, int kind, int32_t slot) except? NULL:
+        """Where the owner of a timer keeps its handle. Calendars have theirs in a list."""
+        if kind == OF_CONTACT:
+            return &self.tables.contacts[slot].timer
+        if kind == OF_STEP:
+            return &self.tables.contacts[slot].step_timer
+        if kind == OF_STAY:
+            return &self.tables.contacts[slot].stay_timer
+        if kind == OF_AGENT:
+            return &self.tables.agents[slot].timer
+        if kind == OF_LEG:
+            return &self.legs.legs[slot].timer
+        if kind == OF_QUEUE:
+            return &self.tables.queues[slot].timer
+        raise DumpError(f"there is no timer of kind {kind}")
+
+    # -- to bytes -----------------------------------------------------------------------------------------------
+
+    def dump(self):
+        """The whole state, see dump_form.py. Events must have been taken."""
+        cdef list tables = self._tables()
+        cdef Rows agents = tables[AGENTS], contacts = tables[CONTACTS], legs = tables[LEGS], queues = tables[QUEUES]
+        cdef Rows paces = tables[PACES]
+        cdef int32_t slot, place
+        cdef dict lists = {}
+        cdef list rows = [contacts.slots[place] for place in range(contacts.count)]
+        if self.record_count or self.materialised:
+            raise ValueError("take the events first: they are not part of the state")
+        for name, values in self._lists_of_agents().items():
+            lists[f"agent.{name}"] = [values[agents.slots[place]] for place in range(agents.count)]
+        for name, values in self._lists_of_contacts().items():
+            lists[f"contact.{name}"] = [values[slot] for slot in rows]
+        clients, client_places = _share([self.contact_clients[slot] for slot in rows])
+        terms, term_places = _share([self.contact_terms[slot] for slot in rows])
+        wishes, wish_places = _share([self.contact_wishes[slot] for slot in rows])
+        timers = self._dump_timers(tables)
+        columns = {
+            "agent": AGENT.dump(<const char *>self.tables.agents, agents, tables),
+            "contact": CONTACT.dump(<const char *>self.tables.contacts, contacts, tables),
+            "leg": LEG.dump(<const char *>self.legs.legs, legs, tables),
+            "queue": QUEUE.dump(<const char *>self.tables.queues, queues, tables),
+            "pace": PACE.dump(<const char *>self.paces_of_lines.rows, paces, tables),
+            "timer": timers["columns"],
+        }
+        columns["pace"]["queue"] = _column(self._queues_of_paces(queues))
+        last = self.last_estimate
+        return encode(Dump(
+            version=VERSION,
+            words=WORDS,
+            config=as_written(self.configuration),
+            counters={
+                "seq": self.seq,
+                "now": self.now,
+                "contact_seq": self.contact_seq,
+                "offer_seq": self.offer_seq,
+                "idle_seq": self.idle_seq,
+                "timer_seq": self.timers.seq,
+                "counted_us": self.counted_us,
+                **{f"agent_us.{index}": self.agent_us[index] for index in range(7)},
+            },
+            rows={
+                **{name: (<Rows>table).count for name, table in zip(TABLE_NAMES, tables, strict=True)},
+                "timer": timers["count"],
+            },
+            columns=columns,
+            lists=lists,
+            clients=Shared(clients, client_places),
+            requirements=Shared([requirement.describe(own) for own in terms], term_places),
+            wishes=wishes,
+            wish_places=wish_places,
+            places={
+                "history": {contacts.places[slot]: history for slot, history in self.histories.items()},
+                "moved_from": {contacts.places[slot]: name for slot, name in self.moved_from.items()},
+                "left_contact": {legs.places[slot]: contact for slot, contact in self.left_contacts.items()},
+            },
+            pace_terms=[requirement.describe(self.pace_terms[paces.slots[place]]) for place in range(paces.count)],
+            shares=[self.gates.shares[place].count for place in range(self.gates.share_total)],
+            turns=[
+                (queues.places[slot], place, self.idle.turn(slot, agents.slots[place]))
+                for _, slot in self.going_round
+                for place in range(agents.count)
+                if self.idle.turn(slot, agents.slots[place])
+            ],
+            queues=[
+                (self.queue_emergencies[queues.slots[place]], self.queue_told[queues.slots[place]])
+                for place in range(queues.count)
+            ],
+            calendars=[(self.calendar_open[slot], self.calendar_changes[slot]) for slot in self.calendar_slots.values()],
+            ended=(
+                list(self.ended), [reason for reason, _ in self.ended.values()],
+                [client for _, client in self.ended.values()],
+            ),
+            last_position=self.last_position,
+            last_estimate=(last.mean_ms, last.p50_ms, last.p90_ms) if last is not None else None,
+        ))
+
+    cdef dict _dump_timers(self, list tables):
+        """All armed timers in the order in which they were armed."""
+        cdef Armed *found = NULL
+        cdef int64_t room = 0, count = 0, index
+        cdef int32_t timer, kind
+        cdef Rows rows
+        try:
+            for kind in range(<int>TIMER_KINDS):
+                table = KINDS_OF_OWNER[kind]
+                rows = tables[table] if table != NONE else Rows(list(self.calendar_slots.values()))
+                for index in range(rows.count):
+                    if table == NONE:
+                        timer = self.calendar_timers[rows.slots[index]]
+                    else:
+                        timer = self._timer_of(kind, rows.slots[index])[0]
+                    if timer == NONE:
+                        continue
+                    reserve(<void **>&found, &room, count + 1, sizeof(Armed))
+                    found[count].seq = self.timers.nodes[timer].seq
+                    found[count].deadline = self.timers.nodes[timer].key
+                    found[count].duration = 0
+                    if self.timers.owners[timer].lane != NONE:
+                        found[count].duration = self.timers.lanes[self.timers.owners[timer].lane].duration
+                    found[count].place = <int32_t>index
+                    found[count].kind = kind
+                    count += 1
+            if count:
+                qsort(found, <size_t>count, sizeof(Armed), &_earlier)
+            rows = Rows(range(count))
+            return {"count": count, "columns": ARMED.dump(<const char *>found, rows, tables)}
+        finally:
+            free(found)
+
+    # -- from bytes ---------------------------------------------------------------------------------------------
+
+    cdef int _load(self, bytes data) except -1:
+        """Become, from a new engine, the one that was dumped."""
+        cdef list tables
+        cdef int32_t slot
+        dump = decode(data)
+        for kind, names in dump.words.items():
+            if names != WORDS[kind][:len(names)]:
+                raise DumpError(f"it has other words for {kind} than this release")
+        try:
+            config = from_json(dump.config)
+        except ValueError as error:
+            raise DumpError(f"its configuration cannot be read ({error})") from error
+        self._know(config)
+        self._enter_rows(config)
+        self.now = dump.counters["now"]
+        tables = [Rows(range(dump.rows[name])) for name in TABLE_NAMES]
+        if dump.rows["agent"] != len(self.agent_slots) or dump.rows["queue"] != len(self.queue_slots):
+            raise DumpError("its rows are not those of its configuration")
+        self._load_agents(dump, tables)
+        self._load_queues(dump, tables)
+        self._load_paces(dump, tables)
+        self._load_contacts(dump, tables)
+        self._load_calendars(dump)
+        self._load_timers(dump.columns["timer"], dump.rows["timer"], tables)
+        for slot, counted in enumerate(dump.shares):
+            self.gates.shares[slot].count = counted
+        self._enter_gates()
+        self._enter_capacities()
+        self._rebuild()
+        for queue, slot, turn in dump.turns:
+            self.idle.set_turn(queue, slot, turn)
+        self.seq = dump.counters["seq"]
+        self.contact_seq = dump.counters["contact_seq"]
+        self.offer_seq = dump.counters["offer_seq"]
+        self.idle_seq = dump.counters["idle_seq"]
+        self.timers.seq = dump.counters["timer_seq"]
+        self.counted_us = dump.counters["counted_us"]
+        for slot in range(7):
+            self.agent_us[slot] = dump.counters[f"agent_us.{slot}"]
+        self.last_position = dump.last_position
+        if dump.last_estimate is not None:
+            mean_ms, p50_ms, p90_ms = dump.last_estimate
+            self.last_estimate = views.Estimate(mean_ms=mean_ms, p50_ms=p50_ms, p90_ms=p90_ms)
+        self.gates.opened = False
+        return 0
+
+    cdef int _load_agents(self, object dump, list tables) except -1:
+        cdef int32_t slot, state
+        AGENT.load(dump.columns["agent"], <char *>self.tables.agents, dump.rows["agent"], tables)
+        for name, values in self._lists_of_agents().items():
+            loaded = dump.lists.get(f"agent.{name}")
+            if loaded is not None:
+                if len(loaded) != len(values):
+                    raise DumpError(f"it has {len(loaded)} agents with {name}, and {len(values)} in all")
+                values[:] = loaded
+        self.agents_pausing.clear()
+        for state in range(7):
+            self.agents_by_state[state] = 0
+        for slot in self.agent_slots.values():
+            self._count_agent(slot, 1)
+        return 0
+
+    cdef int _load_queues(self, object dump, list tables) except -1:
+        cdef int32_t slot
+        QUEUE.load(dump.columns["queue"], <char *>self.tables.queues, dump.rows["queue"], tables)
+        for slot, (emergency, told) in enumerate(dump.queues):
+            self.queue_emergencies[slot] = emergency
+            self.queue_told[slot] = told
+            self.tables.queues[slot].closed = told is not None
+        return 0
+
+    cdef int _load_paces(self, object dump, list tables) except -1:
+        cdef int32_t count = dump.rows["pace"], pace, queue
+        cdef Queue *row
+        for _ in range(count):
+            self.paces_of_lines.new(0)
+        PACE.load(dump.columns["pace"], <char *>self.paces_of_lines.rows, count, tables)
+        self.pace_terms.extend([requirement.parse_canonical(text) for text in dump.pace_terms])
+        for pace, queue in enumerate(_numbers(dump.columns["pace"]["queue"], count)):
+            row = &self.tables.queues[queue]
+            if self.pace_terms[pace]:
+                self.own_lines[(queue, self.pace_terms[pace])] = pace
+                row.own_lines += 1
+            else:
+                row.main_pace = pace
+            if row.last_pace == NONE:
+                row.first_pace = pace
+            else:
+                self.paces_of_lines.rows[row.last_pace].next_in_queue = pace
+            row.last_pace = pace
+        return 0
+
+    cdef int _load_contacts(self, object dump, list tables) except -1:
+        cdef int64_t count = dump.rows["contact"]
+        cdef int32_t slot
+        cdef Contact *row
+        cdef list terms = [requirement.parse_canonical(text) for text in dump.requirements.values]
+        cdef list brought = [NO_WISHES if wishes == NO_WISHES else wishes for wishes in dump.wishes]
+        self.tables.make_contacts(count)
+        CONTACT.load(dump.columns["contact"], <char *>self.tables.contacts, count, tables)
+        for name, values in self._lists_of_contacts().items():
+            values.extend(dump.lists[f"contact.{name}"])
+            if len(values) != count:
+                raise DumpError(f"it has {len(values)} contacts with {name}, and {count} in all")
+        self.contact_clients.extend(_unshare(dump.clients.values, dump.clients.places, count))
+        self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))
+        self.contact_wishes.extend(_unshare(brought, dump.wish_places, count))
+        self.contact_slots.update(zip(self.contact_ids, range(count), strict=True))
+        for slot in range(<int32_t>count):
+            row = &self.tables.contacts[slot]
+            row.legs = NONE
+            row.last_leg = NONE
+            row.timer = NONE
+            row.step_timer = NONE
+            row.stay_timer = NONE
+            if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
+                self._enlist(slot)
+            row.stands = row.state == CONTACT_QUEUED
+            row.where = HELD_FIFO if self._in_line(slot) else HELD_NOWHERE
+            self.live_waiting += row.stands
+            self.live_in_line += row.where != HELD_NOWHERE
+        self.live_contacts = count
+        count = dump.rows["leg"]
+        self.legs.make(<int32_t>count)
+        LEG.load(dump.columns["leg"], <char *>self.legs.legs, count, tables)
+        self.legs.link()
+        self.histories.update({slot: tuple(had) for slot, had in dump.places["history"].items()})
+        self.moved_from.update(dump.places["moved_from"])
+        self.left_contacts.update(dump.places["left_contact"])
+        ids, reasons, clients = dump.ended
+        self.ended.update(zip(ids, zip(reasons, clients, strict=True), strict=True))
+        self.ended_order.extend(ids)
+        return 0
+
+    cdef int _load_calendars(self, object dump) except -1:
+        cdef int32_t slot
+        for slot, (is_open, changes) in enumerate(dump.calendars):
+            self.calendar_open[slot] = is_open
+            self.calendar_changes[slot] = changes
+        return 0
+
+    cdef int _load_timers(self, dict columns, int64_t count, list tables) except -1:
+        """Arm all timers again, in the order in which they were armed."""
+        cdef Armed *found = NULL
+        cdef int64_t room = 0, index, most
+        cdef int32_t timer, kind
+        try:
+            reserve(<void **>&found, &room, count + 1, sizeof(Armed))
+            ARMED.load(columns, <char *>found, count, tables)
+            for index in range(count):
+                kind = found[index].kind
+                if not 0 <= kind < TIMER_KINDS:
+                    raise DumpError(f"there is no timer of kind {kind}")
+                table = KINDS_OF_OWNER[kind]
+                most = (<Rows>tables[table]).count if table != NONE else len(self.calendar_slots)
+                if not 0 <= found[index].place < most:
+                    raise DumpError(f"a timer belongs to row {found[index].place} of {most}")
+                self.timers.seq = found[index].seq - 1
+                timer = self.timers.arm(found[index].deadline, found[index].duration, found[index].place, kind)
+                if table == NONE:
+                    self.calendar_timers[found[index].place] = timer
+                else:
+                    self._timer_of(kind, found[index].place)[0] = timer
+        finally:
+            free(found)
+        return 0

@@ -1,0 +1,167 @@
+"""An engine made of a dump is the engine that was dumped; lockstep proves it, with engines that are reloaded on the way.
+
+Here: that no field is forgotten, that damage is refused, and that dumps of earlier releases are read.
+"""
+
+import re
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+
+from acd_core import Engine
+from acd_core.commands import ContactEnqueue
+from acd_core.dump_form import Dump, DumpError, decode, encode
+from tests.support.lockstep import as_sent
+from tests.support.streams import Stream
+
+CORE = Path(__file__).resolve().parent.parent / "acd_core"
+
+DERIVED = {
+    "Agent": """
+        all_tenants signature open legs last_leg timer skills skill_count skill_room tenants tenant_count ranks
+        rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max
+    """,
+    "Contact": """
+        where moved line legs last_leg timer plan step_timer stands stay_timer queue_prev queue_next
+    """,
+    "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
+    "Queue": """
+        tenant plan base_class channel offers_at_once max_in_conversation shares share_count timer reserved conditional
+        reserve_agents reserve_when_wait reserve_until_wait reserve_when_level reserve_until_level reserve_lasts
+        strategy ranked strict head_start ageing most closed join_count stay_count priority_step offer_timeout wrapup
+        reject_cooldown no_answer_cooldown max_waiting max_wait max_talk service_level head tail main_pace first_pace
+        last_pace own_lines moved
+    """,
+    "Pace": "next_in_queue root",
+}
+"""What follows from the configuration, from other fields, or from the lists and timers that are dumped on their own."""
+
+DERIVED_STATE = """
+    tables lines idle paces_of_lines timers legs watches gates live_contacts live_waiting live_in_line agents_by_state
+    agents_cooling agents_pausing half_life_us missed_offers_max max_contacts ended_contacts_kept tenants_limited
+    classes_swept plans_swept texts_swept attributes_swept records record_capacity skill_names skill_ids tenant_ids
+    channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
+    queue_configs queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs
+    free_agents free_queues free_contacts ended_slots
+"""
+"""The same of the attributes of `State`."""
+
+
+def structs() -> dict[str, list[str]]:
+    """The fields of the structs that are dumped."""
+    text = (CORE / "types.pxd").read_text("utf-8") + (CORE / "pace.pxd").read_text("utf-8")
+    found = {}
+    for name in DERIVED:
+        body = re.search(rf"cdef struct {name}:\n((?:    .*\n)+)", text)
+        assert body is not None, name
+        found[name] = re.findall(r"^    \w+ (\w+)", body[1], re.MULTILINE)
+    return found
+
+
+def dumped(name: str) -> set[str]:
+    """The fields in the layout of a struct."""
+    text = (CORE / "dump.pyx").read_text("utf-8")
+    layout = re.search(rf"^cdef Layout (\w+) = Layout.of\(.*sizeof\({name}\)", text, re.MULTILINE)
+    assert layout is not None, name
+    return set(re.findall(rf'^{layout[1]}\.\w+\("(\w+)"', text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_each_field_of_a_row_is_dumped_or_follows_from_what_is(name: str) -> None:
+    known = dumped(name)
+    derived = set(DERIVED[name].split())
+    for field in structs()[name]:
+        assert (field in known) != (field in derived), (
+            f"{name}.{field}: give it a line in its layout in acd_core/dump.pyx, or name it in DERIVED here"
+        )
+    assert not derived - set(structs()[name]), "these fields are gone"
+
+
+def test_each_attribute_of_the_state_is_dumped_or_follows_from_what_is() -> None:
+    text = (CORE / "state.pxd").read_text("utf-8").partition("cdef class State:")[2]
+    code = (CORE / "dump.pyx").read_text("utf-8").partition("# -- to bytes")[2]
+    lists = (CORE / "dump.pyx").read_text("utf-8").partition("_lists_of_agents")[2].partition("# -- to bytes")[0]
+    attributes = re.findall(r"^    cdef (?:readonly )?\w+ \*?(\w+)(?:\[\d+\])?(?: .*)?$", text, re.MULTILINE)
+    assert len(attributes) > 60
+    derived = set(DERIVED_STATE.split())
+    for name in attributes:
+        used = re.search(rf"self\.{name}\b", code + lists)
+        assert used or name in derived, f"State.{name}: dump it in acd_core/dump.pyx, or name it in DERIVED_STATE here"
+    assert not derived - set(attributes), "these attributes are gone"
+
+
+def busy(seed: int = 5, steps: int = 600) -> Engine:
+    """An engine in the middle of a random stream."""
+    engine = Engine()
+    stream = Stream(Random(seed), 8)
+    for now, client, command in islice(iter(stream), steps):
+        if command is None:
+            engine.advance(now)
+        else:
+            as_sent(command).apply(engine, now, client)
+        stream.note(engine.take_events())
+    return engine
+
+
+def test_what_is_loaded_has_the_same_digest_and_invariants() -> None:
+    for seed in range(12):
+        engine = busy(seed)
+        loaded = Engine.load(engine.dump())
+        loaded.check()
+        assert loaded.digest() == engine.digest()
+        assert loaded.domain() == engine.domain()
+        assert loaded.next_deadline() == engine.next_deadline()
+
+
+def test_a_new_engine_can_be_dumped() -> None:
+    assert Engine.load(Engine().dump()).digest() == Engine().digest()
+
+
+def test_events_must_have_been_taken() -> None:
+    engine = busy()
+    ContactEnqueue(contact="one-more", tenant="acme", queue="support").apply(engine, engine.now, "pbx-1")
+    if engine.take_events():
+        ContactEnqueue(contact="and-one", tenant="acme", queue="support").apply(engine, engine.now, "pbx-1")
+    with pytest.raises(ValueError, match="take the events first"):
+        engine.dump()
+
+
+def test_a_field_that_an_earlier_release_did_not_have_gets_its_default() -> None:
+    dump = decode(busy().dump())
+    columns = {table: dict(found) for table, found in dump.columns.items()}
+    del columns["agent"]["missed_total"]
+    loaded = Engine.load(encode(msgspec.structs.replace(dump, columns=columns)))
+    assert {agent.missed_total for agent in loaded.agents()} == {0}
+
+
+def damaged(dump: Dump) -> dict[str, bytes]:
+    """Dumps that whoever wrote them cannot have meant."""
+    columns = dump.columns
+    queue = msgspec.structs.replace(columns["contact"]["queue"], least=99)
+    short = msgspec.structs.replace(columns["agent"]["since"], width=3)
+    place = msgspec.structs.replace(columns["timer"]["place"], least=5000)
+    kind = msgspec.structs.replace(columns["timer"]["kind"], least=90)
+    change = msgspec.structs.replace
+    return {
+        "bytes": b"\x93nonsense",
+        "cut": encode(dump)[:-7],
+        "later": encode(change(dump, version=99)),
+        "words": encode(change(dump, words={"direction": ["outbound"]})),
+        "queue": encode(change(dump, columns={**columns, "contact": {**columns["contact"], "queue": queue}})),
+        "width": encode(change(dump, columns={**columns, "agent": {**columns["agent"], "since": short}})),
+        "place": encode(change(dump, columns={**columns, "timer": {**columns["timer"], "place": place}})),
+        "kind": encode(change(dump, columns={**columns, "timer": {**columns["timer"], "kind": kind}})),
+        "config": encode(change(dump, config=b'{"tenants": 5}')),
+        "agents": encode(change(dump, rows={**dump.rows, "agent": 1})),
+        "counters": encode(change(dump, counters={})),
+        "clients": encode(change(dump, clients=change(dump.clients, values=[]))),
+    }
+
+
+@pytest.mark.parametrize("name", damaged(decode(busy().dump())))
+def test_damage_is_refused(name: str) -> None:
+    with pytest.raises(DumpError):
+        Engine.load(damaged(decode(busy().dump()))[name])

@@ -452,11 +452,16 @@ cdef class Configured(State):
 
     cdef int _rebuild(self) except -1:
         """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
-        cdef int32_t slot, owner, queue, position
+        cdef int32_t slot, owner, queue, position, stage
         cdef Contact *row
+        cdef tuple last = ()
+        cdef dict owners = {}
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
-            skills = [*requirement.skills_of(self.contact_terms[slot]), *skills_of_steps(self.contact_wishes[slot].steps)]
+            if self.contact_terms[slot] == last and self.contact_wishes[slot] is NO_WISHES:
+                continue
+            last = self.contact_terms[slot]
+            skills = [*requirement.skills_of(last), *skills_of_steps(self.contact_wishes[slot].steps)]
             for skill in skills:
                 if skill not in self.skill_ids:
                     self.skill_ids[skill] = len(self.skill_ids) + 1
@@ -503,10 +508,18 @@ cdef class Configured(State):
         for slot in self.queue_slots.values():
             owner = self._class(slot, (), self.tables.plans[self.tables.queues[slot].plan].first)
             self.tables.queues[slot].base_class = owner
-        for _, slot in sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()]):
+        for slot in self.contact_slots.values():  # which are in the order of arrival
             row = &self.tables.contacts[slot]
-            row.plan = self._plan(row.queue, self.contact_wishes[slot])
-            owner = self._class(row.queue, self.contact_terms[slot], self._stage(slot))
+            row.plan = self.tables.queues[row.queue].plan
+            if self.contact_wishes[slot] is not NO_WISHES:
+                row.plan = self._plan(row.queue, self.contact_wishes[slot])
+            stage = self._stage(slot)
+            found = owners.get((stage, self.contact_terms[slot]))
+            if found is None:
+                found = owners[(stage, self.contact_terms[slot])] = self._class(
+                    row.queue, self.contact_terms[slot], stage
+                )
+            owner = found
             self._enter_line(slot, owner)
             if row.where != HELD_NOWHERE and row.where != HELD_BOUND:
                 self.lines.add(slot)

@@ -13,10 +13,10 @@ from libc.stdlib cimport free, qsort
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.pace cimport Pace
-from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_QUEUE, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
 from acd_core.transitions cimport Transitions
 from acd_core.types cimport (
-    CONTACT_OFFERED, CONTACT_QUEUED, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
+    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
 )
 
 from acd_core import requirement, views
@@ -30,11 +30,9 @@ cdef enum:
     LEGS = 2
     QUEUES = 3
     PACES = 4
-    TABLES = 5
-    TIMER_KINDS = 7
 
 cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
-cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES]  # by TimerKind; NONE: calendars
+cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS]  # by TimerKind; NONE: calendars
 cdef dict WORDS = {
     "end_reason": list(views.END_REASONS),
     "agent_state": list(views.AGENT_STATES),
@@ -74,6 +72,9 @@ CONTACT.number("priority", &any_contact.priority, sizeof(any_contact.priority))
 CONTACT.number("end_reason", &any_contact.end_reason, sizeof(any_contact.end_reason))
 CONTACT.number("direction", &any_contact.direction, sizeof(any_contact.direction))
 CONTACT.number("useless", &any_contact.useless, sizeof(any_contact.useless))
+CONTACT.number("prefers", &any_contact.prefers, sizeof(any_contact.prefers))
+CONTACT.number("bound", &any_contact.bound, sizeof(any_contact.bound))
+CONTACT.number("deserted", &any_contact.deserted, sizeof(any_contact.deserted))
 CONTACT.reference("queue", &any_contact.queue, QUEUES)
 CONTACT.reference("pace", &any_contact.pace, PACES)
 CONTACT.number("offers", &any_contact.offers, sizeof(any_contact.offers))
@@ -253,6 +254,8 @@ cdef class Dumped(Transitions):
             return &self.tables.contacts[slot].step_timer
         if kind == OF_STAY:
             return &self.tables.contacts[slot].stay_timer
+        if kind == OF_PREFERENCE:
+            return &self.tables.contacts[slot].prefer_timer
         if kind == OF_AGENT:
             return &self.tables.agents[slot].timer
         if kind == OF_LEG:
@@ -318,6 +321,7 @@ cdef class Dumped(Transitions):
             places={
                 "history": {contacts.places[slot]: history for slot, history in self.histories.items()},
                 "moved_from": {contacts.places[slot]: name for slot, name in self.moved_from.items()},
+                "preference": {contacts.places[slot]: preferred for slot, preferred in self.preferences.items()},
                 "left_contact": {legs.places[slot]: contact for slot, contact in self.left_contacts.items()},
             },
             pace_terms=[requirement.describe(self.pace_terms[paces.slots[place]]) for place in range(paces.count)],
@@ -337,6 +341,7 @@ cdef class Dumped(Transitions):
                 list(self.ended), [reason for reason, _ in self.ended.values()],
                 [client for _, client in self.ended.values()],
             ),
+            last_agents=[(tenant, caller, agent) for (tenant, caller), agent in self.last_agents.items()],
             last_position=self.last_position,
             last_estimate=(last.mean_ms, last.p50_ms, last.p90_ms) if last is not None else None,
         ))
@@ -348,7 +353,7 @@ cdef class Dumped(Transitions):
         cdef int32_t timer, kind
         cdef Rows rows
         try:
-            for kind in range(<int>TIMER_KINDS):
+            for kind in range(len(KINDS_OF_OWNER)):
                 table = KINDS_OF_OWNER[kind]
                 rows = tables[table] if table != NONE else Rows(list(self.calendar_slots.values()))
                 for index in range(rows.count):
@@ -491,10 +496,13 @@ cdef class Dumped(Transitions):
             row.timer = NONE
             row.step_timer = NONE
             row.stay_timer = NONE
+            row.prefer_timer = NONE
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 self._enlist(slot)
             row.stands = row.state == CONTACT_QUEUED
-            row.where = HELD_FIFO if self._in_line(slot) else HELD_NOWHERE
+            row.where = HELD_NOWHERE
+            if self._in_line(slot):
+                row.where = HELD_BOUND if row.bound else HELD_FIFO
             self.live_waiting += row.stands
             self.live_in_line += row.where != HELD_NOWHERE
         self.live_contacts = count
@@ -505,6 +513,12 @@ cdef class Dumped(Transitions):
         self.histories.update({slot: tuple(had) for slot, had in dump.places["history"].items()})
         self.moved_from.update(dump.places["moved_from"])
         self.left_contacts.update(dump.places["left_contact"])
+        for slot, (names, until) in dump.places.get("preference", {}).items():
+            self.preferences[slot] = (names, until)
+            if self.tables.contacts[slot].bound:
+                for name in names:
+                    self.bound_to.setdefault(name, set()).add(slot)
+        self.last_agents.update({(tenant, caller): agent for tenant, caller, agent in dump.last_agents})
         ids, reasons, clients = dump.ended
         self.ended.update(zip(ids, zip(reasons, clients, strict=True), strict=True))
         self.ended_order.extend(ids)
@@ -527,7 +541,7 @@ cdef class Dumped(Transitions):
             ARMED.load(columns, <char *>found, count, tables)
             for index in range(count):
                 kind = found[index].kind
-                if not 0 <= kind < TIMER_KINDS:
+                if not 0 <= kind < len(KINDS_OF_OWNER):
                     raise DumpError(f"there is no timer of kind {kind}")
                 table = KINDS_OF_OWNER[kind]
                 most = (<Rows>tables[table]).count if table != NONE else len(self.calendar_slots)

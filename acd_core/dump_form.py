@@ -54,6 +54,7 @@ class Dump(Struct, frozen=True, kw_only=True):
         queues: of each, the supervisor's reason for closing it, and the cause and reason last told.
         calendars: of each, whether it is open, and its instants.
         ended: ids, reasons and clients of contacts that ended, the oldest first.
+        last_agents: tenant, caller and agent, the oldest first.
         last_position, last_estimate: what the latest enqueue gave.
     """
 
@@ -75,6 +76,7 @@ class Dump(Struct, frozen=True, kw_only=True):
     queues: list[tuple[str | None, tuple[str, str] | None]]
     calendars: list[tuple[bool, list[int]]]
     ended: tuple[list[str], list[int], list[str]]
+    last_agents: list[tuple[str, str, str]] = []
     last_position: int = 0
     last_estimate: tuple[int, int, int] | None = None
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from acd_core import Engine
-from acd_core.commands import ContactEnqueue
+from acd_core.config import Config, Tenant
 from acd_core.dump_form import Dump, DumpError, decode, encode
 from tests.support.lockstep import as_sent
 from tests.support.streams import Stream
@@ -25,7 +25,7 @@ DERIVED = {
         rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max
     """,
     "Contact": """
-        where moved line legs last_leg timer plan step_timer stands stay_timer queue_prev queue_next
+        where moved line legs last_leg timer plan step_timer stands stay_timer prefer_timer queue_prev queue_next
     """,
     "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
     "Queue": """
@@ -45,7 +45,7 @@ DERIVED_STATE = """
     classes_swept plans_swept texts_swept attributes_swept records record_capacity skill_names skill_ids tenant_ids
     channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
     queue_configs queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs
-    free_agents free_queues free_contacts ended_slots
+    free_agents free_queues free_contacts ended_slots callers_kept
 """
 """The same of the attributes of `State`."""
 
@@ -121,10 +121,8 @@ def test_a_new_engine_can_be_dumped() -> None:
 
 
 def test_events_must_have_been_taken() -> None:
-    engine = busy()
-    ContactEnqueue(contact="one-more", tenant="acme", queue="support").apply(engine, engine.now, "pbx-1")
-    if engine.take_events():
-        ContactEnqueue(contact="and-one", tenant="acme", queue="support").apply(engine, engine.now, "pbx-1")
+    engine = Engine()
+    engine.apply_config(1, Config(tenants=(Tenant(name="acme"),)))
     with pytest.raises(ValueError, match="take the events first"):
         engine.dump()
 

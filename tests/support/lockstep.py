@@ -67,7 +67,9 @@ class Lockstep:
         """Go on with an engine that was made of a dump of the one so far. All that follows must be as if nothing had been."""
         dumped = self.engine.dump()
         self.engine = Engine.load(dumped)
-        assert decode(self.engine.dump()) == decode(dumped), f"after step {self.steps}: what was loaded dumps differently"
+        assert decode(self.engine.dump()) == decode(dumped), (
+            f"after step {self.steps}: what was loaded dumps differently"
+        )
         if self.steps >= 3:
             self._watch_next()
 

@@ -28,6 +28,7 @@ from acd_core.config import (
     Step,
     StepsMode,
 )
+from acd_core.events import AttemptCause
 from acd_core.machine import Machine
 from acd_core.views import Direction
 from acd_core.wishes import NO_WISHES, Preferred, Wishes
@@ -202,6 +203,27 @@ class ContactTransfer(Command, tag="contact.transfer", frozen=True, kw_only=True
         return machine.transfer_contact(
             now, self.contact, self.queue, self.agent, self.outside, self.keep_age, self.require, self.priority
         )
+
+
+class ContactCallback(Command, tag="contact.callback", frozen=True, kw_only=True):
+    """A waiting caller hangs up and wants to be called back, or an attempt to call him back has failed.
+
+    The contact keeps its place, its steps and its priority. Its turn comes as it would have come on the phone: an agent
+    is offered it with the number to dial, and only when he has accepted is the caller dialled, so nobody is called for
+    whom there is no agent. If he cannot be reached, report that with `failed`: the agent is free at once, and the
+    contact is parked until the next attempt. From the request on `max_wait_s` and the rules on staying do not count.
+
+    Args:
+        number: to dial; one callback at a time for each number of a tenant.
+        failed: why the attempt failed: `busy`, `no_answer`, `unreachable`, or `invalid`, after which none is made again.
+    """
+
+    contact: ContactId
+    number: Annotated[str, Meta(max_length=128)] = ""
+    failed: AttemptCause | None = None
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.callback_contact(now, self.contact, self.number, self.failed)
 
 
 class ContactHold(Command, tag="contact.hold", frozen=True, kw_only=True):
@@ -393,6 +415,7 @@ AnyCommand = (
     | ContactWithdraw
     | ContactComplete
     | ContactTransfer
+    | ContactCallback
     | ContactHold
     | ContactUnhold
     | OfferAccept

@@ -68,7 +68,7 @@ cdef class Conditions(Preferences):
         if not self.tables.queues[row.queue].stay_count:
             return 0
         rules = self.queue_configs[row.queue].stay
-        for index in range(self.tables.queues[row.queue].stay_count):
+        for index in range(0 if row.callback else self.tables.queues[row.queue].stay_count):
             if self._holds(rules[index].when, row.queue, owner, 0):
                 stay = index
                 break
@@ -155,6 +155,8 @@ cdef class Conditions(Preferences):
             owner = self.lines.lines[row.line].owner
             rules = self.queue_configs[row.queue].stay
             holding = [index for index, rule in enumerate(rules) if self._holds(rule.when, row.queue, owner, 0)]
+            if row.callback:
+                holding = []  # nobody is on the phone
             if row.stay != (holding[0] if holding else NONE):
                 raise AssertionError(f"{name} is judged wrongly")
             if row.useless != self._is_useless(slot):

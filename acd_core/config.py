@@ -152,6 +152,25 @@ class Reserve(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.when_wait_s is not None or self.when_service_level is not None
 
 
+class Callback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How callers of a queue are called back who would rather not wait on the phone. They keep their place.
+
+    Attributes:
+        offer_when_wait_s: adapters are told to offer it when half of such waits take longer than this; left out, they
+            are never told, and callers may be called back all the same.
+        retry_s: so long after an attempt that failed the next one is made.
+        attempts_max: after so many failed attempts the contact ends as `failed`.
+        expires_s: so long after the request it ends as `max_wait`, if nobody could be reached by then.
+        hours: the calendar of the times at which customers are called; at any time when left out.
+    """
+
+    offer_when_wait_s: Seconds | None = None
+    retry_s: Seconds = 900
+    attempts_max: Annotated[int, Meta(ge=1, le=100)] = 3
+    expires_s: PositiveSeconds = 86_400
+    hours: Name | None = None
+
+
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A change of the rules for a contact that has waited so long. What is left out stays as it was.
 
@@ -259,11 +278,12 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         steps: how the rules are relaxed for a contact that waits, in the order of their `after_s`.
         skip_if_nobody: take the first step at once while nobody who is logged in could match before it.
         join: who may not join; the first rule that holds counts. Where it is closed or full nobody joins in any case.
-        stay: who may not stay; the first rule that holds counts.
+        stay: who may not stay on the phone; the first rule that holds counts.
         hours: the calendar by which it opens and closes; always open when left out.
         last_agent_s: for so long a contact whose `caller` is known prefers the agent whom that caller spoke to last; 0
             for not at all.
         last_agent_wait: whether it waits for him while he is busy, rather than taking anybody who is free.
+        callback: how its callers are called back; not at all when left out.
     """
 
     tenant: Name
@@ -298,6 +318,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hours: Name | None = None
     last_agent_s: Seconds = 0
     last_agent_wait: bool = False
+    callback: Callback | None = None
 
 
 class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -532,6 +553,10 @@ def validate(config: Config) -> None:
                     _other_queue(f"{place}: {noun}: {rule.when}", queue, rule.to, queues)
         if queue.hours is not None and queue.hours not in calendars:
             raise ConfigError(f"{place}: hours: there is no calendar {queue.hours!r}; add it under [[calendars]]")
+        if queue.callback is not None and queue.callback.hours not in {None, *calendars}:
+            raise ConfigError(
+                f"{place}: callback: hours: there is no calendar {queue.callback.hours!r}; add it under [[calendars]]"
+            )
         for step in queue.steps:
             where = f"{place}: the step after {step.after_s:g} s"
             for skill in step.drop:

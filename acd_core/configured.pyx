@@ -125,6 +125,9 @@ cdef class Configured(State):
         row.reject_cooldown = ns_of_seconds(config.reject_cooldown_s)
         row.no_answer_cooldown = ns_of_seconds(config.no_answer_cooldown_s)
         row.max_waiting = config.max_waiting
+        row.callback_offer_ms = NONE
+        if config.callback is not None and config.callback.offer_when_wait_s is not None:
+            row.callback_offer_ms = ns_of_seconds(config.callback.offer_when_wait_s) // 1_000_000
         row.max_wait = ns_of_seconds(config.max_wait_s)
         row.max_talk = ns_of_seconds(config.max_talk_s)
         row.service_level = ns_of_seconds(config.service_level_s)

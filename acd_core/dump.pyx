@@ -10,14 +10,16 @@ with reloaded engines, so that a field which is dumped but not loaded rightly is
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, qsort
 
+from acd_core.callbacks cimport Callbacks
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.pace cimport Pace
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
-from acd_core.transitions cimport Transitions
 from acd_core.types cimport (
     CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
 )
+
+from msgspec.structs import astuple
 
 from acd_core import requirement, views
 from acd_core.config import from_json
@@ -75,6 +77,7 @@ CONTACT.number("useless", &any_contact.useless, sizeof(any_contact.useless))
 CONTACT.number("prefers", &any_contact.prefers, sizeof(any_contact.prefers))
 CONTACT.number("bound", &any_contact.bound, sizeof(any_contact.bound))
 CONTACT.number("deserted", &any_contact.deserted, sizeof(any_contact.deserted))
+CONTACT.number("callback", &any_contact.callback, sizeof(any_contact.callback))
 CONTACT.reference("queue", &any_contact.queue, QUEUES)
 CONTACT.reference("pace", &any_contact.pace, PACES)
 CONTACT.number("offers", &any_contact.offers, sizeof(any_contact.offers))
@@ -117,6 +120,10 @@ QUEUE.number("waiting", &any_queue.waiting, sizeof(any_queue.waiting))
 QUEUE.number("offered", &any_queue.offered, sizeof(any_queue.offered))
 QUEUE.number("connected", &any_queue.connected, sizeof(any_queue.connected))
 QUEUE.number("wrapping_up", &any_queue.wrapping_up, sizeof(any_queue.wrapping_up))
+QUEUE.number("parked", &any_queue.parked, sizeof(any_queue.parked))
+QUEUE.number("callbacks", &any_queue.callbacks, sizeof(any_queue.callbacks))
+QUEUE.number("callbacks_failed", &any_queue.callbacks_failed, sizeof(any_queue.callbacks_failed))
+QUEUE.number("callback_delay_ns", &any_queue.callback_delay_ns, sizeof(any_queue.callback_delay_ns))
 QUEUE.number("entered", &any_queue.entered, sizeof(any_queue.entered))
 QUEUE.number("answered", &any_queue.answered, sizeof(any_queue.answered))
 QUEUE.number("answered_in_target", &any_queue.answered_in_target, sizeof(any_queue.answered_in_target))
@@ -197,7 +204,7 @@ cdef list _unshare(list values, object places, int64_t count):
         raise DumpError("a place names a value that is not there") from None
 
 
-cdef class Dumped(Transitions):
+cdef class Dumped(Callbacks):
     """The state with its way into bytes and back; see `Engine`."""
 
     # -- what there is ------------------------------------------------------------------------------------------
@@ -322,6 +329,7 @@ cdef class Dumped(Transitions):
                 "history": {contacts.places[slot]: history for slot, history in self.histories.items()},
                 "moved_from": {contacts.places[slot]: name for slot, name in self.moved_from.items()},
                 "preference": {contacts.places[slot]: preferred for slot, preferred in self.preferences.items()},
+                "callback": {contacts.places[slot]: astuple(callback) for slot, callback in self.callbacks.items()},
                 "left_contact": {legs.places[slot]: contact for slot, contact in self.left_contacts.items()},
             },
             pace_terms=[requirement.describe(self.pace_terms[paces.slots[place]]) for place in range(paces.count)],
@@ -513,6 +521,10 @@ cdef class Dumped(Transitions):
         self.histories.update({slot: tuple(had) for slot, had in dump.places["history"].items()})
         self.moved_from.update(dump.places["moved_from"])
         self.left_contacts.update(dump.places["left_contact"])
+        for slot, fields in dump.places.get("callback", {}).items():
+            self.callbacks[slot] = views.CallbackView(**dict(zip(views.CallbackView.__struct_fields__, fields)))
+            tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant
+            self.callback_numbers[tenant, self.callbacks[slot].number] = slot
         for slot, (names, until) in dump.places.get("preference", {}).items():
             self.preferences[slot] = (names, until)
             if self.tables.contacts[slot].bound:

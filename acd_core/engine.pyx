@@ -16,11 +16,12 @@ from acd_core.dump cimport Dumped
 from acd_core.transitions cimport bucket_of
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
-    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
-    CONTACT_EXISTS, CONTACT_FREE, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_QUEUED,
+    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
+    CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_PARKED,
+    CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
-    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WAIT_BUCKETS, WITHDRAWN, Agent, Contact,
+    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, Agent, Contact,
     Leg, Queue,
 )
 
@@ -36,10 +37,7 @@ from acd_core.plan import passed, plan_of
 from acd_core.wishes import NO_WISHES, preference_of, refusal_of
 
 cdef int64_t NS_PER_S = 1_000_000_000
-cdef int64_t WAIT_BOUNDS[17]
 cdef int64_t ACCEPT_BOUNDS[12]
-for _index, _bound in enumerate(views.WAIT_BUCKETS_S):
-    WAIT_BOUNDS[_index] = _bound * NS_PER_S
 for _index, _bound in enumerate(views.ACCEPT_BUCKETS_S):
     ACCEPT_BOUNDS[_index] = _bound * NS_PER_S
 cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTIONS)}
@@ -172,6 +170,7 @@ cdef class Engine(Dumped):
         row.bound = False
         row.deserted = False
         row.prefer_timer = NONE
+        row.callback = False
         row.overflows = 0
         row.seq = self.contact_seq
         row.enqueued = self.now
@@ -252,6 +251,8 @@ cdef class Engine(Dumped):
             return self._gone(contact)
         if self.tables.contacts[slot].state == CONTACT_WRAPUP:
             return DUPLICATE
+        if self.tables.contacts[slot].callback and self.tables.contacts[slot].state != CONTACT_CONNECTED:
+            return CONTACT_IS_CALLBACK
         if self.tables.contacts[slot].state == CONTACT_CONNECTED:
             self._complete(slot, COMPLETED_CALLER)
         else:
@@ -264,7 +265,7 @@ cdef class Engine(Dumped):
         slot = self._contact_at(now, contact)
         if slot == NONE:
             return self._gone(contact)
-        if self.tables.contacts[slot].state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+        if self.tables.contacts[slot].state not in (CONTACT_QUEUED, CONTACT_OFFERED, CONTACT_PARKED):
             return CONTACT_NOT_WAITING
         self._leave_queue(slot, WITHDRAWN)
         return self._settled()
@@ -298,6 +299,8 @@ cdef class Engine(Dumped):
         row = &self.tables.contacts[slot]
         if row.state == CONTACT_WRAPUP:
             return CONTACT_NOT_CONNECTED
+        if row.state == CONTACT_PARKED:
+            return CONTACT_NOT_WAITING
         if (outside is not None) == (queue is not None or agent is not None):
             return TRANSFER_INVALID
         if outside is not None:
@@ -342,6 +345,33 @@ cdef class Engine(Dumped):
         self._transfer(slot, target, keep_age, agent or "")
         return self._settled()
 
+    def callback_contact(self, int64_t now, str contact, str number, object failed):
+        """See `Machine.callback_contact`."""
+        cdef int32_t slot
+        cdef Contact *row
+        slot = self._contact_at(now, contact)
+        if slot == NONE:
+            return CONTACT_NOT_WAITING if contact in self.ended else CONTACT_UNKNOWN
+        row = &self.tables.contacts[slot]
+        if (number == "") == (failed is None):
+            return CALLBACK_INVALID
+        if failed is not None:
+            if not row.callback or row.state != CONTACT_CONNECTED:
+                return CONTACT_NOT_CONNECTED
+            self._attempt_failed(slot, failed)
+            return self._settled()
+        if row.callback:
+            return DUPLICATE if self.callbacks[slot].number == number else CALLBACK_EXISTS
+        if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+            return CONTACT_NOT_WAITING
+        config = self.queue_configs[row.queue]
+        if config.callback is None:
+            return CALLBACK_NOT_OFFERED
+        if (config.tenant, number) in self.callback_numbers:
+            return CALLBACK_EXISTS
+        self._call_back(slot, number)
+        return self._settled()
+
     def hold_contact(self, int64_t now, str contact, bint held):
         """See `Machine.hold_contact`."""
         cdef int32_t slot
@@ -379,7 +409,6 @@ cdef class Engine(Dumped):
         cdef Queue *queue
         cdef Record *record
         cdef int64_t wait, rung
-        cdef bint in_target
         cdef list losers = None
         self._advance(now)
         leg = self._leg_of(offer)
@@ -418,17 +447,12 @@ cdef class Engine(Dumped):
         self._had_inbound(agent, held.direction)
         person.answered_since_login += 1
         self._refresh(agent)
-        queue.answered += 1
-        queue.wait_ns += wait
-        in_target = wait <= queue.service_level
-        if in_target:
-            queue.answered_in_target += 1
-        self._watch_reserve(held.queue, wait, in_target)
-        queue.histogram[bucket_of(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
+        if not row.callback:
+            self._count_answered(held.queue, wait)
         queue.accept_ns += rung
         queue.accept_histogram[bucket_of(rung, ACCEPT_BOUNDS, ACCEPT_BUCKETS)] += 1
         if row.pace != NONE:
-            self._score(contact, wait, rung)
+            self._score(contact, self.now - self.callbacks[contact].joined_ns if row.callback else wait, rung)
         record = self._record(CONTACT_CONNECTED_EVENT, contact, agent, held.queue)
         record.offer = held.number
         record.a = wait
@@ -630,7 +654,7 @@ cdef class Engine(Dumped):
             if self.tables.contacts[contact].where == HELD_NOWHERE and self._in_line(contact):
                 self._stand_in_line(contact)
         for _, contact in sorted(orphans):
-            if end and self.contact_clients[contact] == client:
+            if end and self.contact_clients[contact] == client and not self.tables.contacts[contact].callback:
                 self._leave_queue(contact, LOST)
             else:
                 self._requeue(contact)
@@ -639,6 +663,7 @@ cdef class Engine(Dumped):
                 (self.tables.contacts[contact].seq, contact)
                 for contact in self.contact_slots.values()
                 if self.contact_clients[contact] == client
+                and not self.tables.contacts[contact].callback
                 and self.tables.contacts[contact].state in (CONTACT_QUEUED, CONTACT_OFFERED)
             ]
             for _, contact in sorted(own):
@@ -775,7 +800,9 @@ cdef class Engine(Dumped):
         for _, slot in live:
             row = &self.tables.contacts[slot]
             max_wait = self.tables.queues[row.queue].max_wait
-            if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED) or max_wait == <int64_t>max_wait_before[row.queue]:
+            if row.callback or row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+                continue
+            if max_wait == <int64_t>max_wait_before[row.queue]:
                 continue
             self._disarm_contact(slot)
             row.wait_expired = False
@@ -805,10 +832,14 @@ cdef class Engine(Dumped):
             row = &self.tables.contacts[slot]
             if row.state in (CONTACT_QUEUED, CONTACT_OFFERED):
                 self._judge(slot)
+        if self.callbacks:
+            self._park_callbacks(list(self.queue_slots.values()))
         waiting = sorted([(self._order_key(slot), slot) for _, slot in live if self._in_line(slot)])
         for _, slot in live:
             if self.tables.contacts[slot].where != HELD_NOWHERE and not self._in_line(slot):
                 self._leave_line(slot)
         for _, slot in waiting:
             self._serve_contact(slot)
+        if self.callbacks:
+            self._unpark_callbacks(list(self.queue_slots.values()))
         return self._settled()

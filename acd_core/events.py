@@ -23,6 +23,7 @@ EndReason = Literal[
     "lost",
     "failed",
 ]
+AttemptCause = Literal["busy", "no_answer", "unreachable", "invalid"]
 OverflowCause = Literal["step", "closed", "full", "nobody", "all_paused"]
 ClosingCause = Literal["hours", "emergency"]
 OfferOutcome = Literal["rejected", "timed_out", "withdrawn"]
@@ -52,7 +53,7 @@ class ContactQueued(Event, tag="contact.queued", frozen=True, kw_only=True):
     """A contact entered a queue.
 
     `position` is its place in the order of service among those who wait there, from 1. `wait_estimate` forecasts its
-    wait, when no agent is free for it and enough was measured.
+    wait, when no agent is free for it and enough was measured. `callback_offered` tells to offer the caller a callback.
     """
 
     contact: str
@@ -61,13 +62,15 @@ class ContactQueued(Event, tag="contact.queued", frozen=True, kw_only=True):
     priority: int
     position: int
     wait_estimate: WaitEstimate | None = None
+    callback_offered: bool = False
 
 
 class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
     """A contact is held out to an agent: ring him at `address`, and answer with offer.accept or offer.reject.
 
     `expires_in` is in seconds; `wait` is how long the contact has waited, in seconds; `attributes` are those
-    given with contact.enqueue. `history` tells who had it before, as `agent@queue`, latest last.
+    given with contact.enqueue. `history` tells who had it before, as `agent@queue`, latest last. Where `callback` is a
+    number, nobody is on the phone: let the agent accept, then dial it and connect the two.
     """
 
     offer: str
@@ -80,6 +83,7 @@ class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
     wait: int | float
     attributes: dict[str, Any]
     history: tuple[str, ...] = ()
+    callback: str = ""
 
 
 class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
@@ -138,6 +142,23 @@ class ContactConnected(Event, tag="contact.connected", frozen=True, kw_only=True
     agent: str
     offer: str
     wait: int | float
+
+
+class ContactCallbackChanged(Event, tag="contact.callback_changed", frozen=True, kw_only=True):
+    """A caller asked to be called back, or an attempt to reach him failed, for which `cause` tells why.
+
+    `attempts` counts those that failed. `next_in` is after how many seconds the contact stands in line again, 0 when it
+    does now; it is left out when that is not known: outside the hours at which customers are called, and after the
+    last attempt.
+    """
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    cause: AttemptCause | Literal[""] = ""
+    attempts: int = 0
+    next_in: int | float | UnsetType = UNSET
 
 
 class ContactTransferred(Event, tag="contact.transferred", frozen=True, kw_only=True):
@@ -268,6 +289,7 @@ AnyEvent = (
     | ContactOverflowed
     | ContactRelaxed
     | ContactConnected
+    | ContactCallbackChanged
     | ContactTransferred
     | ContactHeld
     | ContactResumed

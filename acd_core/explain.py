@@ -78,7 +78,7 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a contact stands, and why.
 
     Attributes:
-        state: `queued`, `offered`, `connected`, `wrapup` or `ended`.
+        state: `queued`, `offered`, `connected`, `wrapup`, `parked` or `ended`.
         summary: the answer in a few sentences.
         wait_s: how long it has waited, or waited until it was answered.
         reason: how it ended; set from wrap-up on.
@@ -195,6 +195,8 @@ def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> Conta
     if contact.state == "queued":
         return _explain_waiting(machine, contact, now)
     place = f"{contact.tenant}/{contact.queue}"
+    if contact.state == "parked":
+        return _explain_parked(contact, now)
     if contact.state == "offered":
         wait_s = seconds(now - contact.enqueued_ns)
         rung = [agent for agent in map(machine.agent, contact.agents) if agent is not None]
@@ -267,6 +269,26 @@ def explain_agent(machine: Machine, agent_id: str, *, now: int = 0) -> AgentExpl
     )
 
 
+def _explain_parked(contact: ContactView, now: int) -> ContactExplanation:
+    callback = contact.callback
+    assert callback is not None, "only callbacks are parked"
+    due = seconds(callback.due_ns - now)
+    when = f"in {due} s" if due else "when the hours at which customers are called begin"
+    failed = f" {callback.attempts} {'attempt has' if callback.attempts == 1 else 'attempts have'} failed."
+    return ContactExplanation(
+        contact=contact.contact,
+        state=contact.state,
+        summary=f"{contact.contact} of {contact.tenant}/{contact.queue} is to be called back, and stands in line again "
+        f"{when}, at the place of who has waited for {seconds(now - contact.enqueued_ns)} s."
+        f"{failed if callback.attempts else ''} It is given up in {seconds(callback.expires_ns - now)} s.",
+        tenant=contact.tenant,
+        queue=contact.queue,
+        priority=contact.priority,
+        require=contact.require,
+        wait_s=seconds(now - contact.enqueued_ns),
+    )
+
+
 def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> ContactExplanation:
     asked = Asked.by(contact)
     agents = machine.agents()
@@ -290,8 +312,9 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     assert stands is not None, "a queued contact stands somewhere"
     estimate = in_seconds(stands.estimate)
     wait_s = seconds(now - contact.enqueued_ns)
+    to_call = ", to be called back" if contact.callback else ""
     sentences = [
-        f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s.",
+        f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s{to_call}.",
         _urgency(contact, now, wait_s),
         _order(position, exact) if present else "",
         _forecast(estimate) if present else "",

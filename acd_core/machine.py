@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from acd_core.config import Config, Step, StepsMode
-from acd_core.events import Addressed
+from acd_core.events import Addressed, AttemptCause
 from acd_core.views import (
     AgentView,
     CalendarView,
@@ -97,6 +97,7 @@ class Machine(Protocol):
         require: str | None,
         priority: int | None,
     ) -> int: ...
+    def callback_contact(self, now: int, contact: str, number: str, failed: AttemptCause | None) -> int: ...
     def hold_contact(self, now: int, contact: str, held: bool) -> int: ...
     def accept_offer(self, now: int, offer: str) -> int: ...
     def reject_offer(self, now: int, offer: str, cause: str) -> int: ...

@@ -40,12 +40,16 @@ class Outcome(IntEnum):
     AGENT_NOT_IN_WRAPUP = 206
     AGENT_IN_USE = 207
     QUEUE_IN_USE = 208
+    CALLBACK_EXISTS = 211
+    CALLBACK_NOT_OFFERED = 212
+    CONTACT_IS_CALLBACK = 213
 
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
     VALUE_INVALID = 303
     HOURS_INVALID = 304
     TRANSFER_INVALID = 305
+    CALLBACK_INVALID = 311
 
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402
@@ -101,11 +105,18 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.QUEUE_IN_USE: (
         "the new configuration lacks a queue that still holds contacts; let it drain first, or keep it"
     ),
+    Outcome.CALLBACK_EXISTS: (
+        "this contact is to be called back at another number, or this number is already to be called by the tenant; "
+        "withdraw that callback first"
+    ),
+    Outcome.CALLBACK_NOT_OFFERED: "the queue calls nobody back; give it a callback table, or keep the caller waiting",
+    Outcome.CONTACT_IS_CALLBACK: "the contact is to be called back, so hanging up does not end it; contact.withdraw does",
     Outcome.REQUIREMENT_INVALID: "the requirement cannot be read; write it like 'billing>=30 & spanish'",
     Outcome.CONFIG_INVALID: "the configuration contradicts itself; nothing of it was applied",
     Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
     Outcome.HOURS_INVALID: "the instants of a calendar must rise; nothing of them was taken",
     Outcome.TRANSFER_INVALID: "a transfer names a queue, an agent or both, or else an address outside",
+    Outcome.CALLBACK_INVALID: "ask for a callback with a number, or report a failed attempt with a cause, and not both",
     Outcome.TOO_MANY_CONTACTS: (
         "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"
     ),

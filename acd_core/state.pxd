@@ -16,6 +16,7 @@ cdef enum Kind:
     OFFER_ENDED
     CONTACT_CONNECTED_EVENT
     CONTACT_TRANSFERRED
+    CONTACT_CALLBACK
     CONTACT_HELD
     CONTACT_RESUMED
     CONTACT_STEPPED
@@ -106,6 +107,8 @@ cdef class State:
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
     cdef dict agent_slots     # id to slot, in the order of the configuration
     cdef dict contact_slots
+    cdef dict callbacks       # contact slot to views.CallbackView, of those that are to be called back
+    cdef dict callback_numbers  # (tenant, number) to contact slot
     cdef dict ended           # id to (reason, client)
     cdef object ended_order   # deque of those ids, oldest first
     cdef list queue_configs   # by slot, as are the following
@@ -150,6 +153,7 @@ cdef class State:
     cdef int _state(self, int32_t agent) noexcept
     cdef int _materialise(self) except -1
     cdef object _event(self, Record *record)
+    cdef int64_t _oldest(self, int32_t queue) except -1
     cdef object _queue_view(self, int32_t slot)
     cdef object _agent_view(self, int32_t slot)
     cdef object _contact_view(self, int32_t slot)

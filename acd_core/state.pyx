@@ -20,7 +20,7 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
-    ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
+    ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
     PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
 )
@@ -43,7 +43,7 @@ cdef tuple STATE_NAMES = views.AGENT_STATES
 cdef tuple PRESENCE_NAMES = ("logged_out", "paused", "ready")
 cdef tuple ACTIVITY_NAMES = ("none", "offered", "busy", "wrapup", "cooldown")
 cdef tuple LEG_STATE_NAMES = ("", "offered", "connected", "wrapup")
-cdef tuple CONTACT_STATE_NAMES = ("", "queued", "offered", "connected", "wrapup")
+cdef tuple CONTACT_STATE_NAMES = ("", "queued", "offered", "connected", "wrapup", "parked")
 
 if (
     len(REASON_NAMES) != END_REASONS or len(views.WAIT_BUCKETS_S) + 1 != WAIT_BUCKETS
@@ -140,6 +140,8 @@ cdef class State:
         self.contact_attributes = []
         self.contact_terms = []
         self.histories = {}
+        self.callbacks = {}
+        self.callback_numbers = {}
         self.left_contacts = {}
         self.contact_wishes = []
         self.preferences = {}
@@ -297,13 +299,15 @@ cdef class State:
                 wait_estimate=(
                     events.WaitEstimate((record.b + 500) // 1000, (record.c + 500) // 1000) if record.flag else None
                 ),
+                callback_offered=record.offer != 0,
             )
         if kind == CONTACT_OFFERED_EVENT:
+            attributes, number = <tuple>record.data if record.flag else (<object>record.data, "")
             return events.ContactOffered(
                 seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, tenant=queue.tenant,
                 queue=queue.name, agent=agent, address=<object>record.text, expires_in=_seconds(record.a),
-                wait=_seconds(record.b), attributes=<object>record.data,
-                history=(<object>record.history if record.history != NULL else ()),
+                wait=_seconds(record.b), attributes=attributes,
+                history=(<object>record.history if record.history != NULL else ()), callback=number,
             )
         if kind == OFFER_ENDED:
             return events.OfferEnded(
@@ -321,6 +325,12 @@ cdef class State:
             return events.ContactTransferred(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, to=to,
                 outside=outside, agent=agent, only_agent=only_agent,
+            )
+        if kind == CONTACT_CALLBACK:
+            return events.ContactCallbackChanged(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                cause=<object>record.text, attempts=record.code,
+                next_in=_seconds(record.a) if record.a != NONE else msgspec.UNSET,
             )
         if kind == CONTACT_HELD:
             return events.ContactHeld(
@@ -562,6 +572,8 @@ cdef class State:
             self._count_busy(queue, by)
         elif row.state == CONTACT_WRAPUP:
             queue.wrapping_up += by
+        elif row.state == CONTACT_PARKED:
+            queue.parked += by
 
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef Agent *row = &self.tables.agents[agent]
@@ -882,13 +894,35 @@ cdef class State:
         reason = self.ended.get(contact)
         return "" if reason is None else REASON_NAMES[reason[0]]
 
+    cdef int64_t _oldest(self, int32_t queue) except -1:
+        """When the one came who has waited longest of those on the phone; 0 if there is none."""
+        cdef int32_t contact = self.tables.queues[queue].head
+        cdef int64_t oldest = 0
+        cdef list branches = []
+        while contact != NONE and self.tables.contacts[contact].callback:
+            contact = self.tables.contacts[contact].queue_next
+        if contact != NONE:
+            oldest = self.tables.contacts[contact].enqueued
+        # Those behind one in the heap came later than it.
+        contact = self.tables.queues[queue].moved
+        while contact != NONE or branches:
+            if contact == NONE:
+                contact = branches.pop()
+            if self.tables.moved[contact].next != NONE:
+                branches.append(self.tables.moved[contact].next)
+            if self.tables.contacts[contact].callback:
+                contact = self.tables.moved[contact].child
+                continue
+            if not oldest or self.tables.moved[contact].key < oldest:
+                oldest = self.tables.moved[contact].key
+            contact = NONE
+        return oldest
+
     cdef object _queue_view(self, int32_t slot):
         cdef Queue *row = &self.tables.queues[slot]
         cdef Forecast forecast
         cdef int64_t in_line
-        cdef int64_t oldest = self.tables.contacts[row.head].enqueued if row.head != NONE else 0
-        if row.moved != NONE and (not oldest or self.tables.moved[row.moved].key < oldest):
-            oldest = self.tables.moved[row.moved].key
+        cdef int64_t oldest = self._oldest(slot)
         config = self.queue_configs[slot]
         closed = self._closed(slot) or ("", "")
         forecast.known = False
@@ -902,6 +936,10 @@ cdef class State:
             offered=row.offered,
             connected=row.connected,
             wrapup=row.wrapping_up,
+            parked=row.parked,
+            callbacks=row.callbacks,
+            callbacks_failed=row.callbacks_failed,
+            callback_delay_ns=row.callback_delay_ns,
             oldest_ns=oldest,
             closed=closed[0],
             closed_reason=closed[1],
@@ -1046,6 +1084,7 @@ cdef class State:
             rank_max=self.tables.stages[self._stage(slot)].rank_max,
             limit=views.LIMITS[self.gates.at_limit(row.queue) if row.state == CONTACT_QUEUED else 0],
             reserved=bool(self.tables.queues[row.queue].reserved),
+            callback=self.callbacks[slot] if row.callback else None,
             step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
             step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
             place=row.place,
@@ -1145,6 +1184,8 @@ cdef class State:
                 leg = self.legs.legs[leg].next_of_contact
             if offers != contact.offers:
                 raise AssertionError(f"the offers of {name} are miscounted")
+            if contact.callback != (slot in self.callbacks) or (contact.state == CONTACT_PARKED and not contact.callback):
+                raise AssertionError(f"{name} is a callback, or is not, against the rules")
             if (contact.state == CONTACT_OFFERED) != (offers != 0) or (contact.state == CONTACT_CONNECTED) != (talking != 0):
                 raise AssertionError(f"{name} is {CONTACT_STATE_NAMES[contact.state]} against what its legs say")
         if waiting != self.live_waiting or in_line != self.live_in_line:
@@ -1192,9 +1233,9 @@ cdef class State:
         for name, slot in self.queue_slots.items():
             queue = &self.tables.queues[slot]
             held = by_queue.get(slot, [])
-            counted = (queue.waiting, queue.offered, queue.connected, queue.wrapping_up)
+            counted = (queue.waiting, queue.offered, queue.connected, queue.wrapping_up, queue.parked)
             there = tuple([held.count(state) for state in (CONTACT_QUEUED, CONTACT_OFFERED, CONTACT_CONNECTED,
-                                                           CONTACT_WRAPUP)])
+                                                           CONTACT_WRAPUP, CONTACT_PARKED)])
             if counted != there:
                 raise AssertionError(f"{name}: {there} are there, {counted} counted")
             ended = sum([queue.ended[index] for index in range(<int>END_REASONS)])

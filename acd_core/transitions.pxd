@@ -11,6 +11,8 @@ cdef class Transitions(Conditions):
     cdef int _leg_deadline(self, int32_t leg) except -1
     cdef int _stay_over(self, int32_t contact) except -1
     cdef int64_t _join(self, int32_t contact, object preference) except -1
+    cdef int64_t _enter(self, int32_t contact, int32_t agent, object preference) except -1
+    cdef int _count_answered(self, int32_t slot, int64_t wait) except -1
     cdef int64_t _leave_by(self, int32_t contact, object rule) except -1
     cdef bint _overflow(self, int32_t contact) except -1
     cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1

@@ -6,7 +6,7 @@ free of `IdleAgents`, what comes due of `Timers`; counts are kept instead of cou
 that a free agent could serve, so an arriving contact need not look at lines, nor a freed agent at other agents.
 """
 
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.conditions cimport Conditions
@@ -17,10 +17,10 @@ from acd_core.state cimport (
 )
 from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
 from acd_core.types cimport (
-    ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_QUEUED,
+    ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
     LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
-    READY, ROUND_ROBIN, TRANSFERRED, Agent, Contact, Leg, Queue,
+    READY, ROUND_ROBIN, TRANSFERRED, WAIT_BUCKETS, Agent, Contact, Leg, Queue,
 )
 
 from acd_core import config, forecast, requirement, views
@@ -35,6 +35,9 @@ cdef int32_t LINES_OWN_MAX = forecast.LINES_OWN_MAX
 cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
 if config.SERVICE_LEVEL_MEMORY != 1 << 6:
     raise ImportError("transitions.pyx and config.py disagree; build the extension modules anew")
+cdef int64_t WAIT_BOUNDS[17]
+for _index, _bound in enumerate(views.WAIT_BUCKETS_S):
+    WAIT_BOUNDS[_index] = _bound * NS_PER_S
 cdef int64_t HANDLE_BOUNDS[15]
 for _index, _bound in enumerate(views.HANDLE_BUCKETS_S):
     HANDLE_BOUNDS[_index] = _bound * NS_PER_S
@@ -283,7 +286,7 @@ cdef class Transitions(Conditions):
         for slot in self.queue_slots.values():
             queue = &self.tables.queues[slot]
             if queue.tenant == tenant_id:
-                live += queue.waiting + queue.offered + queue.connected + queue.wrapping_up
+                live += queue.waiting + queue.offered + queue.connected + queue.wrapping_up + queue.parked
         return 0 < limit <= live
 
     cdef int _watch_reserve(self, int32_t slot, int64_t wait, bint in_target) except -1:
@@ -307,6 +310,18 @@ cdef class Transitions(Conditions):
             queue.reserving = False
             self._disarm_queue(slot)
             self.gates.opened = True
+        return 0
+
+    cdef int _count_answered(self, int32_t slot, int64_t wait) except -1:
+        """A caller who waited for so long talks with an agent."""
+        cdef Queue *queue = &self.tables.queues[slot]
+        cdef bint in_target = wait <= queue.service_level
+        queue.answered += 1
+        queue.wait_ns += wait
+        if in_target:
+            queue.answered_in_target += 1
+        self._watch_reserve(slot, wait, in_target)
+        queue.histogram[bucket_of(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
         return 0
 
     cdef int _wait(self, int32_t contact) except -1:
@@ -398,6 +413,12 @@ cdef class Transitions(Conditions):
         Py_INCREF(attributes)
         record.text = <PyObject *>address
         record.data = <PyObject *>attributes
+        if row.callback:
+            with_number = (attributes, self.callbacks[contact].number)
+            Py_DECREF(attributes)
+            Py_INCREF(with_number)
+            record.data = <PyObject *>with_number
+            record.flag = True
         if self.histories and contact in self.histories:
             history = self.histories[contact]
             Py_INCREF(history)
@@ -495,9 +516,7 @@ cdef class Transitions(Conditions):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int32_t owner = self.lines.lines[row.line].owner, agent
-        cdef int64_t position, deadline
-        cdef Forecast expected
-        cdef Record *record
+        cdef int64_t deadline
         queue.entered += 1
         self._enlist(contact)
         agent = self._best_agent(row.queue, owner)
@@ -505,9 +524,21 @@ cdef class Transitions(Conditions):
             rule = self._refusal(row.queue, owner, queue.waiting - 1)
             if rule is not None:
                 return self._leave_by(contact, rule)
-        if queue.max_wait:
+        if row.callback:
+            deadline = self.callbacks[contact].expires_ns
+            self._arm_contact(contact, deadline if deadline > self.now else self.now, 0)
+        elif queue.max_wait:
             deadline = row.enqueued + queue.max_wait
             self._arm_contact(contact, deadline if deadline > self.now else self.now, queue.max_wait)
+        return self._enter(contact, agent, preference)
+
+    cdef int64_t _enter(self, int32_t contact, int32_t agent, object preference) except -1:
+        """A contact stands in the line of its queue from now on, where this agent is free for it. Gives its position."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        cdef int64_t position
+        cdef Forecast expected
+        cdef Record *record
         row.useless = self._is_useless(contact)
         self._arm_step(contact)
         position = self.paces_of_lines.position(queue.first_pace, contact) if queue.waiting > 1 else 1
@@ -525,6 +556,7 @@ cdef class Transitions(Conditions):
             record.flag = True
             record.b = expected.p50_ms
             record.c = expected.p90_ms
+            record.offer = not row.callback and 0 <= queue.callback_offer_ms <= expected.p50_ms
             if row.enqueued == self.now:
                 row.mean_ms = <int32_t>expected.mean_ms
                 row.p50_ms = <int32_t>expected.p50_ms
@@ -788,7 +820,7 @@ cdef class Transitions(Conditions):
         self._forget_preference(contact)
         if self.moved_from:
             self.moved_from.pop(contact, None)
-        if row.state != CONTACT_WRAPUP:
+        if row.state != CONTACT_WRAPUP and row.state != CONTACT_PARKED:
             self._delist(contact)
         self._set_state(contact, CONTACT_FREE)
         if self.histories:

@@ -24,6 +24,7 @@ cdef enum ContactState:
     CONTACT_OFFERED = 2
     CONTACT_CONNECTED = 3
     CONTACT_WRAPUP = 4
+    CONTACT_PARKED = 5
 
 cdef enum LegState:
     LEG_FREE = 0              # the slot is not in use
@@ -109,6 +110,7 @@ cdef struct Contact:
     uint8_t prefers           # some agents, by name
     uint8_t bound             # nobody else may have it
     uint8_t deserted          # none of whom can come
+    uint8_t callback          # its caller is to be called back
     uint8_t moved             # it is in the heap of its queue, not in the list
     int32_t queue
     int32_t line
@@ -306,6 +308,11 @@ cdef struct Queue:
     int64_t offered
     int64_t connected
     int64_t wrapping_up
+    int64_t parked
+    int64_t callbacks
+    int64_t callbacks_failed
+    int64_t callback_delay_ns
+    int64_t callback_offer_ms  # a forecast from which on a callback is offered; NONE for never
     int64_t entered
     int64_t answered
     int64_t answered_in_target
@@ -377,9 +384,13 @@ cdef enum Answer:
     AGENT_NOT_IN_WRAPUP = 206
     AGENT_IN_USE = 207
     QUEUE_IN_USE = 208
+    CALLBACK_EXISTS = 211
+    CALLBACK_NOT_OFFERED = 212
+    CONTACT_IS_CALLBACK = 213
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
     HOURS_INVALID = 304
     TRANSFER_INVALID = 305
+    CALLBACK_INVALID = 311
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402

@@ -18,7 +18,7 @@ from acd_core.urgency import Urgency
 AGENT_STATES: tuple[str, ...] = get_args(AgentState)
 END_REASONS: tuple[str, ...] = get_args(EndReason)
 
-ContactState = Literal["queued", "offered", "connected", "wrapup"]
+ContactState = Literal["queued", "offered", "connected", "wrapup", "parked"]
 CONTACT_STATES: tuple[str, ...] = get_args(ContactState)
 Direction = Literal["inbound", "outbound", "internal"]
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
@@ -107,6 +107,24 @@ Limit = Literal["", "queue", "tenant"]
 LIMITS: tuple[Limit, ...] = ("", "queue", "tenant")
 
 
+class CallbackView(Struct, frozen=True, kw_only=True, gc=False):
+    """How a contact's caller is to be called back.
+
+    Attributes:
+        number: to dial. asked_ns: when he asked for it.
+        joined_ns: since when it stands in the line that it is in: when it came, or was parked for the last time.
+        due_ns: not before this. expires_ns: nor after this.
+        attempts: how many have failed.
+    """
+
+    number: str
+    asked_ns: int
+    joined_ns: int
+    due_ns: int
+    expires_ns: int
+    attempts: int
+
+
 class ContactView(Struct, frozen=True, kw_only=True):
     """A live contact.
 
@@ -137,6 +155,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
         arrived_in: the queue that it first asked for, if that is another one; overflows: how often it moved.
         limit: whether its queue or its tenant has as many in conversation as it may, while it waits.
         reserved: its queue keeps agents free for itself, so it may get those who are kept free.
+        callback: how its caller is to be called back; None while he is on the phone.
         stay: the condition by which it may not stay, and since then waits for the end of that rule's `after_s` at
             `stay_deadline_ns`, 0 when that is over. stay_timer: as `timer`.
     """
@@ -184,6 +203,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     overflows: int
     limit: Limit
     reserved: bool
+    callback: CallbackView | None
     stay: str
     stay_deadline_ns: int
     stay_timer: int
@@ -272,6 +292,9 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
         connected, wrapup: contacts now in conversation, or in wrap-up.
         oldest_ns: arrival of the contact that has waited longest, being offered or not; 0 for none.
         closed: by its `hours`, or as an `emergency`; empty while it is open. closed_reason: of the supervisor.
+        parked: callbacks whose time has not come.
+        callbacks: callers who asked to be called back; callbacks_failed: attempts that reached nobody.
+        callback_delay_ns: sum of the times from request to conversation, of those who were reached.
         entered: contacts that ever asked for this queue, or came from another one.
         overflowed: those that left it for another queue.
         answered: those that reached an agent; answered_in_target: within the service level's target.
@@ -302,6 +325,10 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     offered: int
     connected: int
     wrapup: int
+    parked: int
+    callbacks: int
+    callbacks_failed: int
+    callback_delay_ns: int
     oldest_ns: int
     closed: str
     closed_reason: str

@@ -16,6 +16,7 @@ from acd_core.commands import (
     CompletionReason,
     ConfigApply,
     ContactAbandon,
+    ContactCallback,
     ContactComplete,
     ContactEnqueue,
     ContactHold,
@@ -27,6 +28,7 @@ from acd_core.commands import (
     OfferReject,
 )
 from acd_core.config import Config
+from acd_core.events import AttemptCause
 from acd_core.wishes import Preferred
 from acd_protocol.messages import (
     Command,
@@ -121,6 +123,14 @@ class Verbs:
                 contact=contact, queue=queue, agent=agent, outside=outside, keep_age=keep_age, require=require
             )
         )
+
+    async def call_back(self, contact: str, number: str) -> Ok:
+        """contact.callback: the caller hangs up, and is called at this number when his turn comes."""
+        return await self.call(ContactCallback(contact=contact, number=number))
+
+    async def callback_failed(self, contact: str, cause: AttemptCause) -> Ok:
+        """contact.callback: an agent has it, and the caller could not be reached."""
+        return await self.call(ContactCallback(contact=contact, failed=cause))
 
     async def hold(self, contact: str) -> Ok:
         """contact.hold: the agent put the contact on hold."""

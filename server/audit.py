@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from acd_core import Config, Outcome
-from acd_core.commands import Command, ConfigApply
+from acd_core.commands import Command, ConfigApply, ContactCallback
 from acd_core.config import to_json
 from acd_protocol.permissions import verb
 from server.access.identity import OPERATING, Identity
@@ -268,6 +268,8 @@ def _told(command: Command) -> dict[str, Any]:
     attributes = what.get("attributes")
     if isinstance(attributes, dict) and hasattr(command, "contact"):
         what["attributes"] = masked(attributes, ())
+    if isinstance(command, ContactCallback) and command.number:
+        what |= masked({"number": command.number}, ())
     return what
 
 

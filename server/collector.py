@@ -136,6 +136,7 @@ def _contacts(snapshot: Snapshot) -> Labelled:
     yield ("offered",), sum(view.offered for view in views)
     yield ("connected",), sum(view.connected for view in views)
     yield ("wrapup",), sum(view.wrapup for view in views)
+    yield ("parked",), sum(view.parked for view in views)
 
 
 def _agents(snapshot: Snapshot) -> Labelled:
@@ -167,6 +168,27 @@ METRICS: tuple[Declaration, ...] = (
     ),
     QueueValue("acd_queue_connected", "gauge", "Contacts in conversation.", lambda q, _: q.view.connected),
     QueueValue("acd_queue_wrapup", "gauge", "Contacts in wrap-up.", lambda q, _: q.view.wrapup),
+    QueueValue(
+        "acd_queue_parked",
+        "gauge",
+        "Callbacks that stand in no line until their time comes.",
+        lambda q, _: q.view.parked,
+    ),
+    QueueValue(
+        "acd_queue_callbacks_total", "counter", "Callers who asked to be called back.", lambda q, _: q.view.callbacks
+    ),
+    QueueValue(
+        "acd_queue_callback_failures_total",
+        "counter",
+        "Attempts to call somebody back that reached nobody.",
+        lambda q, _: q.view.callbacks_failed,
+    ),
+    QueueValue(
+        "acd_queue_callback_delay_seconds_total",
+        "counter",
+        "Time from request to conversation, of those who were called back and reached, added up.",
+        lambda q, _: q.view.callback_delay_ns / 1e9,
+    ),
     QueueValue(
         "acd_queue_oldest_wait_seconds",
         "gauge",

@@ -46,6 +46,8 @@ class ContactLog:
             value = getattr(event, name)
             if isinstance(event, ContactOffered) and name == "attributes":
                 value = masked(event.attributes, self._shown)
+            if isinstance(event, ContactOffered) and name == "callback":
+                value = masked({name: event.callback}, self._shown)[name] if event.callback else ""
             if name not in {"at", *fields} and value is not msgspec.UNSET:
                 fields[name] = value
         note(logging.INFO, str(event.__struct_config__.tag), **fields)

@@ -42,6 +42,7 @@ CORE_ROWS = [
     {"preferences"},
     {"conditions"},
     {"transitions"},
+    {"callbacks"},
     {"dump"},
     {"engine"},
 ]

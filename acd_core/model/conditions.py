@@ -58,7 +58,7 @@ class Conditions(Preferences):
         if useless != contact.useless:
             contact.useless = useless
             self._arm_step(contact)
-        rules = contact.queue.config.stay
+        rules = contact.queue.config.stay if contact.callback is None else ()  # else nobody is on the phone
         stay = next((index for index, rule in enumerate(rules) if self._holds(rule.when, contact)), None)
         if stay != contact.stay:
             contact.stay = stay
@@ -89,7 +89,7 @@ class Conditions(Preferences):
         for contact in self._contacts.values():
             assert contact.overflows <= OVERFLOWS_MAX, f"{contact.id} moved too often"
             if contact.state in {"queued", "offered"}:
-                rules = contact.queue.config.stay
+                rules = contact.queue.config.stay if contact.callback is None else ()
                 holding = [index for index, rule in enumerate(rules) if self._holds(rule.when, contact)]
                 assert contact.stay == min(holding, default=None), f"{contact.id} is judged wrongly"
                 assert contact.useless == self._is_useless(contact), f"the step of {contact.id} is judged wrongly"

@@ -51,6 +51,7 @@ from acd_core.config import (
 from acd_core.config import validate as validate_config
 from acd_core.events import (
     AgentUpdated,
+    AttemptCause,
     ConfigApplied,
     ContactConnected,
     ContactHeld,
@@ -59,14 +60,13 @@ from acd_core.events import (
     HoursUpdated,
 )
 from acd_core.model import occupancy
+from acd_core.model.callbacks import Callbacks
 from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, bucket
 from acd_core.model.state import Owner
-from acd_core.model.transitions import Transitions
 from acd_core.plan import passed
 from acd_core.refusals import Outcome
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
-    WAIT_BUCKETS_S,
     Direction,
 )
 from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
@@ -84,7 +84,7 @@ def settled(command: Callable[..., int]) -> Callable[..., int]:
     return settling
 
 
-class Model(Transitions):
+class Model(Callbacks):
     """The readable machine; see `acd_core.machine.Machine` for the contract."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -255,6 +255,8 @@ class Model(Transitions):
             return self._gone(contact)
         if live.state == "wrapup":
             return Outcome.DUPLICATE
+        if live.callback is not None and live.state != "connected":
+            return Outcome.CONTACT_IS_CALLBACK
         if live.state == "connected":
             self._complete(live, "completed_caller")
         else:
@@ -267,7 +269,7 @@ class Model(Transitions):
         live = self._contacts.get(contact)
         if live is None:
             return self._gone(contact)
-        if live.state not in {"queued", "offered"}:
+        if live.state not in {"queued", "offered", "parked"}:
             return Outcome.CONTACT_NOT_WAITING
         self._leave_queue(live, "withdrawn")
         return Outcome.OK
@@ -303,6 +305,8 @@ class Model(Transitions):
             return Outcome.CONTACT_NOT_CONNECTED if contact in self._ended else Outcome.CONTACT_UNKNOWN
         if live.state == "wrapup":
             return Outcome.CONTACT_NOT_CONNECTED
+        if live.state == "parked":
+            return Outcome.CONTACT_NOT_WAITING
         if (outside is not None) == (queue is not None or agent is not None):
             return Outcome.TRANSFER_INVALID
         if outside is not None:
@@ -334,6 +338,32 @@ class Model(Transitions):
         live.own_terms = own_terms
         live.priority = new_priority
         self._transfer(live, target, keep_age, agent or "")
+        return Outcome.OK
+
+    @settled
+    def callback_contact(self, now: int, contact: str, number: str, failed: AttemptCause | None) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_WAITING if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        if (number == "") == (failed is None):
+            return Outcome.CALLBACK_INVALID
+        if failed is not None:
+            if live.callback is None or live.state != "connected":
+                return Outcome.CONTACT_NOT_CONNECTED
+            self._attempt_failed(live, failed)
+            return Outcome.OK
+        if live.callback is not None:
+            return Outcome.DUPLICATE if live.callback.number == number else Outcome.CALLBACK_EXISTS
+        if live.state not in {"queued", "offered"}:
+            return Outcome.CONTACT_NOT_WAITING
+        if live.queue.config.callback is None:
+            return Outcome.CALLBACK_NOT_OFFERED
+        tenant = live.queue.config.tenant
+        for other in self._contacts.values():
+            if other.callback is not None and (other.queue.config.tenant, other.callback.number) == (tenant, number):
+                return Outcome.CALLBACK_EXISTS
+        self._call_back(live, number)
         return Outcome.OK
 
     @settled
@@ -392,15 +422,12 @@ class Model(Transitions):
         self._had_inbound(leg)
         agent.answered_since_login += 1
         self._refresh(agent)
-        queue.answered += 1
-        queue.wait_ns += wait
-        in_target = wait <= ns_of_seconds(queue.config.service_level_s)
-        queue.answered_in_target += in_target
-        self._watch_reserve(queue, wait, in_target)
-        queue.histogram[bucket(wait, WAIT_BUCKETS_S)] += 1
+        if contact.callback is None:
+            self._count_answered(queue, wait)
         queue.accept_ns += rung
         queue.accept_histogram[bucket(rung, ACCEPT_BUCKETS_S)] += 1
-        self._score(contact, wait, rung)
+        stands_since = contact.callback.joined_ns if contact.callback is not None else contact.enqueued
+        self._score(contact, self.now - stands_since, rung)
         self._emit(
             ContactConnected,
             contact,
@@ -580,13 +607,14 @@ class Model(Transitions):
                     orphans.append(contact)
         end = self._config.settings.absent_client_contacts == "end"
         for contact in sorted(orphans, key=lambda contact: contact.order_at(self.now)):
-            if end and contact.client == client:
+            if end and contact.client == client and contact.callback is None:
                 self._leave_queue(contact, "lost")
             else:
                 self._requeue(contact)
         if end:
             for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
-                if contact.client == client and contact.state in {"queued", "offered"}:
+                mine = contact.client == client and contact.callback is None
+                if mine and contact.state in {"queued", "offered"}:
                     self._leave_queue(contact, "lost")
         return Outcome.OK if self.seq > seq_before else Outcome.DUPLICATE
 
@@ -684,7 +712,9 @@ class Model(Transitions):
         overdue = 0
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
             max_wait = contact.queue.config.max_wait_s
-            if contact.state not in {"queued", "offered"} or max_wait == before[id(contact.queue)].max_wait_s:
+            if contact.callback is not None or contact.state not in {"queued", "offered"}:
+                continue
+            if max_wait == before[id(contact.queue)].max_wait_s:
                 continue
             contact.timer = None
             contact.wait_expired = False
@@ -716,9 +746,11 @@ class Model(Transitions):
         for queue in self._queues.values():
             self._closing_changed(queue)
         self._judge_all()
+        self._park_callbacks(self._queues.values())
         waiting = [contact for contact in self._contacts.values() if contact.in_line]
         for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
             self._serve_contact(contact)
+        self._unpark_callbacks(self._queues.values())
         return Outcome.OK
 
     def _change_half_life(self, config: Config) -> None:

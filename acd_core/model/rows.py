@@ -19,6 +19,7 @@ from acd_core.views import (
     HANDLE_BUCKETS_S,
     WAIT_BUCKETS_S,
     Activity,
+    CallbackView,
     ContactState,
     Direction,
     Estimate,
@@ -57,6 +58,9 @@ class QueueRow:
     reserving: bool = False
     recent_in_target: int = SERVICE_LEVEL_ONE
     allocated: dict[str, int] = field(default_factory=dict)
+    callbacks: int = 0
+    callbacks_failed: int = 0
+    callback_delay_ns: int = 0
     entered: int = 0
     overflowed: int = 0
     answered: int = 0
@@ -137,6 +141,7 @@ class ContactRow:
     useless: bool = False
     stay: int | None = None
     stay_timer: Timer | None = None
+    callback: CallbackView | None = None
     overflows: int = 0
     arrived_in: str = ""
     history: list[str] = field(default_factory=list)

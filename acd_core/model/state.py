@@ -428,6 +428,7 @@ class State:
     def _queue_view(self, queue: QueueRow) -> QueueView:
         contacts = [contact for contact in self._contacts.values() if contact.queue is queue]
         states = [contact.state for contact in contacts]
+        on_the_phone = [c for c in contacts if c.state in {"queued", "offered"} and c.callback is None]
         main = queue.paces.get(())
         in_line = sum(contact.state == "queued" and contact.pace is main for contact in contacts)
         return QueueView(
@@ -437,7 +438,11 @@ class State:
             offered=states.count("offered"),
             connected=states.count("connected"),
             wrapup=states.count("wrapup"),
-            oldest_ns=min((c.enqueued for c in contacts if c.state in {"queued", "offered"}), default=0),
+            parked=states.count("parked"),
+            callbacks=queue.callbacks,
+            callbacks_failed=queue.callbacks_failed,
+            callback_delay_ns=queue.callback_delay_ns,
+            oldest_ns=min((c.enqueued for c in on_the_phone), default=0),
             closed=queue.closed[0] if queue.closed else "",
             closed_reason=queue.closed[1] if queue.closed else "",
             entered=queue.entered,
@@ -552,6 +557,7 @@ class State:
             step=contact.step,
             limit="",
             reserved=False,
+            callback=contact.callback,
             rank_max=-1 if contact.stage.rank_max is None else contact.stage.rank_max,
             step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
             step_timer=contact.step_timer.seq if contact.step_timer else 0,
@@ -589,6 +595,8 @@ class State:
             if contact.state == "queued":
                 assert contact.pace in contact.queue.paces.values(), f"{contact.id} waits in no line of its queue"
                 assert not states & {"offered", "connected"}, f"{contact.id} only waits and has an agent"
+            elif contact.state == "parked":
+                assert not states, f"{contact.id} is parked and has an agent"
             else:
                 assert contact.state in states, f"{contact.id} is {contact.state} without an agent"
             assert all(leg in leg.agent.legs for leg in contact.legs), f"{contact.id} and its agents disagree"

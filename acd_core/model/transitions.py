@@ -23,6 +23,8 @@ from acd_core.refusals import Outcome
 from acd_core.views import (
     HANDLE_BUCKETS_S,
     HISTORY_MAX,
+    WAIT_BUCKETS_S,
+    Estimate,
     in_seconds,
 )
 from acd_core.wishes import Preference
@@ -153,6 +155,7 @@ class Transitions(Conditions):
             wait=seconds_of_ns(self.now - contact.enqueued),
             attributes=contact.attributes,
             history=tuple(contact.history),
+            callback=contact.callback.number if contact.callback is not None else "",
         )
         self._agent_changed(agent)
 
@@ -288,8 +291,15 @@ class Transitions(Conditions):
         if rule is not None:
             return self._leave_by(contact, rule)
         self._contacts[contact.id] = contact
-        if queue.config.max_wait_s:
+        if contact.callback is not None:
+            self._arm(contact, max(self.now, contact.callback.expires_ns))
+        elif queue.config.max_wait_s:
             self._arm(contact, max(self.now, contact.enqueued + ns_of_seconds(queue.config.max_wait_s)))
+        return self._enter(contact, preference)
+
+    def _enter(self, contact: ContactRow, preference: Preference | None = None) -> int:
+        """A contact stands in the line of its queue from now on; gives its position."""
+        queue = contact.queue
         contact.useless = self._is_useless(contact)
         self._arm_step(contact)
         position = self._position(contact)
@@ -311,10 +321,18 @@ class Transitions(Conditions):
             priority=contact.priority,
             position=position,
             wait_estimate=in_seconds(estimate),
+            callback_offered=self._offers_callback(contact, estimate),
         )
         self._judge(contact)
         self._serve_contact(contact)
         return position
+
+    def _offers_callback(self, contact: ContactRow, estimate: Estimate | None) -> bool:
+        """Whether its caller should be offered a callback."""
+        rules = contact.queue.config.callback
+        if rules is None or rules.offer_when_wait_s is None or contact.callback is not None or estimate is None:
+            return False
+        return estimate.p50_ms >= ns_of_seconds(rules.offer_when_wait_s) // 1_000_000
 
     def _leave_by(self, contact: ContactRow, rule: JoinRule | StayRule) -> int:
         """A contact may not join, or not stay: it moves to another queue, or ends. Gives what `_join` does."""
@@ -430,6 +448,15 @@ class Transitions(Conditions):
 
     def _gone(self, contact: str) -> int:
         return Outcome.DUPLICATE if contact in self._ended else Outcome.CONTACT_UNKNOWN
+
+    def _count_answered(self, queue: QueueRow, wait: int) -> None:
+        """A caller who waited for so long talks with an agent."""
+        in_target = wait <= ns_of_seconds(queue.config.service_level_s)
+        queue.answered += 1
+        queue.wait_ns += wait
+        queue.answered_in_target += in_target
+        self._watch_reserve(queue, wait, in_target)
+        queue.histogram[bucket(wait, WAIT_BUCKETS_S)] += 1
 
     def _leave_queue(self, contact: ContactRow, reason: EndReason) -> None:
         """The contact ends while it waits or is offered; agents being rung keep their idle time."""

@@ -21,6 +21,7 @@ from acd_core.commands import (
     Command,
     ConfigApply,
     ContactAbandon,
+    ContactCallback,
     ContactComplete,
     ContactEnqueue,
     ContactHold,
@@ -37,6 +38,7 @@ from acd_core.commands import (
 from acd_core.config import (
     Agent,
     Calendar,
+    Callback,
     Channel,
     Config,
     JoinRule,
@@ -247,6 +249,7 @@ def random_config(rng: Random, size: int) -> Config:
             hours=rng.choice((None, None, *calendars)),
             last_agent_s=rng.choice((0, 0, 1, 10)),
             last_agent_wait=rng.random() < 0.5,
+            callback=random_callback(rng, calendars),
         )
         for tenant, name in others_of
     )
@@ -294,6 +297,19 @@ def random_config(rng: Random, size: int) -> Config:
         calendars=tuple(Calendar(name=name) for name in calendars),
         queues=queues,
         agents=agents,
+    )
+
+
+def random_callback(rng: Random, calendars: tuple[str, ...]) -> Callback | None:
+    """How a queue calls back, if it does."""
+    if rng.random() < 0.4:
+        return None
+    return Callback(
+        offer_when_wait_s=rng.choice((None, 0, 0.5, 3)),
+        retry_s=rng.choice((0, 0.5, 2, 20)),
+        attempts_max=rng.choice((1, 2, 3)),
+        expires_s=rng.choice((1, 10, 60)),
+        hours=rng.choice((None, *calendars)),
     )
 
 
@@ -380,6 +396,7 @@ class Stream:
             "withdraw": 1,
             "update": 3,
             "transfer": 3,
+            "callback": 6,
             "hold": 1,
             "unhold": 1,
             "login": 4,
@@ -452,6 +469,17 @@ class Stream:
                     require=rng.choice((None, None, self._own_requirement())),
                     priority=rng.choice((None, None, 0, 7)),
                     **where,
+                )
+            case "callback":
+                if rng.random() < 0.5:
+                    return ContactCallback(
+                        contact=self._talking(),
+                        failed=rng.choice(("busy", "no_answer", "unreachable", "no_answer", "invalid")),
+                    )
+                return ContactCallback(
+                    contact=self._contact(),
+                    number=rng.choice(("", f"+{rng.randint(1, 9)}", f"+{rng.randint(1, 900)}")),
+                    failed=rng.choice((None, None, None, None, "busy")),
                 )
             case "hold":
                 return ContactHold(contact=self._talking())

@@ -284,6 +284,30 @@ QUEUES = Dashboard(
             ),
         ),
         (
+            "Other ways: another queue, a callback, closed",
+            (
+                lines(
+                    "Left for another queue, per minute",
+                    Query(per_minute("acd_queue_overflowed_total", QUEUE, "queue"), "{{queue}}"),
+                    note="By a step, or because they might not join or not stay.",
+                ),
+                lines(
+                    "Callbacks, per minute",
+                    Query(per_minute("acd_queue_callbacks_total", QUEUE), "asked for"),
+                    Query(per_minute("acd_queue_callback_failures_total", QUEUE), "attempts in vain"),
+                    Query(
+                        f'60 * sum(rate(acd_queue_ended_total{{{QUEUE},reason="callback_done"}}[$__rate_interval])) / {SPEED}',
+                        "reached",
+                    ),
+                ),
+                lines(
+                    "Callbacks that wait for their time, and queues that are closed",
+                    Query(f"sum(acd_queue_parked{{{QUEUE}}})", "parked callbacks"),
+                    Query(f"sum(acd_queue_closed{{{QUEUE}}})", "closed queues"),
+                ),
+            ),
+        ),
+        (
             "Time",
             (
                 lines("From offer to acceptance", *quantiles("acd_queue_accept_seconds", QUEUE), unit="s"),

@@ -21,12 +21,14 @@ from acd_core.config import (
     Config,
     Level,
     Name,
+    PositiveSeconds,
     Priority,
     RequirementText,
     Seconds,
     SkillName,
     Step,
     StepsMode,
+    ns_of_seconds,
 )
 from acd_core.events import AttemptCause
 from acd_core.machine import Machine
@@ -329,12 +331,36 @@ class AgentUpdate(Command, tag="agent.update", frozen=True, kw_only=True):
 
 
 class AgentWrapupDone(Command, tag="agent.wrapup_done", frozen=True, kw_only=True):
-    """The agent is through with the after-work."""
+    """The agent is through with the after-work.
+
+    Args:
+        disposition: how the contact went, in your words, such as `sold`; it comes in the contact.disposed event and with
+            the end of the contact. Queues with `disposition_required` refuse to end the wrap-up without.
+        contact: with which; all whose after-work he does when left out.
+    """
 
     agent: AgentId
+    disposition: Reason = ""
+    contact: ContactId | None = None
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
-        return machine.end_wrapup(now, self.agent)
+        return machine.end_wrapup(now, self.agent, self.disposition, self.contact)
+
+
+class AgentWrapupExtend(Command, tag="agent.wrapup_extend", frozen=True, kw_only=True):
+    """The agent needs more time for the after-work, up to the `wrapup_max_s` of the queue in all.
+
+    Args:
+        by_s: so many seconds more.
+        contact: for which; all whose after-work he does when left out.
+    """
+
+    agent: AgentId
+    by_s: PositiveSeconds
+    contact: ContactId | None = None
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.extend_wrapup(now, self.agent, ns_of_seconds(self.by_s), self.contact)
 
 
 class ClientAway(Command, tag="client.away", frozen=True, kw_only=True):
@@ -426,6 +452,7 @@ AnyCommand = (
     | AgentLogout
     | AgentUpdate
     | AgentWrapupDone
+    | AgentWrapupExtend
     | ClientAway
     | ClientBack
     | QueueClose

@@ -263,6 +263,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             gets it. 1 rings one after the other, 1000 rings all.
         offer_timeout_s: how long an agent may take to answer an offer.
         wrapup_s: work after the contact; 0 for none.
+        disposition_required: wrap-up lasts until the agent has said how it went, and `wrapup_s` does not end it.
+        wrapup_max_s: longest wrap-up, extended or waiting for a disposition; `wrapup_s` if that is longer.
         reject_cooldown_s: rest of an agent who rejected an offer, before he gets another.
         no_answer_cooldown_s: rest of an agent who let an offer time out.
         max_waiting: most contacts that may wait; one more ends at once with `queue_full`. 0 for no limit.
@@ -301,6 +303,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     offers_at_once: Annotated[int, Meta(ge=1, le=1000)] = 1
     offer_timeout_s: PositiveSeconds = 20
     wrapup_s: Seconds = 0
+    disposition_required: bool = False
+    wrapup_max_s: PositiveSeconds = 1800
     reject_cooldown_s: Seconds = 5
     no_answer_cooldown_s: Seconds = 5
     max_waiting: Annotated[int, Meta(ge=0, le=10_000_000)] = 0

@@ -122,6 +122,8 @@ cdef class Configured(State):
         row.most = NONE if config.urgency_max_s is None else ns_of_seconds(config.urgency_max_s)
         row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
         row.wrapup = ns_of_seconds(config.wrapup_s)
+        row.wrapup_most = ns_of_seconds(max(config.wrapup_s, config.wrapup_max_s))
+        row.disposes = config.disposition_required
         row.reject_cooldown = ns_of_seconds(config.reject_cooldown_s)
         row.no_answer_cooldown = ns_of_seconds(config.no_answer_cooldown_s)
         row.max_waiting = config.max_waiting

@@ -104,6 +104,7 @@ LEG.reference("queue", &any_leg.queue, QUEUES)
 LEG.number("number", &any_leg.number, sizeof(any_leg.number))
 LEG.number("since", &any_leg.since, sizeof(any_leg.since))
 LEG.number("connected", &any_leg.connected, sizeof(any_leg.connected))
+LEG.number("latest", &any_leg.latest, sizeof(any_leg.latest))
 
 cdef Queue any_queue
 cdef Layout QUEUE = Layout.of(&any_queue, sizeof(Queue))
@@ -327,6 +328,7 @@ cdef class Dumped(Callbacks):
             wish_places=wish_places,
             places={
                 "history": {contacts.places[slot]: history for slot, history in self.histories.items()},
+                "disposition": {contacts.places[slot]: text for slot, text in self.dispositions.items()},
                 "moved_from": {contacts.places[slot]: name for slot, name in self.moved_from.items()},
                 "preference": {contacts.places[slot]: preferred for slot, preferred in self.preferences.items()},
                 "callback": {contacts.places[slot]: astuple(callback) for slot, callback in self.callbacks.items()},
@@ -520,6 +522,7 @@ cdef class Dumped(Callbacks):
         self.legs.link()
         self.histories.update({slot: tuple(had) for slot, had in dump.places["history"].items()})
         self.moved_from.update(dump.places["moved_from"])
+        self.dispositions.update(dump.places.get("disposition", {}))
         self.left_contacts.update(dump.places["left_contact"])
         for slot, fields in dump.places.get("callback", {}).items():
             self.callbacks[slot] = views.CallbackView(**dict(zip(views.CallbackView.__struct_fields__, fields)))

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.state cimport (
     AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
-    HOURS_UPDATED, Record,
+    CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
 from acd_core.dump cimport Dumped
 from acd_core.transitions cimport bucket_of
@@ -19,9 +19,9 @@ from acd_core.types cimport (
     AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
     CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
-    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, Agent, Contact,
+    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent, Contact,
     Leg, Queue,
 )
 
@@ -569,7 +569,11 @@ cdef class Engine(Dumped):
             self._agent_changed(slot)
         elif row.activity == ACTIVITY_WRAPUP:
             row.logging_out = True
-            self._end_wrapups(slot)
+            free = [leg for leg in self._wrapups(slot, None) if not self._disposes(leg)]
+            for leg in free:
+                self._finish_leg(leg)
+            if not free:
+                self._agent_changed(slot)
         else:
             self._log_out(slot)
         if contact != NONE:
@@ -613,20 +617,56 @@ cdef class Engine(Dumped):
         self._serve_agent(slot)
         return self._settled()
 
-    def end_wrapup(self, int64_t now, str agent):
+    cdef bint _disposes(self, int32_t leg) noexcept:
+        return self.tables.queues[self.legs.legs[leg].queue].disposes
+
+    def end_wrapup(self, int64_t now, str agent, str disposition="", object contact=None):
         """See `Machine.end_wrapup`."""
         cdef int32_t slot, leg
+        cdef list wrapups
         slot = self._agent_at(now, agent)
         if slot == NONE:
             return AGENT_UNKNOWN
         if self.tables.agents[slot].presence == LOGGED_OUT:
             return AGENT_LOGGED_OUT
-        leg = self.tables.agents[slot].legs
-        while leg != NONE and self.legs.legs[leg].state != LEG_WRAPUP:
-            leg = self.legs.legs[leg].next_of_agent
-        if leg == NONE:
+        wrapups = self._wrapups(slot, contact)
+        if not wrapups:
             return AGENT_NOT_IN_WRAPUP
-        self._end_wrapups(slot)
+        for leg in wrapups:
+            if not disposition and self._disposes(leg):
+                return DISPOSITION_MISSING
+        for leg in wrapups:
+            if disposition:
+                self._dispose(leg, disposition)
+            self._finish_leg(leg)
+        return self._settled()
+
+    def extend_wrapup(self, int64_t now, str agent, int64_t by_ns, object contact=None):
+        """See `Machine.extend_wrapup`."""
+        cdef int32_t slot, leg
+        cdef int64_t before, deadline
+        cdef list wrapups
+        cdef Record *record
+        cdef bint longer = False
+        slot = self._agent_at(now, agent)
+        if slot == NONE:
+            return AGENT_UNKNOWN
+        if self.tables.agents[slot].presence == LOGGED_OUT:
+            return AGENT_LOGGED_OUT
+        wrapups = self._wrapups(slot, contact)
+        if not wrapups:
+            return AGENT_NOT_IN_WRAPUP
+        for leg in wrapups:
+            before = self.timers.nodes[self.legs.legs[leg].timer].key
+            deadline = min(before + by_ns, self.legs.legs[leg].latest)
+            if deadline > before:
+                longer = True
+                self._arm_leg(leg, deadline - self.now)
+                record = self._record_of_leg(CONTACT_WRAPUP_EXTENDED, leg)
+                record.a = deadline - self.now
+        if not longer:
+            return WRAPUP_LONGEST
+        self._agent_changed(slot)
         return self._settled()
 
     # -- clients ------------------------------------------------------------------------------------------------

@@ -205,7 +205,10 @@ class ContactUpdated(Event, tag="contact.updated", frozen=True, kw_only=True):
 
 
 class ContactWrapup(Event, tag="contact.wrapup", frozen=True, kw_only=True):
-    """The conversation is over and the agent does its after-work, for at most `expires_in` seconds."""
+    """The conversation is over and the agent does its after-work, for at most `expires_in` seconds.
+
+    `disposition_required` is set when it lasts until agent.wrapup_done says how the contact went.
+    """
 
     contact: str
     tenant: str
@@ -214,10 +217,34 @@ class ContactWrapup(Event, tag="contact.wrapup", frozen=True, kw_only=True):
     reason: EndReason
     talk: int | float
     expires_in: int | float
+    disposition_required: bool = False
+
+
+class ContactWrapupExtended(Event, tag="contact.wrapup_extended", frozen=True, kw_only=True):
+    """The agent took more time for the after-work: it ends in `expires_in` seconds."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    expires_in: int | float
+
+
+class ContactDisposed(Event, tag="contact.disposed", frozen=True, kw_only=True):
+    """The agent said how the contact went. His after-work ends with it."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    disposition: str
 
 
 class ContactEnded(Event, tag="contact.ended", frozen=True, kw_only=True):
-    """A contact is over. `wait` and `talk` are in seconds; `agent` is empty when nobody ever answered it."""
+    """A contact is over. `wait` and `talk` are in seconds; `agent` is empty when nobody ever answered it.
+
+    `disposition` is what an agent last said of how it went.
+    """
 
     contact: str
     tenant: str
@@ -226,6 +253,7 @@ class ContactEnded(Event, tag="contact.ended", frozen=True, kw_only=True):
     reason: EndReason
     wait: int | float
     talk: int | float
+    disposition: str = ""
 
 
 class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
@@ -295,6 +323,8 @@ AnyEvent = (
     | ContactResumed
     | ContactUpdated
     | ContactWrapup
+    | ContactWrapupExtended
+    | ContactDisposed
     | ContactEnded
     | AgentChanged
     | AgentUpdated

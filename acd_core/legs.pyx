@@ -76,6 +76,7 @@ cdef class Legs:
         leg.number = number
         leg.since = now
         leg.connected = 0
+        leg.latest = 0
         self._append(slot)
         person.units += self.channels[self.tables.queues[queue].channel].units
         return slot

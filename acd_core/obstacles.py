@@ -111,7 +111,9 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
         case "offered":
             activity = "offered", f"rung for contact {agent.contact}, for another {left} s"
         case "wrapup":
-            activity = "wrapup", f"in wrap-up of contact {agent.contact}, for another {left} s"
+            waits = any(leg.contact == agent.contact and leg.disposition_required for leg in agent.legs)
+            how_long = f"until he says how it went, at most {left} s" if waits else f"for another {left} s"
+            activity = "wrapup", f"in wrap-up of contact {agent.contact}, {how_long}"
         case "cooldown":
             activity = "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {left} s"
     still = "" if agent.activity == "none" else f", still {activity[1]}"

@@ -40,6 +40,7 @@ class Outcome(IntEnum):
     AGENT_NOT_IN_WRAPUP = 206
     AGENT_IN_USE = 207
     QUEUE_IN_USE = 208
+    WRAPUP_LONGEST = 209
     CALLBACK_EXISTS = 211
     CALLBACK_NOT_OFFERED = 212
     CONTACT_IS_CALLBACK = 213
@@ -49,6 +50,7 @@ class Outcome(IntEnum):
     VALUE_INVALID = 303
     HOURS_INVALID = 304
     TRANSFER_INVALID = 305
+    DISPOSITION_MISSING = 306
     CALLBACK_INVALID = 311
 
     TOO_MANY_CONTACTS = 401
@@ -105,6 +107,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.QUEUE_IN_USE: (
         "the new configuration lacks a queue that still holds contacts; let it drain first, or keep it"
     ),
+    Outcome.WRAPUP_LONGEST: "the wrap-up lasts as long as wrapup_max_s of the queue allows; it cannot be extended",
     Outcome.CALLBACK_EXISTS: (
         "this contact is to be called back at another number, or this number is already to be called by the tenant; "
         "withdraw that callback first"
@@ -116,6 +119,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
     Outcome.HOURS_INVALID: "the instants of a calendar must rise; nothing of them was taken",
     Outcome.TRANSFER_INVALID: "a transfer names a queue, an agent or both, or else an address outside",
+    Outcome.DISPOSITION_MISSING: "the queue asks for a disposition; say how the contact went",
     Outcome.CALLBACK_INVALID: "ask for a callback with a number, or report a failed attempt with a cause, and not both",
     Outcome.TOO_MANY_CONTACTS: (
         "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"

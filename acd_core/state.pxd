@@ -24,6 +24,8 @@ cdef enum Kind:
     CONTACT_RELAXED
     CONTACT_UPDATED
     CONTACT_WRAPUP_EVENT
+    CONTACT_WRAPUP_EXTENDED
+    CONTACT_DISPOSED
     CONTACT_ENDED
     AGENT_CHANGED
     AGENT_UPDATED
@@ -141,6 +143,7 @@ cdef class State:
     cdef dict histories       # contact to those who had it before, where there are any
     cdef dict left_contacts   # leg to the id of the contact that went on without its agent
     cdef list contact_wishes
+    cdef dict dispositions    # contact to what an agent said of how it went
     cdef dict preferences     # slot of a contact that prefers agents to (their names, until when)
     cdef dict bound_to    # name of an agent to the slots of the contacts that only he, or others named, may have
     cdef object last_agents   # OrderedDict of (tenant, caller) to the name of the agent, oldest first

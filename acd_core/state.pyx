@@ -144,6 +144,7 @@ cdef class State:
         self.callback_numbers = {}
         self.left_contacts = {}
         self.contact_wishes = []
+        self.dispositions = {}
         self.preferences = {}
         self.bound_to = {}
         self.last_agents = OrderedDict()
@@ -362,11 +363,23 @@ cdef class State:
             return events.ContactWrapup(
                 seq=record.seq, at=record.at, contact=contact or <object>record.text, tenant=queue.tenant, queue=queue.name, agent=agent,
                 reason=REASON_NAMES[record.code], talk=_seconds(record.a), expires_in=_seconds(record.b),
+                disposition_required=bool(record.flag),
+            )
+        if kind == CONTACT_WRAPUP_EXTENDED:
+            return events.ContactWrapupExtended(
+                seq=record.seq, at=record.at, contact=contact or <object>record.text, tenant=queue.tenant,
+                queue=queue.name, agent=agent, expires_in=_seconds(record.a),
+            )
+        if kind == CONTACT_DISPOSED:
+            return events.ContactDisposed(
+                seq=record.seq, at=record.at, contact=contact or <object>record.text, tenant=queue.tenant,
+                queue=queue.name, agent=agent, disposition=<object>record.data,
             )
         if kind == CONTACT_ENDED:
             return events.ContactEnded(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
                 reason=REASON_NAMES[record.code], wait=_seconds(record.a), talk=_seconds(record.b),
+                disposition=<object>record.data if record.data != NULL else "",
             )
         if kind == AGENT_UPDATED:
             return events.AgentUpdated(seq=record.seq, at=record.at, agent=agent)
@@ -998,6 +1011,8 @@ cdef class State:
             connected_ns=leg.connected,
             deadline_ns=self.timers.nodes[leg.timer].key if leg.timer != NONE else 0,
             timer=self.timers.nodes[leg.timer].seq if leg.timer != NONE else 0,
+            latest_ns=leg.latest,
+            disposition_required=config.disposition_required,
         )
 
     cdef object _agent_view(self, int32_t slot):
@@ -1077,6 +1092,7 @@ cdef class State:
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
             agents=tuple(agents),
             end_reason=REASON_NAMES[row.end_reason] if row.state == CONTACT_WRAPUP else "",
+            disposition=self.dispositions.get(slot, ""),
             deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
             timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             wait_expired=bool(row.wait_expired),

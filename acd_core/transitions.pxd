@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 from acd_core.conditions cimport Conditions
+from acd_core.state cimport Record
 
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
@@ -47,7 +48,9 @@ cdef class Transitions(Conditions):
     cdef int _complete(self, int32_t contact, int reason) except -1
     cdef int _wrap_up(self, int32_t leg, int reason) except -1
     cdef int _finish_leg(self, int32_t leg) except -1
-    cdef int _end_wrapups(self, int32_t agent) except -1
+    cdef Record *_record_of_leg(self, int kind, int32_t leg) except NULL
+    cdef list _wrapups(self, int32_t agent, object contact)
+    cdef int _dispose(self, int32_t leg, object disposition) except -1
     cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1
     cdef int _gone(self, str contact) except -1
     cdef int32_t _leg_of(self, str offer) except -1

@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.conditions cimport Conditions
 from acd_core.pace cimport Forecast
 from acd_core.state cimport (
-    CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
+    CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
 from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
@@ -752,26 +752,55 @@ cdef class Transitions(Conditions):
         cdef Leg *row = &self.legs.legs[leg]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int32_t agent = row.agent
-        cdef int64_t talk = self.now - row.connected
+        cdef int64_t talk = self.now - row.connected, wrapup
         cdef Record *record
-        cdef object name
         queue.talk_ns += talk
         self.tables.agents[agent].talk_ns += talk
-        if not queue.wrapup:
+        wrapup = queue.wrapup_most if queue.disposes else queue.wrapup
+        if not wrapup:
             return self._finish_leg(leg)
         row.state = LEG_WRAPUP
         row.since = self.now
+        row.latest = self.now + queue.wrapup_most
         self._refresh(agent)
-        self._arm_leg(leg, queue.wrapup)
-        record = self._record(CONTACT_WRAPUP_EVENT, row.contact, agent, row.queue)
+        self._arm_leg(leg, wrapup)
+        record = self._record_of_leg(CONTACT_WRAPUP_EVENT, leg)
+        record.code = reason
+        record.flag = queue.disposes
+        record.a = talk
+        record.b = wrapup
+        return self._agent_changed(agent)
+
+    cdef Record *_record_of_leg(self, int kind, int32_t leg) except NULL:
+        """A new record on a contact and the agent who does its after-work, whether it went on without him or not."""
+        cdef Leg *row = &self.legs.legs[leg]
+        cdef Record *record = self._record(kind, row.contact, row.agent, row.queue)
+        cdef object name
         if row.contact == NONE:
             name = self.left_contacts[leg]
             Py_INCREF(name)
             record.text = <PyObject *>name
-        record.code = reason
-        record.a = talk
-        record.b = queue.wrapup
-        return self._agent_changed(agent)
+        return record
+
+    cdef list _wrapups(self, int32_t agent, object contact):
+        """What after-work the agent does, for the contact of that id or for all, as legs."""
+        cdef int32_t leg = self.tables.agents[agent].legs
+        cdef list found = []
+        while leg != NONE:
+            if self.legs.legs[leg].state == LEG_WRAPUP and (contact is None or self._leg_contact(leg) == contact):
+                found.append(leg)
+            leg = self.legs.legs[leg].next_of_agent
+        return found
+
+    cdef int _dispose(self, int32_t leg, object disposition) except -1:
+        """The agent says how the contact went."""
+        cdef Record *record
+        if self.legs.legs[leg].contact != NONE:
+            self.dispositions[self.legs.legs[leg].contact] = disposition
+        record = self._record_of_leg(CONTACT_DISPOSED, leg)
+        Py_INCREF(disposition)
+        record.data = <PyObject *>disposition
+        return 0
 
     cdef int _finish_leg(self, int32_t leg) except -1:
         """The agent is through with the contact, which ends with the last of those who had it."""
@@ -790,15 +819,6 @@ cdef class Transitions(Conditions):
             self._end(contact, self.tables.contacts[contact].end_reason, agent)
         return self._lighten(agent)
 
-    cdef int _end_wrapups(self, int32_t agent) except -1:
-        cdef int32_t leg = self.tables.agents[agent].legs, following
-        while leg != NONE:
-            following = self.legs.legs[leg].next_of_agent
-            if self.legs.legs[leg].state == LEG_WRAPUP:
-                self._finish_leg(leg)
-            leg = following
-        return 0
-
     cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1:
         """The contact is over and only remembered; `agent` is who had it last."""
         cdef Contact *row = &self.tables.contacts[contact]
@@ -806,6 +826,7 @@ cdef class Transitions(Conditions):
         cdef bint answered = row.connected != 0
         cdef int64_t wait = (row.connected if answered else self.now) - row.enqueued
         cdef Record *record
+        cdef object disposition
         cdef str name = self.contact_ids[contact]
         queue.ended[reason] += 1
         if not answered:
@@ -834,6 +855,10 @@ cdef class Transitions(Conditions):
         record.code = reason
         record.a = wait
         record.b = row.completed - row.connected if answered else 0
+        if self.dispositions and contact in self.dispositions:
+            disposition = self.dispositions.pop(contact)
+            Py_INCREF(disposition)
+            record.data = <PyObject *>disposition
         self.ended_slots.append(contact)
         return 0
 

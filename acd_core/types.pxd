@@ -197,6 +197,7 @@ cdef struct Leg:
     int64_t number
     int64_t since
     int64_t connected
+    int64_t latest            # when its wrap-up ends at the latest; 0 before
 
 cdef struct ChannelRow:
     int64_t units
@@ -285,6 +286,8 @@ cdef struct Queue:
     int64_t priority_step
     int64_t offer_timeout
     int64_t wrapup
+    int64_t wrapup_most       # extended, or waiting for a disposition
+    uint8_t disposes          # a wrap-up waits for a disposition
     int64_t reject_cooldown
     int64_t no_answer_cooldown
     int64_t max_waiting
@@ -384,6 +387,7 @@ cdef enum Answer:
     AGENT_NOT_IN_WRAPUP = 206
     AGENT_IN_USE = 207
     QUEUE_IN_USE = 208
+    WRAPUP_LONGEST = 209
     CALLBACK_EXISTS = 211
     CALLBACK_NOT_OFFERED = 212
     CONTACT_IS_CALLBACK = 213
@@ -391,6 +395,7 @@ cdef enum Answer:
     CONFIG_INVALID = 302
     HOURS_INVALID = 304
     TRANSFER_INVALID = 305
+    DISPOSITION_MISSING = 306
     CALLBACK_INVALID = 311
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402

@@ -36,6 +36,8 @@ class LegView(Struct, frozen=True, kw_only=True, gc=False):
         path: `tenant/queue` that it came from.
         since_ns: when its state began; connected_ns: when the conversation began, 0 before.
         deadline_ns: when offer or wrap-up end; 0 in conversation. timer: as in `ContactView`.
+        latest_ns: when the wrap-up ends however often it is extended; 0 before.
+        disposition_required: whether the queue asks how the contact went before a wrap-up ends.
     """
 
     offer: str
@@ -46,6 +48,8 @@ class LegView(Struct, frozen=True, kw_only=True, gc=False):
     connected_ns: int
     deadline_ns: int
     timer: int
+    latest_ns: int
+    disposition_required: bool
 
 
 class Estimate(Struct, frozen=True, kw_only=True, gc=False):
@@ -137,7 +141,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
         channel: of its queue.
         agent, offer: of its conversation, else of its oldest offer, else of its wrap-up; empty while it only waits.
         agents: all who are being offered it, talk with it or wrap it up, in the order of the offers.
-        end_reason: known from wrap-up on.
+        end_reason: known from wrap-up on. disposition: what an agent last said of how it went.
         deadline_ns: when its longest wait or longest talk ends; 0 for never.
         timer: order in which that deadline was set, among equal deadlines; 0 for none.
         wait_expired: its longest wait ended while an agent was being rung.
@@ -180,6 +184,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     offer: str
     agents: tuple[str, ...]
     end_reason: str
+    disposition: str
     deadline_ns: int
     timer: int
     wait_expired: bool

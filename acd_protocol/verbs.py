@@ -10,6 +10,7 @@ from acd_core.commands import (
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
+    AgentWrapupExtend,
     AttributeValue,
     ClientAway,
     ClientBack,
@@ -171,9 +172,13 @@ class Verbs:
         changed = None if skills is None else dict(skills)
         return await self.call(AgentUpdate(agent=agent, address=address, skills=changed))
 
-    async def end_wrapup(self, agent: str) -> Ok:
-        """agent.wrapup_done: the agent is through with the after-work."""
-        return await self.call(AgentWrapupDone(agent=agent))
+    async def end_wrapup(self, agent: str, disposition: str = "", *, contact: str | None = None) -> Ok:
+        """agent.wrapup_done: the agent is through with the after-work, and says how the contact went."""
+        return await self.call(AgentWrapupDone(agent=agent, disposition=disposition, contact=contact))
+
+    async def extend_wrapup(self, agent: str, by_s: float, *, contact: str | None = None) -> Ok:
+        """agent.wrapup_extend: the agent needs so many seconds more for the after-work."""
+        return await self.call(AgentWrapupExtend(agent=agent, by_s=by_s, contact=contact))
 
     async def away(self) -> Ok:
         """client.away: this program will be away for longer."""

@@ -263,7 +263,10 @@ class Centre:
         elif isinstance(event, ContactWrapup):
             if self._random.random() < 0.5:
                 early = self._random.uniform(0.2, 0.9) * event.expires_in
-                self._later(early, commands.AgentWrapupDone(agent=event.agent))
+                done = commands.AgentWrapupDone(
+                    agent=event.agent, disposition="done" if event.disposition_required else ""
+                )
+                self._later(early, done)
         elif isinstance(event, ContactEnded):
             caller = self._callers.pop(event.contact, None)
             if caller is not None:

@@ -51,6 +51,7 @@ MINIMAL = {
     "reason": "",
     "calendar": "office",
     "open": True,
+    "by_s": 30,
 }
 
 
@@ -133,7 +134,7 @@ def test_the_machines_have_the_same_methods_with_the_same_parameters() -> None:
     contract = public_methods(Machine)
     engine = public_methods(Engine)
     assert set(public_methods(Model)) == set(contract)
-    assert set(engine) == set(contract) | {"discard_events"}
+    assert set(engine) == set(contract) | {"discard_events", "dump", "load"}
     for name, method in contract.items():
         for machine in (Model, Engine):
             mine, theirs = inspect.signature(method), inspect.signature(getattr(machine, name))

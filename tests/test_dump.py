@@ -4,7 +4,6 @@ Here: that no field is forgotten, that damage is refused, and that dumps of earl
 """
 
 import re
-from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -33,7 +32,7 @@ DERIVED = {
         reserved conditional
         reserve_agents reserve_when_wait reserve_until_wait reserve_when_level reserve_until_level reserve_lasts
         strategy ranked strict head_start ageing most closed join_count stay_count priority_step offer_timeout wrapup
-        reject_cooldown no_answer_cooldown max_waiting max_wait max_talk service_level head tail main_pace first_pace
+        wrapup_most disposes reject_cooldown no_answer_cooldown max_waiting max_wait max_talk service_level head tail main_pace first_pace
         last_pace own_lines moved
     """,
     "Pace": "next_in_queue root",
@@ -95,10 +94,12 @@ def test_each_attribute_of_the_state_is_dumped_or_follows_from_what_is() -> None
 
 
 def busy(seed: int = 5, steps: int = 600) -> Engine:
-    """An engine in the middle of a random stream."""
+    """An engine in the middle of a random stream, with some contacts."""
     engine = Engine()
     stream = Stream(Random(seed), 8)
-    for now, client, command in islice(iter(stream), steps):
+    for step, (now, client, command) in enumerate(stream):
+        if step >= steps and engine.domain().contacts:
+            break
         if command is None:
             engine.advance(now)
         else:

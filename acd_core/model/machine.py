@@ -539,7 +539,11 @@ class Model(Callbacks):
             self._agent_changed(person)
         elif person.activity == "wrapup":
             person.logging_out = True
-            self._end_wrapups(person)
+            free = [leg for leg in self._wrapups(person) if not leg.queue.config.disposition_required]
+            for leg in free:
+                self._finish_leg(leg)
+            if not free:
+                self._agent_changed(person)
         else:
             self._log_out(person)
         if contact is not None:
@@ -575,21 +579,43 @@ class Model(Callbacks):
         return Outcome.OK
 
     @settled
-    def end_wrapup(self, now: int, agent: str) -> int:
+    def end_wrapup(self, now: int, agent: str, disposition: str = "", contact: str | None = None) -> int:
         self.advance(now)
         person = self._agents.get(agent)
         if person is None:
             return Outcome.AGENT_UNKNOWN
         if person.presence == "logged_out":
             return Outcome.AGENT_LOGGED_OUT
-        if all(leg.state != "wrapup" for leg in person.legs):
+        wrapups = self._wrapups(person, contact)
+        if not wrapups:
             return Outcome.AGENT_NOT_IN_WRAPUP
-        self._end_wrapups(person)
+        if not disposition and any(leg.queue.config.disposition_required for leg in wrapups):
+            return Outcome.DISPOSITION_MISSING
+        for leg in wrapups:
+            if disposition:
+                self._dispose(leg, disposition)
+            self._finish_leg(leg)
         return Outcome.OK
 
-    def _end_wrapups(self, agent: AgentRow) -> None:
-        for leg in [leg for leg in agent.legs if leg.state == "wrapup"]:
-            self._finish_leg(leg)
+    @settled
+    def extend_wrapup(self, now: int, agent: str, by_ns: int, contact: str | None = None) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if person.presence == "logged_out":
+            return Outcome.AGENT_LOGGED_OUT
+        wrapups = self._wrapups(person, contact)
+        if not wrapups:
+            return Outcome.AGENT_NOT_IN_WRAPUP
+        later = [(leg, min(leg.timer.deadline + by_ns, leg.latest)) for leg in wrapups if leg.timer]
+        longer = [(leg, deadline) for leg, deadline in later if leg.timer and deadline > leg.timer.deadline]
+        if not longer:
+            return Outcome.WRAPUP_LONGEST
+        for leg, deadline in longer:
+            self._extend(leg, deadline)
+        self._agent_changed(person)
+        return Outcome.OK
 
     # -- clients ------------------------------------------------------------------------------------------------
 

@@ -108,6 +108,7 @@ class LegRow:
     direction: Direction = "inbound"
     state: LegState = "offered"
     connected: int = 0
+    latest: int = 0
     timer: Timer | None = None
 
 
@@ -131,6 +132,7 @@ class ContactRow:
     held: bool = False
     legs: list[LegRow] = field(default_factory=list)
     end_reason: EndReason | None = None
+    disposition: str = ""
     wait_expired: bool = False
     timer: Timer | None = None
     step: int = 0

@@ -526,6 +526,8 @@ class State:
             connected_ns=leg.connected,
             deadline_ns=leg.timer.deadline if leg.timer else 0,
             timer=leg.timer.seq if leg.timer else 0,
+            latest_ns=leg.latest,
+            disposition_required=leg.queue.config.disposition_required,
         )
 
     def _contact_view(self, contact: ContactRow) -> ContactView:
@@ -551,6 +553,7 @@ class State:
             offer=offer_id(leg.number) if leg else "",
             agents=tuple(leg.agent.config.agent for leg in contact.legs),
             end_reason=contact.end_reason or "",
+            disposition=contact.disposition,
             deadline_ns=contact.timer.deadline if contact.timer else 0,
             timer=contact.timer.seq if contact.timer else 0,
             wait_expired=contact.wait_expired,

@@ -4,6 +4,7 @@ import dataclasses
 
 from acd_core.config import OVERFLOWS_MAX, WAY_OUT_REASONS, JoinRule, StayRule, ns_of_seconds, seconds_of_ns
 from acd_core.events import (
+    ContactDisposed,
     ContactEnded,
     ContactOffered,
     ContactOverflowed,
@@ -11,6 +12,7 @@ from acd_core.events import (
     ContactStepped,
     ContactTransferred,
     ContactWrapup,
+    ContactWrapupExtended,
     EndReason,
     OfferEnded,
     OfferOutcome,
@@ -491,12 +493,15 @@ class Transitions(Conditions):
         talk = self.now - leg.connected
         queue.talk_ns += talk
         leg.agent.talk_ns += talk
-        wrapup = ns_of_seconds(queue.config.wrapup_s)
+        needed = queue.config.disposition_required
+        longest = ns_of_seconds(max(queue.config.wrapup_s, queue.config.wrapup_max_s))
+        wrapup = longest if needed else ns_of_seconds(queue.config.wrapup_s)
         if not wrapup:
             self._finish_leg(leg)
             return
         leg.state = "wrapup"
         leg.since = self.now
+        leg.latest = self.now + longest
         self._refresh(leg.agent)
         self._arm(leg, self.now + wrapup)
         self._emit(
@@ -510,8 +515,42 @@ class Transitions(Conditions):
             reason=reason,
             talk=seconds_of_ns(talk),
             expires_in=seconds_of_ns(wrapup),
+            disposition_required=needed,
         )
         self._agent_changed(leg.agent)
+
+    def _wrapups(self, agent: AgentRow, contact: str | None = None) -> list[LegRow]:
+        """What after-work the agent does, for one contact or for all."""
+        return [leg for leg in agent.legs if leg.state == "wrapup" and contact in (None, leg.contact_id)]
+
+    def _extend(self, leg: LegRow, deadline: int) -> None:
+        """A wrap-up ends later."""
+        self._arm(leg, deadline)
+        self._emit(
+            ContactWrapupExtended,
+            leg.contact,
+            leg.agent,
+            contact=leg.contact_id,
+            tenant=leg.queue.config.tenant,
+            queue=leg.queue.config.name,
+            agent=leg.agent.config.agent,
+            expires_in=seconds_of_ns(deadline - self.now),
+        )
+
+    def _dispose(self, leg: LegRow, disposition: str) -> None:
+        """The agent says how the contact went."""
+        if leg.contact is not None:
+            leg.contact.disposition = disposition
+        self._emit(
+            ContactDisposed,
+            leg.contact,
+            leg.agent,
+            contact=leg.contact_id,
+            tenant=leg.queue.config.tenant,
+            queue=leg.queue.config.name,
+            agent=leg.agent.config.agent,
+            disposition=disposition,
+        )
 
     def _finish_leg(self, leg: LegRow) -> None:
         """The agent is through with the contact, which ends with the last of those who had it."""
@@ -553,6 +592,7 @@ class Transitions(Conditions):
             reason=reason,
             wait=seconds_of_ns(wait),
             talk=seconds_of_ns(contact.completed - contact.connected) if answered else 0,
+            disposition=contact.disposition,
         )
 
     # -- offers -------------------------------------------------------------------------------------------------

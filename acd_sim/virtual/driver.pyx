@@ -15,6 +15,7 @@ from acd_core.state cimport Record
 from acd_core.refusals import Outcome
 
 cdef str CLIENT = "sim"
+cdef int DISPOSITION_MISSING = Outcome.DISPOSITION_MISSING
 
 
 class SimulationError(Exception):
@@ -107,7 +108,10 @@ cdef class Driver:
         return self.engine.reject_offer(now, f"o-{offer}", "")
 
     cdef int end_wrapup(self, int64_t now, int32_t agent) except -1:
-        return self.engine.end_wrapup(now, self.agents[agent])
+        cdef int outcome = self.engine.end_wrapup(now, self.agents[agent])
+        if outcome == DISPOSITION_MISSING:
+            outcome = self.engine.end_wrapup(now, self.agents[agent], "done")
+        return outcome
 
     cdef int login(self, int64_t now, int32_t agent, str client) except -1:
         return self.engine.login_agent(now, client, self.agents[agent], None, True)

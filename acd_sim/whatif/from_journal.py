@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from acd_core import Engine, Outcome
-from acd_core.commands import AgentWrapupDone, Command, ConfigApply, ContactEnqueue, OfferAccept, OfferReject
+from acd_core.commands import (
+    AgentWrapupDone,
+    AgentWrapupExtend,
+    Command,
+    ConfigApply,
+    ContactEnqueue,
+    OfferAccept,
+    OfferReject,
+)
 from acd_core.config import Config
 from acd_core.events import (
     Addressed,
@@ -172,7 +180,9 @@ class Reader:
             return ""
         if offer is not None:
             return offer[0]
-        if isinstance(command, AgentWrapupDone):
+        if isinstance(command, AgentWrapupDone | AgentWrapupExtend):
+            if command.contact is not None:
+                return command.contact if command.contact in self._stage else ""
             after = self._after.get(command.agent)
             return after[-1] if after else ""
         contact: str = getattr(command, "contact", "")

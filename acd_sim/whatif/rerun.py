@@ -15,6 +15,7 @@ from acd_core import Engine, Outcome
 from acd_core.commands import (
     AgentLogin,
     AgentWrapupDone,
+    AgentWrapupExtend,
     Command,
     ConfigApply,
     ContactAbandon,
@@ -315,7 +316,7 @@ class _Rerun:
         if stage is not None:
             for deed in stage.deeds:
                 done = deed.command
-                if isinstance(done, AgentWrapupDone):
+                if isinstance(done, AgentWrapupDone | AgentWrapupExtend):
                     done = structs.replace(done, agent=agent)
                 heapq.heappush(self._due, (at + deed.at, deed.order, deed.client, done, "", live, key))
             if stage.closed:
@@ -330,7 +331,7 @@ class _Rerun:
         elif what == TALKING:
             command = ContactComplete(contact=contact, reason="completed_caller")
         else:
-            command = AgentWrapupDone(agent=agent)
+            command = AgentWrapupDone(agent=agent, disposition="unknown")
         self._order += 1
         heapq.heappush(self._due, (at + length, self._order, live.contact.client, command, "", live, key))
 

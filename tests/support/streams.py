@@ -15,6 +15,7 @@ from acd_core.commands import (
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
+    AgentWrapupExtend,
     AttributeValue,
     ClientAway,
     ClientBack,
@@ -235,6 +236,8 @@ def random_config(rng: Random, size: int) -> Config:
             **random_gates(rng, gated, limited[tenant] or (gated and rng.random() < 0.5)),
             offer_timeout_s=rng.choice((0.5, 1, 2, 20, 20)),
             wrapup_s=rng.choice((0, 0, 0.5, 3)),
+            disposition_required=rng.random() < 0.2,
+            wrapup_max_s=rng.choice((0.25, 2, 10)),
             reject_cooldown_s=rng.choice((0, 1, 5)),
             no_answer_cooldown_s=rng.choice((0, 1, 5)),
             max_waiting=rng.choice((0, 0, 1, 3, 10)),
@@ -405,6 +408,7 @@ class Stream:
             "logout": 1.5,
             "skills": 2,
             "wrapup_done": 3,
+            "wrapup_extend": 2,
             "config": 0.3,
             "away": 0.4,
             "back": 2,
@@ -504,7 +508,15 @@ class Stream:
                     attributes=rng.choice((None, None, random_agent_attributes(rng))),
                 )
             case "wrapup_done":
-                return AgentWrapupDone(agent=agent)
+                return AgentWrapupDone(
+                    agent=agent,
+                    disposition=rng.choice(("", "sold", "called back")),
+                    contact=rng.choice((None, None, self._contact())),
+                )
+            case "wrapup_extend":
+                return AgentWrapupExtend(
+                    agent=agent, by_s=rng.choice((0.25, 2, 100)), contact=rng.choice((None, None, self._contact()))
+                )
             case "away":
                 return ClientAway()
             case "back":

@@ -16,9 +16,10 @@ import pytest
 
 from acd_core import Engine, Machine
 from acd_core.model import Model
+from acd_sim.load.floor import Shape
 from bench.measure import measure
 from bench.sizes import Size
-from bench.workload import Call, Recording, Shape, calls_of, record
+from bench.workload import Call, Recording, calls_of, record
 
 CALLS_PER_TICK = 16
 _recordings: dict[tuple[Shape, int, int], Recording] = {}

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from acd_sim.load.floor import Shape
 from bench.measure import measure, quantiles
 from bench.sizes import Size
-from bench.workload import CLIENT, Shape, Step, record
+from bench.workload import CLIENT, Step, record
 from server.journal.contract import Batch
 from server.journal.records import encode_ticks
 from server.journal.sqlite import SqliteJournal

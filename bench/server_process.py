@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from acd_sim.load import usage
+
 ROOT = Path(__file__).resolve().parent.parent
 STOP_S = 30
 
@@ -28,20 +30,11 @@ class ServerProcess:
 
     def cpu_ns(self) -> int:
         """CPU time of all its threads so far."""
-        return sum(_cpu_ns(task) for task in Path(f"/proc/{self.pid}/task").iterdir())
+        return usage.cpu_ns(self.pid)
 
     def loop_cpu_ns(self) -> int:
         """CPU time of its first thread, which runs the event loop."""
-        return _cpu_ns(Path(f"/proc/{self.pid}/task/{self.pid}"))
-
-
-def _cpu_ns(task: Path) -> int:
-    """CPU time of a thread: to the nanosecond where the kernel tells it, else in its clock ticks."""
-    try:
-        return int((task / "schedstat").read_text().split()[0])
-    except FileNotFoundError:
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        return usage.thread_cpu_ns(self.pid, self.pid)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from bench.workload import Shape
+from acd_sim.load.floor import Shape
 
 
 class Size(NamedTuple):

@@ -1,18 +1,15 @@
 """Contact centres and their traffic, by seed: what every benchmark feeds to what it measures.
 
-An agent has 1..8 skills, the common ones more often than the rare ones, at levels 1..10. There are ten kinds of contact
-for each skill; each asks what some real agent can do: one of his skills (60 %), two (30 %) or three (10 %), at no more
-than his levels. Contacts come with four priorities. In 5 % of the turns a contact gives up.
+Agents and kinds of contact are those of `acd_sim.load.floor`. In 5 % of the turns a contact gives up.
 
 With nobody waiting, half of the agents are free. With a number waiting, that number is kept: for each contact that is
 served another one comes.
 """
 
-from itertools import accumulate
 from random import Random
 from typing import Any, NamedTuple, cast
 
-from acd_core import Config, Engine, Machine, Outcome
+from acd_core import Engine, Machine, Outcome
 from acd_core.commands import (
     AgentLogin,
     AgentWrapupDone,
@@ -20,127 +17,23 @@ from acd_core.commands import (
     ConfigApply,
     ContactAbandon,
     ContactComplete,
-    ContactEnqueue,
     OfferAccept,
 )
-from acd_core.config import Agent, Queue, Settings, Tenant
 from acd_core.events import AgentChanged, ContactConnected, ContactEnded, ContactOffered, OfferEnded
 from acd_protocol.framing import decode_from_client, encode
+from acd_sim.load.floor import Centre, Shape
 
 CLIENT = "pbx-1"
-CLASSES_PER_SKILL = 10
-PRIORITIES = 4
 ABANDONED_SHARE = 0.05
 HANDLING_NS = 180_000_000_000
 """A conversation takes so long on average; the time between two contacts follows from it."""
 START_NS = 1_700_000_000_000_000_000
-_MONTH_S = 2_592_000
 
 MIX = (
     "agents with 1..8 skills (common ones more often) at levels 1..10; ten kinds of contact for each skill, drawn from "
     "what real agents can do (60 % one skill, 30 % two, 10 % three); 4 priorities; 5 % of the turns abandon; "
     "half of the agents free where nobody waits, else as many waiting as stated at all times"
 )
-
-
-class Shape(NamedTuple):
-    """How large a centre is, and how many contacts wait in it."""
-
-    agents: int
-    skills: int
-    waiting: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.agents}-agents-{self.skills}-skills-{self.waiting}-waiting"
-
-
-class Kind(NamedTuple):
-    """One kind of contact: the queue it comes to, and what it asks beyond that queue."""
-
-    queue: str
-    require: str
-
-
-class Centre:
-    """A configuration, and the kinds of contact that come to it.
-
-    Attributes:
-        shape: what was asked for.
-        kinds: the kinds of contact, by tenant.
-        config: the whole configuration. With several tenants, each agent serves one of them.
-    """
-
-    def __init__(self, shape: Shape, seed: int = 1, tenants: tuple[str, ...] = ("acme",), wrapup_s: float = 30) -> None:
-        self.shape = shape
-        rng = Random(seed)
-        skills = [f"skill-{number}" for number in range(shape.skills)]
-        weights = list(accumulate((number + 1) ** -0.5 for number in range(shape.skills)))
-        people = [_levels(rng, skills, weights) for _ in range(shape.agents)]
-        kinds = max(1, CLASSES_PER_SKILL * shape.skills // len(tenants))
-        self.kinds = {
-            tenant: _kinds(rng, people[number :: len(tenants)], kinds) for number, tenant in enumerate(tenants)
-        }
-        self.config = Config(
-            settings=Settings(missed_offers_max=0),
-            skills=tuple(skills),
-            tenants=tuple(Tenant(name) for name in tenants),
-            queues=tuple(
-                Queue(
-                    tenant=tenant,
-                    name=skill,
-                    require=skill,
-                    offer_timeout_s=3600,
-                    wrapup_s=wrapup_s,
-                    max_wait_s=_MONTH_S,
-                    max_talk_s=_MONTH_S,
-                )
-                for tenant in tenants
-                for skill in skills
-            ),
-            agents=tuple(
-                Agent(
-                    agent=f"a-{number}",
-                    address=f"PJSIP/{number}",
-                    tenants=(tenants[number % len(tenants)],) if len(tenants) > 1 else (),
-                    skills=levels,
-                )
-                for number, levels in enumerate(people)
-            ),
-        )
-
-    def enqueue(self, rng: Random, contact: str, tenant: str = "acme", *, plain: bool = False) -> ContactEnqueue:
-        """A contact of some kind; a `plain` one asks no more than its queue does."""
-        kind = rng.choice(self.kinds[tenant])
-        return ContactEnqueue(
-            contact=contact,
-            tenant=tenant,
-            queue=kind.queue,
-            priority=rng.randrange(PRIORITIES),
-            require="" if plain else kind.require,
-            attributes={"ani": f"+34{rng.randrange(10**9):09d}"},
-        )
-
-
-def _levels(rng: Random, skills: list[str], weights: list[float]) -> dict[str, int]:
-    """What one agent can do."""
-    count = min(rng.randint(1, 8), len(skills))
-    chosen: dict[str, int] = {}
-    while len(chosen) < count:
-        chosen[rng.choices(skills, cum_weights=weights)[0]] = rng.randint(1, 10)
-    return chosen
-
-
-def _kinds(rng: Random, people: list[dict[str, int]], count: int) -> list[Kind]:
-    """So many different kinds of contact, or as many as a small centre gives rise to."""
-    kinds: dict[Kind, None] = {}
-    for _ in range(20 * count):
-        levels = rng.choice(people)
-        terms = min(rng.choices((1, 2, 3), (60, 30, 10))[0], len(levels))
-        asked = [(skill, rng.randint(1, levels[skill])) for skill in rng.sample(sorted(levels), terms)]
-        kinds[Kind(asked[0][0], " & ".join(f"{skill}>={level}" for skill, level in sorted(asked)))] = None
-        if len(kinds) == count:
-            break
-    return list(kinds)
 
 
 class Step(NamedTuple):

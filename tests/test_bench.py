@@ -17,11 +17,11 @@ from acd_core import Engine, Machine
 from acd_core.commands import ContactAbandon, ContactEnqueue, OfferAccept
 from acd_core.model import Model
 from acd_protocol.framing import decode_from_client
+from acd_sim.load.floor import Centre, Shape
 from bench import report
-from bench.load import AcdTalk, EchoTalk
 from bench.measure import quantiles
 from bench.sizes import SIZES
-from bench.workload import Centre, Recording, Shape, calls_of, record
+from bench.workload import Recording, calls_of, record
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,39 +146,6 @@ def test_a_plain_contact_asks_no_more_than_its_queue() -> None:
     rng = Random(1)
     assert centre.enqueue(rng, "c-1", plain=True).require == ""
     assert centre.enqueue(rng, "c-2").require
-
-
-# The load
-
-
-def test_the_load_takes_a_contact_through_its_life_and_then_begins_the_next() -> None:
-    talk = AcdTalk([b"first\n", b"second\n", b"third\n"])
-    assert talk.begin(1) == b"first\n"
-    said = talk.react(
-        [
-            b'{"type":"ok","id":0,"seq":1}',
-            b'{"type":"contact.queued","seq":1,"at":5,"contact":"c-1"}',
-            b'{"type":"contact.offered","seq":2,"at":5,"offer":"o-1","contact":"c-1"}',
-        ]
-    )
-    assert json.loads(said) == {"type": "offer.accept", "id": 1, "offer": "o-1"}
-    said = talk.react([b'{"type":"contact.connected","seq":3,"at":5,"contact":"c-1","offer":"o-1"}'])
-    assert json.loads(said) == {"type": "contact.complete", "id": 2, "contact": "c-1"}
-    assert talk.finished == 0
-    assert talk.react([b'{"type":"contact.ended","seq":4,"at":5,"contact":"c-1"}']) == b"second\n"
-    assert talk.finished == 1
-    assert talk.begin(5) == b"third\n"
-    with pytest.raises(RuntimeError, match="queue_unknown"):
-        talk.react([b'{"type":"error","code":"queue_unknown"}'])
-
-
-def test_the_reference_is_asked_three_times_for_each_lifecycle() -> None:
-    talk = EchoTalk([b'{"type":"contact.enqueue","contact":"c-1"}\n'])
-    lines = [talk.begin(1)]
-    while lines[-1]:
-        lines.append(talk.react([lines[-1].rstrip()]))
-    assert [json.loads(line)["type"] for line in lines[:-1]] == ["contact.enqueue", "offer.accept", "contact.complete"]
-    assert talk.finished == 1
 
 
 # The report

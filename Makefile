@@ -17,7 +17,7 @@ RATE ?= 3
 
 # setup.py is not among them: its base classes have no types.
 TYPED := $(sort $(dir $(wildcard */*.py)))
-CYTHON := $(wildcard acd_core/*.pyx acd_protocol/*.pyx acd_sim/*/*.pyx server/*.pyx)
+CYTHON := $(wildcard acd_core/*.pyx acd_protocol/*.pyx acd_sim/*/*.pyx bench/*.pyx server/*.pyx)
 STUBS := $(wildcard $(CYTHON:.pyx=.pyi))
 RUN := .venv/bin/python -m
 
@@ -140,7 +140,7 @@ format: build ## put the sources into their form
 clean: ## remove what was built; .venv stays
 	@rm -rf build .benchmarks .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@rm -f $(CYTHON:.pyx=.c)
-	@find acd_* server -name '*.so' -delete
+	@find acd_* bench server -name '*.so' -delete
 	@find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv and the downloaded packages too

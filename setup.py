@@ -3,7 +3,7 @@
 The environment variable ACD_BUILD chooses the mode:
 
 release   what `make run` and `make test` use: optimised, asserts compiled out, with the test doors of `_probe`
-wheel     what is handed out: like release, a little smaller, without `_probe`
+wheel     what is handed out: like release, a little smaller, without `_probe` and without `bench`
 debug     bounds and overflow checks, asserts, C line numbers that point into the .pyx
 sanitize  like debug, under AddressSanitizer and UndefinedBehaviorSanitizer
 coverage  every line is traced for coverage.py
@@ -70,7 +70,7 @@ def find_extensions(mode: str) -> list[Extension]:
             extra_link_args=list(MODES[mode].link_flags),
         )
         for path in sources
-        if not (mode == "wheel" and path.stem == "_probe")
+        if not (mode == "wheel" and (path.stem == "_probe" or path.parts[0] == "bench"))
     ]
 
 

@@ -22,11 +22,13 @@ class ServerProcess:
     Attributes:
         port: where.
         pid: its number.
+        metrics_port: where it tells its metrics; 0 for nowhere.
     """
 
-    def __init__(self, pid: int, port: int) -> None:
+    def __init__(self, pid: int, port: int, metrics_port: int = 0) -> None:
         self.pid = pid
         self.port = port
+        self.metrics_port = metrics_port
 
     def cpu_ns(self) -> int:
         """CPU time of all its threads so far."""
@@ -41,24 +43,22 @@ class ServerProcess:
 def acd_server(data: Path) -> Iterator[ServerProcess]:
     """`acd serve` on free ports, with its journal in `data`."""
     ports = ("--port", "0", "--metrics-port", "0")
-    with _process("server", "serve", *ports, "--data", str(data), "--json") as server:
+    with started([sys.executable, "-m", "server", "serve", *ports, "--data", str(data), "--json"]) as server:
         yield server
 
 
 @contextlib.contextmanager
 def echo_server() -> Iterator[ServerProcess]:
     """The reference: sends back every line that it gets."""
-    with _process("bench.echo_server") as server:
+    with started([sys.executable, "-m", "bench.echo_server"]) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _process(module: str, *options: str) -> Iterator[ServerProcess]:
-    """Run a module that logs JSON lines on standard error, one of which names its port."""
+def started(command: list[str]) -> Iterator[ServerProcess]:
+    """Run a server that writes JSON lines on standard error, one of which names its port."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACD_")}
-    with subprocess.Popen(
-        [sys.executable, "-m", module, *options], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = []
         for line in process.stderr:
@@ -66,14 +66,14 @@ def _process(module: str, *options: str) -> Iterator[ServerProcess]:
             if line.startswith("{") and "port" in (entry := json.loads(line)):
                 break
         else:
-            raise RuntimeError(f"{module} did not start: {''.join(said)}")
+            raise RuntimeError(f"{command} did not start: {''.join(said)}")
         reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
         reader.start()
         try:
-            yield ServerProcess(process.pid, int(entry["port"]))
+            yield ServerProcess(process.pid, int(entry["port"]), int(entry.get("metrics_port", 0)))
         finally:
             process.send_signal(signal.SIGTERM)
             status = process.wait(STOP_S)
             reader.join()
         if status != 0:
-            raise RuntimeError(f"{module} ended with status {status}: {''.join(said)}")
+            raise RuntimeError(f"{command} ended with status {status}: {''.join(said)}")

@@ -1,0 +1,363 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""A centre at work, played to an engine from compiled code: what the engine costs, without the interpreter around it.
+
+The traffic is that of `bench.workload`: contacts come, agents accept at once, conversations end in an order drawn by
+seed, after-work ends at once; in 5 % of the turns somebody gives up. With a number waiting, that number is kept; with
+nobody waiting, half of the agents are free. The same seed gives the same commands and so, from any core of the same
+behaviour, the same offers: `trace` has the commands, `digest` is over who got whom.
+
+What the server has from a decoded line is made outside of the time that is measured: names, and attributes.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
+
+from acd_core.state cimport CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT, Record
+from acd_sim.load.sender import histogram_index
+from acd_sim.virtual.driver cimport Driver
+
+cdef extern from "time.h" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    enum:
+        CLOCK_MONOTONIC
+        CLOCK_THREAD_CPUTIME_ID
+    int clock_gettime(int clock, timespec *time)
+
+cdef enum:                    # operations of a trace
+    ENQUEUE
+    ACCEPT
+    COMPLETE
+    FREE
+    ABANDON
+
+OPERATIONS = ("enqueue", "accept", "complete", "free", "abandon")
+"""What a row of a trace asks for. Its columns: operation, contact, kind of contact or offer or agent, priority."""
+START_NS = 1_700_000_000_000_000_000
+ABANDONED_OF_1000 = 50
+PRIORITIES = 4
+CLIENT = "sim"
+
+cdef struct Row:
+    int32_t operation
+    int32_t contact
+    int32_t value
+    int32_t priority
+
+
+cdef int64_t clock_ns(int which) noexcept nogil:
+    cdef timespec now
+    clock_gettime(which, &now)
+    return now.tv_sec * 1_000_000_000 + now.tv_nsec
+
+
+@cython.final
+cdef class Traffic:
+    """A centre and its traffic.
+
+    Args:
+        config: of the centre.
+        agents: ids of all its agents.
+        kinds: (tenant, queue, requirement) of each kind of contact.
+        waiting: how many contacts wait at all times; 0 for none, with half of the agents free.
+        step_ns: engine time between two commands.
+        traced: whether `trace` is kept.
+    """
+
+    cdef Driver driver
+    cdef list kinds
+    cdef list names
+    cdef list attributes
+    cdef int32_t agent_count
+    cdef int64_t waiting_wanted
+    cdef int64_t now
+    cdef int64_t step_ns
+    cdef uint64_t random_state
+    cdef int32_t contacts
+    cdef int64_t room
+    cdef int32_t *place       # in the bag that a contact is in
+    cdef int32_t *agent_of    # who talks with it
+    cdef int32_t *waiting
+    cdef int32_t waiting_count
+    cdef int32_t *talking
+    cdef int32_t talking_count
+    cdef int32_t *number_of   # contact by the engine's slot
+    cdef int64_t slots
+    cdef int64_t pending_offer
+    cdef int32_t pending_contact
+    cdef int32_t pending_agent
+    cdef uint64_t digest_state
+    cdef Row *rows
+    cdef int64_t row_count
+    cdef int64_t row_room
+    cdef bint traced
+    cdef int64_t *tail
+    cdef readonly int64_t assigned
+    cdef readonly int64_t commands
+
+    def __init__(
+        self, config, list agents, list kinds, *, int64_t waiting=0, int64_t step_ns=1_000_000, bint traced=False,
+        uint64_t seed=1,
+    ):
+        cdef int32_t agent
+        self.now = START_NS
+        self.driver = Driver(config, self.now, agents)
+        self.kinds = kinds
+        self.names = []
+        self.attributes = [{"ani": f"+34{number:09d}"} for number in range(16)]
+        self.agent_count = len(agents)
+        self.waiting_wanted = waiting
+        self.step_ns = step_ns
+        self.random_state = seed * 2 + 1
+        self.digest_state = 14695981039346656037
+        self.traced = traced
+        self.pending_contact = -1
+        for agent in range(self.agent_count):
+            self.now += self.step_ns
+            self._check(self.driver.login(self.now, agent, CLIENT))
+        self.driver.forget()
+
+    def __dealloc__(self):
+        free(self.place)
+        free(self.agent_of)
+        free(self.waiting)
+        free(self.talking)
+        free(self.number_of)
+        free(self.rows)
+        free(self.tail)
+
+    @property
+    def engine(self):
+        """What is driven."""
+        return self.driver.engine
+
+    @property
+    def waiting_now(self):
+        """How many contacts wait."""
+        return self.waiting_count
+
+    @property
+    def digest(self):
+        """Over all offers so far, who got whom, in their order."""
+        return self.digest_state
+
+    def trace(self):
+        """The commands so far but the logins, as rows of four 32-bit integers."""
+        return (<char *>self.rows)[:self.row_count * sizeof(Row)]
+
+    def prepare(self, int64_t more):
+        """Make names and room for so many more contacts."""
+        cdef int64_t number, room = self.contacts + more + 16
+        for number in range(len(self.names), room):
+            self.names.append(f"c-{number}")
+        if room > self.room:
+            self.place = <int32_t *>grown(self.place, self.room, room)
+            self.agent_of = <int32_t *>grown(self.agent_of, self.room, room)
+            self.waiting = <int32_t *>grown(self.waiting, self.room, room)
+            self.talking = <int32_t *>grown(self.talking, self.room, room)
+            self.room = room
+
+    def open(self):
+        """Let contacts come until the steady state is reached."""
+        self.prepare(self.waiting_wanted + 8 * self.agent_count)
+        if self.waiting_wanted:
+            while self.waiting_count < self.waiting_wanted and self.contacts < self.room - 2:
+                self._enqueue()
+        else:
+            while self.talking_count < self.agent_count // 2 and self.contacts < self.room - 2:
+                self._enqueue()
+        self.assigned = 0
+        self.commands = 0
+
+    def run(self, int64_t assignments):
+        """So many assignments; gives (CPU time, wall time) in nanoseconds."""
+        cdef int64_t goal = self.assigned + assignments
+        cdef int64_t cpu, wall
+        self.prepare(2 * assignments + 64)
+        wall = clock_ns(CLOCK_MONOTONIC)
+        cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID)
+        while self.assigned < goal:
+            self._turn()
+        cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu
+        return cpu, clock_ns(CLOCK_MONOTONIC) - wall
+
+    def run_timing_each(self, int64_t assignments):
+        """So many assignments; gives the CPU time of every command, as the counts of a histogram."""
+        from acd_sim.load.histogram import Histogram
+
+        cdef int64_t goal = self.assigned + assignments
+        cdef object counts = Histogram().counts
+        cdef int64_t[::1] view = counts
+        self.prepare(2 * assignments + 64)
+        self.tail = &view[0]
+        try:
+            while self.assigned < goal:
+                self._turn()
+        finally:
+            self.tail = NULL
+        return Histogram(counts.tobytes())
+
+    def abandon_some(self, int64_t count):
+        """So many of those who wait give up, wherever they stand; gives their CPU time in nanoseconds."""
+        cdef int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID)
+        while count > 0 and self.waiting_count:
+            self._abandon(self.waiting[self._draw(self.waiting_count)])
+            count -= 1
+        return clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu
+
+    # Chance
+
+    cdef int64_t _draw(self, int64_t below) noexcept nogil:
+        self.random_state ^= self.random_state >> 12
+        self.random_state ^= self.random_state << 25
+        self.random_state ^= self.random_state >> 27
+        return <int64_t>((self.random_state * <uint64_t>2685821657736338717) >> 33) % below
+
+    # Commands
+
+    cdef int _turn(self) except -1:
+        """One contact comes, and one goes."""
+        if self._draw(1000) < ABANDONED_OF_1000:
+            if self.waiting_count:
+                self._abandon(self.waiting[self._draw(self.waiting_count)])
+        elif self.waiting_wanted == 0 or self.waiting_count <= self.waiting_wanted:
+            self._enqueue()
+        while self.waiting_count < self.waiting_wanted:
+            self._enqueue()
+        if self.talking_count and (self.waiting_wanted or self.talking_count > self.agent_count // 2):
+            self._complete(self.talking[self._draw(self.talking_count)])
+        return 0
+
+    cdef int _enqueue(self) except -1:
+        cdef int32_t number = self.contacts
+        cdef int32_t kind = <int32_t>self._draw(len(self.kinds))
+        cdef int priority = <int>self._draw(PRIORITIES)
+        cdef int64_t began
+        cdef tuple asked = self.kinds[kind]
+        self.contacts += 1
+        self._note(ENQUEUE, number, kind, priority)
+        began = self._tick()
+        self._check(
+            self.driver.enqueue(
+                self.now, number, self.names[number], asked[0], asked[1], priority, asked[2], self.attributes[number & 15]
+            )
+        )
+        self._tock(began)
+        self._see(number)
+        return 0
+
+    cdef int _complete(self, int32_t number) except -1:
+        cdef int32_t agent = self.agent_of[number]
+        cdef int64_t began
+        self._take(self.talking, &self.talking_count, number)
+        self._note(COMPLETE, number, agent, 0)
+        began = self._tick()
+        self._check(self.driver.complete(self.now, number, False))
+        self._tock(began)
+        self.driver.forget()
+        self._note(FREE, number, agent, 0)
+        began = self._tick()
+        self._check(self.driver.end_wrapup(self.now, agent))
+        self._tock(began)
+        self._see(-1)
+        return 0
+
+    cdef int _abandon(self, int32_t number) except -1:
+        cdef int64_t began
+        self._take(self.waiting, &self.waiting_count, number)
+        self._note(ABANDON, number, 0, 0)
+        began = self._tick()
+        self._check(self.driver.abandon(self.now, number))
+        self._tock(began)
+        self.driver.forget()
+        return 0
+
+    cdef int _see(self, int32_t enqueued) except -1:
+        """Look at what the last command caused, and accept what was offered."""
+        cdef int64_t index, began
+        cdef Record *record
+        for index in range(self.driver.count()):
+            record = self.driver.record(index)
+            if record.kind == CONTACT_QUEUED_EVENT:
+                self._number(record.contact, enqueued)
+                self._put(self.waiting, &self.waiting_count, enqueued)
+            elif record.kind == CONTACT_OFFERED_EVENT:
+                self.pending_contact = self.number_of[record.contact]
+                self.pending_offer = record.offer
+                self.pending_agent = self.driver.agent_at(record.agent)
+        self.driver.forget()
+        if self.pending_contact < 0:
+            return 0
+        self._take(self.waiting, &self.waiting_count, self.pending_contact)
+        self._put(self.talking, &self.talking_count, self.pending_contact)
+        self.agent_of[self.pending_contact] = self.pending_agent
+        self.digest_state = (self.digest_state ^ <uint64_t>self.pending_contact) * <uint64_t>1099511628211
+        self.digest_state = (self.digest_state ^ <uint64_t>self.pending_agent) * <uint64_t>1099511628211
+        self._note(ACCEPT, self.pending_contact, <int32_t>self.pending_offer, 0)
+        self.pending_contact = -1
+        began = self._tick()
+        self._check(self.driver.accept(self.now, self.pending_offer))
+        self._tock(began)
+        self.driver.forget()
+        self.assigned += 1
+        return 0
+
+    cdef int64_t _tick(self) noexcept:
+        self.now += self.step_ns
+        self.commands += 1
+        return clock_ns(CLOCK_THREAD_CPUTIME_ID) if self.tail != NULL else 0
+
+    cdef int _tock(self, int64_t began) except -1:
+        if self.tail != NULL:
+            self.tail[<int64_t>histogram_index(clock_ns(CLOCK_THREAD_CPUTIME_ID) - began)] += 1
+        return 0
+
+    cdef int _check(self, int outcome) except -1:
+        if outcome:
+            raise RuntimeError(f"the engine refused: {outcome}")
+        return 0
+
+    cdef int _note(self, int32_t operation, int32_t contact, int32_t value, int32_t priority) except -1:
+        cdef Row *more
+        if not self.traced:
+            return 0
+        if self.row_count == self.row_room:
+            more = <Row *>realloc(self.rows, (self.row_room * 2 + 4096) * sizeof(Row))
+            if more == NULL:
+                raise MemoryError
+            self.rows = more
+            self.row_room = self.row_room * 2 + 4096
+        self.rows[self.row_count] = Row(operation, contact, value, priority)
+        self.row_count += 1
+        return 0
+
+    cdef int _number(self, int32_t slot, int32_t number) except -1:
+        if slot >= self.slots:
+            self.number_of = <int32_t *>grown(self.number_of, self.slots, 2 * slot + 64)
+            self.slots = 2 * slot + 64
+        self.number_of[slot] = number
+        return 0
+
+    cdef void _put(self, int32_t *bag, int32_t *count, int32_t number) noexcept nogil:
+        bag[count[0]] = number
+        self.place[number] = count[0]
+        count[0] += 1
+
+    cdef void _take(self, int32_t *bag, int32_t *count, int32_t number) noexcept nogil:
+        cdef int32_t last
+        count[0] -= 1
+        last = bag[count[0]]
+        bag[self.place[number]] = last
+        self.place[last] = self.place[number]
+
+
+cdef void *grown(int32_t *array, int64_t old, int64_t new) except NULL:
+    """A longer array, zero at its new end."""
+    cdef int32_t *more = <int32_t *>realloc(array, new * sizeof(int32_t))
+    if more == NULL:
+        raise MemoryError
+    memset(more + old, 0, (new - old) * sizeof(int32_t))
+    return more

@@ -1,0 +1,138 @@
+"""The commands of a stretch of traffic, for any core of the same behaviour: ours, the plain ones, and those of peers."""
+
+import re
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from acd_sim.load.floor import Centre, Shape
+from bench.drive import START_NS, Traffic
+from bench.workload import HANDLING_NS, Call
+
+Terms = tuple[tuple[int, int], ...]
+ENQUEUE, ACCEPT, COMPLETE, FREE, ABANDON = range(5)
+CLIENT = "sim"
+
+
+class Row(NamedTuple):
+    """One command. `value` is a kind of contact, an offer or an agent, as the operation has it."""
+
+    operation: int
+    contact: int
+    value: int
+    priority: int
+
+
+def kinds_of(centre: Centre) -> list[tuple[str, str, str]]:
+    """All kinds of contact of a centre with one tenant: tenant, queue, requirement."""
+    (tenant,) = centre.kinds
+    return [(tenant, kind.queue, kind.require) for kind in centre.kinds[tenant]]
+
+
+def traffic_of(centre: Centre, *, traced: bool = False, seed: int = 1) -> Traffic:
+    """The traffic of a centre, before its first contact."""
+    return Traffic(
+        centre.config,
+        [agent.agent for agent in centre.config.agents],
+        kinds_of(centre),
+        waiting=centre.shape.waiting,
+        step_ns=step_ns_of(centre.shape),
+        traced=traced,
+        seed=seed,
+    )
+
+
+def step_ns_of(shape: Shape) -> int:
+    """Engine time between two commands, so that conversations last as long as they should."""
+    return HANDLING_NS * 2 // max(1, shape.agents) // 4
+
+
+class Trace:
+    """What happened in a centre from its opening on.
+
+    Attributes:
+        rows: as four 32-bit integers each.
+        setup: so many rows lead to the steady state.
+        assignments: of a segment.
+        digest: over who got whom.
+    """
+
+    def __init__(self, centre: Centre, segments: int, assignments: int, seed: int = 1) -> None:
+        self.centre = centre
+        self.assignments = assignments
+        self.segments = segments
+        traffic = traffic_of(centre, traced=True, seed=seed)
+        traffic.open()
+        self.setup = len(traffic.trace()) // 16
+        for _ in range(segments):
+            traffic.run(assignments)
+        self.data = traffic.trace()
+        self.digest = traffic.digest
+
+    def rows(self) -> list[Row]:
+        """All commands."""
+        return [Row(*row) for row in struct.iter_unpack("4i", self.data)]
+
+    def people(self) -> list[Terms]:
+        """Skills of each agent, by number, with levels."""
+        numbers = {skill: number for number, skill in enumerate(self.centre.config.skills)}
+        return [
+            tuple((numbers[name], level) for name, level in agent.skills.items()) for agent in self.centre.config.agents
+        ]
+
+    def asked(self) -> list[Terms]:
+        """What each kind of contact asks."""
+        numbers = {skill: number for number, skill in enumerate(self.centre.config.skills)}
+        return [
+            tuple((numbers[name], int(level)) for name, level in re.findall(r"([\w-]+)>=(\d+)", require))
+            for _, _, require in kinds_of(self.centre)
+        ]
+
+    def write(self, path: Path) -> None:
+        """As the plain core in C++ reads it."""
+        people, asked = self.people(), self.asked()
+        contacts = 1 + max(contact for _, contact, _, _ in struct.iter_unpack("4i", self.data))
+        head = [len(people), len(self.centre.config.skills), len(asked), contacts]
+        head += [len(self.data) // 16, self.setup, self.assignments, *divmod(step_ns_of(self.centre.shape), 10**9)]
+        for terms in people + asked:
+            head.append(len(terms))
+            head += [number for term in terms for number in term]
+        path.write_bytes(struct.pack(f"{len(head)}i", *head) + self.data)
+
+    def calls(self) -> tuple[list[Call], list[list[Call]]]:
+        """The same as calls of a machine's methods: what leads to the steady state, and each segment."""
+        now, step = START_NS, step_ns_of(self.centre.shape)
+        agents = [agent.agent for agent in self.centre.config.agents]
+        kinds = kinds_of(self.centre)
+        setup = [Call("apply_config", (now, self.centre.config))]
+        for agent in agents:
+            now += step
+            setup.append(Call("login_agent", (now, CLIENT, agent, None, True)))
+        segments: list[list[Call]] = []
+        calls, assigned = setup, 0
+        for number, (operation, contact, value, priority) in enumerate(self.rows()):
+            if number >= self.setup and assigned % self.assignments == 0 and operation != ACCEPT and (
+                not segments or assigned == len(segments) * self.assignments
+            ):
+                calls = []
+                segments.append(calls)
+            now += step
+            args: tuple[Any, ...]
+            if operation == ENQUEUE:
+                tenant, queue, require = kinds[value]
+                ani = {"ani": f"+34{contact & 15:09d}"}
+                calls.append(
+                    Call("enqueue_contact", (now, CLIENT, f"c-{contact}", tenant, queue, priority, require, ani))
+                )
+                continue
+            if operation == ACCEPT:
+                method, args = "accept_offer", (now, f"o-{value}")
+                assigned += number >= self.setup
+            elif operation == COMPLETE:
+                method, args = "complete_contact", (now, f"c-{contact}", "completed_caller")
+            elif operation == FREE:
+                method, args = "end_wrapup", (now, agents[value])
+            else:
+                method, args = "abandon_contact", (now, f"c-{contact}")
+            calls.append(Call(method, args))
+        return setup, segments[: self.segments]

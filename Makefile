@@ -23,7 +23,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench goals peers instructions performance coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -72,6 +72,22 @@ build: ## make .venv and build the extension modules, where anything has changed
 bench: build ## measure; prints a table and writes build/bench.json
 	@mkdir -p build
 	@$(RUN) pytest bench --benchmark-enable --benchmark-json=build/bench.json --timeout=1200 $(ARGS)
+
+goals: build ## measure the goals of the engine, five minutes; status 1 when a must is missed (ARGS="--only latency --json")
+	@tools/install_peers.sh redis-server postgresql
+	@$(RUN) bench.goals $(ARGS)
+
+peers: build ## the engine beside C, C++, Python, Redis, PostgreSQL and Asterisk's app_queue, five minutes; installs them
+	@tools/install_peers.sh redis-server postgresql
+	@tools/install_asterisk.sh || true
+	@$(RUN) bench.peers $(ARGS)
+
+instructions: build ## count instructions, and fail when work takes more than is kept (ARGS=--keep); installs valgrind
+	@tools/install_peers.sh valgrind
+	@$(RUN) bench.instructions $(ARGS)
+
+performance: build ## write docs/performance.md and its pictures from what `make goals`, `make peers` measured last
+	@$(RUN) bench.page $(ARGS)
 
 coverage: export ACD_BUILD := coverage
 coverage: build ## which lines the tests reach, compiled ones too; pages in build/coverage/html

@@ -44,15 +44,20 @@ class Centre:
         shape: what was asked for.
         kinds: the kinds of contact, by tenant.
         config: the whole configuration. With several tenants, each agent serves one of them.
+
+    Args:
+        kinds: how many there are for each tenant; 0 for ten for each skill, shared among the tenants.
     """
 
-    def __init__(self, shape: Shape, seed: int = 1, tenants: tuple[str, ...] = ("acme",), wrapup_s: float = 30) -> None:
+    def __init__(
+        self, shape: Shape, seed: int = 1, tenants: tuple[str, ...] = ("acme",), wrapup_s: float = 30, kinds: int = 0
+    ) -> None:
         self.shape = shape
         rng = Random(seed)
         skills = [f"skill-{number}" for number in range(shape.skills)]
         weights = list(accumulate((number + 1) ** -0.5 for number in range(shape.skills)))
         people = [_levels(rng, skills, weights) for _ in range(shape.agents)]
-        kinds = max(1, CLASSES_PER_SKILL * shape.skills // len(tenants))
+        kinds = kinds or max(1, CLASSES_PER_SKILL * shape.skills // len(tenants))
         self.kinds = {
             tenant: _kinds(rng, people[number :: len(tenants)], kinds) for number, tenant in enumerate(tenants)
         }

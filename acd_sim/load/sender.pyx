@@ -509,6 +509,7 @@ cdef class Sender:
         self.counters[STARTED] += 1
         if self.repeat:
             number = index
+            tail = link.first_kind
         self._put(index, b'{"type":"contact.enqueue","id":', 31)
         self._put_number(index, slot.number * 4 + ENQUEUE)
         self._put(index, b',"contact":"', 12)

@@ -27,7 +27,8 @@ class Tenant:
         self.agents = [agent for agent in config["agents"] if name in (agent["tenants"] or [name])]
         self.kinds: dict[tuple[str, str], int] = {}
         self.core = PythonCore(
-            [tuple((self.skills[skill], level) for skill, level in agent["skills"].items()) for agent in self.agents], []
+            [tuple((self.skills[skill], level) for skill, level in agent["skills"].items()) for agent in self.agents],
+            [],
         )
 
     def kind_of(self, queue: str, require: str) -> int:
@@ -85,7 +86,10 @@ class Centre:
         self.contacts[asked["contact"]] = asked
         asked["enqueued"] = time.time_ns()
         agent = tenant.core.enqueue(
-            asked["enqueued"], number, tenant.kind_of(asked["queue"], asked.get("require", "")), asked.get("priority", 0)
+            asked["enqueued"],
+            number,
+            tenant.kind_of(asked["queue"], asked.get("require", "")),
+            asked.get("priority", 0),
         )
         queued = self.event("contact.queued", asked, priority=asked.get("priority", 0))
         return [queued] if agent is None else [queued, self.offer(tenant, asked, agent)]

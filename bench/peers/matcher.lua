@@ -34,7 +34,7 @@ if operation == 'enqueue' then
     end
     redis.call('SADD', 's:' .. redis.call('LINDEX', 'k:' .. kind, 0), kind)
   end
-  redis.call('ZADD', waiting, now - priority * 60000000, contact)
+  redis.call('ZADD', waiting, now - priority * 60000000000, contact)
   redis.call('HSET', 'c:' .. contact, 'kind', kind, 'state', 'queued')
   return -1
 end

@@ -64,7 +64,11 @@ def running(folder: Path, *, durable: bool) -> Iterator[Cluster]:
     cluster = Cluster(directory)
     try:
         cluster.run("initdb", "-D", f"{directory}/data", "-U", USER, "-A", "trust", "--locale=C", "--no-sync")
-        settings = [*SETTINGS.split(), f"unix_socket_directories={directory}", f"synchronous_commit={'on' if durable else 'off'}"]
+        settings = [
+            *SETTINGS.split(),
+            f"unix_socket_directories={directory}",
+            f"synchronous_commit={'on' if durable else 'off'}",
+        ]
         options = " ".join(f"-c {setting}" for setting in settings)
         cluster.run("pg_ctl", "-D", f"{directory}/data", "-w", "-l", f"{directory}/log", "-o", options, "start")
         try:
@@ -98,7 +102,19 @@ def measure(trace: Trace, folder: Path, seconds: float, rounds: int, *, durable:
         script = LIFECYCLE.format(kinds=len(asked) - 1)
         for number in range(rounds + 1):
             told = cluster.run(
-                *("pgbench", *at, "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", f"{max(1, round(seconds))}"),
+                *(
+                    "pgbench",
+                    *at,
+                    "-n",
+                    "-M",
+                    "prepared",
+                    "-c",
+                    str(CLIENTS),
+                    "-j",
+                    "2",
+                    "-T",
+                    f"{max(1, round(seconds))}",
+                ),
                 *("-f", "-", "postgres"),
                 given=script,
             )

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from acd_sim.load import usage
 from bench.peers.python_core import digest
-from bench.trace import ABANDON, ACCEPT, COMPLETE, ENQUEUE, FREE, START_NS, Trace, step_ns_of
+from bench.trace import ABANDON, ACCEPT, COMPLETE, ENQUEUE, FREE, Trace, step_ns_of
 
 SCRIPT = Path(__file__).with_name("matcher.lua")
 PIPELINE = 64
 AOF = {"none": ("no", "no"), "everysec": ("yes", "everysec"), "always": ("yes", "always")}
 START_S = 10.0
+Pair = tuple[int | None, int | None]
+"""Contact and agent of a command, as far as the command names them."""
 
 
 class Redis:
@@ -110,8 +112,9 @@ def measure(trace: Trace, aof: str = "none") -> list[float]:
         _pipelined(redis, commands)
         found: list[float] = []
         assigned: list[tuple[int, int]] = []
-        now, step = START_NS // 1000, max(1, step_ns_of(trace.centre.shape) // 1000)
-        commands, pairs, accepted = [], [], 0
+        now, step = 0, step_ns_of(trace.centre.shape)
+        commands, accepted, began = [], 0, 0
+        pairs: list[Pair] = []
         for number, (operation, contact, value, priority) in enumerate(trace.rows()):
             now += step
             if number == trace.setup:
@@ -137,16 +140,21 @@ def measure(trace: Trace, aof: str = "none") -> list[float]:
                 commands, pairs = [], []
                 found.append((usage.cpu_ns(redis.pid) - began) / trace.assignments)
                 began = usage.cpu_ns(redis.pid)
+        assigned += _matched(_pipelined(redis, commands), pairs)
     if digest(assigned) != trace.digest:
         raise RuntimeError("Redis gave other contacts to other agents than the engine")
     return found
 
 
 def _pipelined(redis: Redis, commands: list[tuple[object, ...]]) -> list[str]:
-    return [answer for start in range(0, len(commands), PIPELINE) for answer in redis.ask(commands[start : start + PIPELINE])]
+    return [
+        answer
+        for start in range(0, len(commands), PIPELINE)
+        for answer in redis.ask(commands[start : start + PIPELINE])
+    ]
 
 
-def _matched(answers: list[str], pairs: list[tuple[int | None, int | None]]) -> list[tuple[int, int]]:
+def _matched(answers: list[str], pairs: list[Pair]) -> list[tuple[int, int]]:
     """Who got whom: the answer is the agent of an arriving contact, or the contact of a freed agent."""
     found = []
     for answer, (contact, agent) in zip(answers, pairs, strict=True):

@@ -1,0 +1,244 @@
+"""The core by itself: ours from compiled code and by calls from Python, beside plain ones in C++ and Python.
+
+Everything is CPU time for an assignment, which is about 4.1 commands. Plain cores play a trace of ours and must give the same
+contacts to the same agents.
+"""
+
+import gc
+import json
+import multiprocessing
+import os
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from acd_core import Engine
+from acd_core.model import Model
+from acd_sim.load import usage
+from acd_sim.load.floor import Centre, Shape
+from bench.figures.samples import Figures
+from bench.figures.scale import Scale
+from bench.peers.python_core import PythonCore, digest
+from bench.trace import ABANDON, ENQUEUE, FREE, Trace, step_ns_of, traffic_of
+from bench.workload import Call
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLS_PER_TICK = 16
+MODEL_PARTS = 8
+MODEL_AGENTS_MAX = 1_000
+"""The model looks through everything at every decision, so it is measured up to here."""
+
+
+def built(source: str) -> Path:
+    """A program of ours in C or C++, compiled when its source is newer. Raises `FileNotFoundError` without a compiler."""
+    path = ROOT / "bench/peers" / source
+    program = ROOT / "build/peers" / path.stem
+    if not program.exists() or program.stat().st_mtime < path.stat().st_mtime:
+        program.parent.mkdir(parents=True, exist_ok=True)
+        compiler = os.environ.get("CXX", "g++") if path.suffix == ".cpp" else os.environ.get("CC", "gcc")
+        flags = ["-std=c++17"] if path.suffix == ".cpp" else []
+        command = [*shlex.split(compiler), "-O3", *flags, "-Wall", "-Wextra", "-o", str(program), str(path)]
+        subprocess.run(command, check=True)
+    return program
+
+
+def name_of(core: str, shape: Shape) -> str:
+    """The name of a figure."""
+    return f"core.{core} {shape.agents}/{shape.skills}/{shape.waiting}"
+
+
+def in_loop(figures: Figures, shape: Shape, assignments: int, rounds: int, centre: Centre | None = None) -> None:
+    """Our engine, from compiled code, in its steady state."""
+    traffic = traffic_of(centre or Centre(shape))
+    traffic.open()
+    traffic.settle(assignments)
+    figures.add(name_of("loop", shape), [traffic.run(assignments)[0] / assignments for _ in range(rounds)])
+
+
+def against_plain(figures: Figures, scale: Scale) -> None:
+    """Goal 3: compiled loop and plain C++ by turns."""
+    large = scale.agents[-1]
+    for shape in (Shape(scale.agents[-2], 64), Shape(large, 64, scale.waiting[-1]), Shape(large, scale.skills[-1])):
+        trace = Trace(Centre(shape), scale.rounds, scale.assignments)
+        traffic = traffic_of(Centre(shape))
+        traffic.open()
+        traffic.settle(scale.assignments)
+        ours = [traffic.run(scale.assignments)[0] / scale.assignments for _ in range(scale.rounds)]
+        if traffic.digest != trace.digest:
+            raise RuntimeError("the engine decided otherwise when it was played again")
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "trace"
+            trace.write(path)
+            done = subprocess.run([built("core.cpp"), path], capture_output=True, text=True, check=True)
+        told = json.loads(done.stdout)
+        if told["digest"] != trace.digest:
+            raise RuntimeError("the plain core in C++ gave other contacts to other agents")
+        figures.add(name_of("loop.again", shape), ours)
+        figures.add(name_of("cpp", shape), [cpu / scale.assignments for cpu in told["cpu_ns"][: scale.rounds]])
+
+
+def against_python(figures: Figures, scale: Scale) -> None:
+    """Goals 4 and 5: single calls from Python, the compiled loop, the plain core in Python, and the readable model."""
+    for agents, share in ((scale.agents[-2], 4), (scale.agents[-1], 8), (scale.large[0], 16)):
+        shape = Shape(agents, 64)
+        assignments = max(10, scale.assignments // share)
+        trace = Trace(Centre(shape), scale.rounds, assignments)
+        setup, segments = trace.calls()
+        engine = Engine()
+        figures.add(name_of("calls", shape), _by_calls(engine, engine.discard_events, setup, segments, assignments))
+        if agents <= MODEL_AGENTS_MAX:
+            model = Model()
+            size = max(1, len(segments[0]) // MODEL_PARTS)
+            few = [segments[0][start : start + size] for start in range(0, size * scale.rounds, size)]
+            units = assignments * size / len(segments[0])
+            figures.add(name_of("model", shape), _by_calls(model, model.take_events, setup, few, units))
+        figures.add(name_of("python", shape), _plain_python(trace))
+        if not figures.has(name_of("loop", shape)):
+            in_loop(figures, shape, scale.assignments, scale.rounds)
+
+
+def _by_calls(
+    machine: Engine | Model,
+    after_tick: Callable[[], object],
+    setup: list[Call],
+    segments: list[list[Call]],
+    units: float,
+) -> list[float]:
+    _play(machine, after_tick, setup)
+    gc.collect()
+    gc.freeze()
+    found = []
+    refused = 0
+    for segment in segments:
+        bound = [(getattr(machine, method), args) for method, args in segment]
+        began = time.thread_time_ns()
+        for number, (call, args) in enumerate(bound):
+            refused += call(*args)
+            if not number % CALLS_PER_TICK:
+                after_tick()
+        found.append((time.thread_time_ns() - began) / units)
+    gc.unfreeze()
+    if refused:
+        raise RuntimeError("the machine refused what it had not when the trace was made")
+    return found
+
+
+def _play(machine: Engine | Model, after_tick: Callable[[], object], calls: list[Call]) -> None:
+    for method, args in calls:
+        getattr(machine, method)(*args)
+        after_tick()
+
+
+def _plain_python(trace: Trace) -> list[float]:
+    core = PythonCore(trace.people(), trace.asked())
+    step = step_ns_of(trace.centre.shape)
+    now, goal, began = 0, 0, 0
+    found: list[float] = []
+    for number, (operation, contact, value, priority) in enumerate(trace.rows()):
+        now += step
+        if number == trace.setup:
+            goal, began = len(core.assigned) + trace.assignments, time.thread_time_ns()
+        if operation == ENQUEUE:
+            core.enqueue(now, contact, value, priority)
+        elif operation == FREE:
+            core.free(value)
+        elif operation == ABANDON:
+            core.abandon(contact)
+        if number >= trace.setup and len(core.assigned) == goal:
+            found.append((time.thread_time_ns() - began) / trace.assignments)
+            goal, began = goal + trace.assignments, time.thread_time_ns()
+    if digest(core.assigned) != trace.digest:
+        raise RuntimeError("the plain core in Python gave other contacts to other agents")
+    return found
+
+
+def growth(figures: Figures, scale: Scale) -> None:
+    """The grid, and its edges."""
+    first, last = scale.waiting[0], scale.waiting[-1]
+    shapes = {
+        Shape(agents, skills, waiting) for agents in scale.agents for skills in scale.skills for waiting in (0, first)
+    }
+    shapes |= {Shape(scale.large[0], skills, waiting) for skills in scale.skills[:2] for waiting in (0, first)}
+    shapes |= {Shape(agents, 64, waiting) for agents in scale.agents[-2:] for waiting in scale.waiting}
+    shapes.add(Shape(scale.agents[-2], 64, scale.large[1]))
+    for shape in sorted(shapes):
+        if not figures.has(name_of("loop", shape)):
+            in_loop(figures, shape, scale.assignments, scale.rounds)
+    busy = Shape(scale.agents[-1], 64, last)
+    for classes in (64 * 10, scale.classes):
+        centre = Centre(busy, kinds=classes)
+        found = Figures()
+        in_loop(found, busy, scale.assignments // 4, scale.rounds, centre)
+        figures.add(f"core.classes {'few' if classes == 64 * 10 else 'many'}", found.values[name_of("loop", busy)])
+        figures.notes[f"classes {'few' if classes == 64 * 10 else 'many'}"] = (
+            f"{sum(map(len, centre.kinds.values())):,}"
+        )
+
+
+def tails(figures: Figures, scale: Scale) -> None:
+    """Single commands: those who give up, few and many waiting, and the slowest of all at many agents."""
+    for name, waiting in (("few", scale.waiting[0]), ("many", scale.large[1])):
+        traffic = traffic_of(Centre(Shape(scale.agents[-2], 64, waiting)))
+        traffic.open()
+        count = max(4, waiting // 50 if name == "few" else scale.assignments)
+        figures.add(f"core.abandon {name}", [traffic.abandon_some(count) / count for _ in range(scale.rounds)])
+    traffic = traffic_of(Centre(Shape(scale.agents[-1], 64)))
+    traffic.open()
+    traffic.settle(scale.assignments)
+    for _ in range(scale.rounds):
+        counts = traffic.run_timing_each(scale.assignments * 4)
+        for name, share in (("p50", 0.5), ("p999", 0.999), ("p9999", 0.9999)):
+            figures.add(f"core.event {name}", [float(counts.at(share))])
+
+
+def memory(figures: Figures, scale: Scale) -> None:
+    """Of a process that holds an engine: for each agent, for each waiting contact, and all in all."""
+    agents, waiting = scale.large
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        bare, staffed, full = pool.apply(_resident, (agents, waiting))
+    figures.add("memory.agent", [(staffed - bare) / agents], "bytes")
+    figures.add("memory.waiting", [(full - staffed) / waiting], "bytes")
+    figures.add("memory.all", [full / 1e6], "MB")
+
+
+def _resident(agents: int, waiting: int) -> tuple[int, int, int]:
+    """Memory of this process without anything, with agents logged in, and with contacts waiting."""
+    people = Centre(Shape(agents, 64, waiting))
+    gc.collect()
+    bare = usage.rss_bytes(os.getpid())
+    traffic = traffic_of(people)
+    gc.collect()
+    staffed = usage.rss_bytes(os.getpid())
+    traffic.open()
+    gc.collect()
+    return bare, staffed, usage.rss_bytes(os.getpid())
+
+
+def two_processes(figures: Figures, scale: Scale) -> None:
+    """Goal 14: an engine alone, and two in two processes at once; assignments a second of wall time."""
+    context = multiprocessing.get_context("spawn")
+    assignments = scale.assignments * 15
+    with context.Pool(1) as alone, context.Pool(2) as both:
+        for _ in range(scale.rounds):
+            (one,) = alone.map(_assigned_per_s, [assignments])
+            two = sum(both.map(_assigned_per_s, [assignments] * 2, chunksize=1))
+            figures.add("two.alone", [one], "per s")
+            figures.add("two.both", [two], "per s")
+
+
+def _assigned_per_s(assignments: int) -> float:
+    traffic = traffic_of(Centre(Shape(1_000, 64)))
+    traffic.open()
+    traffic.settle(assignments // 4)
+    return assignments * 1e9 / traffic.run(assignments)[1]
+
+
+def median_of(figures: Figures, core: str, shape: Shape) -> float | None:
+    """In nanoseconds; None where it was not measured."""
+    values = figures.values.get(name_of(core, shape))
+    return median(values) if values else None

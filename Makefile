@@ -74,7 +74,7 @@ bench: build ## measure; prints a table and writes build/bench.json
 	@$(RUN) pytest bench --benchmark-enable --benchmark-json=build/bench.json --timeout=1200 $(ARGS)
 
 goals: build ## measure the goals of the engine, five minutes; status 1 when a must is missed (ARGS="--only latency --json")
-	@tools/install_peers.sh redis-server postgresql
+	@tools/install_peers.sh redis-server postgresql perf
 	@$(RUN) bench.goals $(ARGS)
 
 peers: build ## the engine beside C, C++, Python, Redis, PostgreSQL and Asterisk's app_queue, five minutes; installs them

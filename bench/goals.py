@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from acd_sim.load.floor import Shape
-from bench.figures import core, path, peers
+from bench.figures import core, path, peers, profile
 from bench.figures.samples import Figures, Spread
 from bench.figures.scale import SCALES, Scale
 
@@ -34,6 +34,8 @@ PARTS: tuple[tuple[str, Callable[[Figures, Scale], None]], ...] = (
     ("all features", path.features),
     ("latency", path.latency),
     ("latency by rate", path.by_rate),
+    ("profile", profile.profile),
+    ("costs of a contact", profile.costs),
     ("Redis", peers.redis),
     ("PostgreSQL", peers.postgres),
 )

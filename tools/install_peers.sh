@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that programs are there which measurements compare with or are made by, from Debian's or Ubuntu's packages:
 #
-#   tools/install_peers.sh redis-server postgresql valgrind
+#   tools/install_peers.sh redis-server postgresql perf valgrind
 #
 # What cannot be installed is told and left out: the measurement says what it misses. No service is started.
 set -euo pipefail
@@ -18,6 +18,7 @@ for package in "$@"; do
   there "$package" || missing+=("$package")
 done
 ((${#missing[@]})) || exit 0
+missing=("${missing[@]/#perf/linux-perf}") # so the package is called
 as_root=()
 if ((EUID != 0)); then
   as_root=(sudo -n)

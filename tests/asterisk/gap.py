@@ -113,16 +113,16 @@ class Watcher:
         return asked
 
     async def fill(self, prefix: str, endpoint: str, count: int) -> None:
-        """So many callers."""
+        """So many callers. Numbers of one length: Asterisk takes an id that another one begins with for known."""
         for first in range(0, count, 20):
             batch = range(first, min(first + 20, count))
-            await asyncio.gather(*(self.originate(f"{prefix}-{number}", endpoint) for number in batch))
+            await asyncio.gather(*(self.originate(f"{prefix}-{number:05d}", endpoint) for number in batch))
 
     async def own_share(self, prefix: str) -> list[float]:
         """Milliseconds from the request for a channel to its creation."""
         found = []
         for number in range(20):
-            name = f"{prefix}-probe-{number}"
+            name = f"{prefix}-probe-{number:02d}"
             asked = await self.originate(name, "Local/9999@bench-agent/n")
             await asyncio.sleep(0.05)
             if name in self.created:

@@ -11,6 +11,8 @@ from bench.sizes import SIZES, Size
 _PARAMETERS = {
     "shape": "shapes",
     "model_shape": "model_shapes",
+    "loop_shape": "loop_shapes",
+    "feature_shape": "feature_shapes",
     "depth": "depths",
     "rate": "rates",
     "group": "groups",
@@ -54,6 +56,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     output_json["environment"] = report.environment()
     results = [{"group": entry["group"], **entry["extra_info"]} for entry in output_json["benchmarks"]]
     output_json["ratios"] = [ratio._asdict() for ratio in report.ratios(results)]
+    output_json["growth"] = [row._asdict() for row in report.growth(results)]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -227,10 +227,10 @@ def lines_of(figures: Figures, scale: Scale) -> list[Line]:
 
 
 def measure(scale: Scale, only: str, said: Callable[[str], None]) -> Figures:
-    """All parts, or those whose name has a word in it."""
+    """All parts, or those whose name has one of these words in it."""
     figures = Figures()
     for name, part in PARTS:
-        if only.lower() in name.lower():
+        if any(word.strip().lower() in name.lower() for word in only.split(",")):
             figures.part(name, lambda figures, part=part: part(figures, scale), said)  # type: ignore[misc]
     return figures
 
@@ -262,7 +262,9 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="example:\n  make goals\n  make goals ARGS='--only latency --json'",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", default="", metavar="WORD", help="only those parts whose name has this word")
+    parser.add_argument(
+        "--only", default="", metavar="WORD[,WORD]", help="only those parts whose name has one of these words"
+    )
     parser.add_argument("--scale", choices=list(SCALES), default="full", help="how much is measured (%(default)s)")
     parser.add_argument("--report", type=Path, default=REPORT, metavar="FILE.json", help="where all figures go")
     parser.add_argument("--from", dest="stored", type=Path, metavar="FILE.json", help="compare these, measure nothing")

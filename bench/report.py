@@ -3,6 +3,7 @@
 import functools
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import sqlite3
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any, NamedTuple
 
 from bench.workload import MIX
@@ -97,6 +98,8 @@ def _key(result: Result) -> Key:
         "latency": ("rate",),
         "journal": ("commands_per_append",),
         "simulation": ("part",),
+        "loop": ("agents", "skills", "waiting"),
+        "features": ("feature", "waiting"),
     }
     group = result["group"]
     return (group, *(result[name] for name in names.get(group, ())))
@@ -108,6 +111,8 @@ def _compared(key: Key, by: Iterable[Key]) -> Iterator[tuple[str, str, Key]]:
         yield "server / echo of the same requests", f"{key[2]} in flight", ("wire", "echo", key[2])
     if key[0] == "simulation" and key[1] != "whole run":
         yield f"simulation: {key[1]} / whole run", "one queue", ("simulation", "whole run")
+    if key[0] == "features" and key[1] != "plain":
+        yield f"{key[1]} / plain", f"{key[2]:,} waiting", ("features", "plain", key[2])
     if key[:2] == ("core", "model"):
         yield "model / engine, events taken", _shape(*key[3:]), ("core", "engine", "taken", *key[3:])
     if key[:2] == ("core", "engine"):
@@ -127,6 +132,38 @@ def _differs_in(place: int, one: Key, other: Key) -> bool:
 
 def _shape(agents: int, skills: int, waiting: int) -> str:
     return f"{agents:,} agents, {skills} skills, {waiting:,} waiting"
+
+
+# Growth
+
+
+class Growth(NamedTuple):
+    """How cost follows one dimension while the others stay: cost ~ size ** exponent, by least squares over the logarithms."""
+
+    dimension: str
+    where: str
+    exponent: float
+
+
+def growth(results: Iterable[Result]) -> list[Growth]:
+    """Exponents of all rows of the grid that have at least two sizes above 0."""
+    places = {"agents": 0, "skills": 1, "waiting": 2}
+    costs = {(row["agents"], row["skills"], row["waiting"]): row["cpu_ns"] for row in results if row["group"] == "loop"}
+    found = []
+    for dimension, place in places.items():
+        rows: dict[tuple[int, ...], list[tuple[int, float]]] = {}
+        for key, cost in costs.items():
+            if key[place] and cost:
+                rows.setdefault(key[:place] + key[place + 1 :], []).append((key[place], cost))
+        others = [name for name in places if name != dimension]
+        for rest, points in sorted(rows.items()):
+            if len(points) > 1:
+                where = ", ".join(f"{value:,} {name}" for name, value in zip(others, rest, strict=True))
+                slope = linear_regression(
+                    [math.log(size) for size, _ in points], [math.log(cost) for _, cost in points]
+                )
+                found.append(Growth(dimension, where, round(slope.slope, 3)))
+    return found
 
 
 # Tables
@@ -153,6 +190,17 @@ def text(size: str, results: list[Result]) -> str:
             "## Ratios of CPU time, and of latency",
             "",
             *_table(["ratio", "least", "median", "most", "where"], _condensed(found)),
+        ]
+    exponents = growth(results)
+    if exponents:
+        parts += [
+            "",
+            "## Growth of the core: cost ~ size ** exponent",
+            "",
+            *_table(
+                ["dimension", "exponent", "where"],
+                [[row.dimension, f"{row.exponent:.3f}", row.where] for row in exponents],
+            ),
         ]
     return "\n".join(parts) + "\n"
 
@@ -213,6 +261,34 @@ _TABLES: list[tuple[str, tuple[str, ...], list[tuple[str, Callable[[Result], str
             ("skills", _number("skills")),
             ("waiting", _number("waiting")),
             *_COST,
+        ],
+    ),
+    (
+        "Core: one assignment from compiled code",
+        ("loop",),
+        [
+            ("", _word("unit")),
+            ("agents", _number("agents")),
+            ("skills", _number("skills")),
+            ("waiting", _number("waiting")),
+            *_COST,
+        ],
+    ),
+    (
+        "Core: one assignment under dearer rules",
+        ("features",),
+        [("rules", _word("feature")), ("waiting", _number("waiting")), *_COST],
+    ),
+    (
+        "Memory of an engine",
+        ("memory",),
+        [
+            ("", _word("unit")),
+            ("agents", _number("agents")),
+            ("waiting", _number("waiting")),
+            ("bytes an agent", _number("agent_bytes")),
+            ("bytes a waiting contact", _number("waiting_bytes")),
+            ("MB in all", _number("all_MB")),
         ],
     ),
     ("Simulation: one contact in a plain model of one queue", ("simulation",), [("", _word("part")), *_COST]),

@@ -11,6 +11,8 @@ class Size(NamedTuple):
     Attributes:
         name: as in `--size`.
         shapes: centres for the engine; model_shapes: those that the readable model is tried with too.
+        loop_shapes: those that the engine is driven through from compiled code, `looped` assignments a round.
+        feature_shapes: centres whose rules are made dearer.
         segment, segments: assignments of a round, and rounds.
         model_segment, model_segments: the same for the model.
         wire_shape: the centre behind the server.
@@ -28,6 +30,9 @@ class Size(NamedTuple):
     name: str
     shapes: tuple[Shape, ...]
     model_shapes: tuple[Shape, ...]
+    loop_shapes: tuple[Shape, ...]
+    looped: int
+    feature_shapes: tuple[Shape, ...]
     segment: int
     segments: int
     model_segment: int
@@ -58,6 +63,9 @@ SIZES = {
             name="full",
             shapes=grid((100, 1_000, 10_000), (4, 64), (0, 1_000, 100_000)),
             model_shapes=grid((100, 1_000), (64,), (0, 1_000)),
+            loop_shapes=grid((100, 1_000, 10_000, 100_000), (4, 64, 1_000), (0, 1_000, 100_000, 1_000_000)),
+            looped=3_000,
+            feature_shapes=grid((1_000,), (64,), (0, 1_000)),
             segment=250,
             segments=60,
             model_segment=25,
@@ -68,8 +76,8 @@ SIZES = {
             lifecycles=300,
             lifecycles_max=12_000,
             wire_rounds=5,
-            rates=(1_000, 5_000),
-            rate_s=4,
+            rates=(1_000, 5_000, 10_000, 20_000, 50_000),
+            rate_s=2,
             groups=(1, 16, 256),
             appends=200,
             replayed=20_000,
@@ -79,6 +87,9 @@ SIZES = {
             name="quick",
             shapes=grid((100, 1_000), (64,), (0, 1_000)),
             model_shapes=grid((100,), (64,), (0,)),
+            loop_shapes=grid((100, 1_000, 10_000), (64,), (0, 1_000, 100_000)),
+            looped=3_000,
+            feature_shapes=grid((1_000,), (64,), (0, 1_000)),
             segment=250,
             segments=20,
             model_segment=25,
@@ -100,6 +111,9 @@ SIZES = {
             name="tiny",
             shapes=grid((8, 80), (4,), (0, 20)),
             model_shapes=grid((8,), (4,), (0,)),
+            loop_shapes=grid((20, 80), (4,), (0, 20)),
+            looped=40,
+            feature_shapes=grid((40,), (4,), (0, 20)),
             segment=10,
             segments=2,
             model_segment=10,

@@ -1,7 +1,7 @@
 """The whole path through TCP: ours with and without a disk, beside an echo in C and a server in pure Python.
 
 "Not durable" is the same server with its journal in memory (/dev/shm), where a flush costs nothing. All servers run at the
-same time and are measured by turns. CPU time is that of all threads of a server.
+same time and are measured by turns, on the first processor; the load has the last. CPU time is that of all threads of a server.
 """
 
 import contextlib
@@ -34,6 +34,18 @@ DEPTHS = (16, 64, 256)
 FEATURE_DEPTH = 64
 PAGE = bytes(4096)
 PREALLOCATED = 8 << 20
+PROCESSORS = os.sched_getaffinity(0)
+
+
+@contextlib.contextmanager
+def load_apart() -> Iterator[None]:
+    """The load on a processor of its own, the last; servers are kept to the others by `site_of`."""
+    if len(PROCESSORS) > 1:
+        os.sched_setaffinity(0, {max(PROCESSORS)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, PROCESSORS)
 
 
 def folder(stack: contextlib.ExitStack, *, durable: bool) -> Path:
@@ -44,7 +56,10 @@ def folder(stack: contextlib.ExitStack, *, durable: bool) -> Path:
 
 
 def site_of(stack: contextlib.ExitStack, process: ServerProcess, shape: Shape, connections: int) -> Site:
-    """Connections to a server, closed with the stack."""
+    """Connections to a server that is kept to the first processor, where there are several; closed with the stack."""
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(int(task.name), {min(PROCESSORS)})
     site = Site(process, shape, connections)
     stack.callback(site.close)
     return site
@@ -79,6 +94,7 @@ def requests(figures: Figures, scale: Scale) -> None:
     The request is an enqueue that is known already: it is read, checked, applied, journaled and answered, and causes no event.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         sites = {
             "acd": acd_site(stack, scale.centre, WIRE_CONNECTIONS, durable=False, staffed=False),
             "echo": echo_site(stack, scale.centre, WIRE_CONNECTIONS),
@@ -100,6 +116,7 @@ def requests(figures: Figures, scale: Scale) -> None:
 def lifecycles(figures: Figures, scale: Scale) -> None:
     """Goals 6 to 9 and 13: whole lifecycles at several depths."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         python = [sys.executable, "-m", "bench.peers.asyncio_server"]
         sites = {
             "echo": echo_site(stack, scale.centre, CONNECTIONS),
@@ -127,6 +144,7 @@ def features(figures: Figures, scale: Scale) -> None:
     tenants are there in both.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         bare = acd_site(stack, scale.centre, CONNECTIONS, durable=False)
         full = acd_site(stack, scale.centre, CONNECTIONS, durable=False)
         stack.enter_context(watched(full.process))
@@ -174,6 +192,7 @@ def latency(figures: Figures, scale: Scale) -> None:
     count = round(scale.rate * scale.rate_s)
     figures.notes["rate"] = f"{scale.rate:,}"
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         echo = echo_site(stack, scale.centre, 1)
         for name in ("memory", "durable"):
             site = acd_site(stack, scale.centre, CONNECTIONS, durable=name == "durable")
@@ -213,6 +232,7 @@ def _flush_p50(stack: contextlib.ExitStack, count: int) -> float:
 def by_rate(figures: Figures, scale: Scale) -> None:
     """For curves: latency and cost at rates up to what is held; it ends where half a second is passed."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         for name in ("memory", "durable"):
             site = acd_site(stack, scale.centre, CONNECTIONS, durable=name == "durable")
             for rate in (

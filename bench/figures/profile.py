@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.figures.path import CONNECTIONS, acd_site, folder, site_of
+from bench.figures.path import CONNECTIONS, acd_site, folder, load_apart, site_of
 from bench.figures.samples import Figures
 from bench.figures.scale import Scale
 from bench.server_process import acd_server
@@ -47,6 +47,7 @@ def profile(figures: Figures, scale: Scale) -> None:
     if shutil.which("perf") is None:
         raise FileNotFoundError("perf")
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         site = acd_site(stack, scale.centre, CONNECTIONS, durable=False)
         sender = site.sender(CONNECTIONS)
         site.closed_loop(sender, DEPTH, scale.lifecycles)
@@ -83,6 +84,7 @@ def _report(path: Path, sort: str) -> list[tuple[float, str]]:
 def costs(figures: Figures, scale: Scale) -> None:
     """Bytes in the journal and on the wire for each contact, and how long a restart takes for each."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(load_apart())
         data = folder(stack, durable=False) / "data"
         empty = _start_s(data)
         count = 5 * scale.lifecycles

@@ -215,11 +215,17 @@ cdef class Traffic:
 
     # Chance
 
+    @cython.overflowcheck(False)
     cdef int64_t _draw(self, int64_t below) noexcept nogil:
         self.random_state ^= self.random_state >> 12
         self.random_state ^= self.random_state << 25
         self.random_state ^= self.random_state >> 27
         return <int64_t>((self.random_state * <uint64_t>2685821657736338717) >> 33) % below
+
+    @cython.overflowcheck(False)
+    cdef void _mix(self, int32_t number) noexcept nogil:
+        """Take a number into the digest, as FNV-1a does it with bytes."""
+        self.digest_state = (self.digest_state ^ <uint64_t>number) * <uint64_t>1099511628211
 
     # Commands
 
@@ -299,8 +305,8 @@ cdef class Traffic:
         self._take(self.waiting, &self.waiting_count, self.pending_contact)
         self._put(self.talking, &self.talking_count, self.pending_contact)
         self.agent_of[self.pending_contact] = self.pending_agent
-        self.digest_state = (self.digest_state ^ <uint64_t>self.pending_contact) * <uint64_t>1099511628211
-        self.digest_state = (self.digest_state ^ <uint64_t>self.pending_agent) * <uint64_t>1099511628211
+        self._mix(self.pending_contact)
+        self._mix(self.pending_agent)
         self._note(ACCEPT, self.pending_contact, <int32_t>self.pending_offer, 0)
         self.pending_contact = -1
         began = self._tick()

@@ -266,7 +266,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--only", default="", metavar="WORD[,WORD]", help="only those parts whose name has one of these words"
     )
     parser.add_argument("--scale", choices=list(SCALES), default="full", help="how much is measured (%(default)s)")
-    parser.add_argument("--report", type=Path, default=REPORT, metavar="FILE.json", help="where all figures go")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="where all figures go (build/goals.json, of parts goals-part.json)",
+    )
     parser.add_argument("--from", dest="stored", type=Path, metavar="FILE.json", help="compare these, measure nothing")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     args = parser.parse_args(arguments)
@@ -278,7 +283,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     figures = Figures.read(args.stored) if args.stored else measure(scale, args.only, said)
     if not args.stored:
-        figures.write(args.report)
+        whole = args.scale == "full" and not args.only
+        figures.write(args.report or (REPORT if whole else REPORT.with_name("goals-part.json")))
     lines = lines_of(figures, scale)
     told: dict[str, Any] = {"environment": figures.environment or figures.as_json()["environment"], "goals": lines}
     asked = [line for line in lines if not (args.only and line.why == LEFT_OUT)]

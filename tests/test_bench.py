@@ -46,7 +46,19 @@ def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     stored = json.loads((tmp_path / "bench.json").read_text())
     groups = {entry["group"] for entry in stored["benchmarks"]}
-    assert groups == {"core", "boundary", "simulation", "wire", "latency", "journal", "flush", "recovery"}
+    assert groups == {
+        "loop",
+        "features",
+        "memory",
+        "core",
+        "boundary",
+        "simulation",
+        "wire",
+        "latency",
+        "journal",
+        "flush",
+        "recovery",
+    }
     for entry in stored["benchmarks"]:
         info = entry["extra_info"]
         assert info["wall_ns"] > 0, entry["name"]
@@ -64,6 +76,9 @@ def test_the_full_size_has_the_grid_that_was_promised() -> None:
     assert {shape.skills for shape in full.shapes} == {4, 64}
     assert {shape.waiting for shape in full.shapes} == {0, 1_000, 100_000}
     assert full.depths == (1, 16, 64, 256)
+    assert {shape.agents for shape in full.loop_shapes} == {100, 1_000, 10_000, 100_000}
+    assert {shape.skills for shape in full.loop_shapes} == {4, 64, 1_000}
+    assert {shape.waiting for shape in full.loop_shapes} == {0, 1_000, 100_000, 1_000_000}
     for size in SIZES.values():
         assert set(size.model_shapes) <= set(size.shapes)
 
@@ -180,6 +195,21 @@ def test_results_are_compared_with_those_that_differ_in_one_thing() -> None:
         ("server / echo of the same requests", "64 in flight"): 15.0,
         ("offer latency p50 / flush of the disk p50", "1,000 contacts a second"): 3.0,
         ("offer latency p99 / flush of the disk p50", "1,000 contacts a second"): 4.5,
+    }
+
+
+def test_growth_is_the_exponent_of_the_size() -> None:
+    results = [
+        result("loop", 100.0 * agents**0.5 * waiting**0.25, agents=agents, skills=4, waiting=waiting)
+        for agents in (100, 1_000, 10_000)
+        for waiting in (10, 1_000)
+    ]
+    results.append(result("loop", 7.0, agents=100, skills=4, waiting=0))
+    found = report.growth(results)
+    assert {(row.dimension, row.where, row.exponent) for row in found} == {
+        ("agents", "4 skills, 10 waiting", 0.5),
+        ("agents", "4 skills, 1,000 waiting", 0.5),
+        *(("waiting", f"{agents:,} agents, 4 skills", 0.25) for agents in (100, 1_000, 10_000)),
     }
 
 

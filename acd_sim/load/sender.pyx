@@ -463,6 +463,7 @@ cdef class Sender:
 
     # Chance
 
+    @cython.overflowcheck(False)
     cdef uint64_t _draw(self) noexcept nogil:
         """The next number of xorshift64*."""
         self.random_state ^= self.random_state >> 12

@@ -29,6 +29,8 @@ from bench.workload import Call
 ROOT = Path(__file__).resolve().parents[2]
 CALLS_PER_TICK = 16
 MODEL_PARTS = 8
+ABANDONED = 10
+ABANDON_TURNS = 50
 MODEL_AGENTS_MAX = 1_000
 """The model looks through everything at every decision, so it is measured up to here."""
 
@@ -184,8 +186,13 @@ def tails(figures: Figures, scale: Scale) -> None:
     for name, waiting in (("few", scale.waiting[0]), ("many", scale.large[1])):
         traffic = traffic_of(Centre(Shape(scale.agents[-2], 64, waiting)))
         traffic.open()
-        count = max(4, waiting // 50 if name == "few" else scale.assignments)
-        figures.add(f"core.abandon {name}", [traffic.abandon_some(count) / count for _ in range(scale.rounds)])
+        traffic.settle(scale.assignments)
+        for _ in range(scale.rounds):
+            spent = 0
+            for _ in range(ABANDON_TURNS):
+                spent += traffic.abandon_some(ABANDONED)
+                traffic.run(ABANDONED)
+            figures.add(f"core.abandon {name}", [spent / (ABANDON_TURNS * ABANDONED)])
     traffic = traffic_of(Centre(Shape(scale.agents[-1], 64)))
     traffic.open()
     traffic.settle(scale.assignments)

@@ -250,7 +250,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--only", default="", metavar="WORD", help="only those parts whose name has this word")
     parser.add_argument("--scale", choices=list(SCALES), default="full", help="how much is measured (%(default)s)")
-    parser.add_argument("--report", type=Path, default=REPORT, metavar="FILE.json", help="where all figures go")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="where all figures go (build/peers.json, of parts peers-part.json)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     args = parser.parse_args(arguments)
     scale = SCALES[args.scale]
@@ -262,7 +267,8 @@ def main(arguments: list[str] | None = None) -> int:
                 lambda figures, part=part: part(figures, scale),  # type: ignore[misc]
                 lambda name: print(f"{time.monotonic() - began:5.0f} s  {name}", file=sys.stderr, flush=True),
             )
-    figures.write(args.report)
+    whole = args.scale == "full" and not args.only
+    figures.write(args.report or (REPORT if whole else REPORT.with_name("peers-part.json")))
     if args.json:
         print(json.dumps({"notes": figures.notes, "missing": figures.missing, "rows": as_data(figures, scale)}))
     else:

@@ -31,7 +31,11 @@ class Redis:
         self.pid = pid
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(60)
-        self._socket.connect(path)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
         self._file = self._socket.makefile("rb")
         (self.sha,) = self.ask([("SCRIPT", "LOAD", SCRIPT.read_text())])
 

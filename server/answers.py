@@ -66,7 +66,7 @@ def refusal(command: Command, number: int, machine: Machine) -> Error:
     elif outcome is Outcome.QUEUE_IN_USE and isinstance(command, ConfigApply):
         there = {(queue.tenant, queue.name) for queue in command.config.queues}
         held = [
-            (f"{view.tenant}/{view.queue}", view.waiting + view.offered + view.connected + view.wrapup)
+            (f"{view.tenant}/{view.queue}", view.waiting + view.offered + view.connected + view.wrapup + view.parked)
             for view in machine.queues()
             if (view.tenant, view.queue) not in there
         ]

@@ -107,7 +107,7 @@ class ContactTraces:
                 self._end_offer(known, event.offer, "accepted", "", event.at)
                 known.part.end(event.at)
                 known.part = self._span("conversation", known.root, event.at, {"acd.agent": event.agent})
-            case ContactWrapup():
+            case ContactWrapup() if known.part.name == "conversation":  # else it was handed on, and waits already
                 known.part.end(event.at)
                 known.part = self._span("wrapup", known.root, event.at, {"acd.agent": event.agent})
             case ContactHeld() | ContactResumed() | ContactUpdated():
@@ -122,9 +122,17 @@ class ContactTraces:
         self._open.clear()
 
     def _arrived(self, event: ContactQueued) -> None:
-        if event.contact in self._open:
-            self._give_up(self._open.pop(event.contact))
-        elif len(self._open) >= OPEN_MAX:
+        known = self._open.get(event.contact)
+        if known is not None:
+            # It goes on in another queue, or comes back to its place.
+            for offer in list(known.offers):
+                self._end_offer(known, offer, "withdrawn", "", event.at)
+            known.part.end(event.at)
+            known.part = self._span(
+                "wait", known.root, event.at, {"acd.queue": event.queue, "acd.position": event.position}
+            )
+            return
+        if len(self._open) >= OPEN_MAX:
             self._give_up(self._open.pop(next(iter(self._open))))
         self._ids.contact = event.contact
         attributes = {"acd.contact": event.contact, "acd.tenant": event.tenant, "acd.queue": event.queue}

@@ -19,6 +19,7 @@ from acd_protocol.words import (
     ContactOffered,
     ContactQueued,
     ContactWithdraw,
+    ContactWrapup,
     OfferAccept,
     OfferEnded,
     OfferReject,
@@ -376,6 +377,18 @@ def test_a_contact_that_the_engine_moves_to_another_queue_waits_again() -> None:
     call.hear(ContactQueued(**{**ABOUT, "queue": "sales"}, priority=0, position=1))
     assert words(call.take()) == ["hang_up", "unjoin", "start_music"]
     assert call.queue == "acme/sales"
+
+
+def test_who_handed_a_caller_on_wraps_up_without_ending_the_call() -> None:
+    call = talking()
+    wrapup = ContactWrapup(**ABOUT, agent="a-1", reason="transferred", talk=3, expires_in=10)
+    call.hear(ContactQueued(**{**ABOUT, "queue": "sales"}, priority=0, position=1))
+    call.hear(wrapup)
+    assert call.stage is Stage.QUEUED
+    assert words(call.take()) == ["hang_up", "unjoin", "start_music"]
+    call.hear(offered("o-2", "PJSIP/13"))
+    call.hear(wrapup)
+    assert words(call.take()) == ["originate"]
 
 
 def test_a_key_takes_the_caller_out_of_the_queue() -> None:

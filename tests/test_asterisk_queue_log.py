@@ -115,7 +115,8 @@ def test_a_contact_that_goes_to_another_queue_has_two_stints() -> None:
         ["support", "a-1", "BLINDTRANSFER"],
         ["sales", "NONE", "ENTERQUEUE"],
     ]
-    story.tell("ended")
+    assert story.tell("wrapup", reason="transferred") == []
+    assert [line.split("|")[4] for line in story.tell("ended")] == ["ABANDON"]
     assert check_queue_log("\n".join(story.text))["ENTERQUEUE"] == 2
 
 

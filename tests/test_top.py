@@ -16,10 +16,12 @@ import pytest
 from acd_core import Config, Engine, Machine
 from acd_core.config import Agent, Queue, Settings, Tenant
 from acd_core.explain import explain_agent, explain_contact
+from acd_core.views import AGENT_STATES, CONTACT_STATES
 from acd_protocol.client import Client
 from acd_protocol.messages import ListedContact
 from server.top.app import Top, View
 from server.top.keys import KeyReader
+from server.top.tables import CONTACT_ORDER, STATE_STYLES
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.wait import until
 
@@ -267,3 +269,8 @@ async def test_without_a_terminal_it_says_what_to_do(tmp_path: Path) -> None:
     _, error = await process.communicate()
     assert process.returncode == 2
     assert b"--json" in error
+
+
+def test_every_state_has_its_look_and_its_place() -> None:
+    assert set(STATE_STYLES) == {*AGENT_STATES, *CONTACT_STATES}
+    assert set(CONTACT_ORDER) == set(CONTACT_STATES)

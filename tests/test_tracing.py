@@ -130,6 +130,23 @@ def test_spans_tell_the_life_of_a_contact(recorder: Recorder) -> None:
     assert "+34600" not in "".join(span.to_json() for span in spans)
 
 
+def test_who_is_handed_on_has_one_trace(recorder: Recorder) -> None:
+    machine = recorder.machine
+    machine.login_agent(START, "pbx", "a-1", None, True)
+    recorder.enqueue("c-1", 10)
+    recorder.accept("a-1", 12)
+    machine.advance(at_ns(20))
+    assert machine.transfer_contact(at_ns(20), "c-1", None, "a-1", None, True, None, None) == 0
+    machine.abandon_contact(at_ns(25), "c-1")
+    assert sorted(outline(recorder.spans())) == [
+        ("contact", 10, 25),
+        ("conversation", 12, 20),
+        ("offer", 10, 12),
+        ("wait", 10, 12),
+        ("wait", 20, 25),
+    ]
+
+
 def test_a_trace_is_found_by_the_id_of_its_contact(recorder: Recorder) -> None:
     recorder.enqueue("c-1", 0)
     recorder.enqueue("c-2", 1)

@@ -337,7 +337,11 @@ class Call:
                 self.stage = Stage.TALKING
                 self.offers.clear()
                 self.offer, self.agent = event.offer, event.agent
-            case ContactWrapup() | ContactEnded():
+            case ContactWrapup():
+                # One who handed the caller on wraps up while the caller waits for another.
+                if self.stage is Stage.TALKING:
+                    self._over(event.reason)
+            case ContactEnded():
                 self._over(event.reason)
             case ContactHeld() | ContactResumed():
                 pass

@@ -170,7 +170,10 @@ class QueueLog:
         )
 
     def _end(self, event: ContactWrapup | ContactEnded) -> None:
-        if event.contact in self.memory.stints:
+        stint = self.memory.stints.get(event.contact)
+        if isinstance(event, ContactWrapup) and (stint is None or not stint.connected):
+            return  # he handed it on, and wraps up while it waits for another
+        if stint is not None:
             self._close(event.contact, event.reason)
         elif isinstance(event, ContactEnded) and event.reason == "queue_full":
             self._write(self._known(event.contact).callid, self._name(event.tenant, event.queue), "", "FULL")

@@ -20,6 +20,7 @@ STATE_STYLES = {
     "logged_out": "bright_black",
     "queued": "yellow",
     "connected": "bold blue",
+    "parked": "bright_black",
 }
 """Of agents and contacts alike."""
 
@@ -222,11 +223,17 @@ AGENTS: Table[AgentView] = Table(
 )
 
 
+def _contact_state(view: ListedContact) -> str:
+    if view.held:
+        return "on hold"
+    return "call back" if view.callback is not None and view.state == "queued" else view.state
+
+
 def _contact_wait(view: ListedContact, now_ns: int) -> int:
     return (view.connected_ns or now_ns) - view.enqueued_ns
 
 
-_CONTACT_ORDER = {"queued": 0, "offered": 1, "connected": 2, "wrapup": 3}
+CONTACT_ORDER = {"queued": 0, "offered": 1, "connected": 2, "parked": 3, "wrapup": 4}
 
 CONTACTS: Table[ListedContact] = Table(
     "Contacts",
@@ -234,8 +241,8 @@ CONTACTS: Table[ListedContact] = Table(
         Column("Contact", lambda c, _: printable(c.contact), lambda c, _: c.contact, 14, right=False, descending=False),
         Column(
             "State",
-            lambda c, _: "on hold" if c.held else c.state,
-            lambda c, now: (_CONTACT_ORDER[c.state], c.urgency.key(now, c.seq)),
+            lambda c, _: _contact_state(c),
+            lambda c, now: (CONTACT_ORDER[c.state], c.urgency.key(now, c.seq)),
             10,
             right=False,
             descending=False,

@@ -36,6 +36,11 @@ def draw(int64_t seed, int64_t offer, int64_t place):
     return draws.draw(seed, offer, place)
 
 
+def weighted_at_least(int64_t drawn, int64_t weight):
+    """`draws.weighted_at_least`."""
+    return draws.weighted_at_least(drawn, weight)
+
+
 def weighted(int64_t drawn, int64_t weight):
     """`draws.weighted`."""
     return draws.weighted(drawn, weight)

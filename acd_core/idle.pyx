@@ -20,7 +20,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport IntMap, reserve
-from acd_core.draws cimport draw, weighted
+from acd_core.draws cimport draw, weighted, weighted_at_least
 from acd_core.gates cimport Gates
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
@@ -207,7 +207,7 @@ cdef class IdleAgents:
         cdef Rank candidate, best
         cdef int32_t place
         cdef int64_t share, best_share = 0
-        cdef bint any_free = False
+        cdef bint any_free = False, tied
         best.agent = NONE
         for place in range(wanted.cursor, array.count):
             entry = &array.items[place]
@@ -226,18 +226,23 @@ cdef class IdleAgents:
             if not spared and self.gates.withholds(entry.agent):
                 continue
             candidate.rank = self.tables.rank_of(entry.agent, wanted.queue)
-            if strategy >= RANDOM:
-                candidate.precedence = self.drawn(entry.agent, wanted.queue, offer)
-            else:
+            share = self.gates.above_share(entry.agent, wanted.queue)
+            tied = best.agent != NONE and candidate.rank == best.rank and share == best_share
+            if best.agent != NONE and not tied and (
+                candidate.rank > best.rank or (candidate.rank == best.rank and share > best_share)
+            ):
+                continue
+            if strategy < RANDOM:
                 candidate.precedence = self.precedence(entry.agent, owner)
+            else:
+                candidate.precedence = draw(self.seed, offer, agent.position)
+                if strategy == WEIGHTED_RANDOM:
+                    if tied and weighted_at_least(candidate.precedence, agent.weight) > best.precedence:
+                        continue
+                    candidate.precedence = weighted(candidate.precedence, agent.weight)
             candidate.seq = agent.idle_seq
             candidate.agent = entry.agent
-            share = self.gates.above_share(entry.agent, wanted.queue)
-            if (
-                best.agent == NONE or candidate.rank < best.rank
-                or (candidate.rank == best.rank and share < best_share)
-                or (candidate.rank == best.rank and share == best_share and _ranks_before(&candidate, &best))
-            ):
+            if not tied or _ranks_before(&candidate, &best):
                 best = candidate
                 best_share = share
         if not any_free:

@@ -47,6 +47,12 @@ def test_draws_are_those_of_the_engine(seed: int, offer: int, place: int, weight
     assert draws.weighted(drawn, weight) == _probe.weighted(drawn, weight)
 
 
+@given(st.integers(0, 2**63 - 1), st.integers(1, 1000))
+def test_the_cheap_bound_of_a_weighted_draw_is_one(drawn: int, weight: int) -> None:
+    bound = _probe.weighted_at_least(drawn, weight)
+    assert 0 <= bound <= draws.weighted(drawn, weight)
+
+
 def chosen(weights: list[int], offers: int) -> list[float]:
     """The share of offers that each agent wins who draws by his weight."""
     wins: Counter[int] = Counter()

@@ -229,5 +229,6 @@ cdef class Callbacks(Transitions):
             callback = self.callbacks[contact]
             self._count_answered(row.queue, callback.asked_ns - row.enqueued)
             self.tables.queues[row.queue].callback_delay_ns += row.connected - <int64_t>callback.asked_ns
+        Transitions._end(self, contact, reason, agent)
         self._forget_callback(contact)
-        return Transitions._end(self, contact, reason, agent)
+        return 0

@@ -32,7 +32,7 @@ from acd_core.config import (
 )
 from acd_core.events import AttemptCause
 from acd_core.machine import Machine
-from acd_core.views import Direction
+from acd_core.views import Direction, Place
 from acd_core.wishes import NO_WISHES, Preferred, Wishes
 
 ContactId = Annotated[
@@ -75,6 +75,8 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
         priority: 0..100, more is more urgent; each point is worth `priority_step_s` of waiting.
         require: asked of the agent in addition to what the queue asks, such as `spanish>=50`.
         attributes: up to 64 values that come with the offer.
+        age_s: counts as having waited for so long already, such as at another place; negative to begin later. It decides
+            about its place only: steps and limits of waiting go by the time that it waits here.
         direction: who began it: a caller (`inbound`), the centre (`outbound`) or a colleague (`internal`). Agents of a
             queue that works by `longest_idle_inbound` lose their place by inbound contacts only.
         steps: rules of its own that relax as it waits, like those of a queue.
@@ -83,7 +85,8 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
             nobody has are passed over.
         prefer_wait: whether it waits for one of them who is busy, though others are free; for one who is logged out or
             paused it never waits. Otherwise they come first if they are free.
-        caller: who calls, in your words, such as a customer's number: by it the queue may prefer his last agent.
+        caller: who calls, in your words, such as a customer's number. By it the queue may prefer his last agent, as
+            `last_agent_s` says, and count what he waited before in vain, as `credit_window_s` says.
     """
 
     contact: ContactId
@@ -99,10 +102,11 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
     prefer_s: Seconds = 60
     prefer_wait: bool = False
     caller: Annotated[str, Meta(max_length=128)] = ""
+    age_s: Annotated[float, Meta(ge=-2_592_000, le=2_592_000)] = 0
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
         wishes = NO_WISHES
-        if self.steps or self.prefer or self.caller or self.steps_mode != "add":
+        if self.steps or self.prefer or self.caller or self.age_s or self.steps_mode != "add":
             wishes = Wishes(
                 steps=self.steps,
                 steps_mode=self.steps_mode,
@@ -110,6 +114,7 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
                 prefer_s=self.prefer_s,
                 prefer_wait=self.prefer_wait,
                 caller=self.caller,
+                age_ns=ns_of_seconds(self.age_s),
             )
         return machine.enqueue_contact(
             now,
@@ -126,9 +131,13 @@ class ContactEnqueue(Command, tag="contact.enqueue", frozen=True, kw_only=True):
 
 
 class ContactUpdate(Command, tag="contact.update", frozen=True, kw_only=True):
-    """Change priority or steps of a waiting contact, or the attributes of any live one. What is left out stays.
+    """Change priority, place or steps of a waiting contact, or the attributes of any live one. What is left out stays.
 
     Args:
+        priority: a new one; it undoes what `place` did.
+        place: `first` in its queue, or right `before` or `after` the `other` contact. From then on it stands where that
+            one stands, a nanosecond more or less urgent, until it goes to another queue.
+        other: another contact that waits in the same queue.
         steps: its own steps from now on. Those whose time has passed hold at once.
         steps_mode: of these, as in contact.enqueue.
     """
@@ -138,9 +147,13 @@ class ContactUpdate(Command, tag="contact.update", frozen=True, kw_only=True):
     attributes: Attributes | None = None
     steps: OwnSteps | None = None
     steps_mode: StepsMode = "add"
+    place: Place | None = None
+    other: ContactId | None = None
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
-        return machine.update_contact(now, self.contact, self.priority, self.attributes, self.steps, self.steps_mode)
+        return machine.update_contact(
+            now, self.contact, self.priority, self.attributes, self.steps, self.steps_mode, self.place, self.other
+        )
 
 
 class ContactAbandon(Command, tag="contact.abandon", frozen=True, kw_only=True):

@@ -258,6 +258,9 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         service_objective_s: instead of `ageing`, the wait that the queue aims at: contacts of such queues go by the
             share of it that they have waited. One that has waited all of it is as urgent as one of a plain queue
             after 60 s.
+        credit_window_s: a caller who was not answered, and comes back within this time, has what he waited then counted as
+            waiting now; 0 for never. Contacts tell their caller when they are enqueued.
+        credit_max_s: no more than this is counted.
         urgency_max_s: head start and ageing take the urgency no further than this; it has no limit when left out.
         offers_at_once: so many agents are offered a contact at the same time, as many as are free; the first to accept
             gets it. 1 rings one after the other, 1000 rings all.
@@ -300,6 +303,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ageing: Annotated[float, Meta(ge=0, le=1000)] = 1
     service_objective_s: PositiveSeconds | None = None
     urgency_max_s: Seconds | None = None
+    credit_window_s: Seconds = 0
+    credit_max_s: Seconds = 3600
     offers_at_once: Annotated[int, Meta(ge=1, le=1000)] = 1
     offer_timeout_s: PositiveSeconds = 20
     wrapup_s: Seconds = 0
@@ -405,7 +410,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         random_seed: where the draws of `random` and `weighted_random` begin; the same seed and the same commands give
             the same choices.
         max_contacts: most contacts at once, in all states.
-        callers_kept: of so many callers the last agent is remembered.
+        callers_kept: of so many callers the last agent is remembered, and of so many who were not answered how long they
+            waited.
         ended_contacts_kept: so many ended contacts are remembered, so that a repeated command is known as such.
         client_grace_s: a client, such as an adapter, may be away for so long before its agents count as
             unreachable; 0 for as long as it likes.

@@ -118,6 +118,8 @@ cdef class Configured(State):
         row.strategy = STRATEGIES[config.strategy]
         row.priority_step = ns_of_seconds(config.priority_step_s)
         row.head_start = ns_of_seconds(config.head_start_s)
+        row.credit_window = ns_of_seconds(config.credit_window_s)
+        row.credit_max = ns_of_seconds(config.credit_max_s)
         row.ageing = ageing_of(config)
         row.most = NONE if config.urgency_max_s is None else ns_of_seconds(config.urgency_max_s)
         row.offer_timeout = ns_of_seconds(config.offer_timeout_s)
@@ -325,18 +327,27 @@ cdef class Configured(State):
 
     # -- classes ------------------------------------------------------------------------------------------------
 
-    cdef int _enter_line(self, int32_t contact, int32_t owner) except -1:
-        """Give a contact that is in no line the line of a class that its head start and its level call for."""
+    cdef void _own_start(self, int32_t contact, int64_t *level, int64_t *head_start) noexcept:
+        """What a contact begins with, by itself: its level where priority is strict, and its head start."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int64_t points = self.tables.stages[self._stage(contact)].points + row.priority
-        cdef int64_t head_start = queue.head_start
-        if not queue.strict:
-            head_start += points * queue.priority_step
-            points = 0
-        return self.lines.assign(
-            contact, owner, <int32_t>_bounded(points, LEVEL_MAX), _bounded(head_start, HEAD_START_MAX), 0
-        )
+        level[0] = _bounded(points, LEVEL_MAX) if queue.strict else 0
+        head_start[0] = queue.head_start if queue.strict else queue.head_start + points * queue.priority_step
+        head_start[0] = _bounded(head_start[0], HEAD_START_MAX)
+
+    cdef int _enter_line(self, int32_t contact, int32_t owner) except -1:
+        """Give a contact that is in no line the line of a class that its head start and its level call for."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int64_t level, head_start, nudge = 0
+        cdef tuple by_hand
+        self._own_start(contact, &level, &head_start)
+        if row.by_hand:
+            by_hand = self.by_hand[contact]
+            level = _bounded(level + <int64_t>by_hand[0], LEVEL_MAX) if self.tables.queues[row.queue].strict else 0
+            head_start = _bounded(head_start + <int64_t>by_hand[1], HEAD_START_MAX)
+            nudge = by_hand[2]
+        return self.lines.assign(contact, owner, <int32_t>level, head_start, nudge)
 
     cdef int _assign(self, int32_t contact) except -1:
         """Give a contact that is in no line the line that its queue, its step and it itself call for."""
@@ -451,6 +462,7 @@ cdef class Configured(State):
             or self.tables.plan_count > 2 * self.plans_swept + spare
             or len(self.text_ids) > 2 * self.texts_swept + spare
             or len(self.attribute_ids) > 2 * self.attributes_swept + spare
+            or self.lines.line_count > 2 * self.lines_swept + spare
         ):
             self._rebuild()
         return 0
@@ -535,6 +547,7 @@ cdef class Configured(State):
                     self.watches.of(owner)
         self.plans_swept = self.tables.plan_count
         self.classes_swept = self.tables.class_count
+        self.lines_swept = self.lines.line_count
         self.texts_swept = len(self.text_ids)
         self.attributes_swept = len(self.attribute_ids)
         return 0

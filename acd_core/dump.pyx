@@ -78,6 +78,7 @@ CONTACT.number("prefers", &any_contact.prefers, sizeof(any_contact.prefers))
 CONTACT.number("bound", &any_contact.bound, sizeof(any_contact.bound))
 CONTACT.number("deserted", &any_contact.deserted, sizeof(any_contact.deserted))
 CONTACT.number("callback", &any_contact.callback, sizeof(any_contact.callback))
+CONTACT.number("by_hand", &any_contact.by_hand, sizeof(any_contact.by_hand))
 CONTACT.reference("queue", &any_contact.queue, QUEUES)
 CONTACT.reference("pace", &any_contact.pace, PACES)
 CONTACT.number("offers", &any_contact.offers, sizeof(any_contact.offers))
@@ -332,6 +333,8 @@ cdef class Dumped(Callbacks):
                 "moved_from": {contacts.places[slot]: name for slot, name in self.moved_from.items()},
                 "preference": {contacts.places[slot]: preferred for slot, preferred in self.preferences.items()},
                 "callback": {contacts.places[slot]: astuple(callback) for slot, callback in self.callbacks.items()},
+                "by_hand": {contacts.places[slot]: by_hand for slot, by_hand in self.by_hand.items()},
+                "waited_in_vain": {contacts.places[slot]: waited for slot, waited in self.waited_in_vain.items()},
                 "left_contact": {legs.places[slot]: contact for slot, contact in self.left_contacts.items()},
             },
             pace_terms=[requirement.describe(self.pace_terms[paces.slots[place]]) for place in range(paces.count)],
@@ -352,6 +355,7 @@ cdef class Dumped(Callbacks):
                 [client for _, client in self.ended.values()],
             ),
             last_agents=[(tenant, caller, agent) for (tenant, caller), agent in self.last_agents.items()],
+            credits=self.credits_given.kept(),
             last_position=self.last_position,
             last_estimate=(last.mean_ms, last.p50_ms, last.p90_ms) if last is not None else None,
         ))
@@ -533,7 +537,12 @@ cdef class Dumped(Callbacks):
             if self.tables.contacts[slot].bound:
                 for name in names:
                     self.bound_to.setdefault(name, set()).add(slot)
+        self.by_hand.update({slot: tuple(by_hand) for slot, by_hand in dump.places.get("by_hand", {}).items()})
+        self.waited_in_vain.update(
+            {slot: tuple(waited) for slot, waited in dump.places.get("waited_in_vain", {}).items()}
+        )
         self.last_agents.update({(tenant, caller): agent for tenant, caller, agent in dump.last_agents})
+        self.credits_given.load(dump.credits)
         ids, reasons, clients = dump.ended
         self.ended.update(zip(ids, zip(reasons, clients, strict=True), strict=True))
         self.ended_order.extend(ids)

@@ -55,6 +55,7 @@ class Dump(Struct, frozen=True, kw_only=True):
         calendars: of each, whether it is open, and its instants.
         ended: ids, reasons and clients of contacts that ended, the oldest first.
         last_agents: tenant, caller and agent, the oldest first.
+        credits: tenant, caller, his wait, until when that is kept, and for how long, the oldest first.
         last_position, last_estimate: what the latest enqueue gave.
     """
 
@@ -77,6 +78,7 @@ class Dump(Struct, frozen=True, kw_only=True):
     calendars: list[tuple[bool, list[int]]]
     ended: tuple[list[str], list[int], list[str]]
     last_agents: list[tuple[str, str, str]] = []
+    credits: list[tuple[str, str, int, int, int]] = []
     last_position: int = 0
     last_estimate: tuple[int, int, int] | None = None
 

@@ -3,7 +3,7 @@ from typing import Any, final
 from acd_core.config import Config, Step, StepsMode
 from acd_core.events import AttemptCause
 from acd_core.state import State
-from acd_core.views import Decision, Direction
+from acd_core.views import Decision, Direction, Place
 from acd_core.wishes import Wishes
 
 @final
@@ -37,6 +37,8 @@ class Engine(State):
         attributes: dict[str, Any] | None,
         steps: tuple[Step, ...] | None = None,
         steps_mode: StepsMode = "add",
+        place: Place | None = None,
+        other: str | None = None,
     ) -> int: ...
     def abandon_contact(self, now: int, contact: str) -> int: ...
     def withdraw_contact(self, now: int, contact: str) -> int: ...

@@ -20,7 +20,7 @@ from acd_core.types cimport (
     CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED,
-    LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
+    LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PLACE_INVALID, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
     REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent, Contact,
     Leg, Queue,
 )
@@ -41,6 +41,7 @@ cdef int64_t ACCEPT_BOUNDS[12]
 for _index, _bound in enumerate(views.ACCEPT_BUCKETS_S):
     ACCEPT_BOUNDS[_index] = _bound * NS_PER_S
 cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTIONS)}
+cdef dict PLACES = {None: 0, **{name: index for index, name in enumerate(views.PLACES, start=1)}}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 
 
@@ -118,7 +119,8 @@ cdef class Engine(Dumped):
                         return SKILL_UNKNOWN
             else:
                 owner, own_terms = found
-        if wishes is not NO_WISHES:
+        own_plan = wishes is not NO_WISHES and (wishes.steps or wishes.steps_mode != "add")
+        if own_plan:
             outcome = refusal_of(wishes.steps, tenant, self.skill_names, self.queue_slots)
             if outcome:
                 return outcome
@@ -126,7 +128,7 @@ cdef class Engine(Dumped):
             return TOO_MANY_CONTACTS
         if self.tenants_limited and self._tenant_full(tenant):
             return TENANT_FULL
-        if wishes is not NO_WISHES:
+        if own_plan:
             self._sweep()
             plan = self._plan(target, wishes)
             owner = self._class(target, own_terms, self.tables.plans[plan].first)
@@ -175,6 +177,11 @@ cdef class Engine(Dumped):
         row.seq = self.contact_seq
         row.enqueued = self.now
         row.since = self.now
+        row.by_hand = False
+        if wishes is not NO_WISHES:
+            row.since -= <int64_t>wishes.age_ns
+            if wishes.caller:
+                self._take_credit(slot, wishes.caller)
         row.connected = 0
         row.completed = 0
         self.live_contacts += 1
@@ -191,15 +198,17 @@ cdef class Engine(Dumped):
         return self._settled()
 
     def update_contact(
-        self, int64_t now, str contact, object priority, object attributes, object steps=None, str steps_mode="add"
+        self, int64_t now, str contact, object priority, object attributes, object steps=None, str steps_mode="add",
+        object place=None, object other=None,
     ):
         """See `Machine.update_contact`."""
-        cdef int32_t slot
+        cdef int32_t slot, leg, beside = NONE
         cdef Contact *row
         cdef Record *record
-        cdef bint was_in_line, other_steps = False
-        cdef int32_t leg
+        cdef bint was_in_line, other_steps = False, changed, placed_alike
         cdef int new_priority
+        cdef tuple by_hand
+        cdef object named = "" if other is None else other
         slot = self._contact_at(now, contact)
         if slot == NONE:
             return CONTACT_NOT_WAITING if contact in self.ended else CONTACT_UNKNOWN
@@ -211,23 +220,41 @@ cdef class Engine(Dumped):
         wishes = self.contact_wishes[slot]
         if steps is not None and (steps, steps_mode) != (wishes.steps, wishes.steps_mode):
             other_steps = True
-        if (new_priority != row.priority or other_steps) and row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
+        changed = new_priority != row.priority or other_steps or place is not None or other is not None
+        if changed and row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
             return CONTACT_NOT_WAITING
         if other_steps:
             outcome = refusal_of(steps, self.queue_configs[row.queue].tenant, self.skill_names, self.queue_slots)
             if outcome:
                 return outcome
-        if new_priority == row.priority and new_attributes == self.contact_attributes[slot] and not other_steps:
+        by_hand = self.by_hand[slot] if row.by_hand else None
+        if place is not None or other is not None:
+            if place == "first":
+                beside = self._foremost(slot) if other is None else NONE
+            elif place is not None:
+                beside = self._rival(slot, other)
+            if beside == NONE or priority is not None:
+                return PLACE_INVALID
+            if beside != slot:
+                by_hand = self._beside(slot, beside, -1 if place == "after" else 1)
+        elif new_priority != row.priority:
+            by_hand = None
+        placed_alike = new_priority == row.priority and by_hand == (self.by_hand[slot] if row.by_hand else None)
+        if placed_alike and new_attributes == self.contact_attributes[slot] and not other_steps:
             return DUPLICATE
         leg = self.legs.foremost_of_contact(slot)
         record = self._record(CONTACT_UPDATED, slot, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
         record.code = new_priority
+        record.flag = PLACES[place]
+        Py_INCREF(named)
+        record.text = <PyObject *>named
         self.contact_attributes[slot] = new_attributes
-        if new_priority == row.priority and not other_steps:
+        if placed_alike and not other_steps:
             return self._settled()
         was_in_line = row.where != HELD_NOWHERE
         self._leave_line(slot)
         row.priority = new_priority
+        self._put(slot, by_hand)
         if other_steps:
             self.contact_wishes[slot] = msgspec.structs.replace(wishes, steps=steps, steps_mode=steps_mode)
             self._sweep()
@@ -675,7 +702,7 @@ cdef class Engine(Dumped):
         """See `Machine.leave_client`."""
         cdef int32_t agent, contact
         cdef int64_t seq_before
-        cdef list orphans = [], own
+        cdef list orphans = [], left = [], own
         cdef object orphan
         cdef bint end
         self._advance(now)
@@ -693,11 +720,20 @@ cdef class Engine(Dumped):
         for _, contact in orphans:
             if self.tables.contacts[contact].where == HELD_NOWHERE and self._in_line(contact):
                 self._stand_in_line(contact)
-        for _, contact in sorted(orphans):
+        orphans.sort()
+        for _, contact in orphans:
             if end and self.contact_clients[contact] == client and not self.tables.contacts[contact].callback:
                 self._leave_queue(contact, LOST)
             else:
-                self._requeue(contact)
+                left.append(contact)
+        for contact in left:
+            if self.tables.contacts[contact].state == CONTACT_QUEUED and self.tables.contacts[contact].pace != NONE:
+                self._wait(contact)
+        for contact in left:
+            if self.tables.contacts[contact].state == CONTACT_QUEUED:
+                self._wait(contact)
+        for contact in left:
+            self._requeue(contact)
         if end:
             own = [
                 (self.tables.contacts[contact].seq, contact)
@@ -821,6 +857,7 @@ cdef class Engine(Dumped):
                 self._forget_turns(slot)
                 self.free_agents.append(slot)
         self._enter_rows(config)
+        self.credits_given.keep(self.callers_kept)
         self._forget()
         for slot in self.contact_slots.values():
             row = &self.tables.contacts[slot]

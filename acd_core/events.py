@@ -54,6 +54,7 @@ class ContactQueued(Event, tag="contact.queued", frozen=True, kw_only=True):
 
     `position` is its place in the order of service among those who wait there, from 1. `wait_estimate` forecasts its
     wait, when no agent is free for it and enough was measured. `callback_offered` tells to offer the caller a callback.
+    `credit` is what its caller waited before, in seconds, when he was not answered: it counts as waiting now.
     """
 
     contact: str
@@ -63,6 +64,7 @@ class ContactQueued(Event, tag="contact.queued", frozen=True, kw_only=True):
     position: int
     wait_estimate: WaitEstimate | None = None
     callback_offered: bool = False
+    credit: int | float = 0
 
 
 class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
@@ -196,12 +198,17 @@ class ContactResumed(Event, tag="contact.resumed", frozen=True, kw_only=True):
 
 
 class ContactUpdated(Event, tag="contact.updated", frozen=True, kw_only=True):
-    """Priority or attributes of a contact were changed."""
+    """Priority, attributes or place of a contact were changed.
+
+    `place` is there when it was moved: `first`, or `before` or `after` the contact `other`.
+    """
 
     contact: str
     tenant: str
     queue: str
     priority: int
+    place: str = ""
+    other: str = ""
 
 
 class ContactWrapup(Event, tag="contact.wrapup", frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from acd_core.config import Config, Step, StepsMode
+from acd_core.credits import Credit
 from acd_core.events import Addressed, AttemptCause
 from acd_core.views import (
     AgentView,
@@ -14,6 +15,7 @@ from acd_core.views import (
     DomainView,
     Estimate,
     PaceView,
+    Place,
     QueueView,
     Standing,
 )
@@ -82,6 +84,8 @@ class Machine(Protocol):
         attributes: dict[str, Any] | None,
         steps: tuple[Step, ...] | None = None,
         steps_mode: StepsMode = "add",
+        place: Place | None = None,
+        other: str | None = None,
     ) -> int: ...
     def abandon_contact(self, now: int, contact: str) -> int: ...
     def withdraw_contact(self, now: int, contact: str) -> int: ...
@@ -171,6 +175,10 @@ class Machine(Protocol):
 
     def standing(self, contact: str) -> Standing | None:
         """Where a waiting contact stands now, in logarithmic time; None when no such contact waits."""
+        ...
+
+    def credits(self) -> list[Credit]:
+        """Who was not answered and may come back, the earliest first."""
         ...
 
     def paces(self) -> list[PaceView]:

@@ -51,6 +51,7 @@ class Outcome(IntEnum):
     HOURS_INVALID = 304
     TRANSFER_INVALID = 305
     DISPOSITION_MISSING = 306
+    PLACE_INVALID = 307
     CALLBACK_INVALID = 311
 
     TOO_MANY_CONTACTS = 401
@@ -121,6 +122,10 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.TRANSFER_INVALID: "a transfer names a queue, an agent or both, or else an address outside",
     Outcome.DISPOSITION_MISSING: "the queue asks for a disposition; say how the contact went",
     Outcome.CALLBACK_INVALID: "ask for a callback with a number, or report a failed attempt with a cause, and not both",
+    Outcome.PLACE_INVALID: (
+        "there is no such place; with 'before' or 'after' name another contact that waits in the same queue, and give "
+        "no priority beside a place"
+    ),
     Outcome.TOO_MANY_CONTACTS: (
         "the engine holds as many contacts as settings.max_contacts allows; raise it, or try later"
     ),

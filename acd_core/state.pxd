@@ -49,6 +49,7 @@ cdef struct Record:
     int64_t a
     int64_t b
     int64_t c
+    int64_t d
     PyObject *text
     PyObject *data
     PyObject *history
@@ -85,6 +86,7 @@ cdef class State:
     cdef bint tenants_limited  # some tenant has max_contacts
     cdef int64_t classes_swept
     cdef int64_t plans_swept
+    cdef int64_t lines_swept
     cdef int64_t texts_swept
     cdef int64_t attributes_swept
     cdef Record *records
@@ -111,6 +113,9 @@ cdef class State:
     cdef dict contact_slots
     cdef dict callbacks       # contact slot to views.CallbackView, of those that are to be called back
     cdef dict callback_numbers  # (tenant, number) to contact slot
+    cdef object credits_given  # credits.Credits
+    cdef dict waited_in_vain  # slot to (credit, waited before) in ns, of the contacts that told their caller
+    cdef dict by_hand         # slot to (level, head start beside its own, nudge, since, its own since) where it was put
     cdef dict ended           # id to (reason, client)
     cdef object ended_order   # deque of those ids, oldest first
     cdef list queue_configs   # by slot, as are the following

@@ -32,12 +32,14 @@ import msgspec
 
 from acd_core import events, requirement, urgency, views
 from acd_core.config import Config, to_json
+from acd_core.credits import Credits
 from acd_core.events import Addressed
 from acd_core.urgency import Urgency
 
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = ("rejected", "timed_out", "withdrawn")
 cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer")
+cdef tuple PLACE_NAMES = ("", *views.PLACES)
 cdef tuple DIRECTION_NAMES = views.DIRECTIONS
 cdef tuple STATE_NAMES = views.AGENT_STATES
 cdef tuple PRESENCE_NAMES = ("logged_out", "paused", "ready")
@@ -109,6 +111,9 @@ cdef class State:
         self.queue_slots = {}
         self.agent_slots = {}
         self.contact_slots = {}
+        self.credits_given = Credits()
+        self.waited_in_vain = {}
+        self.by_hand = {}
         self.ended = {}
         self.ended_order = deque()
         self.agents_pausing = {}
@@ -187,6 +192,7 @@ cdef class State:
         record.a = 0
         record.b = 0
         record.c = 0
+        record.d = 0
         record.text = NULL
         record.data = NULL
         record.history = NULL
@@ -296,7 +302,7 @@ cdef class State:
         if kind == CONTACT_QUEUED_EVENT:
             return events.ContactQueued(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
-                priority=record.code, position=record.a,
+                priority=record.code, position=record.a, credit=_seconds(record.d),
                 wait_estimate=(
                     events.WaitEstimate((record.b + 500) // 1000, (record.c + 500) // 1000) if record.flag else None
                 ),
@@ -357,7 +363,7 @@ cdef class State:
         if kind == CONTACT_UPDATED:
             return events.ContactUpdated(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name,
-                priority=record.code,
+                priority=record.code, place=PLACE_NAMES[record.flag], other=<object>record.text,
             )
         if kind == CONTACT_WRAPUP_EVENT:
             return events.ContactWrapup(
@@ -788,6 +794,10 @@ cdef class State:
             for name, slot in self.calendar_slots.items()
         ]
 
+    def credits(self):
+        """See `Machine.credits`."""
+        return self.credits_given.rows(self.now)
+
     def queues(self):
         """See `Machine.queues`."""
         return [self._queue_view(slot) for slot in self.queue_slots.values()]
@@ -1071,6 +1081,8 @@ cdef class State:
             agents.append(self._agent_name(self.legs.legs[leg].agent))
             leg = self.legs.legs[leg].next_of_contact
         config = self.queue_configs[row.queue]
+        credit, waited_before = self.waited_in_vain.get(slot, (0, 0))
+        own_since = self.by_hand[slot][4] if row.by_hand else row.since
         return views.ContactView(
             contact=self.contact_ids[slot],
             tenant=config.tenant,
@@ -1082,6 +1094,10 @@ cdef class State:
             require=requirement.describe(self.stages[self._stage(slot)].asked(self.contact_terms[slot])),
             attributes=self.contact_attributes[slot],
             direction=DIRECTION_NAMES[row.direction],
+            age_ns=row.enqueued - own_since,
+            credit_ns=credit,
+            waited_before_ns=waited_before,
+            by_hand=bool(row.by_hand),
             enqueued_ns=row.enqueued,
             urgency=self._urgency(slot),
             connected_ns=row.connected,
@@ -1143,7 +1159,7 @@ cdef class State:
         """See `Machine.digest`."""
         counters = [self.seq, self.contact_seq, self.offer_seq, self.idle_seq, self.timers.seq]
         ended = [(contact, REASON_NAMES[reason], client) for contact, (reason, client) in self.ended.items()]
-        rows = [self.calendars(), self.queues(), self.agents(), self.contacts()]
+        rows = [self.calendars(), self.queues(), self.agents(), self.contacts(), self.credits()]
         callers = [(*caller, agent) for caller, agent in self.last_agents.items()]
         return views.digest([counters, to_json(self.configuration), *rows, ended, self.paces(), callers])
 

@@ -1,10 +1,10 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.conditions cimport Conditions
+from acd_core.places cimport Places
 from acd_core.state cimport Record
 
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
-cdef class Transitions(Conditions):
+cdef class Transitions(Places):
     cdef int _advance(self, int64_t now) except -1
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1
@@ -16,6 +16,7 @@ cdef class Transitions(Conditions):
     cdef int _count_answered(self, int32_t slot, int64_t wait) except -1
     cdef int64_t _leave_by(self, int32_t contact, object rule) except -1
     cdef bint _overflow(self, int32_t contact) except -1
+    cdef int _place(self, int32_t contact, bint keep_age) except -1
     cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1

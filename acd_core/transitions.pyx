@@ -9,8 +9,8 @@ that a free agent could serve, so an arriving contact need not look at lines, no
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.conditions cimport Conditions
 from acd_core.pace cimport Forecast
+from acd_core.places cimport Places
 from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
@@ -66,7 +66,7 @@ cdef int64_t _offer_number(str offer) except -1:
     return number
 
 
-cdef class Transitions(Conditions):
+cdef class Transitions(Places):
     """The state with everything that can happen to it; see `Engine`."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -552,6 +552,8 @@ cdef class Transitions(Conditions):
         record = self._record(CONTACT_QUEUED_EVENT, contact, NONE, row.queue)
         record.code = row.priority
         record.a = position
+        if self.waited_in_vain and contact in self.waited_in_vain:
+            record.d = self.waited_in_vain[contact][0]
         if expected.known:
             record.flag = True
             record.b = expected.p50_ms
@@ -617,13 +619,18 @@ cdef class Transitions(Conditions):
         self._count_contact(contact, -1)
         row.queue = target
         self._count_contact(contact, 1)
-        if not keep_age:
-            row.enqueued = self.now
-            row.since = self.now
-        row.plan = self._plan(target, self.contact_wishes[contact])
-        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
-        self._assign(contact)
+        self._place(contact, keep_age)
         return self._join(contact, None)
+
+    cdef int _place(self, int32_t contact, bint keep_age) except -1:
+        """Let a contact, which is in no line, stand in its queue, where its own rules and its age put it."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        self._put(contact, None)
+        if not keep_age:
+            self._begin_anew(contact)
+        row.plan = self._plan(row.queue, self.contact_wishes[contact])
+        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+        return self._assign(contact)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -694,12 +701,9 @@ cdef class Transitions(Conditions):
             self.moved_from[contact] = self.queue_configs[row.queue].name
         row.queue = target
         self._count_contact(contact, 1)
-        if not keep_age:
-            row.enqueued = self.now
-            row.since = self.now
-        row.plan = self._plan(target, self.contact_wishes[contact])
-        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
-        self._assign(contact)
+        self._place(contact, keep_age)
+        if talking and contact in self.waited_in_vain:
+            self.waited_in_vain[contact] = (self.waited_in_vain[contact][0], 0)
         self._join(contact, None)
         for leg in talking:
             self._wrap_up(leg, TRANSFERRED)
@@ -835,6 +839,8 @@ cdef class Transitions(Conditions):
             queue.abandoned_in_target += 1
         if row.pace != NONE and not answered:
             self.paces_of_lines.lose(row.pace, self.now // 1000)
+        if self.waited_in_vain:
+            self._give_credit(contact, reason)
         self._disarm_contact(contact)
         self._leave_line(contact)
         self._stay_no_longer(contact)
@@ -843,6 +849,7 @@ cdef class Transitions(Conditions):
             self.moved_from.pop(contact, None)
         if row.state != CONTACT_WRAPUP and row.state != CONTACT_PARKED:
             self._delist(contact)
+        self._put(contact, None)
         self._set_state(contact, CONTACT_FREE)
         if self.histories:
             self.histories.pop(contact, None)

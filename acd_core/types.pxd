@@ -101,6 +101,7 @@ cdef struct Node:
 cdef struct Contact:
     uint8_t state
     uint8_t held
+    uint8_t by_hand           # it was put beside another; `State.by_hand` tells how
     uint8_t wait_expired
     uint8_t priority
     uint8_t end_reason
@@ -279,6 +280,8 @@ cdef struct Queue:
     int64_t head_start
     int64_t ageing            # see urgency.py, as for the next
     int64_t most
+    int64_t credit_window     # 0: nobody gets credit for an earlier wait
+    int64_t credit_max
     uint8_t closed
     uint8_t join_count        # rules on joining
     uint8_t stay_count        # rules on staying
@@ -396,6 +399,7 @@ cdef enum Answer:
     HOURS_INVALID = 304
     TRANSFER_INVALID = 305
     DISPOSITION_MISSING = 306
+    PLACE_INVALID = 307
     CALLBACK_INVALID = 311
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402

@@ -22,6 +22,8 @@ ContactState = Literal["queued", "offered", "connected", "wrapup", "parked"]
 CONTACT_STATES: tuple[str, ...] = get_args(ContactState)
 Direction = Literal["inbound", "outbound", "internal"]
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
+Place = Literal["first", "before", "after"]
+PLACES: tuple[str, ...] = get_args(Place)
 Presence = Literal["logged_out", "paused", "ready"]
 Activity = Literal["none", "offered", "busy", "wrapup", "cooldown"]
 LegState = Literal["offered", "connected", "wrapup"]
@@ -137,6 +139,9 @@ class ContactView(Struct, frozen=True, kw_only=True):
         seq: order of arrival in the routing domain, from 1.
         require: the whole requirement, that of the queue included.
         direction: who began it.
+        age_ns: counts as waited before `enqueued_ns`, of which credit_ns was given because its caller was not answered
+            before. waited_before_ns: what he had waited in vain by `enqueued_ns`.
+        by_hand: it was put beside another contact, so its place does not follow from its own rules.
         urgency: what its place in the order of service follows from.
         channel: of its queue.
         agent, offer: of its conversation, else of its oldest offer, else of its wrap-up; empty while it only waits.
@@ -152,7 +157,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
         step_useless: nobody logged in could match, so the next step comes at once.
         own_steps, own_steps_mode: the steps that it brought.
         history: who had it before it was handed on, as `agent@queue`, latest last; of the latest `HISTORY_MAX`.
-        caller: by which its last agent is remembered.
+        caller: who it is, if that was told.
         preferred: the agents that it prefers now, the best first; prefer_wait: whether it waits for them until
             `prefer_deadline_ns`. prefer_timer: as `timer`.
         deserted: none of them can come any more, so anybody will do at once.
@@ -174,6 +179,10 @@ class ContactView(Struct, frozen=True, kw_only=True):
     require: str
     attributes: dict[str, Any]
     direction: str
+    age_ns: int
+    credit_ns: int
+    waited_before_ns: int
+    by_hand: bool
     enqueued_ns: int
     urgency: Urgency
     connected_ns: int

@@ -29,7 +29,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
         steps_mode: whether they are added to those of its queue, or replace them.
         prefer: the agents that it prefers, for `prefer_s` seconds.
         prefer_wait: whether it waits for them.
-        caller: by which its last agent is remembered; empty for none.
+        caller: by which its last agent is remembered, and what he waited in vain; empty for none.
+        age_ns: how long it counts as having waited already; negative to begin later.
     """
 
     steps: tuple[Step, ...] = ()
@@ -38,6 +39,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     prefer_s: float = 0
     prefer_wait: bool = False
     caller: str = ""
+    age_ns: int = 0
 
 
 class Preference(Struct, frozen=True):

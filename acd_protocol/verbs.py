@@ -30,6 +30,7 @@ from acd_core.commands import (
 )
 from acd_core.config import Config
 from acd_core.events import AttemptCause
+from acd_core.views import Place
 from acd_core.wishes import Preferred
 from acd_protocol.messages import (
     Command,
@@ -71,6 +72,7 @@ class Verbs:
         prefer: Mapping[str, int] | None = None,
         prefer_s: float = 60,
         prefer_wait: bool = False,
+        age_s: float = 0,
         caller: str = "",
     ) -> Ok:
         """contact.enqueue: put a contact into a queue. `prefer` gives agents with their scores."""
@@ -85,16 +87,25 @@ class Verbs:
                 prefer=tuple(Preferred(agent, score) for agent, score in (prefer or {}).items()),
                 prefer_s=prefer_s,
                 prefer_wait=prefer_wait,
+                age_s=age_s,
                 caller=caller,
             )
         )
 
     async def update(
-        self, contact: str, *, priority: int | None = None, attributes: Mapping[str, AttributeValue] | None = None
+        self,
+        contact: str,
+        *,
+        priority: int | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        place: Place | None = None,
+        other: str | None = None,
     ) -> Ok:
-        """contact.update: change priority or attributes of a contact; what is None stays."""
+        """contact.update: change priority, place or attributes of a contact; what is None stays."""
         changed = None if attributes is None else dict(attributes)
-        return await self.call(ContactUpdate(contact=contact, priority=priority, attributes=changed))
+        return await self.call(
+            ContactUpdate(contact=contact, priority=priority, attributes=changed, place=place, other=other)
+        )
 
     async def abandon(self, contact: str) -> Ok:
         """contact.abandon: the caller hung up."""

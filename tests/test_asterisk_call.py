@@ -109,7 +109,9 @@ def test_a_new_caller_is_answered_hears_music_and_is_enqueued() -> None:
     effects = call.take()
     assert words(effects) == ["answer", "start_music", "contact.enqueue"]
     (enqueue,) = told(effects)
-    assert enqueue == ContactEnqueue(contact=CONTACT, tenant="acme", queue="support", attributes={"crm": "x"})
+    assert enqueue == ContactEnqueue(
+        contact=CONTACT, tenant="acme", queue="support", attributes={"crm": "x"}, caller="4930"
+    )
 
 
 def test_a_caller_who_shall_pay_nothing_hears_ringing() -> None:

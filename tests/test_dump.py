@@ -31,7 +31,7 @@ DERIVED = {
         tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
         reserved conditional
         reserve_agents reserve_when_wait reserve_until_wait reserve_when_level reserve_until_level reserve_lasts
-        strategy ranked strict head_start ageing most closed join_count stay_count priority_step offer_timeout wrapup
+        strategy ranked strict head_start ageing most credit_window credit_max closed join_count stay_count priority_step offer_timeout wrapup
         wrapup_most disposes reject_cooldown no_answer_cooldown max_waiting max_wait max_talk service_level head tail main_pace first_pace
         last_pace own_lines moved
     """,
@@ -42,8 +42,8 @@ DERIVED = {
 DERIVED_STATE = """
     tables lines idle paces_of_lines timers legs watches gates live_contacts live_waiting live_in_line agents_by_state
     agents_cooling agents_pausing half_life_us missed_offers_max max_contacts ended_contacts_kept tenants_limited
-    classes_swept plans_swept texts_swept attributes_swept records record_capacity skill_names skill_ids tenant_ids
-    channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
+    classes_swept plans_swept lines_swept texts_swept attributes_swept records record_capacity skill_names skill_ids
+    tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
     queue_configs queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs
     callback_numbers free_agents free_queues free_contacts ended_slots callers_kept
 """

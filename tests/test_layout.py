@@ -41,6 +41,7 @@ CORE_ROWS = [
     {"decisions"},
     {"preferences"},
     {"conditions"},
+    {"places"},
     {"transitions"},
     {"callbacks"},
     {"dump"},

@@ -68,6 +68,7 @@ from acd_core.refusals import Outcome
 from acd_core.views import (
     ACCEPT_BUCKETS_S,
     Direction,
+    Place,
 )
 from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
 
@@ -188,8 +189,10 @@ class Model(Callbacks):
             plan=(),
             own_steps=wishes.steps,
             own_steps_mode=wishes.steps_mode,
+            age=wishes.age_ns,
             caller=wishes.caller,
         )
+        self._take_credit(arrived)
         arrived.plan = self._plan(target, arrived)
         last_agent = self._last_agents.get((tenant, wishes.caller), "")
         self.last_position = self._join(arrived, preference_of(wishes, target.config, last_agent))
@@ -205,6 +208,8 @@ class Model(Callbacks):
         attributes: dict[str, Any] | None,
         steps: tuple[Step, ...] | None = None,
         steps_mode: StepsMode = "add",
+        place: Place | None = None,
+        other: str | None = None,
     ) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
@@ -215,14 +220,27 @@ class Model(Callbacks):
         new_steps = (live.own_steps, live.own_steps_mode) if steps is None else (steps, steps_mode)
         other_steps = new_steps != (live.own_steps, live.own_steps_mode)
         config = live.queue.config
-        if (new_priority != live.priority or other_steps) and live.state not in {"queued", "offered"}:
+        changed = new_priority != live.priority or other_steps or place is not None or other is not None
+        if changed and live.state not in {"queued", "offered"}:
             return Outcome.CONTACT_NOT_WAITING
         refusal = refusal_of(new_steps[0], config.tenant, self._skills, self._queues) if other_steps else Outcome.OK
         if refusal is not Outcome.OK:
             return refusal
-        if new_priority == live.priority and new_attributes == live.attributes and not other_steps:
+        by_hand = live.by_hand if new_priority == live.priority else None
+        if place is not None or other is not None:
+            beside = self._beside(live, place, other)
+            if beside is None or priority is not None:
+                return Outcome.PLACE_INVALID
+            if beside is not live:
+                by_hand = live.beside(beside, -1 if place == "after" else 1)
+        if (new_priority, new_attributes, by_hand) == (
+            live.priority,
+            live.attributes,
+            live.by_hand,
+        ) and not other_steps:
             return Outcome.DUPLICATE
         live.priority = new_priority
+        live.by_hand = by_hand
         live.attributes = new_attributes
         live.own_steps, live.own_steps_mode = new_steps
         self._emit(
@@ -233,12 +251,29 @@ class Model(Callbacks):
             tenant=config.tenant,
             queue=config.name,
             priority=new_priority,
+            place=place or "",
+            other=other or "",
         )
         if other_steps:
             self._replan(live)
             self._judge(live)
             self._serve_contact(live)
         return Outcome.OK
+
+    def _beside(self, contact: ContactRow, place: Place | None, other: str | None) -> ContactRow | None:
+        """The contact of the same queue that another is to be put beside: itself if it is first already; None if there is no
+        such place.
+        """
+        rivals = [
+            rival
+            for rival in self._contacts.values()
+            if rival.queue is contact.queue and rival is not contact and rival.state in {"queued", "offered"}
+        ]
+        if place in {"before", "after"}:
+            return next((rival for rival in rivals if rival.id == other), None)
+        if place is None or other is not None:
+            return None
+        return min([contact, *rivals], key=lambda rival: rival.order_at(self.now))
 
     def _replan(self, contact: ContactRow) -> None:
         """Other steps hold for a contact that waits or is offered: those whose time has passed at once."""
@@ -632,11 +667,16 @@ class Model(Callbacks):
                 if contact is not None and contact not in orphans:
                     orphans.append(contact)
         end = self._config.settings.absent_client_contacts == "end"
-        for contact in sorted(orphans, key=lambda contact: contact.order_at(self.now)):
-            if end and contact.client == client and contact.callback is None:
-                self._leave_queue(contact, "lost")
-            else:
-                self._requeue(contact)
+        orphans.sort(key=lambda contact: contact.order_at(self.now))
+        ended = [contact for contact in orphans if end and contact.client == client and contact.callback is None]
+        for contact in ended:
+            self._leave_queue(contact, "lost")
+        orphans = [contact for contact in orphans if contact not in ended]
+        for contact in orphans:  # all of them wait before the first of them can go elsewhere, and is told its position
+            if contact.state == "queued":
+                self._wait(contact)
+        for contact in orphans:
+            self._requeue(contact)
         if end:
             for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
                 mine = contact.client == client and contact.callback is None
@@ -730,11 +770,14 @@ class Model(Callbacks):
         for agent in self._agents.values():
             self._count_time(agent)
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
+        for position, agent in enumerate(self._agents.values()):
+            agent.position = position
         self._change_half_life(config)
         going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
         for agent in self._agents.values():
             agent.turns = {path: turn for path, turn in agent.turns.items() if path in going_round}
         self._forget()
+        self._credits.keep(config.settings.callers_kept)
         overdue = 0
         for contact in sorted(self._contacts.values(), key=lambda contact: contact.seq):
             max_wait = contact.queue.config.max_wait_s

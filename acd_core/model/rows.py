@@ -112,6 +112,16 @@ class LegRow:
     timer: Timer | None = None
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """What put a contact beside another: the difference to level and head start of its own, and its since and nudge."""
+
+    level: int
+    head_start: int
+    since: int
+    nudge: int
+
+
 @dataclass(eq=False)
 class ContactRow:
     id: str
@@ -126,6 +136,10 @@ class ContactRow:
     own_steps: tuple[Step, ...]
     own_steps_mode: StepsMode
     direction: Direction = "inbound"
+    age: int = 0
+    credit: int = 0
+    waited_before: int = 0
+    by_hand: ByHand | None = None
     state: ContactState = "queued"
     connected: int = 0
     completed: int = 0
@@ -185,12 +199,49 @@ class ContactRow:
 
     @property
     def urgency(self) -> Urgency:
+        """What its place follows from: as it is by itself, or beside the contact that it was moved to by hand."""
+        own, moved = self.own_urgency, self.by_hand
+        if moved is None:
+            return own
+        return Urgency(
+            level=bounded(own.level + moved.level, LEVEL_MAX) if self.queue.strict else 0,
+            since_ns=moved.since,
+            head_start_ns=bounded(own.head_start_ns + moved.head_start, HEAD_START_MAX_NS),
+            ageing=own.ageing,
+            most_ns=own.most_ns,
+            nudge_ns=moved.nudge,
+        )
+
+    def beside(self, other: "ContactRow", nudge: int) -> ByHand:
+        """What would put it right before another (by 1) or behind it (by -1)."""
+        own, goal = self.own_urgency, other.urgency
+        return ByHand(
+            goal.level - own.level,
+            goal.head_start_ns - own.head_start_ns,
+            goal.since_ns,
+            goal.nudge_ns + nudge,
+        )
+
+    def waited(self, now: int) -> int:
+        """How long its caller has waited here; one who is called back hung up when he asked for it."""
+        until = now if self.callback is None else self.callback.asked_ns
+        return max(0, until - self.enqueued)
+
+    def begin_anew(self, now: int) -> None:
+        """Its waiting counts from now on only."""
+        if self.caller:
+            self.waited_before += self.waited(now)
+        self.enqueued = now
+        self.age = self.credit = 0
+
+    @property
+    def own_urgency(self) -> Urgency:
         config = self.queue.config
         points = self.stage.points + self.priority
         worth = 0 if self.queue.strict else points * ns_of_seconds(config.priority_step_s)
         return Urgency(
             level=bounded(points, LEVEL_MAX) if self.queue.strict else 0,
-            since_ns=self.enqueued,
+            since_ns=self.enqueued - self.age,
             head_start_ns=bounded(ns_of_seconds(config.head_start_s) + worth, HEAD_START_MAX_NS),
             ageing=ageing_of(config),
             most_ns=NO_LIMIT if config.urgency_max_s is None else ns_of_seconds(config.urgency_max_s),
@@ -251,6 +302,7 @@ class AgentRow:
     rejected_total: int = 0
     talk_ns: int = 0
     counted_us: int = 0
+    position: int = 0
 
     @property
     def state(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from acd_core import requirement, views
 from acd_core.config import Channel, Config, Tenant, seconds_of_ns, to_json
+from acd_core.credits import Credit
 from acd_core.events import (
     Addressed,
     AgentChanged,
@@ -13,6 +14,7 @@ from acd_core.events import (
 )
 from acd_core.forecast import LINES_OWN_MAX
 from acd_core.model import draws, occupancy
+from acd_core.model.credits import Credits
 from acd_core.model.pace import Pace
 from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
 from acd_core.views import (
@@ -54,6 +56,7 @@ class State:
         self._contacts: dict[str, ContactRow] = {}
         self._ended: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._last_agents: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._credits = Credits()
         self._contact_seq = 0
         self._offer_seq = 0
         self._idle_seq = 0
@@ -231,7 +234,7 @@ class State:
             case "round_robin":
                 return agent.turns.get(contact.queue.path, 0)
             case "linear":
-                return list(self._agents).index(agent.config.agent)
+                return agent.position
             case "lowest_cost":
                 return agent.config.cost
             case "random":
@@ -242,8 +245,7 @@ class State:
 
     def _draw(self, agent: AgentRow) -> int:
         """What the agent draws for the next offer."""
-        place = list(self._agents).index(agent.config.agent)
-        return draws.draw(self._config.settings.random_seed, self._offer_seq + 1, place)
+        return draws.draw(self._config.settings.random_seed, self._offer_seq + 1, agent.position)
 
     # -- waiting ------------------------------------------------------------------------------------------------
 
@@ -421,6 +423,9 @@ class State:
             for asked, pace in queue.paces.items()
         ]
 
+    def credits(self) -> list[Credit]:
+        return self._credits.rows(self.now)
+
     def ended_reason(self, contact: str) -> str:
         reason, _ = self._ended.get(contact, ("", ""))
         return reason
@@ -543,6 +548,10 @@ class State:
             require=requirement.describe(contact.terms),
             attributes=contact.attributes,
             direction=contact.direction,
+            age_ns=contact.age,
+            credit_ns=contact.credit,
+            waited_before_ns=contact.waited_before,
+            by_hand=contact.by_hand is not None,
             enqueued_ns=contact.enqueued,
             urgency=contact.urgency,
             connected_ns=contact.connected,
@@ -588,7 +597,7 @@ class State:
     def digest(self) -> str:
         counters = [self.seq, self._contact_seq, self._offer_seq, self._idle_seq, self._timer_seq]
         ended = [(contact, *how) for contact, how in self._ended.items()]
-        rows = [self.calendars(), self.queues(), self.agents(), self.contacts()]
+        rows = [self.calendars(), self.queues(), self.agents(), self.contacts(), self.credits()]
         callers = [(*caller, agent) for caller, agent in self._last_agents.items()]
         return views.digest([counters, to_json(self._config), *rows, ended, self.paces(), callers])
 

@@ -31,6 +31,9 @@ from acd_core.views import (
 )
 from acd_core.wishes import Preference
 
+UNANSWERED = ("abandoned", "max_wait", "no_agents", "queue_full", "lost")
+"""How contacts end that wanted an agent to the last."""
+
 
 class Transitions(Conditions):
     """The state with everything that can happen to it; see `Model`."""
@@ -322,6 +325,7 @@ class Transitions(Conditions):
             queue=queue.config.name,
             priority=contact.priority,
             position=position,
+            credit=seconds_of_ns(contact.credit),
             wait_estimate=in_seconds(estimate),
             callback_offered=self._offers_callback(contact, estimate),
         )
@@ -348,20 +352,21 @@ class Transitions(Conditions):
         """Move a waiting contact to the queue that its step says, if that would take it. Whether it did."""
         stage = contact.stage
         target = self._queues[contact.queue.config.tenant, stage.overflow]
-        if (
-            contact.overflows >= OVERFLOWS_MAX
-            or self._refusal(self._placed(contact, target, stage.keep_age)) is not None
-        ):
+        there = dataclasses.replace(contact)
+        self._place(there, target, stage.keep_age)
+        if contact.overflows >= OVERFLOWS_MAX or self._refusal(there) is not None:
             return False
         self._move(contact, target, stage.keep_age, "step")
         return True
 
-    def _placed(self, contact: ContactRow, queue: QueueRow, keep_age: bool) -> ContactRow:
-        """The contact as it would stand in a queue."""
-        plan = self._plan(queue, contact)
-        enqueued = contact.enqueued if keep_age else self.now
-        step = passed(plan, self.now - enqueued)
-        return dataclasses.replace(contact, queue=queue, plan=plan, step=step, enqueued=enqueued, preferred=[])
+    def _place(self, contact: ContactRow, queue: QueueRow, keep_age: bool) -> None:
+        """Let a contact stand in a queue, where its own rules and its age put it."""
+        if not keep_age:
+            contact.begin_anew(self.now)
+        contact.by_hand = None
+        contact.preferred = []
+        contact.queue, contact.plan = queue, self._plan(queue, contact)
+        contact.step = passed(contact.plan, self.now - contact.enqueued)
 
     def _move(self, contact: ContactRow, queue: QueueRow, keep_age: bool, cause: OverflowCause) -> int:
         """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""
@@ -383,9 +388,7 @@ class Transitions(Conditions):
             cause=cause,
             wait=seconds_of_ns(self.now - contact.enqueued),
         )
-        placed = self._placed(contact, queue, keep_age)
-        contact.queue, contact.plan = queue, placed.plan
-        contact.step, contact.enqueued = placed.step, placed.enqueued
+        self._place(contact, queue, keep_age)
         return self._join(contact)
 
     def _transfer(self, contact: ContactRow, queue: QueueRow, keep_age: bool, only_agent: str) -> None:
@@ -405,11 +408,11 @@ class Transitions(Conditions):
         contact.state = "queued"
         contact.held = contact.wait_expired = False
         contact.connected = contact.completed = 0
-        placed = self._placed(contact, queue, keep_age)
         if queue is not source:
             contact.arrived_in = contact.arrived_in or source.config.name
-        contact.queue, contact.plan = queue, placed.plan
-        contact.step, contact.enqueued = placed.step, placed.enqueued
+        self._place(contact, queue, keep_age)
+        if talking:
+            contact.waited_before = 0
         self._join(contact)
         for leg in talking:
             self._wrap_up(leg, "transferred")
@@ -565,6 +568,22 @@ class Transitions(Conditions):
             self._end(contact, contact.end_reason, leg.agent)
         self._lighten(leg.agent)
 
+    def _take_credit(self, contact: ContactRow) -> None:
+        """A caller may have come back: what he waited before counts as waiting, as his queue says."""
+        config = contact.queue.config
+        if contact.caller and config.credit_window_s:
+            waited = self._credits.take(self.now, (config.tenant, contact.caller))
+            contact.credit = contact.waited_before = min(waited, ns_of_seconds(config.credit_max_s))
+            contact.age += contact.credit
+
+    def _give_credit(self, contact: ContactRow, reason: EndReason) -> None:
+        """Remember how long a caller waited, this time and before, whom nobody answered."""
+        window = ns_of_seconds(contact.queue.config.credit_window_s)
+        waited = contact.waited(self.now) + contact.waited_before
+        if contact.caller and window and waited and not contact.connected and reason in UNANSWERED:
+            key = contact.queue.config.tenant, contact.caller
+            self._credits.give(self.now, key, waited, window, self._config.settings.callers_kept)
+
     def _end(self, contact: ContactRow, reason: EndReason, agent: AgentRow | None = None) -> None:
         """The contact is over and only remembered; `agent` is who had it last."""
         queue = contact.queue
@@ -577,6 +596,7 @@ class Transitions(Conditions):
             queue.abandoned_in_target += 1
         if contact.pace is not None and not answered:
             contact.pace.lose()
+        self._give_credit(contact, reason)
         contact.timer = None
         self._stay_no_longer(contact)
         self._contacts.pop(contact.id, None)

@@ -483,9 +483,14 @@ class Call:
                 priority=self.priority,
                 require=self.require,
                 attributes=self.attributes,
+                caller=self._number(),
             )
             self._tell_once(("enqueued",), enqueue)
             self.stage = Stage.SENT
+
+    def _number(self) -> str:
+        """The caller's number, by which he is known when he comes back; empty for one who hides it."""
+        return self.number[:128] if any(sign.isdigit() for sign in self.number) else ""
 
     def _wait(self) -> None:
         """He waits: nobody is joined with him, and he hears music."""

@@ -51,7 +51,7 @@ from acd_core.config import (
     Strategy,
     Tenant,
 )
-from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, OfferEnded
+from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, ContactQueued, OfferEnded
 from acd_core.wishes import Preferred
 
 NS_PER_MS = 1_000_000
@@ -141,6 +141,9 @@ def random_growth(rng: Random) -> dict[str, Any]:
             found["ageing"] = rng.choice((0, 0.1, 0.5, 2, 3, 1000))
         case "objective":
             found["service_objective_s"] = rng.choice((0.001, 0.7, 1, 20, 60, 120))
+    if rng.random() < 0.3:
+        found["credit_window_s"] = rng.choice((0.5, 3, 3, 60))
+        found["credit_max_s"] = rng.choice((0, 1, 3600))
     if rng.random() < 0.25:
         found["urgency_max_s"] = rng.choice((0, 0.5, 2, 5, 100))
     return found
@@ -327,6 +330,7 @@ class Stream:
         self.latest_offer = 0
         self.open_offers: list[str] = []
         self.talking: list[str] = []
+        self.waiting: dict[str, tuple[str, str]] = {}
         self.load = self.rng.choice((0.5, 1.0, 2.0))
 
     def __iter__(self) -> Iterator[tuple[int, str, Command | None]]:
@@ -348,8 +352,13 @@ class Stream:
             elif isinstance(event, ContactConnected):
                 self.open_offers.remove(event.offer)
                 self.talking.append(event.contact)
-            elif isinstance(event, ContactEnded) and event.contact in self.talking:
-                self.talking.remove(event.contact)
+                del self.waiting[event.contact]
+            elif isinstance(event, ContactQueued):
+                self.waiting[event.contact] = event.tenant, event.queue
+            elif isinstance(event, ContactEnded):
+                self.waiting.pop(event.contact, None)
+                if event.contact in self.talking:
+                    self.talking.remove(event.contact)
 
     def _pause(self) -> int:
         rng = self.rng
@@ -387,6 +396,11 @@ class Stream:
             return self.rng.choice(self.talking)
         return self._contact()
 
+    def _waiting(self) -> str:
+        if self.waiting and self.rng.random() < 0.5:
+            return self.rng.choice(list(self.waiting))
+        return self._contact()
+
     def _command(self) -> Command | None:
         rng = self.rng
         agent = f"a-{rng.randint(0, self.agents)}"
@@ -397,7 +411,7 @@ class Stream:
             "reject": 4,
             "abandon": 3,
             "withdraw": 1,
-            "update": 3,
+            "update": 5,
             "transfer": 3,
             "callback": 6,
             "hold": 1,
@@ -435,6 +449,7 @@ class Stream:
                     prefer_s=rng.choice((0, 0.5, 2, 20)),
                     prefer_wait=rng.random() < 0.6,
                     caller=rng.choice(("", "", "", "ana", "luis", "eva")),
+                    age_s=rng.choice((0, 0, 0, 0.5, 3, -0.25, 2_592_000)),
                 )
             case "accept":
                 return OfferAccept(offer=self._offer())
@@ -445,16 +460,19 @@ class Stream:
             case "reject":
                 return OfferReject(offer=self._offer(), cause=rng.choice(("", "busy")))
             case "abandon":
-                return ContactAbandon(contact=self._contact())
+                return ContactAbandon(contact=self._waiting())
             case "withdraw":
                 return ContactWithdraw(contact=self._contact())
             case "update":
+                contact = self._waiting()
+                place = self._place(contact)
                 return ContactUpdate(
-                    contact=self._contact(),
-                    priority=rng.choice((None, 0, 1, 7)),
+                    contact=contact,
+                    priority=rng.choice((None, 0, 1, 7)) if not place or rng.random() < 0.1 else None,
                     attributes=rng.choice((None, *ATTRIBUTES)),
                     steps=random_steps(rng) if rng.random() < 0.3 else None,
                     steps_mode=rng.choice(("add", "replace")),
+                    **place,
                 )
             case "transfer":
                 where: dict[str, Any] = rng.choice(
@@ -533,6 +551,20 @@ class Stream:
             case "config":
                 return ConfigApply(config=random_config(rng, rng.choice((self.agents, self.agents, self.agents - 1))))
         return None
+
+    def _place(self, contact: str) -> dict[str, Any]:
+        """Mostly none, else one that makes sense, or not quite."""
+        match self.rng.choice(("none", "none", "first", "beside", "beside", "odd")):
+            case "first":
+                return {"place": "first"}
+            case "beside":
+                queue = self.waiting.get(contact)
+                rivals = [other for other, where in self.waiting.items() if where == queue and other != contact]
+                other = self.rng.choice(rivals) if rivals else self._contact()
+                return {"place": self.rng.choice(("before", "after")), "other": other}
+            case "odd":
+                return {"place": self.rng.choice((None, "first", "before")), "other": self.rng.choice((None, "c-1"))}
+        return {}
 
     def _own_requirement(self) -> str:
         if self.rng.random() < 0.6:

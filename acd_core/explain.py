@@ -84,6 +84,8 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: how it ended; set from wrap-up on.
         urgency_s: how urgent it is now, in seconds of ordinary waiting; level: where its queue's priority is strict,
             the priority by which it passes those of a lower one.
+        age_s: counts as waited before it came, credit included; credit_s: what its caller waited in vain before.
+        by_hand: it was put at its place by hand.
         position: place in the order of service among the waiting contacts that it competes with: those for whom
             an agent qualifies who qualifies for this one too, leaving aside that an agent serves the queues of his
             lowest rank first. 0 unless queued.
@@ -108,6 +110,9 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     urgency_s: int = 0
     level: int = 0
+    age_s: int = 0
+    credit_s: int = 0
+    by_hand: bool = False
     position: int = 0
     queue_position: int = 0
     wait_estimate: WaitEstimate | None = None
@@ -316,6 +321,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s{to_call}.",
         _urgency(contact, now, wait_s),
+        _place(contact),
         _order(position, exact) if present else "",
         _forecast(estimate) if present else "",
         f"It asks for {contact.require}." if required else "It asks for no skill.",
@@ -335,6 +341,9 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         wait_s=wait_s,
         urgency_s=_urgency_s(contact, now),
         level=contact.urgency.level,
+        age_s=seconds(contact.age_ns),
+        credit_s=seconds(contact.credit_ns),
+        by_hand=contact.by_hand,
         position=position,
         queue_position=stands.position,
         wait_estimate=estimate,
@@ -388,6 +397,19 @@ def _served_before(other: ContactView, contact: ContactView, now: int) -> bool:
 
 def _urgency_s(contact: ContactView, now: int) -> int:
     return contact.urgency.at(now) // (AGEING_ONE * NS_PER_S)
+
+
+def _place(contact: ContactView) -> str:
+    """The sentences on what put it elsewhere than its arrival says."""
+    brought, credit = seconds(contact.age_ns - contact.credit_ns), seconds(contact.credit_ns)
+    told = []
+    if contact.by_hand:
+        told.append("It was put at its place by hand.")
+    if brought:
+        told.append(f"It came with an age of {brought} s.")
+    if credit:
+        told.append(f"Its caller waited {credit} s in vain before, which counts as waiting now.")
+    return " ".join(told)
 
 
 def _urgency(contact: ContactView, now: int, wait_s: int) -> str:

@@ -287,6 +287,30 @@ def test_priority_moves_a_contact_forward(machine: Machine) -> None:
     assert explained(machine, "normal", at=6).position == 2
 
 
+def test_what_puts_a_contact_elsewhere_than_its_arrival_is_told(machine: Machine) -> None:
+    queues = (Queue(tenant="acme", name="support", credit_window_s=600),)
+    assert machine.apply_config(START, Config(tenants=(Tenant(name="acme"),), queues=queues)) == Outcome.OK
+
+    def come(contact: str, at: int, wishes: Wishes) -> None:
+        arguments = ("pbx", contact, "acme", "support", 0, "", {}, "inbound", wishes)
+        assert machine.enqueue_contact(START + at * S, *arguments) == Outcome.OK
+
+    come("gave-up", 0, Wishes(caller="rita"))
+    assert machine.abandon_contact(START + 40 * S, "gave-up") == Outcome.OK
+    come("back", 50, Wishes(caller="rita", age_ns=7 * S))
+    come("plain", 51, Wishes(caller="uwe"))
+    told = explained(machine, "back", 60)
+    assert (told.age_s, told.credit_s, told.by_hand) == (47, 40, False)
+    assert "It counts as if it had waited for 57 s." in told.summary
+    assert "It came with an age of 7 s. Its caller waited 40 s in vain before, which counts as" in told.summary
+    assert machine.update_contact(START + 61 * S, "plain", None, None, place="first") == Outcome.OK
+    moved = explained(machine, "plain", 62)
+    assert moved.by_hand
+    assert moved.position == 1
+    assert "It was put at its place by hand." in moved.summary
+    assert "by hand" not in explained(machine, "back", 62).summary
+
+
 def test_positions_are_lower_bounds_when_more_wait_than_are_looked_at(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from acd_sim.planner.pictures import COLOURS, GOAL, STYLE
+from bench.figures.path import DEPTHS
 from bench.figures.samples import Figures
 
 SIZE = (9.0, 3.8)
@@ -61,8 +63,10 @@ def _logarithmic(axes: Any, x: str, y: str) -> None:
     axes.set_yscale("log")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.yaxis.set_major_formatter("{x:,g}")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
 
 
 def _line(axes: Any, points: dict[int, Any], label: str, colour: str, style: str = "-", scale: float = 1e-3) -> None:
@@ -84,7 +88,6 @@ def _by_agents(grid: dict[tuple[int, ...], Any]) -> Figure:
             if len(points) > 1:
                 _line(axes, points, f"{count:,} skills, {waiting:,} waiting", colour, style)
     _logarithmic(axes, "agents", "CPU µs an assignment")
-    axes.legend(ncols=2, fontsize=8)
     return figure
 
 
@@ -95,7 +98,6 @@ def _by_waiting(grid: dict[tuple[int, ...], Any]) -> Figure:
         if len(points) > 1:
             _line(axes, points, f"{agents:,} agents, 64 skills", colour)
     _logarithmic(axes, "contacts that wait", "CPU µs an assignment")
-    axes.legend()
     return figure
 
 
@@ -111,7 +113,6 @@ def _by_rate(figures: Figures) -> Figure:
             if points:
                 _line(axes, points, f"{title}, {percentile}", colour, style, 1e-6)
     _logarithmic(axes, "contacts a second", "ms")
-    axes.legend()
     return figure
 
 
@@ -132,7 +133,7 @@ def _by_depth(figures: Figures) -> Figure:
         if points:
             _line(axes, points, title, colour)
     _logarithmic(axes, "contacts in flight", "CPU µs of the server")
-    axes.legend()
+    axes.set_xticks(DEPTHS)
     return figure
 
 
@@ -143,7 +144,7 @@ def _peers(rows: list[dict[str, Any]]) -> Figure:
     values = [row["ratio"]["median"] for row in rows]
     axes.barh(places, values, color=[COLOURS[2] if value >= 1 else COLOURS[5] for value in values], height=0.6)
     for place, value in zip(places, values, strict=True):
-        axes.text(value * 1.06, place, f"{value:,.3g} x", va="center", fontsize=8)
+        axes.text(value * 1.06, place, f"{value:,.2f} x" if value < 100 else f"{value:,.0f} x", va="center", fontsize=8)
     axes.set_yticks(places, [f"{row['peer']}: {row['what']}" for row in rows], fontsize=8)
     axes.set_xscale("log")
     axes.axvline(1, color=GOAL)

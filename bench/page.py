@@ -233,23 +233,23 @@ def _sizing(figures: Figures) -> list[str]:
     needed = ("memory.agent", "memory.waiting", "cost.journal", "cost.wire", "cost.recovery", "cost.rss")
     if not costs or not figures.has(*needed):
         return ["Not measured: run `make goals` without `--only`."]
-    agent, waiting, journal, wire, recovery, _ = (figures.spread(name).median for name in needed)
+    agent, waiting, journal, wire, recovery, resident = (figures.spread(name).median for name in needed)
     slowest = min(costs)
     rows = []
     for agents, queue in CENTRES:
         rate = agents * OCCUPANCY / HANDLE_S
         cost = costs[max((known for known in costs if known <= rate), default=slowest)]
         busy = rate * cost / 1e6
-        memory = 60 + (agents * agent + (queue + agents) * waiting) / 1e6
+        memory = resident + (max(0, agents - FULL.centre.agents) * agent + queue * waiting) / 1e6
         disk = rate * journal * 86_400 / 3 / 1e9
         rows.append(
             [
                 f"{agents:,}",
                 f"{rate:,.2f}",
-                f"{busy:.1%}",
+                f"{busy:.2%}",
                 f"{memory:,.0f} MB",
-                f"{disk:,.2f} GB",
-                f"{rate * wire / 1e3:,.0f} kB/s",
+                f"{disk:,.3f} GB",
+                f"{rate * wire / 1e3:,.1f} kB/s",
             ]
         )
     return [
@@ -261,12 +261,12 @@ def _sizing(figures: Figures) -> list[str]:
         f"- **Processor.** A contact costs {costs[slowest]:,.0f} µs where few come at a time, for each wakes the server by itself, and",
         f"  {costs[max(costs)]:,.0f} µs at {max(costs):,} a second, where they share wake-ups and flushes. Keep a server below 50 % of a",
         "  processor at its busiest, so that a storm after an outage is over soon. One routing domain uses one processor.",
-        f"- **Memory.** {agent:,.0f} bytes for an agent, {waiting:,.0f} for a contact that waits, plus the ended contacts that are remembered",
-        "  (`settings.ended_contacts_kept`) and the events kept for those who come back.",
+        f"- **Memory.** {resident:,.0f} MB with {FULL.centre.agents:,} agents after a storm, ended contacts and events that are remembered included;",
+        f"  then {agent:,.0f} bytes for each further agent, {waiting:,.0f} for each contact that waits.",
         f"- **Disk.** {journal:,.0f} bytes a contact. What counts is the time of a flush: every answer waits for one, and a disk",
         "  without a protected cache takes milliseconds. `acd doctor` measures it.",
         f"- **Network.** {wire:,.0f} bytes a contact, both ways, when each client gets its own events only.",
-        f"- **Restart.** {recovery / 1e3:,.0f} µs for each contact in the journal: {1e9 / max(recovery, 1):,.0f} contacts are back in a second.",
+        f"- **Restart.** {recovery / 1e3:,.0f} µs of CPU time for each contact in the journal, which is read from its beginning.",
         "",
         "To know it for your traffic, machine and disk: `acd load --own-server --rate 10,100,1000 --for 30s` on that machine,",
         "and [docs/load.md](load.md).",

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from acd_sim.load.floor import Centre, Shape
 from acd_sim.load.histogram import Histogram, highest, lowest
+from acd_sim.load.link import Link
 from acd_sim.load.plan import Plan, Step, mix_of
 from acd_sim.load.sender import HISTOGRAM_COUNTS, Sender, histogram_index
 from acd_sim.server_process import ServerProcess
@@ -350,14 +352,29 @@ def test_the_configuration_of_others_is_not_replaced_unasked() -> None:
         process.close()
 
 
+def wait_for_contacts(server: ServerProcess) -> None:
+    """Return when contacts come; fail when none do in time."""
+    watcher = Link(server.host, server.port)
+    watcher.hello("watcher")
+
+    def entered() -> int:
+        return sum(queue["entered"] for queue in watcher.ask(b'{"type":"stats","id":0}\n')[0]["queues"])
+
+    least, deadline = entered(), time.monotonic() + 60
+    while (now := entered()) < least + 10:
+        least = min(least, now)  # a configuration may begin at zero
+        assert time.monotonic() < deadline, "no contact came"
+        time.sleep(0.02)
+    watcher.close()
+
+
 def test_a_load_that_is_interrupted_ends_in_order(server: ServerProcess) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACD_")}
     with subprocess.Popen(
         [sys.executable, "-m", "server", "load", f"--port={server.port}", *SMALL, "--depth=4", "--for=1h", "--json"],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
+        wait_for_contacts(server)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130, out + err

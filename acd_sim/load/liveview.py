@@ -13,7 +13,7 @@ from acd_sim.load.plan import Plan
 from acd_sim.load.result import Latency, Report, Second
 
 LINES_MAX = 12
-BAR = 24
+BAR = 12
 
 
 class LiveView:

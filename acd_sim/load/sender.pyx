@@ -64,15 +64,15 @@ cdef extern from "unistd.h" nogil:
     int close(int fd)
 
 cdef enum:
-    IN_BYTES = 1 << 18
-    OUT_BYTES = 1 << 14       # a new buffer; it grows
+    IN_BYTES = 262_144
+    OUT_BYTES = 16_384        # a new buffer; it grows
     EVENTS = 256
     BEGINS_MAX = 512          # contacts begun before the loop looks at the connections again
     READ_TURNS_MS = 100       # longest sleep, so that `stop` is seen
     SUB_BITS = 11             # HdrHistogram's three significant digits
-    HALF = 1 << 10
+    HALF = 1024               # 1 << (SUB_BITS - 1)
     BUCKETS = 32              # up to 2 ** 42 ns, more than an hour
-    HISTOGRAM_LENGTH = (BUCKETS + 1) * HALF
+    HISTOGRAM_LENGTH = 33_792 # (BUCKETS + 1) * HALF; a number, as builds with overflow checks want it
 
 cdef enum:                    # what a contact was asked; also the two low bits of a request's id
     ENQUEUE = 0

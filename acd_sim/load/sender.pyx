@@ -72,7 +72,7 @@ cdef enum:
     SUB_BITS = 11             # HdrHistogram's three significant digits
     HALF = 1024               # 1 << (SUB_BITS - 1)
     BUCKETS = 32              # up to 2 ** 42 ns, more than an hour
-    HISTOGRAM_LENGTH = 33_792 # (BUCKETS + 1) * HALF; a number, as builds with overflow checks want it
+    HISTOGRAM_LENGTH = 33_792  # (BUCKETS + 1) * HALF; a number, as builds with overflow checks want it
 
 cdef enum:                    # what a contact was asked; also the two low bits of a request's id
     ENQUEUE = 0

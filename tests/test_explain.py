@@ -292,8 +292,10 @@ def test_what_puts_a_contact_elsewhere_than_its_arrival_is_told(machine: Machine
     assert machine.apply_config(START, Config(tenants=(Tenant(name="acme"),), queues=queues)) == Outcome.OK
 
     def come(contact: str, at: int, wishes: Wishes) -> None:
-        arguments = ("pbx", contact, "acme", "support", 0, "", {}, "inbound", wishes)
-        assert machine.enqueue_contact(START + at * S, *arguments) == Outcome.OK
+        outcome = machine.enqueue_contact(
+            START + at * S, "pbx", contact, "acme", "support", 0, "", {}, "inbound", wishes
+        )
+        assert outcome == Outcome.OK
 
     come("gave-up", 0, Wishes(caller="rita"))
     assert machine.abandon_contact(START + 40 * S, "gave-up") == Outcome.OK

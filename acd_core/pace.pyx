@@ -195,6 +195,7 @@ cdef class Paces:
 
     # -- forecasts ----------------------------------------------------------------------------------------------
 
+    @cython.overflowcheck(False)  # the checks know no 128 bits, which nothing here exceeds
     cdef Forecast estimate(self, int32_t pace, int64_t ahead, int64_t place, int64_t now_us) noexcept nogil:
         """How much longer a contact waits that has `ahead` others before it, and had `place` when it came."""
         cdef Pace *row = &self.rows[pace]

@@ -75,8 +75,10 @@ cdef class Callbacks(Transitions):
         while leg != NONE:
             following = self.legs.legs[leg].next_of_contact
             if self.legs.legs[leg].state == LEG_CONNECTED:
-                talking.append(self.legs.legs[leg].agent)
+                agent = self.legs.legs[leg].agent
+                talking.append(agent)
                 self._drop_leg(leg)
+                self._not_idle(agent)  # he comes to be free when the contact has its place again
             leg = following
         row.connected = 0
         row.held = False

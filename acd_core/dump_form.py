@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from acd_core.config import Config, from_json
 from acd_core.wishes import Wishes
 
 VERSION = 1
@@ -83,10 +84,14 @@ class Dump(Struct, frozen=True, kw_only=True):
     last_estimate: tuple[int, int, int] | None = None
 
 
-as_written = msgspec.json.Encoder().encode
-"""The JSON of a configuration; unlike the canonical one it keeps the order of names, which views show."""
+_as_json = msgspec.json.Encoder().encode
 encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Dump).decode
+
+
+def as_written(config: Config) -> bytes:
+    """The JSON of a configuration; unlike the canonical one it keeps the order of names, which views show."""
+    return _as_json(from_json(_as_json(config)))  # a number of seconds is a float then, wherever it came from
 
 
 def decode(data: bytes) -> Dump:

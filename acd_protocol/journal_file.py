@@ -12,6 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from acd_protocol import journal_records
 from acd_protocol.journal_records import DamagedRecord, Record, Tail
@@ -19,7 +22,10 @@ from acd_protocol.journal_records import DamagedRecord, Record, Tail
 FILE_NAME = "journal.sqlite"
 LOCK_NAME = "lock"
 APPLICATION_ID = 0x41434431
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of a journal that was trimmed; one that was not has 1, so that earlier releases read it."""
+BEGIN = "begin"
+"""Where `meta` keeps the tail of the last record that was trimmed."""
 COPY_ATTEMPTS = 5
 """So many times a copy beside a running server is tried; between two checkpoints it is some seconds at least."""
 
@@ -28,7 +34,44 @@ class UnreadableJournal(Exception):  # noqa: N818 - the name says what was found
     """There is no journal, or it cannot be read now; the message says what to do."""
 
 
+def begin_of(uuid: bytes, stored: bytes | None) -> Tail:
+    """The tail before the first record, of what `meta` keeps of it. Raises `DamagedRecord`."""
+    if stored is None:
+        return Tail(uuid)
+    try:
+        return Tail(uuid, *msgspec.msgpack.decode(stored, type=tuple[int, int, bytes, int, bool]))
+    except msgspec.DecodeError as error:
+        raise DamagedRecord("the journal has lost its beginning: restore it from a backup") from error
+
+
+def begin_as_stored(tail: Tail) -> bytes:
+    """What `begin_of` reads."""
+    return msgspec.msgpack.encode(tail[1:])
+
+
+class Stored(NamedTuple):
+    """A record, the tails before and after it, and its bytes."""
+
+    before: Tail
+    record: Record
+    tail: Tail
+    data: bytes
+
+
 def read_copy(directory: Path, *, beside_server: bool = False) -> Iterator[Record]:
+    """Every record of the journal in `directory`; see `read_stored`. A journal that was trimmed begins later than 1."""
+    for stored in read_stored(directory, beside_server=beside_server):
+        yield stored.record
+
+
+def begin_of_copy(directory: Path) -> Tail:
+    """What comes before the first record, beside a server or not. Raises like `read_stored`."""
+    for stored in read_stored(directory, beside_server=True):
+        return stored.before
+    return Tail(bytes(16))
+
+
+def read_stored(directory: Path, *, beside_server: bool = False) -> Iterator[Stored]:
     """Every record of the journal in `directory`, verified, from a copy that is made first and removed at the end.
 
     Args:
@@ -80,7 +123,8 @@ def _copy_beside_server(path: Path, copy: Path) -> None:
     """Copy the database and its log while a server may write to them.
 
     Between two checkpoints only the log grows, and SQLite passes over what is torn at its end. So a copy is whole when
-    the database was not changed while both were copied. The chain of the records tells if that was not so after all.
+    the database was not changed while both were copied. What was copied is flushed, so that no power loss takes from the
+    server what a reader knows. The chain of the records tells if that was not so after all.
     """
     log = path.with_name(f"{path.name}-wal")
     for _ in range(COPY_ATTEMPTS):
@@ -90,6 +134,7 @@ def _copy_beside_server(path: Path, copy: Path) -> None:
         copied_log.unlink(missing_ok=True)
         if log.exists():
             shutil.copyfile(log, copied_log)
+            _flush(log)
         after = path.stat()
         if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
             return
@@ -98,7 +143,16 @@ def _copy_beside_server(path: Path, copy: Path) -> None:
     )
 
 
-def _records(path: Path, copy: Path) -> Iterator[Record]:
+def _flush(path: Path) -> None:
+    """Make durable what is in a file, whoever wrote it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _records(path: Path, copy: Path) -> Iterator[Stored]:
     try:
         with closing(sqlite3.connect(copy)) as connection:
             connection.text_factory = bytes  # a damaged row may claim to be text
@@ -109,11 +163,13 @@ def _records(path: Path, copy: Path) -> Iterator[Record]:
             row = connection.execute("SELECT value FROM meta WHERE key='uuid'").fetchone()
             if row is None:
                 raise UnreadableJournal(f"{path} has lost its identity: restore the data directory from a backup")
-            tail = Tail(row[0])
+            begin = connection.execute("SELECT value FROM meta WHERE key=?", (BEGIN,)).fetchone()
+            tail = begin_of(row[0], None if begin is None else begin[0])
             for (data,) in connection.execute("SELECT data FROM record ORDER BY seq"):
                 if not isinstance(data, bytes):
                     raise DamagedRecord(f"the journal is damaged at record {tail.seq + 1}: restore it from a backup")
-                record, tail = journal_records.unpack(tail, data)
-                yield record
+                before = tail
+                record, tail = journal_records.unpack(before, data)
+                yield Stored(before, record, tail, data)
     except (sqlite3.Error, ValueError) as error:
         raise UnreadableJournal(f"{path} cannot be read ({error}): look at it with 'acd journal verify'") from error

@@ -134,6 +134,16 @@ def unpack(tail: Tail, data: bytes) -> tuple[Record, Tail]:
     return record, Tail(uuid, seq, epoch, hash_of(data), time_ns, kind is Kind.SEAL)
 
 
+def tail_of(data: bytes) -> Tail:
+    """The tail that a record makes, told from the record alone. Raises `DamagedRecord`."""
+    if len(data) < _HEADER.size + _CRC.size or not data.startswith(_MAGIC):
+        raise DamagedRecord("a record of the journal is not one: look at it with 'acd journal verify'")
+    if zlib.crc32(memoryview(data)[: -_CRC.size]) != _CRC.unpack_from(data, len(data) - _CRC.size)[0]:
+        raise DamagedRecord("the checksum of a record of the journal is wrong: look at it with 'acd journal verify'")
+    _, _, kind, uuid, epoch, seq, time_ns, _, _, _ = _HEADER.unpack_from(data)
+    return Tail(uuid, seq, epoch, hash_of(data), time_ns, kind == Kind.SEAL)
+
+
 def ticks_of(record: Record) -> list[Tick]:
     """The ticks of a batch. Raises `DamagedRecord` if they cannot be read."""
     try:

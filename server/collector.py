@@ -473,6 +473,37 @@ METRICS: tuple[Declaration, ...] = (
         _one(lambda s: s.journal_pending_bytes),
     ),
     Value(
+        "acd_snapshot_taken_timestamp_seconds",
+        "gauge",
+        "When the newest snapshot of the journal was taken, in seconds since 1970; without any, when the server started.",
+        _counter(lambda c: c.snapshot_taken_ns / NS_PER_S),
+    ),
+    Value(
+        "acd_snapshot_bytes",
+        "gauge",
+        "Size of the newest snapshot; 0 while there is none.",
+        _counter(lambda c: c.snapshot_bytes),
+    ),
+    Value(
+        "acd_snapshot_record",
+        "gauge",
+        "Number of the last record in the newest snapshot.",
+        _counter(lambda c: c.snapshot_seq),
+    ),
+    Value(
+        "acd_snapshot_duration_seconds",
+        "gauge",
+        "How long the last snapshot took, in a process of its own.",
+        _counter(lambda c: c.snapshot_ns / NS_PER_S),
+    ),
+    Value("acd_snapshots_total", "counter", "Snapshots taken.", _counter(lambda c: c.snapshots)),
+    Value(
+        "acd_snapshots_failed_total",
+        "counter",
+        "Snapshots that could not be taken; the log says why.",
+        _counter(lambda c: c.snapshots_failed),
+    ),
+    Value(
         "acd_requests_total",
         "counter",
         "Requests: list, stats, explain, subscribe, ping, hello.",

@@ -18,6 +18,8 @@ TOKEN_CHARACTERS_MIN = 16
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Bytes = Annotated[int, Meta(ge=1, le=2**40)]
+OptionalCount = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Hours = Annotated[float, Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -48,6 +50,10 @@ class Limits(Struct, frozen=True, kw_only=True):
         ring_events_max, ring_bytes_max: latest events kept for clients that missed some.
         linger_s: a refused connection is read, and what it sends thrown away, for so long, so that the
             refusal reaches it.
+        snapshot_commands: a snapshot is taken after so many commands, in a process of its own; 0 for none at all.
+        snapshot_hours: and after so many hours if there were any; 0 for no such time.
+        journal_hours: what is older, in engine time, and in the two newest snapshots, is trimmed from the journal; 0 to
+            keep all. `acd explain` of the past and `acd replay` reach back as far as the journal does.
         drain_s: clients get so long to take their last answers when the server stops.
     """
 
@@ -71,6 +77,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     digest_rows_max: Count = 5_000
     ring_events_max: Count = 65_536
     ring_bytes_max: Bytes = 64 * 1024 * 1024
+    snapshot_commands: OptionalCount = 200_000
+    snapshot_hours: Hours = 1
+    journal_hours: Hours = 168
     linger_s: Seconds = 2
     drain_s: Seconds = 0.5
 

@@ -62,6 +62,9 @@ class Counters:
         sessions_replaced: connections ended by a newer one of the same client name.
         resumed, gaps: resumes served, and those of them that came too late for the ring.
         ahead: clients that had seen events which this journal does not hold: part of it must have been lost.
+        snapshots, snapshots_failed: taken, and tried in vain.
+        snapshot_ns: how long the last one took; snapshot_bytes, snapshot_seq, snapshot_taken_ns: size of the newest, the
+            number of its record, and the wall time at which it was taken (gauges). 0 bytes while there is none.
         internal_errors: commands that failed by a fault of ours.
     """
 
@@ -92,4 +95,10 @@ class Counters:
         self.resumed = 0
         self.gaps = 0
         self.ahead = 0
+        self.snapshots = 0
+        self.snapshots_failed = 0
+        self.snapshot_ns = 0
+        self.snapshot_bytes = 0
+        self.snapshot_seq = 0
+        self.snapshot_taken_ns = 0
         self.internal_errors = 0

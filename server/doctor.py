@@ -19,7 +19,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from server.clock import monotonic_ns, wall_ns
+from acd_protocol import snapshot_file
+from acd_protocol.snapshot_file import DamagedSnapshot
+from server.clock import NS_PER_S, monotonic_ns, wall_ns
 from server.config import Settings
 from server.errors import StartError
 from server.service import BACKLOG, FILES_RESERVED
@@ -176,6 +178,22 @@ def check_data_directory(settings: Settings) -> Iterator[Finding]:
         yield Finding("data", "bad", f"{settings.data} cannot be written by this user: give it to the one who serves")
     else:
         yield Finding("data", "fine", f"{settings.data} can be written, and not read by everybody")
+
+
+def check_snapshots(settings: Settings) -> Iterator[Finding]:
+    """Whether the snapshots can be read, and how old they are."""
+    found = snapshot_file.found_in(settings.data) if settings.data.is_dir() else []
+    for one in found:
+        try:
+            header, _ = snapshot_file.read(one.path)
+        except DamagedSnapshot as damage:
+            yield Finding("snapshot", "bad", f"{damage}; remove it, and have another taken with 'acd journal snapshot'")
+            continue
+        hours = (wall_ns() - header.taken_ns) / NS_PER_S / 3600
+        text = f"{one.path.name}: {one.bytes / 1e6:.1f} MB, {hours:.1f} h old, of record {header.seq}"
+        yield Finding("snapshot", "fine", text)
+    if not found:
+        yield Finding("snapshot", "fine", "there is none yet: a start reads the whole journal")
 
 
 def check_clock(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - all checks are called alike
@@ -349,6 +367,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     check_flush,
     check_write_cache,
     check_data_directory,
+    check_snapshots,
     check_clock,
     check_limits,
     check_memory,

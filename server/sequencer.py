@@ -9,7 +9,8 @@ each connection. So nothing leaves the server that a crash could take back.
 import asyncio
 import logging
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from acd_core import Machine, Outcome
 from acd_core.commands import ClientAway, ClientBack, Command
@@ -23,6 +24,8 @@ from server.journal.records import Tick, encode_ticks
 from server.journal.writer import JournalWriter
 from server.log import about, logger, note
 from server.router import Router
+
+_T = TypeVar("_T")
 
 LINE_NS = 20_000
 """What takes longer counts for more than one line."""
@@ -86,6 +89,7 @@ class Sequencer:
         state: `starting`, `serving`, `draining`, `failed` or `stopped`.
         failed: done with the error when the journal cannot be written any more.
         budget: lines that may still be dealt with in this turn; a line that takes long counts for more.
+        commands_journaled: commands that were given to the journal.
         congested: whether so much waits for the journal that nothing more may be read.
     """
 
@@ -107,6 +111,7 @@ class Sequencer:
         self.state = "starting"
         self.budget = limits.tick_lines_max
         self.congested = False
+        self.commands_journaled = 0
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[None] = self._loop.create_future()
         self._writer: JournalWriter | None = None
@@ -136,6 +141,11 @@ class Sequencer:
     def journal_seq(self) -> int:
         """Number of the last durable record."""
         return self._writer.seq if self._writer is not None else 0
+
+    def ask_journal(self, work: Callable[[Journal], _T]) -> "asyncio.Future[_T]":
+        """See `JournalWriter.ask`."""
+        assert self._writer is not None
+        return self._writer.ask(work)
 
     @property
     def journal_pending_bytes(self) -> int:
@@ -262,6 +272,7 @@ class Sequencer:
         self.hand_out_events()
         self._ticks.append((self._now, self._commands))
         self._tick_commands += len(self._commands)
+        self.commands_journaled += len(self._commands)
         self._now = 0
         self._commands = []
         self.counters.ticks += 1

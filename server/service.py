@@ -39,6 +39,7 @@ from server.ring import EventRing
 from server.router import Router
 from server.sequencer import Sequencer
 from server.session import REFUSED_AT_ONCE_MAX, Session
+from server.snapshotter import Snapshotter
 from server.tls import Doorman, TlsPort
 
 BACKLOG = 4096
@@ -115,13 +116,16 @@ async def running(
         stack.push_async_callback(metrics.stop)
         journal = make_journal(settings.data)
         stack.callback(journal.close)
-        recovered = await recover_beside(journal, settings.limits.ring_events_max, progress)
+        recovered = await recover_beside(journal, settings.limits.ring_events_max, progress, settings.data)
         sequencer, epoch = build(settings, recovered, journal)
         stack.callback(note_end, sequencer)
         sequencer.start(journal, epoch, recovered.tail.seq + 1)
         stack.push_async_callback(sequencer.stop)
         if config is not None:
             await apply_config(sequencer, config, str(settings.config_file), audit)
+        snapshotter = Snapshotter(sequencer, settings.data, recovered.commands)
+        snapshotter.start()
+        stack.push_async_callback(snapshotter.stop)
         door = Door(sequencer, settings.node, gate, audit)
         loop = asyncio.get_running_loop()
         try:
@@ -189,9 +193,9 @@ def protocol_factory(door: Door, tls: TlsPort | None) -> Callable[[], asyncio.Pr
     return lambda: Doorman(tls, lambda: Session(door), limits.hello_s, room)
 
 
-async def recover_beside(journal: Journal, events_kept: int, progress: Progress) -> Recovered:
+async def recover_beside(journal: Journal, events_kept: int, progress: Progress, snapshots: Path) -> Recovered:
     """Recover in a thread, so that the loop can say meanwhile how far it is. Raises what `recover` does."""
-    work = asyncio.get_running_loop().run_in_executor(None, recover, journal, events_kept, progress)
+    work = asyncio.get_running_loop().run_in_executor(None, recover, journal, events_kept, progress, snapshots)
     try:
         while True:
             done, _ = await asyncio.wait([work], timeout=RECOVERY_NOTE_S)
@@ -228,6 +232,8 @@ def build(settings: Settings, recovered: Recovered, journal: Journal) -> tuple[S
 def note_recovery(recovered: Recovered) -> None:
     """Say in the log what was found."""
     tail = recovered.tail
+    for damage in recovered.damaged:
+        note(logging.WARNING, f"{damage}. The state was recovered without it")
     if tail.seq == 0:
         note(logging.INFO, "a new journal was begun", journal=tail.uuid.hex())
         return
@@ -240,6 +246,7 @@ def note_recovery(recovered: Recovered) -> None:
         journal=tail.uuid.hex(),
         journal_seq=tail.seq,
         commands=recovered.commands,
+        snapshot_seq=recovered.snapshot,
         events=recovered.machine.seq,
         took_ms=recovered.took_ns // 1_000_000,
     )

@@ -86,7 +86,10 @@ def test_what_was_appended_is_read_back_after_reopening(tmp_path: Path) -> None:
     assert records.ticks_of(found[1]) == TICKS
     journal = SqliteJournal(tmp_path)
     assert journal.open()[1:3] == (4, 1)
-    assert [record.seq for record in journal.read(3)] == [3, 4]
+    tail = journal_records.tail_of(journal.slice(2, 1)[0])
+    assert journal.holds(tail)
+    assert not journal.holds(tail._replace(hash=bytes(8)))
+    assert [record.seq for record in journal.read(tail)] == [3, 4]
     journal.close()
 
 
@@ -274,8 +277,8 @@ def test_missing_swapped_and_foreign_records_are_refused(tmp_path: Path) -> None
 def test_newer_formats_are_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path)
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
-        connection.execute("PRAGMA user_version=2")
-    with pytest.raises(Corrupt, match=r"format version 2.*newer release"):
+        connection.execute("PRAGMA user_version=3")
+    with pytest.raises(Corrupt, match=r"format version 3.*newer release"):
         read_all(tmp_path)
     monkeypatch.setattr(journal_records, "FORMAT_VERSION", 2)
     data, _ = records.pack(Tail(bytes(16)), Kind.FENCE, 1, 0, 0, b"")

@@ -21,7 +21,7 @@ from server.cli.serve import serve
 from server.clock import Clock
 from server.config import Settings
 from server.errors import Corrupt
-from server.journal.contract import Batch, Kind, Record
+from server.journal.contract import Batch, Kind, Record, Tail
 from server.journal.records import encode_ticks, ticks_of
 from server.journal.sqlite import FILE_NAME, SqliteJournal
 from server.recovery import recover
@@ -201,8 +201,8 @@ class GatedJournal(MemoryJournal):
         self.read_gate = threading.Semaphore(0)
         self.reading = threading.Event()
 
-    def read(self, from_seq: int = 1) -> Iterator[Record]:
-        for record in super().read(from_seq):
+    def read(self, after: Tail | None = None) -> Iterator[Record]:
+        for record in super().read(after):
             self.reading.set()
             assert self.read_gate.acquire(timeout=30)
             yield record
@@ -283,9 +283,9 @@ async def test_signal_stops_a_recovery(
     read = SqliteJournal.read
     records = 0
 
-    def read_slowly(self: SqliteJournal, from_seq: int = 1) -> Iterator[Record]:
+    def read_slowly(self: SqliteJournal, after: Tail | None = None) -> Iterator[Record]:
         nonlocal records
-        for record in read(self, from_seq):
+        for record in read(self, after):
             records += 1
             time.sleep(0.05)
             yield record

@@ -59,9 +59,20 @@ def read(records: Iterable[Record], source: str) -> Past:
         DamagedRecord: a batch cannot be read.
     """
     reader = Reader()
-    for tick in ticks(records):
+    for tick in ticks(_from_the_beginning(records)):
         reader.take(tick)
     return reader.past(source)
+
+
+def _from_the_beginning(records: Iterable[Record]) -> Iterator[Record]:
+    """The records, of a journal that was not trimmed."""
+    for number, record in enumerate(records):
+        if number == 0 and record.seq != 1:
+            raise PastError(
+                f"the journal begins with record {record.seq}: what was before is trimmed, and a replay needs all. Let the "
+                "server keep it longer (limit journal_hours), or give a backup from before"
+            )
+        yield record
 
 
 def apply(engine: Engine, command: Command, now: int, client: str) -> int:

@@ -1,7 +1,8 @@
-"""`acd journal`: look at a journal while no server works on it."""
+"""`acd journal`: look at a journal while no server works on it; snapshots and backups, also beside a server."""
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import msgspec
 
 from acd_core import Machine
+from acd_protocol import snapshot_file
 from acd_protocol.cli import Command, add_json_option, fail, print_json
+from server.clock import monotonic_ns
 from server.errors import ServerError, StartError
 from server.journal.contract import Journal, Kind, Record, Tail
 from server.journal.lock import DirectoryLock
@@ -21,27 +24,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and with which journal."""
     parser.add_argument(
         "action",
-        choices=("verify", "stats", "dump"),
+        choices=("verify", "stats", "dump", "snapshot", "export", "import"),
         help="verify: check every record, and that all commands can be applied; stats: how much there is; "
-        "dump: every command, one a line",
+        "dump: every command, one a line; snapshot: keep the state beside the journal, for a quicker start; "
+        "export: all of it into one file; import: a new data directory of such a file",
     )
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="to export to, or to import from")
     parser.add_argument(
         "--data",
         type=Path,
         default=Path(os.environ.get("ACD_DATA") or "acd-data"),
         help="directory of the journal (ACD_DATA, else ./acd-data)",
     )
+    parser.add_argument("--fed-after", type=int, help=argparse.SUPPRESS)  # a server sends the records
     add_json_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     try:
+        if (args.file is not None) != (args.action in {"export", "import"}):
+            raise StartError(
+                f"acd journal {args.action} {'takes no file' if args.file else 'needs a FILE'}: see 'acd journal --help'"
+            )
+        if args.action in _ON_DIRECTORIES:
+            _ON_DIRECTORIES[args.action](args)
+            return 0
         if not (args.data / FILE_NAME).is_file():
             raise StartError(f"there is no journal in {args.data}: give its directory with --data or ACD_DATA")
         lock = DirectoryLock(args.data)
         try:
-            _ACTIONS[args.action](SqliteJournal(args.data), args.json)
+            _ACTIONS[args.action](SqliteJournal(args.data), args.data, args.json)
         finally:
             lock.release()
     except ServerError as error:
@@ -49,11 +62,82 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def verify(journal: Journal, as_json: bool) -> None:
-    """Check all of it, up to a full recovery."""
-    from server.recovery import recover
+def snapshot(args: argparse.Namespace) -> None:
+    """Take one, beside a server or without; or of what a server sends."""
+    from server import backup
 
-    recovered = recover(journal, 0)
+    if args.fed_after is not None:
+        backup.lower_priority()
+        path, header = backup.take_fed_snapshot(args.data, args.fed_after, sys.stdin.buffer)
+    else:
+        with Counting("records") as told:
+            path, header = backup.take_snapshot(args.data, told)
+    result = {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "record": header.seq,
+        "contacts": header.contacts,
+        "agents": header.agents,
+        "digest": header.digest,
+    }
+    _show(result, args.json, f"the state after record {header.seq} is kept in {path}")
+
+
+def export(args: argparse.Namespace) -> None:
+    """Everything into one file."""
+    from server import backup
+
+    with Counting("records") as told:
+        sums = backup.export(args.data, args.file, told)
+    result = {"file": str(args.file), "bytes": args.file.stat().st_size, **sums._asdict()}
+    _show(result, args.json, f"{sums.records} records and {sums.snapshots} snapshots are in {args.file}")
+
+
+def restore(args: argparse.Namespace) -> None:
+    """A new data directory of such a file."""
+    from server import backup
+
+    recovered = backup.restore(args.file, args.data)
+    result = {
+        "data": str(args.data),
+        **_tail(recovered.tail),
+        "events": recovered.machine.seq,
+        "digest": recovered.machine.digest(),
+        **_sums(recovered.machine),
+    }
+    _show(
+        result, args.json, f"{args.data} holds the journal up to record {recovered.tail.seq}: a server can start there"
+    )
+
+
+class Counting:
+    """Says on a terminal, once a second, how far a long work is."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+        self._shown = sys.stderr.isatty()
+        self._next = 0.0
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self._tell
+
+    def _tell(self, number: int) -> None:
+        if self._shown and monotonic_ns() / 1e9 > self._next:
+            self._next = monotonic_ns() / 1e9 + 1
+            print(f"\r{number} {self._noun}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown and self._next:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def verify(journal: Journal, directory: Path, as_json: bool) -> None:
+    """Check all of it, up to a full recovery; and that each snapshot gives the same state as the one before it."""
+    from server.recovery import check_snapshots, recover
+
+    snapshots = check_snapshots(journal, directory)
+    journal.close()
+    recovered = recover(journal, 0, snapshots=directory)
     journal.close()
     recovered.machine.check()
     tail = recovered.tail
@@ -61,6 +145,7 @@ def verify(journal: Journal, as_json: bool) -> None:
         **_tail(tail),
         "commands": recovered.commands,
         "events": recovered.machine.seq,
+        "snapshots": snapshots,
         "digest": recovered.machine.digest(),
         **_sums(recovered.machine),
     }
@@ -81,7 +166,7 @@ def _sums(machine: Machine) -> dict[str, int]:
     }
 
 
-def stats(journal: Journal, as_json: bool) -> None:
+def stats(journal: Journal, directory: Path, as_json: bool) -> None:
     """Count."""
     tail = journal.open()
     kinds = dict.fromkeys(Kind, 0)
@@ -91,18 +176,24 @@ def stats(journal: Journal, as_json: bool) -> None:
         commands += record.commands
         size += len(record.payload)
         first_ns = first_ns or record.time_ns
+    begin = journal.begin
     journal.close()
+    snapshots = snapshot_file.found_in(directory)
     result = {
         **_tail(tail),
+        "trimmed": begin.seq,
+        "file_bytes": (directory / FILE_NAME).stat().st_size,
+        "snapshots": [one.seq for one in snapshots],
+        "snapshot_bytes": sum(one.bytes for one in snapshots),
         **{kind.name.lower(): count for kind, count in kinds.items()},
         "commands": commands,
         "payload_bytes": size,
         "first_time_ns": first_ns,
     }
-    _show(result, as_json, f"{tail.seq} records with {commands} commands")
+    _show(result, as_json, f"{tail.seq - begin.seq} records with {commands} commands")
 
 
-def dump(journal: Journal, as_json: bool) -> None:
+def dump(journal: Journal, _: Path, as_json: bool) -> None:
     """Print every command with its record and time."""
     journal.open()
     for record in journal.read():
@@ -146,12 +237,19 @@ def _show(result: dict[str, Any], as_json: bool, sentence: str) -> None:
         print(f"  {name:14} {value}")
 
 
-_ACTIONS: dict[str, Callable[[Journal, bool], None]] = {"verify": verify, "stats": stats, "dump": dump}
+_ACTIONS: dict[str, Callable[[Journal, Path, bool], None]] = {"verify": verify, "stats": stats, "dump": dump}
+_ON_DIRECTORIES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "snapshot": snapshot,
+    "export": export,
+    "import": restore,
+}
 
 COMMAND = Command(
     name="journal",
-    summary="verify, count or dump the journal of a server that does not run",
-    example="acd journal verify --data /var/lib/acd\nacd journal dump --json | head",
+    summary="verify, count, dump, export or import a journal; take a snapshot",
+    example="acd journal verify --data /var/lib/acd\nacd journal dump --json | head\n"
+    "acd journal export /backup/today.acdx --data /var/lib/acd\n"
+    "acd journal import /backup/today.acdx --data /var/lib/acd-restored",
     add_arguments=add_arguments,
     run=run,
 )

@@ -8,7 +8,7 @@ servers that both believe to be the writer, only one can be.
 All methods block; the server calls them from one thread at a time, with one append in flight.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from acd_protocol.journal_records import Kind, Record, Tail
@@ -33,8 +33,17 @@ class Batch(NamedTuple):
 class Journal(Protocol):
     """See the module. Errors are those of `server.errors`."""
 
-    def open(self) -> Tail:
-        """Open or create it, and verify the whole chain.
+    @property
+    def begin(self) -> Tail:
+        """What comes before its first record: nothing, or the last record that was trimmed."""
+        ...
+
+    def open(self, trusted: Sequence[Tail] = ()) -> Tail:
+        """Open or create it, and verify the chain.
+
+        Args:
+            trusted: tails that snapshots tell of, the newest first. From the first that is found in the journal on the
+                chain is verified; else from its beginning.
 
         Raises:
             Corrupt: a record cannot be trusted; nothing was changed.
@@ -64,8 +73,23 @@ class Journal(Protocol):
         """Append the SEAL of a clean stop. Raises like `append`."""
         ...
 
-    def read(self, from_seq: int = 1) -> Iterator[Record]:
-        """The records from `from_seq` on. Raises like `open`."""
+    def read(self, after: Tail | None = None) -> Iterator[Record]:
+        """The records after a tail that it holds; None for all. Each is verified. Raises like `open`."""
+        ...
+
+    def holds(self, tail: Tail) -> bool:
+        """Whether `tail` is that of one of its records, or of the last that was trimmed."""
+        ...
+
+    def slice(self, from_seq: int, bytes_max: int) -> list[bytes]:
+        """Records as they are stored, from a number on, of about so many bytes together, at least one if there is one."""
+        ...
+
+    def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
+        """Forget the oldest records up to a number and to a time, at most so many at once.
+
+        Gives whether there may be more of them. Raises like `append`.
+        """
         ...
 
     def maintain(self, idle: bool) -> None:

@@ -8,11 +8,20 @@ neither rows nor, in a way that is told, the end of its log; so our records carr
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from acd_protocol.journal_file import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION
-from server.errors import Corrupt, Fatal, Fenced, Full, JournalError
+from acd_protocol.journal_file import (
+    APPLICATION_ID,
+    BEGIN,
+    FILE_NAME,
+    SCHEMA_VERSION,
+    begin_as_stored,
+    begin_of,
+)
+from acd_protocol.journal_records import DamagedRecord, tail_of
+from server.errors import Corrupt, Fatal, Fenced, Full, JournalError, StartError
 from server.journal import records
 from server.journal.contract import Batch, Kind, Record, Tail
 
@@ -36,7 +45,12 @@ class SqliteJournal:
         self._start = self._tail = Tail(bytes(16))
         self._log_bytes = 0
 
-    def open(self) -> Tail:
+    @property
+    def begin(self) -> Tail:
+        """See the contract."""
+        return self._start
+
+    def open(self, trusted: Sequence[Tail] = ()) -> Tail:
         """See the contract."""
         try:
             if not self.path.exists():
@@ -55,8 +69,12 @@ class SqliteJournal:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if found != b"ok":
                 raise Corrupt(self._damaged(found.decode(errors="replace").splitlines()[-1]))
-            self._start = Tail(row[0])
-            self._tail = self._verify()
+            begin = connection.execute("SELECT value FROM meta WHERE key=?", (BEGIN,)).fetchone()
+            self._start = begin_of(row[0], None if begin is None else begin[0])
+            self._tail = self._verify(next(filter(self.holds, trusted), self._start))
+        except DamagedRecord as damage:
+            self._let_go()
+            raise Corrupt(str(damage)) from damage
         except _SQLITE_ERRORS as error:
             self._let_go()
             raise self._translated(error) from error
@@ -65,8 +83,24 @@ class SqliteJournal:
             raise
         return self._tail
 
-    def _create(self) -> None:
-        """Make an empty journal. It gets its name when it is complete, so a file without content is always damage."""
+    def restore(self, begin: Tail, stored: Iterable[bytes]) -> None:
+        """Make a journal, where there is none, of records as they are stored; each is verified. Raises like `open`."""
+        if self.path.exists():
+            raise StartError(f"{self.path} is there already: restore into a new directory")
+        try:
+            self._create(begin, stored)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def discard(self) -> None:
+        """Remove a journal that could not be restored."""
+        self._let_go()
+        for name in (FILE_NAME, f"{FILE_NAME}.new"):
+            for suffix in ("", "-wal"):
+                self.path.with_name(name + suffix).unlink(missing_ok=True)
+
+    def _create(self, begin: Tail | None = None, stored: Iterable[bytes] = ()) -> None:
+        """Make a journal. It gets its name when it is complete, so a file without content is always damage."""
         log = self.path.with_name(f"{FILE_NAME}-wal")
         if log.exists():
             raise Corrupt(f"{self.path} is gone, but its log {log.name} is there: restore the directory from a backup")
@@ -76,12 +110,24 @@ class SqliteJournal:
         connection = _connect(draft, new=True)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute("PRAGMA user_version=1")
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
         connection.execute("CREATE TABLE record (seq INTEGER PRIMARY KEY, data BLOB NOT NULL)")
-        connection.execute("INSERT INTO meta VALUES ('uuid', ?)", (uuid.uuid4().bytes,))
-        connection.execute("COMMIT")
-        connection.close()
+        connection.execute(
+            "INSERT INTO meta VALUES ('uuid', ?)", (uuid.uuid4().bytes if begin is None else begin.uuid,)
+        )
+        if begin is not None and begin.seq:
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            connection.execute("INSERT INTO meta VALUES (?, ?)", (BEGIN, begin_as_stored(begin)))
+        try:
+            tail = begin
+            for data in stored:
+                assert tail is not None
+                _, tail = records.unpack(tail, data)
+                connection.execute("INSERT INTO record VALUES (?, ?)", (tail.seq, data))
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
         draft.rename(self.path)
         directory = os.open(self.path.parent, os.O_RDONLY)
         try:
@@ -89,29 +135,87 @@ class SqliteJournal:
         finally:
             os.close(directory)
 
-    def _verify(self) -> Tail:
-        verified = self._start
-        for _, tail in self._rows():
+    def _verify(self, trusted: Tail) -> Tail:
+        verified = trusted
+        for _, tail in self._rows(trusted):
             verified = tail
         return verified
 
-    def _rows(self) -> Iterator[tuple[Record, Tail]]:
+    def _rows(self, tail: Tail) -> Iterator[tuple[Record, Tail]]:
         assert self._connection is not None
-        tail = self._start
-        for (data,) in self._connection.execute("SELECT data FROM record ORDER BY seq"):
+        for (data,) in self._connection.execute("SELECT data FROM record WHERE seq > ? ORDER BY seq", (tail.seq,)):
             if not isinstance(data, bytes):
                 raise Corrupt(f"the journal is damaged at record {tail.seq + 1}: restore it from a backup")
             record, tail = records.unpack(tail, data)
             yield record, tail
 
-    def read(self, from_seq: int = 1) -> Iterator[Record]:
+    def read(self, after: Tail | None = None) -> Iterator[Record]:
         """See the contract."""
         try:
-            for record, _ in self._rows():
-                if record.seq >= from_seq:
-                    yield record
+            for record, _ in self._rows(self._start if after is None else after):
+                yield record
         except _SQLITE_ERRORS as error:
             raise self._translated(error) from error
+
+    def holds(self, tail: Tail) -> bool:
+        """See the contract."""
+        if tail.seq == self._start.seq:
+            return tail == self._start
+        try:
+            assert self._connection is not None
+            row = self._connection.execute("SELECT data FROM record WHERE seq=?", (tail.seq,)).fetchone()
+            return row is not None and isinstance(row[0], bytes) and tail_of(row[0]) == tail
+        except DamagedRecord:
+            return False
+        except _SQLITE_ERRORS as error:
+            raise self._translated(error) from error
+
+    def slice(self, from_seq: int, bytes_max: int) -> list[bytes]:
+        """See the contract."""
+        found: list[bytes] = []
+        size = 0
+        try:
+            assert self._connection is not None
+            rows = self._connection.execute("SELECT data FROM record WHERE seq >= ? ORDER BY seq", (from_seq,))
+            with closing(rows):
+                for (data,) in rows:
+                    found.append(data)
+                    size += len(data)
+                    if size >= bytes_max:
+                        break
+        except _SQLITE_ERRORS as error:
+            raise self._translated(error) from error
+        return found
+
+    def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
+        """See the contract. Pages that get free are used again; the file does not become smaller."""
+        try:
+            assert self._connection is not None
+            last = min(upto_seq, self._start.seq + records_max)
+            row = self._connection.execute("SELECT data FROM record WHERE seq=?", (last,)).fetchone()
+            if last <= self._start.seq or row is None:
+                return False
+            begin = tail_of(row[0])
+            if begin.time_ns >= before_ns:
+                return False
+            connection = self._connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (BEGIN, begin_as_stored(begin)))
+                connection.execute("DELETE FROM record WHERE seq <= ?", (last,))
+                connection.execute("COMMIT")
+            except sqlite3.Error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except DamagedRecord as damage:
+            raise Corrupt(str(damage)) from damage
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        self._start = begin
+        self._log_bytes += 8 * _PAGE_BYTES
+        return last < upto_seq
 
     def fence(self, owner: str, seen: Tail, time_ns: int) -> int:
         """See the contract."""

@@ -4,10 +4,30 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from server.clock import monotonic_ns
 from server.errors import Fatal, JournalError
 from server.journal.contract import Batch, Journal
+
+_T = TypeVar("_T")
+
+
+class Errand:
+    """Something that is asked of the journal between two appends."""
+
+    def __init__(self, work: Callable[[Journal], Any], answer: "asyncio.Future[Any]") -> None:
+        self.work = work
+        self.answer = answer
+
+    def settle(self, value: object, error: Exception | None) -> None:
+        """Answer, in the loop's thread, if anybody still waits for it."""
+        if self.answer.done():
+            return
+        if error is None:
+            self.answer.set_result(value)
+        else:
+            self.answer.set_exception(error)
 
 
 class JournalWriter:
@@ -42,7 +62,7 @@ class JournalWriter:
         self._begin()
 
     def _begin(self) -> None:
-        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Batch | Errand | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -55,6 +75,18 @@ class JournalWriter:
         """Append `batch`; no other may be under way."""
         self._inbox.put(batch)
 
+    def ask(self, work: Callable[[Journal], _T]) -> "asyncio.Future[_T]":
+        """Have `work` done with the journal between two appends, which it holds up meanwhile; gives what it gives.
+
+        Once an append has failed, or after `stop`, there is no answer any more.
+        """
+        answer: asyncio.Future[_T] = self._loop.create_future()
+        self._take_errand(Errand(work, answer))
+        return answer
+
+    def _take_errand(self, errand: Errand) -> None:
+        self._inbox.put(errand)
+
     async def stop(self, seal_time_ns: int) -> None:
         """Append the SEAL, unless an append failed, and end the thread. Nothing may be under way."""
         self._seal_time_ns = seal_time_ns
@@ -66,9 +98,12 @@ class JournalWriter:
         while self._work(self._inbox.get(), self._inbox.empty):
             pass
 
-    def _work(self, batch: Batch | None, idle: Callable[[], bool]) -> bool:
-        """Append a batch, or the SEAL for None; False when nothing may follow."""
+    def _work(self, batch: Batch | Errand | None, idle: Callable[[], bool]) -> bool:
+        """Append a batch, or the SEAL for None, or go on an errand; False when nothing may follow."""
         try:
+            if isinstance(batch, Errand):
+                self._run_errand(batch)
+                return True
             if batch is not None:
                 self._append(batch)
                 self._journal.maintain(idle())
@@ -80,6 +115,16 @@ class JournalWriter:
             self._tell(self._on_failed, Fatal(f"the journal failed in an unknown way ({error!r})"))
         self._tell(self._ended.set)
         return False
+
+    def _run_errand(self, errand: Errand) -> None:
+        try:
+            value, error = errand.work(self._journal), None
+        except Fatal as fatal:
+            self._tell(errand.settle, None, fatal)
+            raise
+        except Exception as failure:  # noqa: BLE001 - who asked is told
+            value, error = None, failure
+        self._tell(errand.settle, value, error)
 
     def _append(self, batch: Batch) -> None:
         started_ns = monotonic_ns()

@@ -4,9 +4,11 @@ A killed process leaves the page cache as it is. A power loss keeps what was syn
 likes: none, all, some of the writes, some of them torn at a sector. The same holds for names in the directory.
 """
 
-from collections.abc import Callable, Iterable
+import io
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from random import Random
+from types import SimpleNamespace
 from typing import Self
 
 SECTOR = 512
@@ -198,6 +200,38 @@ class SimPath(PurePosixPath):
 
     def exists(self) -> bool:
         return str(self) in self.disk.entries
+
+    def iterdir(self) -> Iterator[Self]:
+        for name in list(self.disk.entries):
+            path = type(self)(name)
+            if path.parent == self:
+                yield path
+
+    def stat(self) -> SimpleNamespace:
+        return SimpleNamespace(st_size=len(self.disk.entries[str(self)].data))
+
+    def open(self, _: str) -> io.BytesIO:
+        return io.BytesIO(self.read_bytes())
+
+    def read_bytes(self) -> bytes:
+        file = self.disk.entries.get(str(self))
+        if file is None:
+            raise FileNotFoundError(str(self))
+        return bytes(file.data)
+
+    def write_durably(self, data: bytes) -> None:
+        """As `snapshot_file.write_durably` does."""
+        disk, draft = self.disk, f"{self}.new"
+        try:
+            file = disk.open(disk.boot, draft, create=True)
+            disk.truncate(disk.boot, file, 0)
+            for start in range(0, len(data), 4096):
+                disk.write(disk.boot, file, start, data[start : start + 4096])
+            disk.sync(disk.boot, draft, file)
+            disk.rename(draft, str(self))
+            disk.sync_directory()
+        except DiskError as error:
+            raise OSError(str(error)) from error
 
     def unlink(self, missing_ok: bool = False) -> None:
         if not missing_ok and not self.exists():

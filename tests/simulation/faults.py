@@ -45,6 +45,7 @@ class Faults:
             "EIO on write": self._eio_write,
             "EIO on sync": self._eio_sync,
             "clock jump": self._clock_jump,
+            "damaged snapshot": node.damage_snapshot,
         }
         share = rng.choice((0.1, 0.3, 0.6))
         self.mix = {name: kind for name, kind in kinds.items() if rng.random() < share}

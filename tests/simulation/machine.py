@@ -5,6 +5,8 @@ what no client sees: the metrics' own port, the audit trail's file, and the coll
 """
 
 import asyncio
+import io
+import itertools
 import logging
 import sys
 import types
@@ -19,15 +21,19 @@ import server.clock
 import server.journal.sqlite
 import server.sequencer
 import server.service
+import server.snapshotter
+from acd_protocol import snapshot_file
 from acd_protocol.journal_records import Tail
 from server.audit import AuditTrail
+from server.backup import take_fed_snapshot
 from server.config import Settings
 from server.errors import DirectoryLocked, ServerError
-from server.journal.contract import Batch, Journal
+from server.journal.contract import Batch, Journal, Record
 from server.journal.sqlite import SqliteJournal
-from server.journal.writer import JournalWriter
+from server.journal.writer import Errand, JournalWriter
 from server.log import logger
 from server.service import Service, running
+from server.snapshotter import Slices, SnapshotError
 from tests.simulation.disk import DiskError, SimDisk, SimPath
 from tests.simulation.loop import NS, PROCESS, Process, SimLoop
 from tests.simulation.network import Listener, Network
@@ -49,6 +55,13 @@ class SimWriter(JournalWriter):
     def submit(self, batch: Batch) -> None:
         self._submit(batch)
 
+    def _take_errand(self, errand: Errand) -> None:
+        self._loop.call_later(self.node.append_s(), self._go, errand)
+
+    def _go(self, errand: Errand) -> None:
+        if not self._ended.is_set():
+            self._work(errand, lambda: False)
+
     def _submit(self, batch: Batch | None) -> None:
         assert self._queued == 0, "a second append was asked for while one was under way"
         self._queued += 1
@@ -69,6 +82,17 @@ class SimWriter(JournalWriter):
         self._seal_time_ns = seal_time_ns
         self._submit(None)
         await self._ended.wait()
+
+
+class SimJournal(SqliteJournal):
+    """The journal, of which what is trimmed is kept, so that all that ever happened can be judged."""
+
+    trimmed: dict[int, Record]
+
+    def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
+        oldest = list(itertools.islice(self.read(), records_max))
+        self.trimmed.update({record.seq: record for record in oldest})
+        return super().trim(upto_seq, before_ns, records_max)
 
 
 class SimLock:
@@ -151,6 +175,8 @@ class Node:
         wall_offset_ns: how wrong the machine's clock is.
         checkpoint_bytes: size of SQLite's log at which it is folded in.
         gone: set while no server runs.
+        trimmed: records that were trimmed from the journal, by number.
+        snapshots: how many were taken.
         down: whether it is not to be started again.
     """
 
@@ -174,6 +200,8 @@ class Node:
         self.wall_offset_ns = 0
         self.checkpoint_bytes = rng.choice((20_000, 200_000))
         self.down = True
+        self.trimmed: dict[int, Record] = {}
+        self.snapshots = 0
         self._journals: list[Journal] = []
         self._stop: asyncio.Event | None = None
         self.gone = asyncio.Event()
@@ -228,6 +256,10 @@ class Node:
             put(mock.patch.multiple(logger, handlers=[handler], propagate=False, level=logging.ERROR))
             logger.manager._clear_cache()  # type: ignore[attr-defined]
             stack.callback(logger.manager._clear_cache)  # type: ignore[attr-defined]
+            put(mock.patch.object(snapshot_file, "write_durably", lambda path, data: path.write_durably(data)))
+            put(mock.patch.object(server.snapshotter, "make_in_child", self._make_snapshot))
+            put(mock.patch.object(server.snapshotter, "LOOK_S", 0.1))
+            put(mock.patch.object(server.snapshotter, "RETRY_S", 0.5))
             put(vfs().in_use(self.disk))
             yield
 
@@ -259,8 +291,39 @@ class Node:
         if process.alive:
             self._ended()
 
+    async def _make_snapshot(self, directory: Path, base: int, slices: Slices) -> None:
+        """What the process does that makes a snapshot; it ends with the server that started it."""
+        fed = bytearray()
+        seq = base + 1
+        while records := await slices(seq):
+            seq += len(records)
+            for record in records:
+                fed += len(record).to_bytes(4, "little") + record
+        await asyncio.sleep(self.rng.uniform(0, 0.3))
+        try:
+            take_fed_snapshot(directory, base, io.BytesIO(bytes(fed)))
+        except ServerError as error:
+            raise SnapshotError(str(error)) from error
+        self.snapshots += 1
+
+    def damage_snapshot(self) -> None:
+        """A byte of the newest snapshot is flipped, if the one before it is sound."""
+        found = snapshot_file.found_in(data_directory())
+        if len(found) < 2:
+            return
+        try:
+            snapshot_file.read(found[1].path)
+        except snapshot_file.DamagedSnapshot:
+            return
+        file = self.disk.entries[str(found[0].path)]
+        place = self.rng.randrange(len(file.data))
+        for data in (file.data, file.synced):
+            if place < len(data):
+                data[place] ^= 1 << self.rng.randrange(8)
+
     def _journal(self, directory: Path) -> Journal:
-        journal = SqliteJournal(directory)
+        journal = SimJournal(directory)
+        journal.trimmed = self.trimmed
         # Closing a journal is a last write to it, so those of the killed must not be closed by the way.
         self._journals.append(journal)
         return journal
@@ -312,7 +375,8 @@ class Node:
         journal = SqliteJournal(data_directory())
         self._journals.append(journal)
         tail = journal.open()
-        records = list(journal.read())
+        begin = journal.begin.seq
+        records = [*(self.trimmed[seq] for seq in range(1, begin + 1)), *journal.read()]
         journal.close()
         return tail, records
 

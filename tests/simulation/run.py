@@ -90,7 +90,10 @@ class Simulation:
         network.window = rng.choice((4096, 65_536)) if network.delay_s < 0.01 else 65_536
         network.cut_pieces = rng.choice((0, 0.5, 1))
         self.disk = SimPath.disk = SimDisk(Random(rng.random()))
+        own = Random(f"snapshots {seed}")
         limits = Limits(
+            snapshot_commands=own.choice((0, 3, 20, 100)),
+            journal_hours=own.choice((0, 0.0000001, 0.0001)),
             silence_s=3,
             hello_s=3,
             linger_s=1,

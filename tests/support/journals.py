@@ -1,7 +1,7 @@
 """Journals for tests: one in memory that can be held up and made to fail."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from server.errors import Fenced, JournalError
 from server.journal.contract import Batch, Kind, Record, Tail
@@ -25,8 +25,21 @@ class MemoryJournal:
         self.fault: JournalError | None = None
         self.open_tail = Tail(bytes(16))
 
-    def open(self) -> Tail:
+    @property
+    def begin(self) -> Tail:
+        return Tail(self.open_tail.uuid)
+
+    def open(self, trusted: Sequence[Tail] = ()) -> Tail:
         return self.open_tail
+
+    def holds(self, tail: Tail) -> bool:
+        return False
+
+    def slice(self, from_seq: int, bytes_max: int) -> list[bytes]:
+        return []
+
+    def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
+        return False
 
     def fence(self, owner: str, seen: Tail, time_ns: int) -> int:
         if seen != self.open_tail:
@@ -52,8 +65,8 @@ class MemoryJournal:
         self.stored.append(Record(kind, seq, epoch, time_ns, commands, payload))
         self.open_tail = self.open_tail._replace(seq=seq, epoch=epoch, time_ns=time_ns, sealed=kind is Kind.SEAL)
 
-    def read(self, from_seq: int = 1) -> Iterator[Record]:
-        yield from self.stored[from_seq - 1 :]
+    def read(self, after: Tail | None = None) -> Iterator[Record]:
+        yield from self.stored[0 if after is None else after.seq :]
 
     def maintain(self, idle: bool) -> None:
         pass

@@ -11,7 +11,7 @@ import logging
 import sys
 import types
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -368,6 +368,13 @@ class Node:
         self.down = True
         self.terminate()
         await self.gone.wait()
+
+    def let_go(self) -> None:
+        """The end: close what killed processes left open, while SQLite's way to the disk is still there."""
+        self.down = True
+        for journal in self._journals:
+            with suppress(ServerError):
+                journal.close()
 
     def read_journal(self) -> tuple[Tail, list[Any]]:
         """What is on the disk, read by nobody's process while no server runs."""

@@ -63,6 +63,7 @@ def simulate(seed: int, lines: list[str] | None = None) -> Result:
         simulation = Simulation(seed, lines)
         with simulation.node.installed():
             violation = simulation.run()
+            simulation.node.let_go()
         return simulation.result(violation)
     finally:
         if collecting:

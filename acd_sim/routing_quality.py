@@ -17,8 +17,21 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from acd_core.config import Agent, Config, Queue, Settings, Strategy, Tenant
-from acd_sim.virtual import Estimate, Exponential, Kind, Model, Poisson, Study, estimate, simulate
+from acd_core.config import Agent, Config, Queue, Reserve, Settings, Strategy, Tenant
+from acd_sim import callback_day
+from acd_sim.virtual import (
+    Backlog,
+    Estimate,
+    Exponential,
+    Figures,
+    Kind,
+    Model,
+    Poisson,
+    Study,
+    estimate,
+    simulate,
+    value_of,
+)
 
 LINES = 6
 LOAD = 14.0
@@ -29,11 +42,16 @@ POOLED_AGENTS = 93
 COST_PER_HOUR = 20
 VALUE_SD = 0.10
 HANDLE_SD = 0.10
+OUTBOUND = "outbound"
+OUTBOUND_VALUE = 0.5
+"""An outbound contact is taken to be worth half an answered caller."""
 SEEN_CALLS = 200
 """Conversations of each agent in each line from which his handle time and value are estimated, where they are learned."""
 REPLICATIONS = 10
 HOURS = 10.0
 WARMUP_HOURS = 4.0
+RESERVE = 6
+"""Agents kept free of those who know a line, where the others do outbound work."""
 CLAIM_COST = (-0.25, -0.15)
 CLAIM_VALUE = (0.20, 0.35)
 
@@ -49,12 +67,14 @@ class Variant(Struct, frozen=True, kw_only=True):
         skills: of each agent: his line, and the next ones.
         pairing: what a free agent is chosen by: nothing but idle time, `known` or `learned` value per minute, or one of
             its two parts alone.
+        reserve: agents kept free for each line while the others also do outbound work; None for no such work.
     """
 
     name: str
     agents: int
     skills: int
     pairing: str = ""
+    reserve: int | None = None
 
 
 class People(Struct, frozen=True):
@@ -66,6 +86,7 @@ class People(Struct, frozen=True):
 
 BASE = Variant(name="as app_queue routes: one skill each", agents=SILO_AGENTS, skills=1)
 BEST = Variant(name="two skills and pairing, known exactly", agents=POOLED_AGENTS, skills=2, pairing="known")
+BLENDED = structs.replace(BEST, name="both levers, and outbound work behind a reserve", reserve=RESERVE)
 VARIANTS = (
     structs.replace(BASE, name="fewer agents, no lever", agents=POOLED_AGENTS),
     structs.replace(BEST, name="two skills (app_queue can: penalties)", pairing=""),
@@ -76,6 +97,9 @@ VARIANTS = (
     structs.replace(BEST, name="pairing with all skills, known", skills=LINES),
     structs.replace(BEST, name="pairing without two skills", skills=1),
     structs.replace(BEST, name="both levers, nobody sent home", agents=SILO_AGENTS),
+    BLENDED,
+    structs.replace(BLENDED, name="… without pairing", pairing=""),
+    structs.replace(BLENDED, name="… nobody kept free", reserve=0),
 )
 
 
@@ -116,14 +140,23 @@ def model(variant: Variant, people: People, hours: float = HOURS) -> Model:
         levels = {f"line{k}": 50 if believed is None else _level(believed[k, number]) for k in known}
         # Without pairing an agent's own line comes first; with it the better agent does.
         ranks = {f"c/line{k}": 1 for k in known[1:]} if believed is None else {}
+        if variant.reserve is not None:
+            ranks[f"c/{OUTBOUND}"] = 2
         members.append((number, Agent(agent=f"a{number:03}", skills=levels, ranks=ranks, cost=COST_PER_HOUR)))
     names = [f"line{k}" for k in range(LINES)]
     strategy: Strategy = "most_skilled" if variant.pairing else "longest_idle"
+    queues = [Queue(tenant="c", name=name, require=name, strategy=strategy, max_wait_s=0) for name in names]
+    numbers: tuple[Kind, ...] = ()
+    if variant.reserve is not None:
+        kept = Reserve(agents=variant.reserve) if variant.reserve else None
+        queues = [structs.replace(queue, strict_priority=True, priority=1, reserve=kept) for queue in queues]
+        queues.append(Queue(tenant="c", name=OUTBOUND, strict_priority=True, max_wait_s=0))
+        numbers = (_outbound(),)
     return Model(
         config=Config(
             settings=Settings(missed_offers_max=0),
             tenants=(Tenant("c"),),
-            queues=tuple(Queue(tenant="c", name=name, require=name, strategy=strategy, max_wait_s=0) for name in names),
+            queues=tuple(queues),
             agents=tuple(agent for _, agent in members),
         ),
         kinds=tuple(
@@ -137,13 +170,44 @@ def model(variant: Variant, people: People, hours: float = HOURS) -> Model:
                 value=1.0,
             )
             for name in names
-        ),
+        )
+        + numbers,
         speeds={(name, a.agent): float(people.handle[k, n]) for n, a in members for k, name in enumerate(names)},
         values={(name, a.agent): float(people.value[k, n]) for n, a in members for k, name in enumerate(names)},
         horizon_s=3600 * (WARMUP_HOURS + hours),
         warmup_s=3600 * WARMUP_HOURS,
         interval_s=3600 * (WARMUP_HOURS + hours),
     )
+
+
+def _outbound() -> Kind:
+    """An endless list of numbers; whoever dials them is as good at it as anybody."""
+    return Kind(
+        name=OUTBOUND,
+        tenant="c",
+        queue=OUTBOUND,
+        arrivals=Backlog(waiting=5),
+        talk=Exponential(HANDLE_S),
+        value=OUTBOUND_VALUE,
+    )
+
+
+def inbound(study: Study, measure: str) -> list[float]:
+    """A measure of each replication, of those who call; cost is of all that is answered or reached, value of all work."""
+    found = []
+    for replication in study.replications:
+        everything = Figures(study.model, replication)
+        callers = Figures(study.model, replication, range(LINES))
+        if measure == "value_per_offered":
+            found.append(everything.value / callers.count("offered"))
+        elif measure in ("cost_per_answered", "occupancy"):
+            found.append(value_of(measure, study.model, replication))
+        elif measure == "outbound":
+            hours = everything.length_s / 3600
+            found.append((everything.count("answered") - callers.count("answered")) / hours)
+        else:
+            found.append(value_of(measure, study.model, replication, range(LINES)))
+    return found
 
 
 def _level(believed: float) -> int:
@@ -153,7 +217,7 @@ def _level(believed: float) -> int:
 
 def relative(study: Study, base: Study, measure: str) -> Estimate:
     """By what share a measure differs, replication by replication."""
-    pairs = zip(study.values(measure), base.values(measure), strict=True)
+    pairs = zip(inbound(study, measure), inbound(base, measure), strict=True)
     return estimate([mine / other - 1 for mine, other in pairs])
 
 
@@ -207,18 +271,25 @@ def page(size: Size, say: Callable[[str], None] | None = None) -> str:
     for row in play([BASE, *VARIANTS], people, size):
         rows.append(row)
         if say is not None:
-            say(f"{row.variant.name}: {row.study.estimate('service_level').mean:.1%} in time")
+            say(f"{row.variant.name}: {estimate(inbound(row.study, 'service_level')).mean:.1%} in time")
     base = rows[0].study
     rows.append(fewest_agents(base, people, size))
     table = [
-        "| centre | agents | in time | abandoned | occupancy | cost per answered | value per offered |",
-        "|---|---|---|---|---|---|---|",
+        "| centre | agents | in time | abandoned | occupancy | outbound an hour | cost per contact | value per caller |",
+        "|---|---|---|---|---|---|---|---|",
         *(_line(row, base, first=place == 0) for place, row in enumerate(rows)),
     ]
-    contacts = round(sum(base.values("offered")))
+    contacts = round(sum(inbound(base, "offered")))
+    days = callback_day.play(round(size.replications * size.hours), size.seed, size.processes)
     return _PAGE.format(
         table="\n".join(table),
         verdict=_verdict(rows, base),
+        callbacks=callback_day.table(days),
+        peak_days=f"{days[0].study.model.horizon_s / 86_400 * callback_day.REPLICATIONS:g}",
+        offer=callback_day.OFFER_S,
+        not_reached=f"{callback_day.NOT_REACHED:.0%}",
+        reserve=RESERVE,
+        outbound_value=OUTBOUND_VALUE,
         contacts=f"{contacts:,}",
         replications=size.replications,
         hours=f"{size.hours:g}",
@@ -235,9 +306,12 @@ def _line(row: Row, base: Study, *, first: bool) -> str:
     study = row.study
 
     def share(name: str) -> str:
-        return f"{study.estimate(name).mean:.1%}"
+        return f"{mean(name):.1%}"
 
-    cost, value = f"{study.estimate('cost_per_answered').mean:.3f}", f"{study.estimate('value_per_offered').mean:.3f}"
+    def mean(name: str) -> float:
+        return estimate(inbound(study, name)).mean
+
+    cost, value = f"{mean('cost_per_answered'):.3f}", f"{mean('value_per_offered'):.3f}"
     if not first:
         cost += f" ({_percent(relative(study, base, 'cost_per_answered'))})"
         value += f" ({_percent(relative(study, base, 'value_per_offered'))})"
@@ -247,6 +321,7 @@ def _line(row: Row, base: Study, *, first: bool) -> str:
         share("service_level"),
         share("abandonment"),
         share("occupancy"),
+        f"{mean('outbound'):.0f}" if row.variant.reserve is not None else "",
         cost,
         value,
     ]
@@ -282,6 +357,14 @@ def _verdict(rows: Sequence[Row], base: Study) -> str:
         f"cost {_percent(relative(equal.study, base, 'cost_per_answered'))}, "
         f"value {_percent(relative(equal.study, base, 'value_per_offered'))}."
     )
+    blended = by_name[BLENDED.name]
+    cost = relative(blended, base, "cost_per_answered")
+    sentences.append(
+        f"- With outbound work behind a reserve of {RESERVE}: cost of a contact, in or out, {_percent(cost)}: "
+        f"**{'reached' if cost.mean <= CLAIM_COST[1] else 'not reached'}**; value "
+        f"{_percent(relative(blended, base, 'value_per_offered'))}: "
+        f"**{'reached' if relative(blended, base, 'value_per_offered').mean >= CLAIM_VALUE[0] else 'not reached'}**."
+    )
     return "\n".join(sentences)
 
 
@@ -298,9 +381,9 @@ time. It shows what did not reach the claim as well.
 ## The centre
 
 Six lines of business, each with {load} Erlang: conversations of {handle} s on average (exponential), callers who wait
-for {patience} s on average (exponential). An agent costs {cost} an hour, an answered contact is worth 1 on average. In
+for {patience} s on average (exponential). An agent costs {cost} an hour, an answered caller is worth 1 on average. In
 each line every agent has a handle time and a value of his own, with a standard deviation of 10 %; nobody is chosen for
-being good. {replications} replications of {hours} hours, {contacts} contacts in each row, the same callers in all rows;
+being good. {replications} replications of {hours} hours, {contacts} callers in each row, the same callers in all rows;
 in brackets the difference from the first row with its paired 95 % interval.
 
 The first row is a centre as Asterisk's app_queue routes it: {silo} agents for each line, `leastrecent`, first come first
@@ -322,14 +405,30 @@ How to read it:
   A freed agent takes the contact that has waited longest, whatever it is worth.
 - **Known exactly** is a bound that no centre reaches. **Learned** is what {seen} conversations of each agent in each line
   tell, drawn back to the mean as far as their noise deserves.
+- **Outbound work** is an endless list of numbers with conversations as long as the others, for agents who would be idle. A
+  number is dialled only while more than {reserve} of those who know a line are free (`reserve` of its queue). Cost is then
+  shared by contacts of both kinds. An outbound contact is taken to be worth {outbound_value:g}: that is an assumption, not
+  a result. Without a reserve callers pay for it, as the row shows in which nobody is kept free.
 - Levers do not add up: fewer agents leave less choice, and pairing shortens conversations, which leaves more.
 
-## Levers that are not in this table
+## Callbacks at a peak
+
+The centre above has no peak, so callbacks are shown on a day that has one: sixteen half hours of 60 calls on average and
+90 in the worst two, conversations of 300 s, callers who wait for 180 s on average. Whose forecast is longer than {offer} s is
+asked whether he would rather be called back; {not_reached} of the attempts find nobody. {peak_days} days in each row, the
+same callers in all rows.
+
+{callbacks}
+
+A caller who is called back keeps his place, and counts as answered in time when he hung up in time. So callbacks do not cost
+those who stay on the phone their turn, and they cannot shorten a queue either: they keep people from giving up. That 37 %
+accept is what Hathaway, Emadi and Deshpande saw.
+
+## Levers that are not here
 
 The engine does not have them yet, so nothing is claimed for them: a price on occupancy in the choice of an agent, choice
-among several waiting contacts by value, reserves for blended outbound work, callbacks at the peak, batch matching, and
-pacing of a dialler. Service objectives are there, but they decide who waits and not how much, so they change neither cost
-nor value here; [routing.md](routing.md) tells what they do.
+among several waiting contacts by value, batch matching, and pacing of a dialler. Service objectives are there, but they
+decide who waits and not how much, so they change neither cost nor value here; [routing.md](routing.md) tells what they do.
 """
 
 

@@ -8,7 +8,17 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
-from acd_sim.formulas import assignment, day, erlang, prediction, priority, product_form, reserve, shared_lines
+from acd_sim.formulas import (
+    assignment,
+    day,
+    erlang,
+    patience,
+    prediction,
+    priority,
+    product_form,
+    reserve,
+    shared_lines,
+)
 from acd_sim.formulas.product_form import SkillAgent
 from acd_sim.formulas.two_pools import Order, Pool
 from acd_sim.formulas.two_pools import solve as two_pools
@@ -20,6 +30,25 @@ def near(value: float, digits: int) -> object:
 
 
 # Erlang
+
+
+@pytest.mark.parametrize("agents", [1, 5, 13])
+@pytest.mark.parametrize("rate", [0.2, 1, 4])
+def test_with_nobody_called_back_it_is_erlang_a_and_with_all_erlang_c(agents: int, rate: float) -> None:
+    some, all_of_them = (patience.solve(0.9 * agents, 1, agents, rate, share) for share in (0.0, 1.0))
+    impatient, patient = erlang.solve(0.9 * agents, 1, agents, patience=rate), erlang.solve(0.9 * agents, 1, agents)
+    assert some.p_wait == pytest.approx(impatient.p_wait, rel=1e-7)
+    assert some.p_abandon == pytest.approx(impatient.p_abandon, rel=1e-7)
+    assert some.mean_wait == pytest.approx(impatient.mean_wait, rel=1e-7)
+    assert some.p_called_back == 0
+    assert all_of_them.p_abandon == all_of_them.mean_wait == 0
+    assert all_of_them.p_called_back == pytest.approx(patient.p_wait, rel=1e-7)
+    assert all_of_them.p_called_back * all_of_them.mean_delay == pytest.approx(patient.mean_wait, rel=1e-7)
+    # An overload that abandonment bears.
+    more, less = (patience.solve(1.3 * agents, 1, agents, rate, share).p_abandon for share in (0.3, 0.5))
+    assert more > less > 0
+    with pytest.raises(ValueError, match="more agents are needed"):
+        patience.solve(1.3 * agents, 1, agents, rate, 0.8)
 
 
 @pytest.mark.parametrize(

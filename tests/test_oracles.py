@@ -7,7 +7,18 @@ import pytest
 from msgspec import json, structs
 
 from acd_sim.formulas.two_pools import solve
-from acd_sim.oracles import agent_choice, blending, call_choice, day, invariants, other_simulator, single_queue, skills
+from acd_sim.oracles import (
+    agent_choice,
+    announcements,
+    blending,
+    call_choice,
+    callbacks,
+    day,
+    invariants,
+    other_simulator,
+    single_queue,
+    skills,
+)
 from acd_sim.oracles.__main__ import main
 from acd_sim.oracles.case import Case, Figure, Verdict, busy, judge, play, verdicts
 from acd_sim.virtual import Estimate
@@ -23,6 +34,9 @@ CASES = [
     next(case for case in skills.cases() if case.name == "W model"),
     next(agent_choice.cases()),
     list(blending.cases())[1],
+    list(blending.cases())[4],
+    next(callbacks.cases()),
+    announcements.forecasts(95, 0),
     next(day.cases()),
 ]
 

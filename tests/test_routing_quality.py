@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from acd_sim import callback_day
 from acd_sim.routing_quality import (
     BASE,
     BEST,
+    BLENDED,
     LINES,
     POOLED_AGENTS,
     VARIANTS,
     Size,
     draw_people,
     estimated,
+    inbound,
     model,
     page,
     play,
@@ -58,9 +61,29 @@ def test_levers_move_what_they_should() -> None:
     assert relative(paired, pooled, "value_per_offered").low > 0
 
 
+def test_a_reserve_protects_callers_from_outbound_work_that_pays() -> None:
+    rows = play(
+        (BEST, BLENDED, structs.replace(BLENDED, reserve=0)), PEOPLE, Size(hours=3, replications=4, processes=1)
+    )
+    alone, blended, greedy = (row.study for row in rows)
+    assert relative(blended, alone, "cost_per_answered").high < 0
+    assert np.mean(inbound(blended, "outbound")) > 10
+    assert np.mean(inbound(greedy, "outbound")) > np.mean(inbound(blended, "outbound"))
+    assert np.mean(inbound(greedy, "service_level")) < np.mean(inbound(blended, "service_level")) - 0.2
+
+
+def test_callbacks_keep_callers_of_a_peak_from_giving_up() -> None:
+    rows = callback_day.play(30, processes=1)[:3]
+    nobody, some, many = (row.study for row in rows)
+    assert some.difference("abandonment", nobody).high < 0
+    assert many.difference("abandonment", some).high < 0
+    assert sum(nobody.values("called_back")) == 0
+    assert 0 < many.estimate("callback_delay_s").mean < 1800
+
+
 def test_the_page_says_what_the_figures_say() -> None:
     text = page(Size(hours=0.5, replications=2, processes=1))
-    assert len(re.findall(r"^\|", text, re.MULTILINE)) == 2 + 1 + len(VARIANTS) + 1
+    assert len(re.findall(r"^\|", text, re.MULTILINE)) == 2 + 1 + len(VARIANTS) + 1 + 2 + 9
     assert re.search(r"\*\*Value\*\*: .*\*\*(not )?reached\*\*", text)
     assert "nan" not in text
     assert "{" not in text

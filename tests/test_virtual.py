@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from acd_core.config import Agent, Config, Queue, Step, Tenant
+from acd_core.config import Agent, Callback, Config, Queue, Step, Tenant
 from acd_sim.virtual import (
     Backlog,
     Break,
+    CalledBack,
     Constant,
     Crew,
     Empirical,
@@ -330,6 +331,41 @@ def test_callers_who_gave_up_call_again() -> None:
     assert result["outcome"].tolist() == [0, 1, 1, 1, 0]
 
 
+def test_who_is_asked_hangs_up_and_is_called_back_in_his_turn() -> None:
+    config = centre(1, callback=Callback(retry_s=500, attempts_max=2))
+    kind = calls(
+        arrivals=at(0, 1, 2, 3, talk_s=[100, 50, 10, 20], patience_s=[-1, 10, 30, 10]), callback=CalledBack(share=1)
+    )
+    plain = structs.replace(kind, callback=None)
+    alone = replicate(Model(config=config, kinds=(plain,), horizon_s=5000, traced=10))
+    assert tally(alone, "abandoned") == 3
+    result = replicate(Model(config=config, kinds=(kind,), horizon_s=5000, traced=10))
+    assert tally(result, "answered") == 4
+    assert tally(result, "called_back") == tally(result, "delayed") == 3
+    assert rows(result)["wait_ns"].tolist() == [0, 0, 0, 0], "on the phone nobody waited"
+    assert tally(result, "callback_delay_ns") == (99 + 148 + 157) * 10**9
+    assert tally(result, "queue_ns") == total(result, "queue_ns") == 0
+
+
+def test_who_is_not_reached_is_tried_again_as_the_queue_says() -> None:
+    config = centre(2, callback=Callback(retry_s=500, attempts_max=3))
+    kind = calls(50, Constant(100), callback=CalledBack(share=1, not_reached=0.4, rings_s=20))
+    result = replicate(Model(config=config, kinds=(kind,), horizon_s=500 * HOUR, traced=60_000))
+    asked, lost, failed = (tally(result, name) for name in ("called_back", "other", "not_reached"))
+    assert lost / asked == pytest.approx(0.4**3, rel=0.2)
+    assert failed / asked == pytest.approx(0.4 + 0.4**2 + 0.4**3, rel=0.07)
+    assert tally(result, "offered") == tally(result, "answered") + lost
+    assert result.left == 0
+
+
+def test_only_whom_the_engine_says_is_asked_when_the_queue_says_from_when_on() -> None:
+    kind = calls(115, Constant(90), callback=CalledBack(share=1))
+    model = Model(config=centre(3, callback=Callback()), kinds=(kind,), horizon_s=50 * HOUR)
+    offered = structs.replace(model, config=centre(3, callback=Callback(offer_when_wait_s=60)))
+    everybody, some = (tally(replicate(played), "called_back") for played in (model, offered))
+    assert 0 < some < everybody
+
+
 def test_some_are_handed_on_and_wait_again() -> None:
     first = calls(arrivals=at(0, 1, talk_s=[100, 100]), onward=(Onward(to="next", share=1),))
     then = calls(0, Constant(50), name="next")
@@ -382,6 +418,7 @@ def test_what_contradicts_itself_is_told_with_its_place() -> None:
         ({"crews": (Crew(agents=("a1",)), Crew(agents=("a1",)))}, "in two crews"),
         ({"shifts": (Shift(agents=("a1",), from_s=5, to_s=5),)}, "shift 1: it ends before"),
         ({"warmup_s": 10.0}, "warm-up"),
+        ({"kinds": (calls(callback=CalledBack(share=1)),)}, "callback: the queue t/q has no table 'callback'"),
         ({"kinds": (calls(onward=(Onward(to="x", share=0.1),)),)}, "onward: there is no kind 'x'"),
         ({"kinds": (calls(onward=(Onward(to="calls", share=0.7), Onward(to="calls", share=0.7))),)}, "more than 1"),
     ]

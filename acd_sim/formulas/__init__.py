@@ -3,6 +3,7 @@
 | module | what it knows |
 |---|---|
 | `erlang` | one queue: Erlang B, C, A, with a limit of lines or without; agents needed |
+| `patience` | one queue of which some callers are called back and so never give up |
 | `shared_lines` | several queues of their own that share one group of lines |
 | `product_form` | any small graph of skills under first come, first served and longest idle |
 | `two_pools` | fast and slow agents: fastest first, slowest first, any order of idleness |

@@ -1,4 +1,4 @@
-"""How well a wait can be told in advance: four predictors, over the calls of the engine.
+"""How well a wait can be told in advance: four predictors over the calls of the engine, and what it tells itself.
 
 Callers are told, when they come: QL, the queue length over the service rate; QLm, the same with those who will give
 up; LES, the wait of the last who was answered; HOL, the wait so far of the first in line.
@@ -59,6 +59,59 @@ def cases() -> Iterator[Case]:
             tuple(figures),
             patience=patience / UNIT_S,
         )
+    yield from (forecasts(*row) for row in FORECASTS)
+
+
+FORECASTS = ((95.0, 0.0), (105.0, 1.0))
+OWN_DOUBT = 0.02
+"""The engine knows no rates, it measures them in the last quarter of an hour or so: this much is due to that."""
+
+
+def forecasts(rate: float, patience: float) -> Case:
+    """The engine's own forecasts: of the waits of those who are answered half and nine tenths end within them.
+
+    Its error is between that of the best that knows all rates and a quarter more (see `acd_core.forecast`).
+    """
+    exact = prediction.errors(rate, 1, AGENTS, patience)
+    contacts = 600_000
+    return Case(
+        f"own forecasts, {rate:g} Erl, theta {patience:g}",
+        Model(
+            config=centre([queue()], agents(AGENTS)),
+            kinds=(calls(rate / UNIT_S, UNIT_S, patience_s=UNIT_S / patience if patience else 0.0),),
+            traced=int(contacts / 20 * 1.1),
+            **stretch(rate / UNIT_S, contacts, 200 * UNIT_S),
+        ),
+        (
+            Figure("share within the p50", 0.5, _within("p50_ms"), OWN_DOUBT, "a forecast that knows the rates"),
+            Figure("share within the p90", 0.9, _within("p90_ms"), OWN_DOUBT, "a forecast that knows the rates"),
+            Figure("MSE of the p50 to that of QLm", 1.125, _own_error(exact.markov), 0.125, "between 1 and 5/4"),
+        ),
+    )
+
+
+def _own(figures: Figures) -> dict[str, NDArray[np.int64]]:
+    """The calls that waited, were answered, and had a forecast."""
+    rows = trace(figures.replication)
+    chosen = (rows["outcome"] == 0) & (rows["wait_ns"] > 0) & (rows["p50_ms"] >= 0)
+    return {name: column[chosen] for name, column in rows.items()}
+
+
+def _within(quantile: str) -> Measured:
+    def measure(figures: Figures) -> float:
+        rows = _own(figures)
+        return float(np.mean(rows["wait_ns"] <= 1_000_000 * rows[quantile]))
+
+    return measure
+
+
+def _own_error(best: float) -> Measured:
+    def measure(figures: Figures) -> float:
+        rows = _own(figures)
+        off = (1_000_000 * rows["p50_ms"] - rows["wait_ns"]) / UNIT_S / 1e9
+        return float(np.mean(off**2)) / best
+
+    return measure
 
 
 class Announced:

@@ -1,10 +1,13 @@
-"""Outbound work beside inbound calls: an endless list of numbers for agents who would be idle.
+"""Outbound work beside inbound calls: an endless list of numbers for agents who would be idle, but for a reserve.
 
 800 inbound calls an hour, handle time 180 s, 50 agents.
 """
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
+from acd_core.config import Reserve
 from acd_sim.formulas import reserve
 from acd_sim.oracles.case import (
     Case,
@@ -26,7 +29,10 @@ ARRIVALS = 800 / 3600
 TALK_S = 180.0
 AGENTS = 50
 TARGET_S = 20.0
+CONTACTS = 400_000
 INBOUND, OUTBOUND = [0], [1]
+RESERVES = (10, 8, 5, 4, 3, 2, 0)
+"""So many agents are kept free for inbound calls."""
 
 
 def cases() -> Iterator[Case]:
@@ -38,7 +44,7 @@ def cases() -> Iterator[Case]:
         Model(
             config=centre([inbound], agents(AGENTS)),
             kinds=(calls(ARRIVALS, TALK_S),),
-            **stretch(ARRIVALS, 800_000, 30 * TALK_S),
+            **stretch(ARRIVALS, CONTACTS, 30 * TALK_S),
         ),
         (
             Figure("P(W>0)", plain.p_wait, delayed),
@@ -47,23 +53,25 @@ def cases() -> Iterator[Case]:
             Figure("occupancy", plain.occupancy, occupancy),
         ),
     )
-    full = reserve.solve(ARRIVALS, 1 / TALK_S, AGENTS, 0, TARGET_S)
     numbers = Kind(name="numbers", tenant="t", queue="numbers", arrivals=Backlog(waiting=5), talk=Exponential(TALK_S))
-    yield Case(
-        "blending: nobody kept free",
-        Model(
-            config=centre([inbound, queue("numbers", strict_priority=True)], agents(AGENTS)),
-            kinds=(calls(ARRIVALS, TALK_S), numbers),
-            **stretch(ARRIVALS, 800_000, 30 * TALK_S),
-        ),
-        (
-            Figure("P(W>0)", full.p_wait, of(INBOUND, delayed)),
-            Figure("E[W] s", full.mean_wait, of(INBOUND, mean_wait(1))),
-            Figure("P(W<=20 s)", full.within, of(INBOUND, in_target)),
-            Figure("occupancy", full.occupancy, occupancy),
-            Figure("outbound an hour", 3600 * full.outbound, _per_hour),
-        ),
-    )
+    for kept in RESERVES:
+        blend = reserve.solve(ARRIVALS, 1 / TALK_S, AGENTS, kept, TARGET_S)
+        first = structs.replace(inbound, reserve=Reserve(agents=kept)) if kept else inbound
+        yield Case(
+            f"blending: {kept} kept free" if kept else "blending: nobody kept free",
+            Model(
+                config=centre([first, queue("numbers", strict_priority=True)], agents(AGENTS)),
+                kinds=(calls(ARRIVALS, TALK_S), numbers),
+                **stretch(ARRIVALS, CONTACTS, 30 * TALK_S),
+            ),
+            (
+                Figure("P(W>0)", blend.p_wait, of(INBOUND, delayed)),
+                Figure("E[W] s", blend.mean_wait, of(INBOUND, mean_wait(1))),
+                Figure("P(W<=20 s)", blend.within, of(INBOUND, in_target)),
+                Figure("occupancy", blend.occupancy, occupancy),
+                Figure("outbound an hour", 3600 * blend.outbound, _per_hour),
+            ),
+        )
 
 
 def _per_hour(figures: Figures) -> float:

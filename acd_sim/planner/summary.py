@@ -21,14 +21,24 @@ SHOWN = (
 )  # fmt: skip
 BY_KIND = (
     "offered", "answered", "service_level", "abandonment", "blocked", "asa_s", "wait_p95_s", "longest_wait_s", "queue",
-    "handle_s", "retried", "value",
+    "handle_s", "retried", "called_back", "callback_delay_s", "value",
 )  # fmt: skip
 BY_INTERVAL = ("offered", "service_level", "abandonment", "asa_s", "queue", "agents", "occupancy")
 DIFFERENCES = (
     "service_level", "abandonment", "asa_s", "wait_p95_s", "occupancy", "answered", "cost", "value",
     "cost_per_answered", "value_per_offered",
 )  # fmt: skip
-NOT_SHOWN_WHEN_ZERO = ("blocked", "expired", "cost", "value", "cost_per_answered", "value_per_offered", "retried")
+NOT_SHOWN_WHEN_ZERO = (
+    "blocked",
+    "expired",
+    "cost",
+    "value",
+    "cost_per_answered",
+    "value_per_offered",
+    "retried",
+    "called_back",
+    "callback_delay_s",
+)
 
 
 CALLERS_ONLY = (

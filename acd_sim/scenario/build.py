@@ -18,6 +18,7 @@ from acd_sim.virtual import (
     Arrivals,
     Backlog,
     Break,
+    CalledBack,
     Crew,
     Kind,
     Model,
@@ -135,6 +136,9 @@ def _kind(found: Document, scenario: shape.Scenario, number: int, days: Days, la
     retry = None
     if entry.retry is not None:
         retry = Retry(share=entry.retry.share, after=laws.some(entry.retry.after, (*place, "retry", "after")))
+    callback = None
+    if entry.callback is not None:
+        callback = CalledBack(**msgspec.structs.asdict(entry.callback))
     return Kind(
         name=entry.name,
         tenant=tenant,
@@ -144,6 +148,7 @@ def _kind(found: Document, scenario: shape.Scenario, number: int, days: Days, la
         wrapup=laws.law(entry.wrapup, (*place, "wrapup")),
         patience=laws.law(entry.patience, (*place, "patience")),
         retry=retry,
+        callback=callback,
         onward=tuple(Onward(to=step.to, share=step.share) for step in entry.onward),
         priority=entry.priority,
         require=entry.require,

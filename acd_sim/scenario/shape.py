@@ -136,6 +136,20 @@ class RetryEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     after: LawOrSeconds
 
 
+class CallbackEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Callers who would rather be called back, when they are asked; their queue has a `callback` table.
+
+    Attributes:
+        share: of those asked who accept.
+        not_reached: share of the attempts to call them that nobody answers.
+        rings_s: how long such an attempt keeps the agent.
+    """
+
+    share: Share
+    not_reached: Annotated[float, Meta(ge=0, lt=1)] = 0
+    rings_s: Positive = 25
+
+
 class OnwardEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Contacts that are handed on after their talk: which share, and the name of the contacts that they become."""
 
@@ -150,6 +164,7 @@ class Contacts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         name: in the report.
         queue: as `tenant/queue`.
         arrivals, talk, wrapup, patience, retry: how they come and behave; see the pages of `acd_sim.virtual`.
+        callback: who of them is called back.
         onward: contacts that are handed on to the next line of support after their talk.
         priority, require, attributes: as in `contact.enqueue`.
         value: of an answered one, in money.
@@ -162,6 +177,7 @@ class Contacts(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wrapup: LawOrSeconds | None = None
     patience: LawOrSeconds | None = None
     retry: RetryEntry | None = None
+    callback: CallbackEntry | None = None
     onward: tuple[OnwardEntry, ...] = ()
     priority: Annotated[int, Meta(ge=0, le=100)] = 0
     require: RequirementText = ""

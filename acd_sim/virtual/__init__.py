@@ -31,7 +31,7 @@ from acd_sim.virtual.laws import (
     kaplan_meier,
 )
 from acd_sim.virtual.measures import MEASURES, Figures, value_of
-from acd_sim.virtual.model import Break, Crew, Kind, Model, ModelError, Onward, Outage, Retry, Shift, Timed
+from acd_sim.virtual.model import Break, CalledBack, Crew, Kind, Model, ModelError, Onward, Outage, Retry, Shift, Timed
 from acd_sim.virtual.replication import Replication, replicate
 from acd_sim.virtual.streams import Streams
 from acd_sim.virtual.study import Study, find_warmup, simulate
@@ -43,6 +43,7 @@ __all__ = [
     "Arrivals",
     "Backlog",
     "Break",
+    "CalledBack",
     "Constant",
     "Crew",
     "Empirical",

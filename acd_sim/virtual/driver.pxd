@@ -20,6 +20,8 @@ cdef class Driver:
     ) except -1
     cdef int abandon(self, int64_t now, int32_t caller) except -1
     cdef int withdraw(self, int64_t now, int32_t caller) except -1
+    cdef int call_back(self, int64_t now, int32_t caller) except -1
+    cdef int not_reached(self, int64_t now, int32_t caller) except -1
     cdef int complete(self, int64_t now, int32_t caller, bint transferred) except -1
     cdef int accept(self, int64_t now, int64_t offer) except -1
     cdef int reject(self, int64_t now, int64_t offer) except -1

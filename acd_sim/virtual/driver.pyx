@@ -96,6 +96,13 @@ cdef class Driver:
     cdef int withdraw(self, int64_t now, int32_t caller) except -1:
         return self.engine.withdraw_contact(now, self.names[caller])
 
+    cdef int call_back(self, int64_t now, int32_t caller) except -1:
+        """The waiting caller hangs up and is called back; his contact's id serves as the number."""
+        return self.engine.callback_contact(now, self.names[caller], self.names[caller], None)
+
+    cdef int not_reached(self, int64_t now, int32_t caller) except -1:
+        return self.engine.callback_contact(now, self.names[caller], "", "no_answer")
+
     cdef int complete(self, int64_t now, int32_t caller, bint transferred) except -1:
         return self.engine.complete_contact(
             now, self.names[caller], "transferred" if transferred else "completed_caller"

@@ -32,6 +32,8 @@ class Loop:
         arrivals: list[Any],
         again: list[Any],
         backlog: Any,
+        asking: Any,
+        ringing: Any,
         answering: list[Any],
         group: Any,
         returns: Any,

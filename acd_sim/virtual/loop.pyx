@@ -33,22 +33,25 @@ from acd_core.refusals import Outcome
 TALLIES = (
     "offered", "answered", "answered_in_target", "delayed", "abandoned", "abandoned_in_target", "blocked", "expired",
     "other", "retried", "wait_ns", "answered_wait_ns", "talk_ns", "wrapup_ns", "queue_ns", "longest_ns", "queue_max", "onward",
+    "called_back", "callback_delay_ns", "not_reached",
 )
 """What is counted for each kind of contact in each interval; the first index of `Loop.tallies`.
 
 `delayed` were not answered or did not leave in the instant of their arrival; `blocked` found the queue full;
 `expired` waited for the longest time that the queue allows; `other` ended in any other way without an answer. `wait_ns`
 sums the waits of all, `queue_ns` is the integral of the number waiting, `longest_ns` and `queue_max` are greatest ones,
-`onward` were handed on to another kind after their talk.
+`onward` were handed on to another kind after their talk. Who is called back waits until he hangs up, which is his wait;
+`called_back` asked for it, `callback_delay_ns` sums the times from there to the conversations that came about, and
+`not_reached` counts attempts that failed.
 """
 TOTALS = ("entered", "answered", "ended", "wait_ns", "queue_ns")
 """What is counted for each kind over the whole run, warm-up and end included; the first index of `Loop.totals`."""
 WAIT_BINS = 900
 """Length of a histogram of waits: bin 0 up to 10 ms, bin i up to 10 ms * 1.02 ** i."""
 TRACE = (
-    "kind", "agent", "outcome", "attempt", "arrived_ns", "wait_ns", "talk_ns", "number", "ahead",
+    "kind", "agent", "outcome", "attempt", "arrived_ns", "wait_ns", "talk_ns", "number", "ahead", "p50_ms", "p90_ms",
 )
-"""Columns of `Loop.trace`."""
+"""Columns of `Loop.trace`; the last two are the engine's forecast of the wait on arrival, -1 for none."""
 OUTCOMES = ("answered", "abandoned", "blocked", "expired", "other")
 """Names of the numbers in the column `outcome`."""
 
@@ -73,6 +76,9 @@ cdef enum:                    # indexes into TALLIES
     LONGEST_NS
     QUEUE_LONGEST
     ONWARD
+    CALLED_BACK
+    CALLBACK_DELAY_NS
+    NOT_REACHED
 
 cdef enum:                    # indexes into TOTALS
     TOTAL_ENTERED
@@ -88,6 +94,8 @@ cdef enum Happening:
     WRAPUP_ENDS
     CALLS_AGAIN
     COMES_BACK
+    HANGS_UP
+    RINGS_OUT
 
 cdef enum OperationKind:
     LOGIN
@@ -128,6 +136,7 @@ cdef double NS_PER_FIRST_BIN = 1e7
 cdef struct Caller:
     uint8_t state
     uint8_t answered
+    uint8_t offered
     int32_t kind
     int32_t interval          # NEVER: not in the tallies
     int32_t agent
@@ -142,9 +151,13 @@ cdef struct Caller:
     int64_t wrapup
     int64_t retry
     int64_t onward            # the kind that it becomes after the talk; NEVER
+    int64_t callback          # so often he is not reached when he is called back; NEVER: he does not want it
+    int64_t hung_up           # when he asked to be called back; 0
+    int64_t p50
+    int64_t p90
 
 cdef struct Row:
-    int64_t values[9]
+    int64_t values[11]
 
 
 @cython.final
@@ -163,6 +176,7 @@ cdef class Supply:
     cdef int64_t[::1] retry
     cdef int64_t[::1] priority
     cdef int64_t[::1] onward
+    cdef int64_t[::1] callback
     cdef Py_ssize_t place
     cdef Py_ssize_t count
 
@@ -180,7 +194,9 @@ cdef class Supply:
         if block is None:
             self.refill = None
             return False
-        self.arrival, self.patience, self.talk, self.wrapup, self.retry, self.priority, self.onward = block
+        (
+            self.arrival, self.patience, self.talk, self.wrapup, self.retry, self.priority, self.onward, self.callback,
+        ) = block
         self.place = 0
         self.count = self.arrival.shape[0]
         return self.more()
@@ -197,6 +213,9 @@ cdef class Loop:
         arrivals: for each kind a `Supply` of those who come; `patience_ns` and `retry_ns` of -1 are never.
         again: for each kind a `Supply`, without end, for those who call again or are handed on to it.
         backlog: for each kind how many contacts wait at all times while it is topped up; 0 for kinds that arrive.
+        asking: for each kind who is asked whether he wants to be called back: 0 nobody, 1 whom the engine says, 2 all who
+            have to wait.
+        ringing: for each kind how long a phone rings that nobody picks up.
         answering: `Supply` by group of agents: the column `arrival` is the time that an agent takes to answer an
             offer, -1 if he lets it ring, -2 if he rejects it at once.
         group: the group of each agent.
@@ -221,6 +240,8 @@ cdef class Loop:
     cdef list arrivals
     cdef list again
     cdef list answering
+    cdef int64_t[::1] asking
+    cdef int64_t[::1] ringing
     cdef list clients
     cdef list commands
     cdef int64_t[::1] targets
@@ -273,7 +294,7 @@ cdef class Loop:
 
     def __init__(
         self, Driver driver, *, int64_t start, int64_t warmup, int64_t horizon, int64_t interval, list kinds,
-        list arrivals, list again, backlog, list answering, group, returns, speed, operations, list clients, client_of,
+        list arrivals, list again, backlog, asking, ringing, list answering, group, returns, speed, operations, list clients, client_of,
         list commands, int64_t traced, counters,
     ):
         cdef Py_ssize_t kind
@@ -288,6 +309,8 @@ cdef class Loop:
         self.arrivals = arrivals
         self.again = again
         self.backlog = backlog
+        self.asking = asking
+        self.ringing = ringing
         self.answering = answering
         self.group = group
         self.returns = returns
@@ -453,13 +476,20 @@ cdef class Loop:
         if row.stamp != entry.stamp:
             return 0
         if entry.kind == PATIENCE_ENDS:
-            if row.state == WAITING:
+            if row.state == WAITING and not row.hung_up:
                 self.driver.abandon(self.now, subject)
         elif entry.kind == TALK_ENDS:
             if row.onward >= 0:
                 self._hand_on(subject)
             else:
                 self.driver.complete(self.now, subject, False)
+        elif entry.kind == HANGS_UP:
+            if row.state == WAITING:
+                self._hang_up(subject)
+        elif entry.kind == RINGS_OUT:
+            if row.state == TALKING:
+                row.state = WAITING
+                self.driver.not_reached(self.now, subject)
         elif entry.kind == WRAPUP_ENDS:
             if row.state == WRAPPING_UP:
                 self.driver.end_wrapup(self.now, row.agent)
@@ -503,6 +533,7 @@ cdef class Loop:
         row.wrapup = supply.wrapup[place]
         row.retry = supply.retry[place]
         row.onward = supply.onward[place]
+        row.callback = supply.callback[place]
         return self._enter(caller, <int>supply.priority[place])
 
     cdef int _hand_on(self, int32_t caller) except -1:
@@ -524,6 +555,7 @@ cdef class Loop:
         after.wrapup = supply.wrapup[supply.place]
         after.retry = supply.retry[supply.place]
         after.onward = supply.onward[supply.place]
+        after.callback = supply.callback[supply.place]
         supply.place += 1
         return self._enter(next_caller, 0)
 
@@ -535,6 +567,7 @@ cdef class Loop:
         row.attempt += 1
         row.patience = supply.patience[supply.place]
         row.retry = supply.retry[supply.place]
+        row.callback = supply.callback[supply.place]
         supply.place += 1
         self.stamps += 1
         row.stamp = self.stamps
@@ -545,10 +578,11 @@ cdef class Loop:
         cdef tuple route = <tuple>self.routes[row.kind]
         cdef int outcome
         row.state = WAITING
-        row.answered = False
+        row.answered = row.offered = False
         row.agent = NEVER
         row.arrived = self.now
-        row.connected = 0
+        row.connected = row.hung_up = 0
+        row.p50 = row.p90 = NEVER
         row.ahead = <int32_t>self.present[row.kind]
         row.interval = NEVER
         if self.warmup <= self.now < self.horizon:
@@ -601,7 +635,7 @@ cdef class Loop:
                 reserve(<void **>&self.caller_of, &self.slot_capacity, record.contact + 1, sizeof(int32_t))
                 self.caller_of[record.contact] = self.entering + 1
                 if record.kind == CONTACT_QUEUED_EVENT:
-                    self._queued(self.entering)
+                    self._queued(self.entering, record)
             caller = self.caller_of[record.contact] - 1
             if record.kind == CONTACT_OFFERED_EVENT:
                 self._offered(caller, self.driver.agent_at(record.agent), record.offer)
@@ -618,18 +652,38 @@ cdef class Loop:
                 self._ended(caller, record.code, record.a, record.b, record.at)
         return self.driver.forget()
 
-    cdef int _queued(self, int32_t caller) except -1:
+    cdef int _queued(self, int32_t caller, Record *record) except -1:
         cdef Caller *row = &self.callers[caller]
+        if record.flag:
+            row.p50, row.p90 = record.b, record.c
         self._present(row.kind, 1)
         if row.interval >= 0 and self.present[row.kind] > self.tally[QUEUE_LONGEST, row.kind, row.interval]:
             self.tally[QUEUE_LONGEST, row.kind, row.interval] = self.present[row.kind]
         if row.patience >= 0:
             self.calendar.add(self.now + row.patience, PATIENCE_ENDS, caller, row.stamp)
+        if row.callback >= 0 and (self.asking[row.kind] == 2 or (self.asking[row.kind] == 1 and record.offer)):
+            self.calendar.add(self.now, HANGS_UP, caller, row.stamp)
+        return 0
+
+    cdef int _hang_up(self, int32_t caller) except -1:
+        """He has not been offered to anybody yet, and wants to be called back."""
+        cdef Caller *row = &self.callers[caller]
+        cdef int outcome
+        if row.offered:
+            return 0
+        outcome = self.driver.call_back(self.now, caller)
+        if outcome >= 100:
+            raise ValueError(f"the engine refused to call a caller back with outcome {outcome}")
+        row.hung_up = self.now
+        self._present(row.kind, -1)
+        if row.interval >= 0:
+            self.tally[CALLED_BACK, row.kind, row.interval] += 1
         return 0
 
     cdef int _offered(self, int32_t caller, int32_t agent, int64_t offer) except -1:
         cdef Supply supply = <Supply>self.answering[self.group[agent]]
         cdef int64_t delay = 0
+        self.callers[caller].offered = True
         if supply.more():
             delay = supply.arrival[supply.place]
             supply.place += 1
@@ -645,10 +699,20 @@ cdef class Loop:
         cdef Caller *row = &self.callers[caller]
         cdef int64_t talk = <int64_t>(<double>row.talk * self.speed[row.kind, agent])
         row.state = TALKING
-        row.answered = True
         row.agent = agent
+        if row.hung_up:
+            wait = row.hung_up - row.arrived
+            if row.callback > 0:
+                row.callback -= 1
+                if row.interval >= 0:
+                    self.tally[NOT_REACHED, row.kind, row.interval] += 1
+                return self.calendar.add(self.now + self.ringing[row.kind], RINGS_OUT, caller, row.stamp)
+            if row.interval >= 0:
+                self.tally[CALLBACK_DELAY_NS, row.kind, row.interval] += self.now - row.hung_up
+        else:
+            self._present(row.kind, -1)
+        row.answered = True
         row.connected = self.now
-        self._present(row.kind, -1)
         if self.backlog[row.kind]:
             self.lacking = True
         self.total[TOTAL_ANSWERED, row.kind] += 1
@@ -665,7 +729,7 @@ cdef class Loop:
     cdef void _count(self, Caller *row, int outcome, int64_t wait) noexcept:
         self.tally[outcome, row.kind, row.interval] += 1
         self.tally[WAIT_NS, row.kind, row.interval] += wait
-        if wait:
+        if wait or row.hung_up:
             self.tally[DELAYED, row.kind, row.interval] += 1
             if wait > self.tally[LONGEST_NS, row.kind, row.interval]:
                 self.tally[LONGEST_NS, row.kind, row.interval] = wait
@@ -675,6 +739,8 @@ cdef class Loop:
         cdef int outcome = ANSWERED
         self.total[TOTAL_ENDED, row.kind] += 1
         self.finished_contacts += 1
+        if row.hung_up:
+            wait = row.hung_up - row.arrived
         if row.answered:
             if row.interval >= 0:
                 self.tally[TALK_NS, row.kind, row.interval] += talk
@@ -684,7 +750,7 @@ cdef class Loop:
             outcome = GAVE_UP if reason == ABANDONED else EXPIRED if reason == MAX_WAIT else OTHER
             if reason == QUEUE_FULL:
                 outcome = BLOCKED
-            else:
+            elif not row.hung_up:
                 self._present(row.kind, -1)
             if self.backlog[row.kind]:
                 self.lacking = True
@@ -718,6 +784,8 @@ cdef class Loop:
         values[6] = talk
         values[7] = row.number
         values[8] = row.ahead
+        values[9] = row.p50
+        values[10] = row.p90
         return 0
 
     cdef int _agent_changed(self, int32_t agent, int state, int64_t at) except -1:

@@ -152,6 +152,10 @@ MEASURES: dict[str, Measure] = {
         Measure("expired", "waited too long", "%", -1, lambda f: f.share("expired")),
         Measure("delayed", "had to wait", "%", -1, lambda f: f.share("delayed")),
         Measure("retried", "calling again", "%", -1, lambda f: f.share("retried")),
+        Measure("called_back", "called back", "%", 0, lambda f: f.share("called_back")),
+        Measure(
+            "callback_delay_s", "until called back", "s", -1, lambda f: f.mean_s("callback_delay_ns", "called_back")
+        ),
         Measure("wait_s", "mean wait of all", "s", -1, lambda f: f.mean_s("wait_ns", "offered")),
         Measure("asa_s", "mean wait of answered", "s", -1, lambda f: f.mean_s("answered_wait_ns", "answered")),
         Measure("wait_p50_s", "half are answered within", "s", -1, lambda f: f.wait_quantile_s(0.5)),

@@ -46,6 +46,22 @@ class Onward(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     share: Share
 
 
+class CalledBack(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Callers who would rather be called back than wait: those of a queue with a `callback` table.
+
+    Whom the engine says to ask is asked when he comes; when the queue has no `offer_when_wait_s`, all who have to wait.
+
+    Attributes:
+        share: of them who accept, and hang up.
+        not_reached: share of attempts to call them that nobody answers.
+        rings_s: how long such an attempt keeps the agent.
+    """
+
+    share: Share
+    not_reached: Annotated[float, Meta(ge=0, lt=1)] = 0
+    rings_s: PositiveSeconds = 25
+
+
 class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Contacts of one kind: where they come from, what they want, how they behave.
 
@@ -55,6 +71,7 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         talk: from connection to the end of the conversation.
         wrapup: after-work; at most the queue's `wrapup_s`, which also holds when this is left out.
         patience: how long a caller waits; for ever when left out.
+        callback: who of them is called back.
         onward: what becomes of some after their talk; shares add up to 1 at most.
         value: of an answered contact, in money.
     """
@@ -67,6 +84,7 @@ class Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wrapup: Law | None = None
     patience: Law | None = None
     retry: Retry | None = None
+    callback: CalledBack | None = None
     onward: tuple[Onward, ...] = ()
     priority: Annotated[int, Meta(ge=0, le=100)] = 0
     require: str = ""
@@ -192,10 +210,14 @@ def check(model: Model) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ModelError(f"two kinds of contacts are called {name!r}; rename one")
-    queues = {(queue.tenant, queue.name) for queue in model.config.queues}
+    queues = {(queue.tenant, queue.name): queue for queue in model.config.queues}
     for kind in model.kinds:
         if (kind.tenant, kind.queue) not in queues:
             raise ModelError(f"kind {kind.name}: there is no queue {kind.tenant}/{kind.queue} in the configuration")
+        if kind.callback is not None and queues[kind.tenant, kind.queue].callback is None:
+            raise ModelError(
+                f"kind {kind.name}: callback: the queue {kind.tenant}/{kind.queue} has no table 'callback'; add it"
+            )
         for step in kind.onward:
             if step.to not in names:
                 raise ModelError(f"kind {kind.name}: onward: there is no kind {step.to!r}")

@@ -26,7 +26,7 @@ BLOCK = 8192
 STEPS = 100_000
 FOREVER_S = 1e9
 Ints = NDArray[np.int64]
-Block = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]
+Block = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]
 Watch = Callable[[float], bool]
 """Called now and then with the share of the run that is done; a False ends the replication early."""
 
@@ -121,6 +121,8 @@ def replicate(model: Model, seed: int = 0, number: int = 0, watch: Watch | None 
         backlog=np.array(
             [kind.arrivals.waiting if isinstance(kind.arrivals, Backlog) else 0 for kind in model.kinds], dtype=np.int64
         ),
+        asking=np.array([_asking(kind, model) for kind in model.kinds], dtype=np.int64),
+        ringing=np.array([_ns(kind.callback.rings_s if kind.callback else 0) for kind in model.kinds], dtype=np.int64),
         answering=[Supply(_answering(crew, streams, str(place)).__next__) for place, crew in enumerate(crews)],
         group=group,
         returns=np.array([_ns(crews[place].returns_s) for place in group], dtype=np.int64),
@@ -158,6 +160,16 @@ def replicate(model: Model, seed: int = 0, number: int = 0, watch: Watch | None 
         steps=loop.steps,
         took_s=time.perf_counter() - began,
     )
+
+
+def _asking(kind: Kind, model: Model) -> int:
+    """Who is asked whether he wants to be called back, as `Loop` says it."""
+    if kind.callback is None:
+        return 0
+    for queue in model.config.queues:
+        if (queue.tenant, queue.name) == (kind.tenant, kind.queue) and queue.callback is not None:
+            return 2 if queue.callback.offer_when_wait_s is None else 1
+    return 0
 
 
 def draw_all(model: Model, streams: Streams) -> int:
@@ -211,6 +223,22 @@ class _Retries:
         return np.where(self._coins.random(count) < self._share, self._delays.take(count), -1)
 
 
+class _Callbacks:
+    """Whether a caller wants to be called back, should he be asked: how often he is not reached then, or -1."""
+
+    def __init__(self, kind: Kind, streams: Streams, purpose: str) -> None:
+        self._habit = kind.callback
+        self._stream = streams.stream(purpose, kind.name)
+
+    def take(self, count: int) -> Ints:
+        """The next ones."""
+        if self._habit is None:
+            return np.full(count, -1, dtype=np.int64)
+        wanted = self._stream.random(count) < self._habit.share
+        failures = self._stream.geometric(1 - self._habit.not_reached, count) - 1
+        return np.where(wanted, failures, -1).astype(np.int64)
+
+
 class _Behaviour:
     """How contacts of one kind behave, drawn in blocks."""
 
@@ -220,6 +248,7 @@ class _Behaviour:
             for name, law in (("patience", kind.patience), ("talk", kind.talk), ("wrapup", kind.wrapup))
         }
         self._retries = _Retries(kind, streams, "retry" + suffix)
+        self._callbacks = _Callbacks(kind, streams, "callback" + suffix)
         self._onward = streams.stream("onward" + suffix, kind.name)
         self._edges = np.cumsum([step.share for step in kind.onward])
         self._targets = np.array([*(names.index(step.to) for step in kind.onward), -1], dtype=np.int64)
@@ -241,6 +270,7 @@ class _Behaviour:
             self._retries.take(count),
             given["priority"].astype(np.int64) if "priority" in given else np.zeros(count, dtype=np.int64),
             onward,
+            self._callbacks.take(count),
         )
 
 
@@ -298,4 +328,4 @@ def _answering(crew: Crew, streams: Streams, name: str) -> Iterator[Block | None
         delay = delays.take(BLOCK) if crew.answer is not None else np.zeros(BLOCK, dtype=np.int64)
         coin = coins.random(BLOCK)
         delay = np.where(coin < crew.no_answer, -1, np.where(coin >= 1 - crew.reject, -2, delay))
-        yield delay, unused, unused, unused, unused, unused, unused
+        yield delay, unused, unused, unused, unused, unused, unused, unused

@@ -472,6 +472,29 @@ def test_the_rules_of_a_record_can_be_written_changed_and_tried(
     assert columns[2]["differences"][""]["answered"]["mean"] < 0
 
 
+def test_the_page_holds_the_figures_of_the_terminal_and_needs_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, page = tmp_path / "calls.csv", tmp_path / "page.html"
+    recorded.busy_hour(path, 60)
+    assert run(str(path), "--without", "ann", "--draws", "2", "--jobs", "1", "--html", str(page), "--json") == 0
+    columns = json.loads(capsys.readouterr().out)["columns"]
+    text = page.read_text("utf-8")
+    for column in columns:
+        assert column["name"] in text
+        assert f"{100 * column['figures']['']['answered']['mean']:.2f} %" in text
+    assert "http" not in text
+    assert "<details>" in text
+    assert ">nan" not in text
+
+
+def test_the_page_of_a_journal_says_that_it_came_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    assert run(str(journal(tmp_path, wild(2, 200))), "--jobs", "1", "--html", str(page)) == 0
+    assert str(page) in capsys.readouterr().out
+    assert "give back what happened, decision by decision" in page.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from acd_protocol.journal_records import DamagedRecord
 from acd_sim.recorded_calls import RecordError
 
 if TYPE_CHECKING:
-    from acd_sim.whatif.comparison import Column, Figure
+    from acd_sim.whatif.comparison import Column
     from acd_sim.whatif.past import Past
     from acd_sim.whatif.rerun import Rules, Told
 
@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write-config", type=Path, metavar="FILE.toml", help="write the rules of the record, to change them; then end"
     )
+    parser.add_argument("--html", type=Path, metavar="OUT.html", help="write it as one page, too")
     parser.add_argument("--jobs", type=_count, default=0, metavar="N", help="processes (one for each processor)")
     add_json_option(parser)
 
@@ -104,6 +105,7 @@ COMMAND = Command(
     example="acd replay acd-data\n"
     "acd replay acd-data --config other.toml\n"
     "acd replay acd-data --config two-more.toml --add-agent a-61=a-12 --add-agent a-62=a-13 --json\n"
+    "acd replay acd-data --config other.toml --html what-if.html\n"
     "acd replay calls.csv.gz --write-config rules.toml\n"
     "acd replay /var/log/asterisk/queue_log --config rules.toml",
     add_arguments=add_arguments,
@@ -158,6 +160,10 @@ def _replay(args: argparse.Namespace, past: "Past", rules: "Sequence[Rules]") ->
     for other, runs in zip(rules[1:], told[1:], strict=True):
         columns.append(comparison.column(other.name, runs, told[0]))
     repeated = None if past.trail is None else all(run.trail == past.trail for run in told[0])
+    if args.html is not None:
+        from acd_sim.whatif.page import page_of
+
+        args.html.write_text(page_of(past, columns, draws, repeated), "utf-8")
     if args.json:
         print_json(
             {
@@ -173,6 +179,8 @@ def _replay(args: argparse.Namespace, past: "Past", rules: "Sequence[Rules]") ->
         )
     else:
         _print(past, columns, told[0], draws, repeated, args.by_queue)
+        if args.html is not None:
+            print(f"the page is {args.html}")
     return 1 if repeated is False else 0
 
 
@@ -195,6 +203,8 @@ def _print(
 ) -> None:
     from rich.console import Console
 
+    from acd_sim.whatif import wording
+
     console = Console(highlight=False)
     console.print(f"{past.source}: {len(past.contacts):,} contacts", markup=False, soft_wrap=True)
     if repeated is not None and past.trail is not None:
@@ -213,24 +223,26 @@ def _print(
         for column in columns:
             if column.differences:
                 console.print(_difference(path, plain[-1], column))
-    for line in _notes(past, columns, draws):
+    for line in wording.notes(past, columns, draws):
         console.print(line, markup=False, soft_wrap=True)
 
 
 def _as_it_was(path: str, columns: "Sequence[Column]") -> Any:
     """The record, and the rerun under its rules."""
+    from acd_sim.whatif import wording
     from acd_sim.whatif.comparison import MEASURES
 
     table = _table(path or "all queues", [column.name for column in columns])
     for measure in MEASURES:
         table.add_row(
-            measure.title, *(_written(column.figures[path][measure.name], measure.unit) for column in columns)
+            measure.title, *(wording.written(column.figures[path][measure.name], measure.unit) for column in columns)
         )
     return table
 
 
 def _difference(path: str, base: "Column", column: "Column") -> Any:
     """Other rules beside those of the record."""
+    from acd_sim.whatif import wording
     from acd_sim.whatif.comparison import MEASURES
 
     doubts = column.by_day if not path else {}
@@ -238,12 +250,12 @@ def _difference(path: str, base: "Column", column: "Column") -> Any:
     table = _table(f"{path or 'all queues'}: {column.name}", heads)
     for measure in MEASURES:
         difference = column.differences[path][measure.name]
-        row = [_mean(figures[path][measure.name], measure.unit) for figures in (base.figures, column.figures)]
+        row = [wording.mean(figures[path][measure.name], measure.unit) for figures in (base.figures, column.figures)]
         sign = "+" if difference.mean > 0 else ""
-        row += [sign + _mean(difference, measure.unit), _range(difference, measure.unit)]
+        row += [sign + wording.mean(difference, measure.unit), wording.spread(difference, measure.unit)]
         if doubts:
             doubt = doubts.get(measure.name)
-            row.append("–" if doubt is None else f"± {_number(doubt.half_width, measure.unit)}")
+            row.append("–" if doubt is None else f"± {wording.number(doubt.half_width, measure.unit)}")
         table.add_row(measure.title, *row)
     return table
 
@@ -257,53 +269,6 @@ def _table(title: str, heads: "Sequence[str]") -> Any:
     for head in heads:
         table.add_column(head, justify="right")
     return table
-
-
-def _mean(figure: "Figure", unit: str) -> str:
-    if figure.mean != figure.mean:
-        return "–"
-    return f"{_number(figure.mean, unit)}{' ' + unit if unit else ''}"
-
-
-def _range(figure: "Figure", unit: str) -> str:
-    if figure.mean != figure.mean or figure.low == figure.high:
-        return ""
-    return f"[{_number(figure.low, unit)}, {_number(figure.high, unit)}]"
-
-
-def _written(figure: "Figure", unit: str) -> str:
-    return f"{_mean(figure, unit)} {_range(figure, unit)}".rstrip()
-
-
-def _number(value: float, unit: str) -> str:
-    if unit == "%":
-        return f"{100 * value:.2f}"
-    return f"{value:,.1f}" if unit else f"{value:,.0f}"
-
-
-def _notes(past: "Past", columns: "Sequence[Column]", draws: int) -> Iterator[str]:
-    """What one has to know to read the figures."""
-    yield from past.notes
-    if draws > 1:
-        yield (
-            f"[a, b]: the range of 95 of 100 draws; {draws} draws of what the record does not tell: how long those would have"
-            " waited who were answered (Kaplan-Meier), how long those would have talked who gave up, how agents answer"
-            " offers that they did not get"
-        )
-    for column in columns:
-        if column.differences:
-            yield (
-                f"{column.name}: {column.drawn:.1%} of what callers did had to be drawn;"
-                f" {column.other_agent:.1%} of the answered had another agent than in the record"
-            )
-            if column.refused:
-                counts = ", ".join(f"{name} {count:,} times" for name, count in sorted(column.refused.items()))
-                yield f"{column.name}: of the record this made no sense here, and was left out: {counts}"
-    doubts = [doubt for column in columns for doubt in column.by_day.values()]
-    if doubts:
-        yield f"a day ±: would {doubts[0].days} other days of the same kind show it? 95 % interval of the mean daily difference"
-    if len(columns) > 1:
-        yield "callers and agents behave as they did: who is served sooner talks as long, and nobody hears of shorter waits"
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -96,11 +96,11 @@ def _absences(plan: Plan) -> tuple[dict[int, int], list[tuple[str, int, int]]]:
     for shift in plan.shifts:
         mine = [span for span in talks[shift.agent] if shift.start_s <= span[0] < shift.end_s]
         for since, until in absences((shift.start_s, shift.end_s), mine, waiting[plan.skills[shift.agent]]):
-            place = ends.get((shift.agent, since))
-            if place is None:
+            followed = ends.get((shift.agent, since))
+            if followed is None:
                 pauses.append((shift.agent, since, until))
             else:
-                afterwards[place] = until - since
+                afterwards[followed] = until - since
     return afterwards, pauses
 
 

@@ -308,7 +308,11 @@ class AgentReady(Command, tag="agent.ready", frozen=True, kw_only=True):
 
 
 class AgentPause(Command, tag="agent.pause", frozen=True, kw_only=True):
-    """No more contacts for the agent. An open offer is withdrawn from him; a conversation goes on."""
+    """No more contacts for the agent. An open offer is withdrawn from him; a conversation goes on.
+
+    Args:
+        reason: one of the `pause_reasons` of the configuration, if it has any; else in your words.
+    """
 
     agent: AgentId
     reason: Reason = ""

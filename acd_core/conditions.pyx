@@ -9,7 +9,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.preferences cimport Preferences
-from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record, State
+from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record
 from acd_core.timers cimport OF_CALENDAR, OF_STAY
 from acd_core.types cimport (
     CONTACT_OFFERED, CONTACT_QUEUED, LOGGED_OUT, NONE, READY, Contact, Queue,
@@ -132,7 +132,7 @@ cdef class Conditions(Preferences):
 
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef int before = self.tables.agents[agent].presence
-        State._set_presence(self, agent, presence, reason)
+        Preferences._set_presence(self, agent, presence, reason)
         if before == presence:
             return 0
         if (self.watches.count and self.watches.presence_changed(

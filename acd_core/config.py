@@ -400,6 +400,23 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     holidays: Annotated[tuple[Holiday, ...], Meta(max_length=1000)] = ()
 
 
+class PauseReason(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A reason that agents may give for a pause.
+
+    Attributes:
+        name: as agent.pause gives it.
+        paid: whether the time is paid; so it is summed up for each agent.
+        allowance_s: so long in all he may pause for this reason within a window; 0 for as long as he likes. When it is
+            used up an event tells; he is not called back.
+        window_s: how long a window lasts. It begins with the first such pause after the last one has ended.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    paid: bool = True
+    allowance_s: Seconds = 0
+    window_s: PositiveSeconds = 43_200
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What holds for the whole routing domain.
 
@@ -437,12 +454,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         settings: what holds for all.
         skills: when given, queues and agents may name these skills only, which catches misspellings.
         channels: kinds of contacts, when there are others than calls, one at a time.
+        pause_reasons: when given, agents may pause for these reasons only.
         tenants, calendars, queues, agents: the things themselves; ids must be unique.
     """
 
     settings: Settings = Settings()
     skills: Annotated[tuple[SkillName, ...], Meta(max_length=10_000)] = ()
     channels: Annotated[tuple[Channel, ...], Meta(max_length=CHANNELS_MAX - 1)] = ()
+    pause_reasons: Annotated[tuple[PauseReason, ...], Meta(max_length=100)] = ()
     tenants: Annotated[tuple[Tenant, ...], Meta(max_length=10_000)] = ()
     calendars: Annotated[tuple[Calendar, ...], Meta(max_length=10_000)] = ()
     queues: Annotated[tuple[Queue, ...], Meta(max_length=100_000)] = ()
@@ -526,6 +545,7 @@ def validate(config: Config) -> None:
     for skill in config.skills:
         _allowed("skills", skill)
     _unique("channel", (channel.name for channel in config.channels))
+    _unique("pause reason", (reason.name for reason in config.pause_reasons))
     _unique("queue", (f"{queue.tenant}/{queue.name}" for queue in config.queues))
     _unique("agent", (agent.agent for agent in config.agents))
     tenants = {tenant.name for tenant in config.tenants}

@@ -1,7 +1,7 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.state cimport State
+from acd_core.pauses cimport Pauses
 
-cdef class Configured(State):
+cdef class Configured(Pauses):
     cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t stage) except -1
     cdef int _assign(self, int32_t contact) except -1
     cdef int32_t _plan(self, int32_t queue, object wishes) except -1

@@ -10,8 +10,8 @@ are treated alike.
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from acd_core.occupancy cimport order_key
+from acd_core.pauses cimport Pauses
 from acd_core.standing cimport AGEING_ONE
-from acd_core.state cimport State
 from acd_core.types cimport (
     ALL_OF, ANY_OF, ANY_SKILL, CONTACT_OFFERED, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED,
     HELD_BOUND, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST,
@@ -54,7 +54,7 @@ cdef inline int64_t _bounded(int64_t value, int64_t most) noexcept nogil:
     return most if value > most else -most if value < -most else value
 
 
-cdef class Configured(State):
+cdef class Configured(Pauses):
     """The state with the configuration entered; see `Engine`."""
 
     cdef int _know(self, object config) except -1:
@@ -83,6 +83,7 @@ cdef class Configured(State):
         self._enter_gates()
         self._enter_capacities()
         self._change_half_life(config)
+        self._change_pauses(config)
         self.idle.seed = config.settings.random_seed
         return 0
 
@@ -154,7 +155,7 @@ cdef class Configured(State):
             else:
                 slot = self.tables.new_agent()
                 for column in (self.agent_configs, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
-                               self.agent_pause_reasons):
+                               self.agent_pause_reasons, self.agent_pauses):
                     column.append(None)
             row = &self.tables.agents[slot]
             row.since = self.now
@@ -162,6 +163,7 @@ cdef class Configured(State):
             self.agent_addresses[slot] = config.address
             self.agent_clients[slot] = ""
             self.agent_pause_reasons[slot] = ""
+            self.agent_pauses[slot] = {}
             self._count_time()
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config

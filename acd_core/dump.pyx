@@ -14,7 +14,7 @@ from acd_core.callbacks cimport Callbacks
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.pace cimport Pace
-from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
 from acd_core.types cimport (
     CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
 )
@@ -34,7 +34,7 @@ cdef enum:
     PACES = 4
 
 cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
-cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS]  # by TimerKind; NONE: calendars
+cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS]  # by TimerKind; NONE: calendars
 cdef dict WORDS = {
     "end_reason": list(views.END_REASONS),
     "agent_state": list(views.AGENT_STATES),
@@ -52,6 +52,10 @@ AGENT.number("cooldown_cause", &any_agent.cooldown_cause, sizeof(any_agent.coold
 AGENT.number("logging_out", &any_agent.logging_out, sizeof(any_agent.logging_out))
 AGENT.number("use", &any_agent.use, sizeof(any_agent.use))
 AGENT.number("rung", &any_agent.rung, sizeof(any_agent.rung))
+AGENT.number("pause_code", &any_agent.pause_code, sizeof(any_agent.pause_code), NONE)
+AGENT.number("pause_began", &any_agent.pause_began, sizeof(any_agent.pause_began))
+AGENT.number("paid_ns", &any_agent.paid_ns, sizeof(any_agent.paid_ns))
+AGENT.number("unpaid_ns", &any_agent.unpaid_ns, sizeof(any_agent.unpaid_ns))
 AGENT.number("answered_since_login", &any_agent.answered_since_login, sizeof(any_agent.answered_since_login))
 AGENT.number("missed", &any_agent.missed, sizeof(any_agent.missed))
 AGENT.number("idle_seq", &any_agent.idle_seq, sizeof(any_agent.idle_seq))
@@ -247,6 +251,7 @@ cdef class Dumped(Callbacks):
             "address": self.agent_addresses,
             "client": self.agent_clients,
             "pause_reason": self.agent_pause_reasons,
+            "pauses": self.agent_pauses,
             "skills": self.agent_skills,
             "attributes": self.agent_attributes,
         }
@@ -267,6 +272,8 @@ cdef class Dumped(Callbacks):
             return &self.tables.contacts[slot].prefer_timer
         if kind == OF_AGENT:
             return &self.tables.agents[slot].timer
+        if kind == OF_PAUSE:
+            return &self.tables.agents[slot].pause_timer
         if kind == OF_LEG:
             return &self.legs.legs[slot].timer
         if kind == OF_QUEUE:

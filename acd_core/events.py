@@ -278,6 +278,15 @@ class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
     logging_out: bool = False
 
 
+class AgentPauseUsedUp(Event, tag="agent.pause_used_up", frozen=True, kw_only=True):
+    """An agent has paused for as long as he may for this reason: `used` of `allowance` seconds. He is still paused."""
+
+    agent: str
+    reason: str
+    used: int | float
+    allowance: int | float
+
+
 class AgentUpdated(Event, tag="agent.updated", frozen=True, kw_only=True):
     """Address, skills or attributes of an agent were changed."""
 
@@ -334,6 +343,7 @@ AnyEvent = (
     | ContactDisposed
     | ContactEnded
     | AgentChanged
+    | AgentPauseUsedUp
     | AgentUpdated
     | QueueClosed
     | QueueOpened

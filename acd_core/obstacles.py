@@ -118,7 +118,8 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
             activity = "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {left} s"
     still = "" if agent.activity == "none" else f", still {activity[1]}"
     if agent.presence == "paused":
-        return "paused", ("paused: " + agent.pause_reason if agent.pause_reason else "paused") + still
+        paused = "paused: " + agent.pause_reason if agent.pause_reason else "paused"
+        return "paused", paused + _of_allowance(agent, now) + still
     if agent.logging_out:
         return "logging_out", "logging out" + still
     rung = next((leg for leg in agent.legs if leg.state == "offered"), None)
@@ -134,6 +135,15 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
     if activity[0] == "none" or (channel in agent.channels and agent.room):
         return "capacity", f"no room for {channel or 'anything'} with {contacts_of(agent)} in hand"
     return activity
+
+
+def _of_allowance(agent: AgentView, now: int) -> str:
+    """How much of what he may pause for the present reason is used, if that is limited."""
+    for use in agent.pauses if agent.pause_since_ns else ():
+        if use.reason == agent.pause_reason and use.allowance_ns:
+            used = seconds(use.used_ns + now - agent.pause_since_ns)
+            return f", {used} of {seconds(use.allowance_ns)} s used up"
+    return ""
 
 
 def fit_obstacle(agent: AgentView, asked: Asked, required: requirement.Requirement) -> tuple[Condition, str]:

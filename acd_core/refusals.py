@@ -31,6 +31,7 @@ class Outcome(IntEnum):
     OFFER_UNKNOWN = 105
     SKILL_UNKNOWN = 106
     CALENDAR_UNKNOWN = 107
+    PAUSE_REASON_UNKNOWN = 108
 
     OFFER_GONE = 201
     CONTACT_NOT_CONNECTED = 202
@@ -91,6 +92,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.OFFER_UNKNOWN: "there never was such an offer; use the id of a contact.offered event",
     Outcome.SKILL_UNKNOWN: "the requirement or the agent names a skill that the configuration does not have",
     Outcome.CALENDAR_UNKNOWN: "there is no such calendar; add it with 'acd apply' or correct the name",
+    Outcome.PAUSE_REASON_UNKNOWN: "there is no such pause reason; use one of [[pause_reasons]], or add it there",
     Outcome.OFFER_GONE: (
         "the offer is no longer open: it was answered, timed out or was withdrawn; do not connect the contact"
     ),

@@ -28,6 +28,7 @@ cdef enum Kind:
     CONTACT_DISPOSED
     CONTACT_ENDED
     AGENT_CHANGED
+    AGENT_PAUSE_USED_UP
     AGENT_UPDATED
     QUEUE_CLOSED
     QUEUE_OPENED
@@ -139,6 +140,9 @@ cdef class State:
     cdef list agent_addresses
     cdef list agent_clients
     cdef list agent_pause_reasons
+    cdef list agent_pauses    # name of a configured reason to [when the window began, time used in it]
+    cdef tuple pause_reasons  # as configured
+    cdef dict pause_codes     # name to place in them
     cdef list free_agents
     cdef list free_queues
     cdef list contact_ids

@@ -31,7 +31,7 @@ from collections import OrderedDict, deque
 import msgspec
 
 from acd_core import events, requirement, urgency, views
-from acd_core.config import Config, to_json
+from acd_core.config import Config, ns_of_seconds, to_json
 from acd_core.credits import Credits
 from acd_core.events import Addressed
 from acd_core.urgency import Urgency
@@ -138,6 +138,9 @@ cdef class State:
         self.agent_addresses = []
         self.agent_clients = []
         self.agent_pause_reasons = []
+        self.agent_pauses = []
+        self.pause_reasons = ()
+        self.pause_codes = {}
         self.free_agents = []
         self.free_queues = []
         self.contact_ids = []
@@ -386,6 +389,11 @@ cdef class State:
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
                 reason=REASON_NAMES[record.code], wait=_seconds(record.a), talk=_seconds(record.b),
                 disposition=<object>record.data if record.data != NULL else "",
+            )
+        if kind == AGENT_PAUSE_USED_UP:
+            return events.AgentPauseUsedUp(
+                seq=record.seq, at=record.at, agent=agent, reason=<object>record.text, used=_seconds(record.a),
+                allowance=_seconds(record.b),
             )
         if kind == AGENT_UPDATED:
             return events.AgentUpdated(seq=record.seq, at=record.at, agent=agent)
@@ -1071,6 +1079,19 @@ cdef class State:
             missed_total=row.missed_total,
             rejected_total=row.rejected_total,
             talk_ns=row.talk_ns,
+            pauses=tuple([
+                views.PauseUse(
+                    reason=reason.name, paid=reason.paid, allowance_ns=ns_of_seconds(reason.allowance_s),
+                    began_ns=self.agent_pauses[slot][reason.name][0], used_ns=self.agent_pauses[slot][reason.name][1],
+                )
+                for reason in self.pause_reasons
+                if reason.name in self.agent_pauses[slot]
+            ]),
+            pause_since_ns=row.pause_began,
+            pause_deadline_ns=self.timers.nodes[row.pause_timer].key if row.pause_timer != NONE else 0,
+            pause_timer=self.timers.nodes[row.pause_timer].seq if row.pause_timer != NONE else 0,
+            paid_ns=row.paid_ns,
+            unpaid_ns=row.unpaid_ns,
         )
 
     cdef object _contact_view(self, int32_t slot):

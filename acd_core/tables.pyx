@@ -320,6 +320,8 @@ cdef class Tables:
         self.agents[slot].legs = NONE
         self.agents[slot].last_leg = NONE
         self.agents[slot].timer = NONE
+        self.agents[slot].pause_timer = NONE
+        self.agents[slot].pause_code = NONE
 
     cdef void clear_queue(self, int32_t slot) noexcept nogil:
         """Make a used row like a new one."""

@@ -11,6 +11,7 @@ cdef enum TimerKind:
     OF_CALENDAR = 5           # a calendar opens or closes
     OF_QUEUE = 6              # a reserve
     OF_PREFERENCE = 7         # how long a contact prefers some agents
+    OF_PAUSE = 8              # an agent's allowance for a reason to pause
 
 cdef struct Owner:
     int32_t slot              # of the contact, agent, leg or calendar; the next free timer while not set

@@ -30,6 +30,7 @@ from acd_core.config import (
     ConfigError,
     Holiday,
     JoinRule,
+    PauseReason,
     Queue,
     Settings,
     StayRule,
@@ -38,7 +39,7 @@ from acd_core.config import (
     validate,
 )
 
-TABLES = ("settings", "skills", "channels", "tenants", "calendars", "queues", "agents")
+TABLES = ("settings", "skills", "channels", "pause_reasons", "tenants", "calendars", "queues", "agents")
 _Entry = TypeVar("_Entry", bound=Struct)
 
 
@@ -72,6 +73,7 @@ def read_document(document: dict[str, Any], source: str) -> Config:
             settings=_entry("settings", document.get("settings", {}), Settings),
             skills=_skills(document.get("skills", [])),
             channels=_entries("channels", document, Channel),
+            pause_reasons=_entries("pause_reasons", document, PauseReason),
             tenants=_entries("tenants", document, Tenant),
             calendars=_entries("calendars", document, Calendar),
             queues=_entries("queues", document, Queue),

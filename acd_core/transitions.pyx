@@ -15,7 +15,7 @@ from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
@@ -101,6 +101,8 @@ cdef class Transitions(Places):
             elif kind == OF_PREFERENCE:
                 self._end_preference(slot)
                 self._serve_contact(slot)
+            elif kind == OF_PAUSE:
+                self._allowance_used(slot)
             elif kind == OF_STAY:
                 self._stay_over(slot)
             elif kind == OF_CALENDAR:

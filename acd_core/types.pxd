@@ -153,6 +153,11 @@ cdef struct Agent:
     int32_t legs              # first and last of his legs
     int32_t last_leg
     int32_t timer             # of his cooldown
+    int32_t pause_timer       # of the allowance of his pause
+    int32_t pause_code        # place of its reason in the configuration, while it is counted; else NONE
+    int64_t pause_began
+    int64_t paid_ns           # of pauses
+    int64_t unpaid_ns
     int32_t skills            # offset into Tables.agent_skills; the first is ANY_SKILL
     int32_t skill_count
     int32_t skill_room        # how many skills fit at that offset
@@ -382,6 +387,7 @@ cdef enum Answer:
     OFFER_UNKNOWN = 105
     SKILL_UNKNOWN = 106
     CALENDAR_UNKNOWN = 107
+    PAUSE_REASON_UNKNOWN = 108
     OFFER_GONE = 201
     CONTACT_NOT_CONNECTED = 202
     CONTACT_NOT_WAITING = 203

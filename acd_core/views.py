@@ -223,6 +223,21 @@ class ContactView(Struct, frozen=True, kw_only=True):
     stay_timer: int
 
 
+class PauseUse(Struct, frozen=True, kw_only=True, gc=False):
+    """What an agent has paused for one of the configured reasons.
+
+    Attributes:
+        allowance_ns: in a window; 0 for as long as he likes.
+        began_ns: when the window began; used_ns: sum of his pauses in it, apart from the present one.
+    """
+
+    reason: str
+    paid: bool
+    allowance_ns: int
+    began_ns: int
+    used_ns: int
+
+
 class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     """A configured agent.
 
@@ -231,6 +246,9 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         presence: what he said; activity: what follows from the contacts he holds: `busy` when he talks, else `offered`
             when he is rung, else `wrapup`, else `cooldown`.
         pause_reason: of the pause; cooldown_cause: of the cooldown.
+        pauses: those for configured reasons, by name. pause_since_ns: since when the present one is counted, 0 for not.
+        pause_deadline_ns: when its allowance is used up, 0 for never or when that was told. pause_timer: as in
+            `ContactView`. paid_ns, unpaid_ns: all such pauses that ended, by what is paid.
         contact, offer: of the leg that makes that activity. legs: all that he holds, oldest first.
         capacity: in units. channels: those that he can take a contact of when he holds nothing. room: those that he
             could take one more contact of, were he ready and not rung.
@@ -285,6 +303,12 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     missed_total: int
     rejected_total: int
     talk_ns: int
+    pauses: tuple[PauseUse, ...]
+    pause_since_ns: int
+    pause_deadline_ns: int
+    pause_timer: int
+    paid_ns: int
+    unpaid_ns: int
 
     @property
     def facts(self) -> dict[str, str | int]:

@@ -33,6 +33,7 @@ from acd_core.commands import (
 from acd_core.config import Agent, Config, Queue, Step, Tenant
 from acd_core.events import (
     AgentChanged,
+    AgentPauseUsedUp,
     AgentUpdated,
     ConfigApplied,
     ContactCallbackChanged,
@@ -149,6 +150,7 @@ EXAMPLES: tuple[Struct, ...] = (
     ContactDisposed(seq=8162, at=_AT + 210_000_000_000, **_TALK, disposition="sold"),
     ContactEnded(seq=8171, at=_AT + 225_000_000_000, **_TALK, reason="completed_caller", wait=15, talk=180),
     AgentChanged(seq=8131, at=_AT + 12_000_000_000, agent="a-12", state="offered", expires_in=20),
+    AgentPauseUsedUp(seq=8164, at=_AT + 2_700_000_000_000, agent="a-12", reason="lunch", used=2700, allowance=2700),
     AgentUpdated(seq=8180, at=_AT + 300_000_000_000, agent="a-12"),
     QueueClosed(
         seq=8185, at=_AT + 350_000_000_000, tenant="acme", queue="support", cause="emergency", reason="fire alarm"

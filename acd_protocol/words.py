@@ -24,6 +24,7 @@ from acd_core.commands import (
 from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Step, Tenant, validate
 from acd_core.events import (
     AgentChanged,
+    AgentPauseUsedUp,
     ConfigApplied,
     ContactCallbackChanged,
     ContactConnected,
@@ -46,6 +47,7 @@ __all__ = [
     "AgentLogin",
     "AgentLogout",
     "AgentPause",
+    "AgentPauseUsedUp",
     "AgentReady",
     "AgentView",
     "AgentWrapupDone",

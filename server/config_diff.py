@@ -44,6 +44,7 @@ def difference(old: Config, new: Config) -> list[Change]:
     tables: tuple[tuple[str, dict[str, Struct], dict[str, Struct]], ...] = (
         ("tenant", {t.name: t for t in old.tenants}, {t.name: t for t in new.tenants}),
         ("channel", {c.name: c for c in old.channels}, {c.name: c for c in new.channels}),
+        ("pause reason", {r.name: r for r in old.pause_reasons}, {r.name: r for r in new.pause_reasons}),
         ("calendar", {c.name: c for c in old.calendars}, {c.name: c for c in new.calendars}),
         ("queue", {f"{q.tenant}/{q.name}": q for q in old.queues}, {f"{q.tenant}/{q.name}": q for q in new.queues}),
         ("agent", {a.agent: a for a in old.agents}, {a.agent: a for a in new.agents}),

@@ -20,7 +20,7 @@ CORE = Path(__file__).resolve().parent.parent / "acd_core"
 
 DERIVED = {
     "Agent": """
-        all_tenants signature open legs last_leg timer skills skill_count skill_room tenants tenant_count ranks
+        all_tenants signature open legs last_leg timer pause_timer skills skill_count skill_room tenants tenant_count ranks
         rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max
     """,
     "Contact": """
@@ -45,7 +45,7 @@ DERIVED_STATE = """
     classes_swept plans_swept lines_swept texts_swept attributes_swept records record_capacity skill_names skill_ids
     tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
     queue_configs queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs
-    callback_numbers free_agents free_queues free_contacts ended_slots callers_kept
+    callback_numbers free_agents free_queues free_contacts ended_slots callers_kept pause_reasons pause_codes
 """
 """The same of the attributes of `State`."""
 

@@ -37,6 +37,7 @@ CORE_ROWS = [
     {"lines", "idle", "legs", "trees"},
     {"pace", "watches"},
     {"state"},
+    {"pauses"},
     {"configured"},
     {"decisions"},
     {"preferences"},

@@ -3,13 +3,13 @@
 from msgspec.structs import replace
 
 from acd_core.config import ALLOCATION_MEMORY, SERVICE_LEVEL_MEMORY, SERVICE_LEVEL_ONE, ns_of_seconds
+from acd_core.model.pauses import Pauses
 from acd_core.model.rows import AgentRow, ContactRow, QueueRow
-from acd_core.model.state import State
 from acd_core.plan import plan_of
 from acd_core.views import AgentView, ContactView, Limit
 
 
-class Gates(State):
+class Gates(Pauses):
     """The state with its gates; see `Model`."""
 
     # -- limits -------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ from acd_core.events import (
 )
 from acd_core.model import occupancy
 from acd_core.model.callbacks import Callbacks
-from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, bucket
+from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, PauseClock, QueueRow, bucket
 from acd_core.model.state import Owner
 from acd_core.plan import passed
 from acd_core.refusals import Outcome
@@ -129,6 +129,8 @@ class Model(Callbacks):
                 self._calendar_deadline(owner)
             case QueueRow():
                 self._reserve_over(owner)
+            case PauseClock():
+                self._allowance_used(owner)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -551,6 +553,9 @@ class Model(Callbacks):
             return Outcome.AGENT_UNKNOWN
         if person.presence == "logged_out":
             return Outcome.AGENT_LOGGED_OUT
+        names = [configured.name for configured in self._config.pause_reasons]
+        if names and reason not in names:
+            return Outcome.PAUSE_REASON_UNKNOWN
         if person.presence == "paused" and person.pause_reason == reason:
             return Outcome.DUPLICATE
         contact = self._stop_offering(person, "agent_paused")
@@ -752,6 +757,7 @@ class Model(Callbacks):
         agent_ids = {agent.agent for agent in config.agents}
         if any(a.presence != "logged_out" and a.config.agent not in agent_ids for a in self._agents.values()):
             return Outcome.AGENT_IN_USE
+        pauses_before = self._config.pause_reasons
         self._config = config
         self._skills = known_skills(config)
         self._channels = {channel.name: channel for channel in channels_of(config)}
@@ -773,6 +779,7 @@ class Model(Callbacks):
         for position, agent in enumerate(self._agents.values()):
             agent.position = position
         self._change_half_life(config)
+        self._change_pauses(pauses_before)
         going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
         for agent in self._agents.values():
             agent.turns = {path: turn for path, turn in agent.turns.items() if path in going_round}

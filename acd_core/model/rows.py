@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from acd_core import requirement
-from acd_core.config import SERVICE_LEVEL_ONE, Agent, Queue, Step, StepsMode, ageing_of, ns_of_seconds
+from acd_core.config import SERVICE_LEVEL_ONE, Agent, PauseReason, Queue, Step, StepsMode, ageing_of, ns_of_seconds
 from acd_core.events import ClosingCause, EndReason
 from acd_core.model.occupancy import Use
 from acd_core.model.pace import Pace
@@ -303,6 +303,10 @@ class AgentRow:
     talk_ns: int = 0
     counted_us: int = 0
     position: int = 0
+    pauses: dict[str, "PauseSum"] = field(default_factory=dict)
+    pause_clock: "PauseClock | None" = None
+    paid_ns: int = 0
+    unpaid_ns: int = 0
 
     @property
     def state(self) -> str:
@@ -330,6 +334,24 @@ class AgentRow:
 
     def rank(self, path: str) -> int:
         return self.config.ranks.get(path, 0)
+
+
+@dataclass
+class PauseSum:
+    """An agent's pauses for one reason, in the window that began then."""
+
+    began: int
+    used: int = 0
+
+
+@dataclass(eq=False)
+class PauseClock:
+    """A pause that is counted."""
+
+    agent: AgentRow
+    reason: PauseReason
+    began: int
+    timer: Timer | None = None
 
 
 def foremost(legs: list[LegRow]) -> LegRow | None:

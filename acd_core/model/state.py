@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 from acd_core import requirement, views
-from acd_core.config import Channel, Config, Tenant, seconds_of_ns, to_json
+from acd_core.config import Channel, Config, Tenant, ns_of_seconds, seconds_of_ns, to_json
 from acd_core.credits import Credit
 from acd_core.events import (
     Addressed,
@@ -16,7 +16,17 @@ from acd_core.forecast import LINES_OWN_MAX
 from acd_core.model import draws, occupancy
 from acd_core.model.credits import Credits
 from acd_core.model.pace import Pace
-from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, QueueRow, Timer, counted, offer_id
+from acd_core.model.rows import (
+    AgentRow,
+    CalendarRow,
+    ContactRow,
+    LegRow,
+    PauseClock,
+    QueueRow,
+    Timer,
+    counted,
+    offer_id,
+)
 from acd_core.views import (
     AGENT_STATES,
     END_REASONS,
@@ -29,6 +39,7 @@ from acd_core.views import (
     Estimate,
     LegView,
     PaceView,
+    PauseUse,
     Presence,
     QueueView,
     Standing,
@@ -36,7 +47,7 @@ from acd_core.views import (
 
 UNITS_SHIFT = 40
 """Beyond the number of any place among the idle."""
-Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow
+Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow | PauseClock
 
 
 class State:
@@ -482,6 +493,7 @@ class State:
 
     def _agent_view(self, agent: AgentRow) -> AgentView:
         timer = agent.leg.timer if agent.leg else agent.timer
+        clock = agent.pause_clock
         return AgentView(
             agent=agent.config.agent,
             address=agent.address,
@@ -519,6 +531,22 @@ class State:
             missed_total=agent.missed_total,
             rejected_total=agent.rejected_total,
             talk_ns=agent.talk_ns,
+            pauses=tuple(
+                PauseUse(
+                    reason=reason.name,
+                    paid=reason.paid,
+                    allowance_ns=ns_of_seconds(reason.allowance_s),
+                    began_ns=agent.pauses[reason.name].began,
+                    used_ns=agent.pauses[reason.name].used,
+                )
+                for reason in self._config.pause_reasons
+                if reason.name in agent.pauses
+            ),
+            pause_since_ns=clock.began if clock else 0,
+            pause_deadline_ns=clock.timer.deadline if clock and clock.timer else 0,
+            pause_timer=clock.timer.seq if clock and clock.timer else 0,
+            paid_ns=agent.paid_ns,
+            unpaid_ns=agent.unpaid_ns,
         )
 
     def _leg_view(self, leg: LegRow) -> LegView:

@@ -43,6 +43,7 @@ from acd_core.config import (
     Channel,
     Config,
     JoinRule,
+    PauseReason,
     Queue,
     Reserve,
     Settings,
@@ -186,6 +187,20 @@ def random_channels(rng: Random) -> tuple[Channel, ...]:
     )
 
 
+def random_pause_reasons(rng: Random) -> tuple[PauseReason, ...]:
+    """None, so that any will do, or a few, among them one that the engine gives itself."""
+    names = rng.choice(((), (), ("lunch",), ("lunch", "training", "login"), ("training", "missed_offers")))
+    return tuple(
+        PauseReason(
+            name=name,
+            paid=rng.random() < 0.5,
+            allowance_s=rng.choice((0, 0.5, 3, 20)),
+            window_s=rng.choice((1, 10, 43_200)),
+        )
+        for name in names
+    )
+
+
 def random_join_rules(rng: Random, others: tuple[str, ...]) -> tuple[JoinRule, ...]:
     whens = get_args(JoinRule.__annotations__["when"])
     return tuple(
@@ -291,6 +306,7 @@ def random_config(rng: Random, size: int) -> Config:
         ),
         skills=SKILLS,
         channels=channels,
+        pause_reasons=random_pause_reasons(rng),
         tenants=tuple(
             Tenant(
                 name,
@@ -512,7 +528,7 @@ class Stream:
             case "ready":
                 return AgentReady(agent=agent)
             case "pause":
-                return AgentPause(agent=agent, reason=rng.choice(("", "lunch", "training")))
+                return AgentPause(agent=agent, reason=rng.choice(("", "lunch", "lunch", "training")))
             case "logout":
                 return AgentLogout(agent=agent)
             case "skills":

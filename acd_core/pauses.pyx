@@ -1,0 +1,114 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""Pauses for reasons that are configured: how long they take, and what of an allowance is left.
+
+The behaviour is that of model/pauses.py. Where no reasons are configured, nothing is counted.
+"""
+
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport int32_t, int64_t
+
+from acd_core.state cimport AGENT_PAUSE_USED_UP, Record, State
+from acd_core.timers cimport OF_PAUSE
+from acd_core.types cimport ACTIVITY_NONE, NONE, PAUSED, Agent
+
+from acd_core.config import ns_of_seconds
+
+
+cdef class Pauses(State):
+    """The state with its pauses; see `Engine`."""
+
+    cdef int _refresh(self, int32_t agent) except -1:
+        State._refresh(self, agent)
+        if self.pause_codes:
+            self._mind_pause(agent)
+        return 0
+
+    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
+        State._set_presence(self, agent, presence, reason)
+        if self.pause_codes:
+            self._mind_pause(agent)
+        return 0
+
+    cdef int _mind_pause(self, int32_t agent) except -1:
+        """Begin or end counting, by what the agent does now."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t code = NONE
+        cdef int64_t left
+        if row.presence == PAUSED and row.activity == ACTIVITY_NONE:
+            code = self.pause_codes.get(self.agent_pause_reasons[agent], NONE)
+        if code == row.pause_code:
+            return 0
+        self._stop_pause(agent)
+        if code == NONE:
+            return 0
+        reason = self.pause_reasons[code]
+        found = self.agent_pauses[agent].get(reason.name)
+        if found is None or self.now >= found[0] + ns_of_seconds(reason.window_s):
+            found = self.agent_pauses[agent][reason.name] = [self.now, 0]
+        row.pause_code = code
+        row.pause_began = self.now
+        if reason.allowance_s:
+            left = ns_of_seconds(reason.allowance_s) - found[1]
+            row.pause_timer = self.timers.arm(self.now + (left if left > 0 else 0), 0, agent, OF_PAUSE)
+        return 0
+
+    cdef int _stop_pause(self, int32_t agent) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int64_t took = self.now - row.pause_began
+        if row.pause_code == NONE:
+            return 0
+        if row.pause_timer != NONE:
+            self.timers.cancel(row.pause_timer)
+            row.pause_timer = NONE
+        reason = self.pause_reasons[row.pause_code]
+        self.agent_pauses[agent][reason.name][1] += took
+        if reason.paid:
+            row.paid_ns += took
+        else:
+            row.unpaid_ns += took
+        row.pause_code = NONE
+        row.pause_began = 0
+        return 0
+
+    cdef int _allowance_used(self, int32_t agent) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef Record *record
+        cdef object name
+        reason = self.pause_reasons[row.pause_code]
+        self.timers.cancel(row.pause_timer)
+        row.pause_timer = NONE
+        name = reason.name
+        record = self._record(AGENT_PAUSE_USED_UP, NONE, agent, NONE)
+        record.a = self.agent_pauses[agent][name][1] + self.now - row.pause_began
+        record.b = ns_of_seconds(reason.allowance_s)
+        Py_INCREF(name)
+        record.text = <PyObject *>name
+        return 0
+
+    cdef int _change_pauses(self, object config) except -1:
+        """Other reasons may be configured: what was begun under the earlier ones ends now."""
+        cdef int32_t agent
+        if config.pause_reasons == self.pause_reasons:
+            return 0
+        for agent in self.agent_slots.values():
+            self._stop_pause(agent)
+        self.pause_reasons = config.pause_reasons
+        self.pause_codes = {reason.name: place for place, reason in enumerate(config.pause_reasons)}
+        for agent in self.agent_slots.values():
+            self.agent_pauses[agent] = {
+                name: found for name, found in self.agent_pauses[agent].items() if name in self.pause_codes
+            }
+            self._mind_pause(agent)
+        return 0
+
+    def check(self):
+        """See `Machine.check`."""
+        cdef int32_t slot
+        cdef Agent *row
+        State.check(self)
+        for name, slot in self.agent_slots.items():
+            row = &self.tables.agents[slot]
+            if row.pause_code != NONE and (row.presence != PAUSED or row.activity != ACTIVITY_NONE):
+                raise AssertionError(f"a pause of {name} is counted, and he is not paused")
+            if row.pause_timer != NONE and row.pause_code == NONE:
+                raise AssertionError(f"an allowance of {name} runs, and no pause")

@@ -100,9 +100,12 @@ class Traffic:
         client = self._client(name)
         heard = Heard(name, 1, -1)
         self.history.heard.append(heard)
+        going = False
 
         def on_event(event: Event) -> None:
             heard.items.append(event)
+            if going:
+                return
             if isinstance(event, ContactOffered) and event.agent.startswith(name) and rng.random() < 0.7:
                 self._send(client, OfferAccept(offer=event.offer))
                 self._send(client, ContactComplete(contact=event.contact))
@@ -128,6 +131,7 @@ class Traffic:
                     await asyncio.sleep(0.05)
                 await asyncio.sleep(rng.uniform(0, 0.02))
             await until(lambda: not client.unanswered, 60)
+            going = True  # nothing is asked any more that the end of the connection would leave without an answer
             heard.due_until = (await client.ping()).seq
 
     def judge(self, data: Path) -> Replay:

@@ -49,6 +49,7 @@ class SimTransport(asyncio.Transport):
         self.closing = False
         self._out = bytearray()
         self._fin_wanted = False
+        self._begun = False
         self._fin_sent = False
         self._fin_arrived = False
         self._high = 65_536
@@ -167,8 +168,17 @@ class SimTransport(asyncio.Transport):
         self._arrived_bytes += len(piece)
         self._soon(self._hand_over)
 
+    def begin(self) -> None:
+        """Tell the protocol that it has a connection; nothing is handed to it before."""
+        self.protocol.connection_made(self)
+        self._begun = True
+        if self._arrived or self._fin_arrived:
+            self._soon(self._hand_over)
+
     def _hand_over(self) -> None:
         """Give the protocol what has arrived, while it wants it."""
+        if not self._begun:
+            return
         while self._arrived and self._reading and not self.closing:
             piece = self._arrived.popleft()
             if self.link.rng.random() < 0.5:
@@ -346,8 +356,8 @@ class Network:
         link.join(process, protocol)
         self.links.append(link)
         server_end = link.server_end
-        server_end._soon(server_end.protocol.connection_made, server_end)
-        protocol.connection_made(link.client_end)
+        server_end._soon(server_end.begin)
+        link.client_end.begin()
         return link.client_end, protocol
 
     def live(self) -> list[Link]:

@@ -38,6 +38,7 @@ from tests.simulation.network import Network
 from tests.simulation.trace import Trace
 
 HOST = "127.0.0.1"
+GIVES_UP_EVERY_NS = 5_000_000_000
 QUEUES = ("sales", "support")
 STRATEGIES = ("longest_idle", "most_skilled", "fewest_contacts", "round_robin", "linear", "lowest_cost")
 
@@ -119,6 +120,8 @@ class Program:
         self._working: set[str] = set()
         self._older: list[Process] = []
         self._contacts: dict[str, bool] = {}
+        self._for_nobody: set[str] = set()
+        self._gave_up_ns = 0
 
     # -- lives --------------------------------------------------------------------------------------------------
 
@@ -348,16 +351,18 @@ class Program:
                 self._send(client, AgentLogin(agent=agent, ready=True))
                 self._send(client, AgentReady(agent=agent))
                 self._working.add(agent)
-        if self.giving_up:
-            for contact, ended in self._contacts.items():
-                if not ended:
-                    self._send(client, ContactAbandon(contact=contact))
-                    self._contacts[contact] = True
+        if self.giving_up and self.loop.now_ns - self._gave_up_ns > GIVES_UP_EVERY_NS:
+            # All of them: what an older life sent may come late, and enqueue one that was given up already.
+            self._gave_up_ns = self.loop.now_ns
+            for contact in [contact for contact in self._contacts if contact not in self._for_nobody]:
+                self._send(client, ContactAbandon(contact=contact))
+                self._contacts[contact] = True
 
     def enqueue_for_nobody(self) -> str:
         """A contact that no agent can serve."""
         contact = f"{self.name}:{len(self._contacts)}"
         self._contacts[contact] = True
+        self._for_nobody.add(contact)
         assert self.client is not None
         self._send(self.client, ContactEnqueue(contact=contact, tenant="acme", queue="sales", require="nobody"))
         return contact

@@ -198,7 +198,6 @@ cdef class State:
     cdef int _refresh(self, int32_t agent) except -1
     cdef void _set_open(self, int32_t agent) noexcept
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2
-    cdef bint _kept_free(self, int32_t agent) except -1
     cdef int _stand_in_line(self, int32_t contact) except -1
     cdef int _leave_line(self, int32_t contact) except -1
     cdef int _tighten(self) except -1

@@ -706,12 +706,6 @@ cdef class State:
             return self.idle.look_through(owner, self.offer_seq + 1, True)
         return self.idle.best_agent(owner, self.offer_seq + 1)
 
-    cdef bint _kept_free(self, int32_t agent) except -1:
-        if not self.gates.reserve_count:
-            return False
-        self._tighten()
-        return self.gates.withholds(agent)
-
     cdef int _tighten(self) except -1:
         """Find out which reserves have nobody to spare."""
         cdef Queue *queue
@@ -813,6 +807,7 @@ cdef class State:
     def agent(self, str agent):
         """See `Machine.agent`."""
         slot = self.agent_slots.get(agent)
+        self._tighten()
         return None if slot is None else self._agent_view(slot)
 
     def agents(self, str tenant="", str state="", int64_t limit=0):
@@ -820,6 +815,7 @@ cdef class State:
         cdef list found = []
         cdef int32_t slot
         cdef int wanted = STATE_NAMES.index(state) if state else NONE
+        self._tighten()
         for slot in self.agent_slots.values():
             if wanted != NONE and self._state(slot) != wanted:
                 continue
@@ -1034,6 +1030,7 @@ cdef class State:
         )
 
     cdef object _agent_view(self, int32_t slot):
+        """The agent's view, once `_tighten` has told which reserves have nobody to spare."""
         cdef Agent *row = &self.tables.agents[slot]
         cdef int32_t leg = row.legs, first = self.legs.foremost(slot)
         cdef int32_t timer = row.timer if first == NONE else self.legs.legs[first].timer
@@ -1062,7 +1059,7 @@ cdef class State:
             channels=self._channel_names(self.legs.takes(slot)),
             room=self._channel_names(self.legs.room(slot)),
             idle_seq=row.idle_seq,
-            kept_free=bool(row.open) and self._kept_free(slot),
+            kept_free=bool(row.open) and self.gates.withholds(slot),
             missed=row.missed,
             since_ns=row.since,
             deadline_ns=self.timers.nodes[timer].key if timer != NONE else 0,

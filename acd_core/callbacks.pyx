@@ -78,7 +78,8 @@ cdef class Callbacks(Transitions):
                 agent = self.legs.legs[leg].agent
                 talking.append(agent)
                 self._drop_leg(leg)
-                self._not_idle(agent)  # he comes to be free when the contact has its place again
+                if not self.tables.agents[agent].rung:
+                    self._not_idle(agent)  # he comes to be free when the contact has its place again
             leg = following
         row.connected = 0
         row.held = False

@@ -59,7 +59,8 @@ class Callbacks(Transitions):
         talking = [leg for leg in contact.legs if leg.state == "connected"]
         for leg in talking:
             self._drop_leg(leg)
-            leg.agent.idle_seq = 0  # he comes to be free when the contact has its place again
+            if not leg.agent.rung:
+                leg.agent.idle_seq = 0  # he comes to be free when the contact has its place again
         contact.connected = 0
         contact.held = False
         if over:

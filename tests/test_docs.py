@@ -69,6 +69,21 @@ def test_every_configuration_shown_is_valid(page: Path) -> None:
         assert read_toml(text, f"{page.name}, configuration {number + 1}").tenants
 
 
+@pytest.mark.parametrize("story", sorted((ROOT / "tests" / "scenarios").glob("as_*.txt")), ids=lambda path: path.stem)
+def test_stories_of_other_engines_run_with_the_configurations_shown(story: Path) -> None:
+    shown = {
+        name: read_toml(text, name)
+        for name, text in re.findall(
+            r"Story: `tests/scenarios/(as_\w+)\.txt`\.\n\n```toml\n(.*?)^```",
+            (ROOT / "docs" / "routing.md").read_text(),
+            re.MULTILINE | re.DOTALL,
+        )
+    }
+    told, _, _ = story.read_text().partition("\n----\n")
+    assert shown[story.stem] == read_toml(told, story.name)
+    assert len(shown) == 7
+
+
 def test_every_test_that_backs_a_promise_exists() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "guarantees.md").read_text()))

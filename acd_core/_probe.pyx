@@ -13,6 +13,7 @@ from acd_core cimport draws, fixed_point, occupancy
 from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
+from acd_core.json_text cimport JsonText
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
@@ -54,6 +55,18 @@ def occupancy_later(int64_t value, int use, int64_t elapsed_us, int64_t half_lif
 def occupancy_free_key(int64_t value, int64_t now_us, int64_t half_life_us):
     """`occupancy.free_key`."""
     return occupancy.free_key(value, now_us, half_life_us)
+
+
+def json_of(value):
+    """JSON as `JsonText` writes it: of a text or a whole number; of a tuple of one number of nanoseconds, as seconds."""
+    cdef JsonText out = JsonText()
+    if isinstance(value, str):
+        out.string(value)
+    elif isinstance(value, tuple):
+        out.seconds(value[0])
+    else:
+        out.number(value)
+    return out.taken()
 
 
 @cython.final

@@ -19,10 +19,14 @@ from acd_core.types cimport (
     Queue,
 )
 
+import msgspec
+
 from acd_core import requirement, urgency
 from acd_core.config import ageing_of, channels_of, known_skills, ns_of_seconds, skills_of_steps, strict_queues
 from acd_core.plan import plan_of
 from acd_core.wishes import NO_WISHES
+
+cdef object encode = msgspec.json.Encoder().encode
 
 if urgency.AGEING_ONE != AGEING_ONE:
     raise ImportError("standing.pxd and urgency.py disagree; build the extension modules anew")
@@ -102,11 +106,15 @@ cdef class Configured(Pauses):
         else:
             slot = self.tables.new_queue()
             self.queue_configs.append(None)
+            self.queue_tenants.append("")
+            self.queue_json.append(b"")
             self.queue_calendars.append(NONE)
             self.queue_emergencies.append(None)
             self.queue_told.append(None)
         before = self.queue_configs[slot].reserve if found is not None else None
         self.queue_configs[slot] = config
+        self.queue_tenants[slot] = config.tenant
+        self.queue_json[slot] = b'"tenant":%b,"queue":%b' % (encode(config.tenant), encode(config.name))
         self.queue_calendars[slot] = NONE if config.hours is None else self.calendar_slots[config.hours]
         row = &self.tables.queues[slot]
         row.join_count = len(config.join)
@@ -154,7 +162,7 @@ cdef class Configured(Pauses):
                 self.tables.clear_agent(slot)
             else:
                 slot = self.tables.new_agent()
-                for column in (self.agent_configs, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
+                for column in (self.agent_configs, self.agent_names, self.agent_json, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
                                self.agent_pause_reasons, self.agent_pauses):
                     column.append(None)
             row = &self.tables.agents[slot]
@@ -167,6 +175,8 @@ cdef class Configured(Pauses):
             self._count_time()
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
+        self.agent_names[slot] = config.agent
+        self.agent_json[slot] = b'"agent":%b' % encode(config.agent)
         self.agent_skills[slot] = dict(config.skills)
         self.agent_attributes[slot] = dict(config.attributes)
         row.cost = config.cost

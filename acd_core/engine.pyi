@@ -1,6 +1,7 @@
 from typing import Any, final
 
 from acd_core.config import Config, Step, StepsMode
+from acd_core.event_lines import EventLine
 from acd_core.events import AttemptCause
 from acd_core.state import State
 from acd_core.views import Decision, Direction, Place
@@ -10,6 +11,7 @@ from acd_core.wishes import Wishes
 class Engine(State):
     @staticmethod
     def load(dump: bytes) -> Engine: ...
+    def take_lines(self) -> list[EventLine]: ...
     def dump(self) -> bytes: ...
     @property
     def witnessed(self) -> Decision | None: ...

@@ -13,6 +13,7 @@ from acd_core.state cimport (
     CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
 from acd_core.dump cimport Dumped
+from acd_core.event_lines cimport EventLine
 from acd_core.transitions cimport bucket_of
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
@@ -64,6 +65,12 @@ cdef class Engine(Dumped):
     def advance(self, int64_t now, int64_t limit=0):
         """See `Machine.advance`."""
         self._fire(now, limit)
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def take_lines(self):
+        """See `Machine.take_lines`."""
+        return EventLine.of_records(self)
 
     cdef int32_t _agent_at(self, int64_t now, str agent) except -2:
         """The agent's slot, NONE for an unknown one, once time has come to `now`."""

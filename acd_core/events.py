@@ -5,7 +5,7 @@ nanoseconds since 1970. A machine hands events out as `Addressed`: with the name
 contact and the agent, to whom the server sends the event even if they subscribed to nothing.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -27,6 +27,7 @@ AttemptCause = Literal["busy", "no_answer", "unreachable", "invalid"]
 OverflowCause = Literal["step", "closed", "full", "nobody", "all_paused"]
 ClosingCause = Literal["hours", "emergency"]
 OfferOutcome = Literal["rejected", "timed_out", "withdrawn"]
+OFFER_OUTCOMES: tuple[OfferOutcome, ...] = get_args(OfferOutcome)
 AgentState = Literal["logged_out", "paused", "ready", "offered", "busy", "wrapup", "cooldown"]
 
 

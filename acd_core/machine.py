@@ -1,5 +1,6 @@
 """The contract that the readable model and the compiled engine both keep."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from acd_core.config import Config, Step, StepsMode
@@ -20,6 +21,25 @@ from acd_core.views import (
     Standing,
 )
 from acd_core.wishes import NO_WISHES, Wishes
+
+
+class Line(Protocol):
+    """An event as it is sent; see `acd_core.event_lines.EventLine`."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def line(self) -> bytes: ...
+    @property
+    def contact_client(self) -> str: ...
+    @property
+    def agent_client(self) -> str: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def agent(self) -> str: ...
 
 
 class Machine(Protocol):
@@ -60,6 +80,10 @@ class Machine(Protocol):
 
     def take_events(self) -> list[Addressed]:
         """The events since the last call, in order. They must be taken after each command or batch."""
+        ...
+
+    def take_lines(self) -> Sequence[Line]:
+        """The same, in its place, as lines that can be sent."""
         ...
 
     def apply_config(self, now: int, config: Config) -> int: ...

@@ -120,6 +120,8 @@ cdef class State:
     cdef dict ended           # id to (reason, client)
     cdef object ended_order   # deque of those ids, oldest first
     cdef list queue_configs   # by slot, as are the following
+    cdef list queue_tenants
+    cdef list queue_json      # the fields tenant and queue as events have them
     cdef list queue_calendars  # slot of its calendar, NONE for none
     cdef list queue_emergencies  # the supervisor's reason; None while none closed it
     cdef list queue_told      # what `_closed` gave when it was last told
@@ -135,6 +137,8 @@ cdef class State:
     cdef list free_calendars
     cdef dict moved_from      # slot of a contact that came from another queue to the name of the first one
     cdef list agent_configs
+    cdef list agent_names
+    cdef list agent_json      # the field agent as events have it
     cdef list agent_skills
     cdef list agent_attributes
     cdef list agent_addresses
@@ -164,6 +168,7 @@ cdef class State:
     cdef int _agent_changed(self, int32_t agent) except -1
     cdef int _state(self, int32_t agent) noexcept
     cdef int _materialise(self) except -1
+    cdef void _forget_records(self)
     cdef object _event(self, Record *record)
     cdef int64_t _oldest(self, int32_t queue) except -1
     cdef object _queue_view(self, int32_t slot)

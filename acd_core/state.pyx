@@ -37,7 +37,7 @@ from acd_core.events import Addressed
 from acd_core.urgency import Urgency
 
 cdef tuple REASON_NAMES = views.END_REASONS
-cdef tuple OUTCOME_NAMES = ("rejected", "timed_out", "withdrawn")
+cdef tuple OUTCOME_NAMES = events.OFFER_OUTCOMES
 cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer")
 cdef tuple PLACE_NAMES = ("", *views.PLACES)
 cdef tuple DIRECTION_NAMES = views.DIRECTIONS
@@ -118,6 +118,8 @@ cdef class State:
         self.ended_order = deque()
         self.agents_pausing = {}
         self.queue_configs = []
+        self.queue_tenants = []
+        self.queue_json = []
         self.queue_calendars = []
         self.queue_emergencies = []
         self.queue_told = []
@@ -133,6 +135,8 @@ cdef class State:
         self.free_calendars = []
         self.moved_from = {}
         self.agent_configs = []
+        self.agent_names = []
+        self.agent_json = []
         self.agent_skills = []
         self.agent_attributes = []
         self.agent_addresses = []
@@ -235,21 +239,26 @@ cdef class State:
         self._materialise()
         taken = self.materialised
         self.materialised = []
-        self._release_slots()
+        self._forget_records()
         return taken
 
     def discard_events(self):
         """Forget the events since the last call, unseen. Returns how many there were."""
-        cdef int64_t index, count = self.record_count + len(self.materialised)
+        cdef int64_t count = self.record_count + len(self.materialised)
+        self._forget_records()
+        self.materialised.clear()
+        return count
+
+    cdef void _forget_records(self):
+        """What the records tell has been told, or is not asked for."""
+        cdef int64_t index
         for index in range(self.record_count):
             Py_XDECREF(self.records[index].text)
             Py_XDECREF(self.records[index].data)
             Py_XDECREF(self.records[index].history)
             Py_XDECREF(self.records[index].agent_client)
         self.record_count = 0
-        self.materialised.clear()
         self._release_slots()
-        return count
 
     cdef void _release_slots(self):
         """Rows of ended contacts can be used again, now that no record names them."""
@@ -285,7 +294,7 @@ cdef class State:
         return 0
 
     cdef str _agent_name(self, int32_t agent):
-        return self.agent_configs[agent].agent if agent != NONE else ""
+        return self.agent_names[agent] if agent != NONE else ""
 
     cdef object _event(self, Record *record):
         cdef int kind = record.kind

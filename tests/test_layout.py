@@ -29,7 +29,7 @@ MAY_IMPORT = {
 # The compiled modules of the core, the lowest first. A module may use those below its own row, and all that are in no
 # row: commands, events, views and their like, which use none of these.
 CORE_ROWS = [
-    {"types", "standing", "fixed_point"},
+    {"types", "standing", "fixed_point", "json_text"},
     {"containers", "draws", "occupancy"},
     {"columns"},
     {"tables", "timers"},
@@ -37,6 +37,7 @@ CORE_ROWS = [
     {"lines", "idle", "legs", "trees"},
     {"pace", "watches"},
     {"state"},
+    {"event_lines"},
     {"pauses"},
     {"configured"},
     {"decisions"},

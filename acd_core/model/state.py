@@ -7,6 +7,7 @@ from typing import Any
 from acd_core import requirement, views
 from acd_core.config import Channel, Config, Tenant, ns_of_seconds, seconds_of_ns, to_json
 from acd_core.credits import Credit
+from acd_core.event_lines import EventLine, line_of
 from acd_core.events import (
     Addressed,
     AgentChanged,
@@ -122,6 +123,9 @@ class State:
     def take_events(self) -> list[Addressed]:
         events, self._events = self._events, []
         return events
+
+    def take_lines(self) -> list[EventLine]:
+        return [line_of(addressed) for addressed in self.take_events()]
 
     def _emit(
         self,

@@ -25,6 +25,7 @@ from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Step, T
 from acd_core.events import (
     AgentChanged,
     AgentPauseUsedUp,
+    AttemptCause,
     ConfigApplied,
     ContactCallbackChanged,
     ContactConnected,
@@ -38,6 +39,7 @@ from acd_core.events import (
     ContactWrapup,
     Event,
     OfferEnded,
+    WaitEstimate,
 )
 from acd_core.views import AgentView, ContactView
 
@@ -52,6 +54,7 @@ __all__ = [
     "AgentView",
     "AgentWrapupDone",
     "AgentWrapupExtend",
+    "AttemptCause",
     "AttributeValue",
     "CompletionReason",
     "Config",
@@ -85,5 +88,6 @@ __all__ = [
     "Settings",
     "Step",
     "Tenant",
+    "WaitEstimate",
     "validate",
 ]

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from acd_pbx.asterisk import names
-from acd_pbx.asterisk.call import Call, Stage, Standing, filled
+from acd_pbx.asterisk.call import Call, Stage
 from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
+from acd_pbx.asterisk.hearing import filled
 from acd_pbx.asterisk.leg import Offer, cause_of, dialled
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Phones, Queue
+from acd_pbx.asterisk.standing import Standing
 from acd_protocol.words import (
     ContactAbandon,
     ContactComplete,
@@ -411,7 +413,7 @@ def test_announcements_say_the_position_and_give_the_music_back() -> None:
     assert Wake(30, "announce") in call.take()
     call.woke("announce")
     assert call.take() == [Locate()]
-    call.announce(3, 61)
+    call.announce(3, None, 61)
     effects = call.take()
     assert words(effects) == ["stop_music", "play"]
     play = effects[-1]
@@ -425,7 +427,7 @@ def test_an_agent_who_answers_cuts_an_announcement_short() -> None:
     call = ringing(announcements=("sound:x",), announce_every_s=30)
     call.hear(offer_ended())
     call.take()
-    call.announce(1, 0)
+    call.announce(1, None, 0)
     call.hear(offered("o-2"))
     leg = names.leg_of("o-2", CONTACT)
     call.leg_up(leg)

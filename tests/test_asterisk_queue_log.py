@@ -10,6 +10,7 @@ from acd_pbx.asterisk.queue_log import Known, Memory, QueueLog
 from acd_pbx.asterisk.queue_log_file import QueueLogFile
 from acd_protocol.words import (
     AgentChanged,
+    ContactCallbackChanged,
     ContactConnected,
     ContactEnded,
     ContactOffered,
@@ -24,6 +25,7 @@ START = 1_763_776_800
 KINDS: dict[str, type[Event]] = {
     "queued": ContactQueued,
     "offered": ContactOffered,
+    "callback": ContactCallbackChanged,
     "offer_ended": OfferEnded,
     "connected": ContactConnected,
     "wrapup": ContactWrapup,
@@ -49,6 +51,7 @@ class Story:
             "queued": about | {"priority": 0, "position": 1},
             "offered": about
             | {"offer": "o-1", "agent": "a-1", "address": "", "expires_in": 9, "wait": 0, "attributes": {}},
+            "callback": about | {"agent": ""},
             "offer_ended": about | {"offer": "o-1", "agent": "a-1", "outcome": "timed_out", "cause": ""},
             "connected": about | {"offer": "o-1", "agent": "a-1", "wait": 1},
             "wrapup": about | {"agent": "a-1", "reason": "completed_agent", "talk": 1, "expires_in": 1},
@@ -229,3 +232,42 @@ async def test_a_damaged_state_is_begun_anew(tmp_path: Path) -> None:
     assert file.memory == Memory()
     file.close()
     assert msgspec.json.decode((tmp_path / "log.state").read_bytes())["size"] == 0
+
+
+def test_each_attempt_to_call_somebody_back_is_a_stint() -> None:
+    story = Story(key="2")
+    story.tell("queued")
+    assert story.tell("callback") == [f"{START + 2}|c|support|NONE|EXITWITHKEY|2|1|1|1"]
+    assert story.tell("offered", callback="4930") == [f"{START + 3}|c|support|NONE|ENTERQUEUE||4930|1"]
+    assert story.tell("offer_ended")[0].endswith("RINGNOANSWER|1000")
+    assert story.tell("offered", callback="4930", offer="o-2") == []
+    assert story.tell("connected", offer="o-2")[0].endswith("|CONNECT|3|o-2-c|1")
+    # The customer is busy. Back in line he is not on the phone, and no stint begins.
+    assert story.tell("callback", cause="busy")[0].endswith("|a-1|COMPLETECALLER|3|1|1")
+    assert story.tell("queued") == []
+    story.tell("offered", callback="4930", offer="o-3")
+    story.tell("connected", offer="o-3")
+    assert story.tell("wrapup", reason="callback_done")[0].endswith("|COMPLETEAGENT|1|1|1")
+    assert story.tell("ended", reason="callback_done") == []
+    assert story.log.memory.callbacks == set()
+    assert check_queue_log("\n".join(story.text))["ENTERQUEUE"] == 3
+
+
+def test_a_callback_that_is_asked_for_by_another_program_is_withdrawn() -> None:
+    story = Story()
+    story.tell("queued")
+    assert story.tell("callback") == [f"{START + 2}|c|support|NONE|WITHDRAW|1|1|1|callback"]
+    assert story.tell("ended", reason="max_wait") == []
+    check_queue_log("\n".join(story.text))
+
+
+def test_a_customer_who_is_handed_on_enters_the_other_queue() -> None:
+    story = Story(key="2")
+    story.tell("queued")
+    story.tell("callback")
+    story.tell("offered", callback="4930")
+    story.tell("connected")
+    lines = story.tell("queued", queue="sales")
+    assert [line.split("|")[4] for line in lines] == ["BLINDTRANSFER", "ENTERQUEUE"]
+    story.tell("ended", queue="sales")
+    check_queue_log("\n".join(story.text))

@@ -9,7 +9,7 @@ from acd_pbx.asterisk import names
 from acd_pbx.asterisk.names import read_channel
 from acd_pbx.asterisk.operations import OPERATIONS, ask
 from acd_pbx.asterisk.picture import read_picture, standing
-from acd_pbx.asterisk.settings import AdapterSettings, SettingsError, read_settings
+from acd_pbx.asterisk.settings import AdapterSettings, Callback, SettingsError, read_settings
 from acd_pbx.asterisk.wish import read_wish
 from server.__main__ import main
 from tests.support.fake_ari import channel
@@ -48,11 +48,27 @@ def test_a_queue_takes_from_the_defaults_what_it_does_not_say() -> None:
         ('[numbers]\n2000 = "support"', "x.toml: 2000: 'support' names no tenant"),
         ('[queues.a]\nannouncements = ["sound:x"]', r"queues\.a: announcements without"),
         ('[defaults]\nkeys = { x = "leave" }', "x.toml: "),
+        ('[defaults]\nkeys = { 2 = "callback" }', r"defaults: keys: 'callback' needs callback\.endpoint"),
+        ('[queues.a.callback]\nendpoint = "trunk"', r"queues\.a: callback\.endpoint: 'trunk' must be like"),
+        ('[defaults.callback]\nallowed = "("', r"defaults: callback\.allowed: it is no regular"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where(text: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         read_settings(text, "x.toml")
+
+
+def test_a_queue_takes_from_the_defaults_what_its_callbacks_do_not_say() -> None:
+    text = '[defaults.callback]\nendpoint = "PJSIP/{number}@a"\nring_s = 9\n[queues."x/y".callback]\nring_s = 20'
+    settings = read_settings(text, "x.toml")
+    assert settings.queue("x/y").callback.ring_s == 20
+    assert settings.queue("x/y").callback.dialled("+49301234") == "PJSIP/+49301234@a"
+    assert settings.queue("x/z").callback.ring_s == 9
+
+
+@pytest.mark.parametrize("number", ["", "12", "anna", "123&Local/1", "123\n", "1" * 21])
+def test_a_number_that_is_none_is_not_dialled(number: str) -> None:
+    assert Callback(endpoint="PJSIP/{number}@a").dialled(number) == ""
 
 
 def wish(*arguments: str, variables: dict[str, str] | None = None, **settings: Any) -> Any:

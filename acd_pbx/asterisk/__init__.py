@@ -8,9 +8,11 @@ module          what it owns
 `names`         ids of contacts, legs and bridges, and what a channel tells of itself
 `settings`      the adapter's file
 `call`          one caller: a state machine without sockets, driven by both sides
+`hearing`       what he hears while he waits
+`callback`      one who is called back: what he asked for, and the attempt to reach him
 `leg`           an agent's side of it: offer, channel, cause of the end
 `effects`       what a call leaves to be done
-`picture`       what Asterisk and engine say at one moment, for a new beginning
+`picture`       what Asterisk and engine say at one moment, for a new beginning; `standing` is one contact's part of it
 `chain`         the requests of one call, one after the other
 `wish`          what a caller wants, as the dialplan says it
 `attendants`    agents and supervisors who dial a code

@@ -19,14 +19,14 @@ from acd_pbx.asterisk.call import Call
 from acd_pbx.asterisk.chain import Chain
 from acd_pbx.asterisk.effects import Locate, Tell, Verify, Wake
 from acd_pbx.asterisk.leg import cause_of
-from acd_pbx.asterisk.names import Channel, channel_of, contact_of, leg_parts, read_channel
+from acd_pbx.asterisk.names import Channel, channel_of, contact_of, customer_parts, leg_parts, read_channel
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.picture import Picture, look, open_offers, standing
 from acd_pbx.asterisk.presence import Presence
 from acd_pbx.asterisk.settings import AdapterSettings
 from acd_pbx.asterisk.wish import read_wish
 from acd_protocol.client import Client, ClientError, ConnectionState, Refused
-from acd_protocol.messages import Command, Explain, Gap, List, Ok
+from acd_protocol.messages import Command, Estimate, Gap, List, Ok
 from acd_protocol.words import AgentChanged, ContactAbandon, ContactOffered, Event
 
 _log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 1.0
 PICTURE_S = 10.0
 """A picture of both sides that takes longer is begun anew."""
+LOCATE_S = 2.0
+"""So long the engine may take to say where a caller stands."""
 ROWS_MAX = 10_000
 SHUTDOWN_CAUSE = 4
 """The cause in a hang-up request of Asterisk that is about to stop."""
@@ -226,14 +228,15 @@ class Adapter:
         """Make the call of a contact that an earlier life of the adapter has left in the engine, or only in a bridge."""
         channel = channel_of(self.settings.name, contact)
         known = picture.callers.get(channel)
+        attributes = view["attributes"] if view else {}
         call = Call(
             self.settings,
             contact,
             channel,
             f"{view['tenant']}/{view['queue']}" if view else self.settings.default_queue,
-            number=known.number if known else "",
-            name=known.caller if known else "",
-            attributes=view["attributes"] if view else {},
+            number=known.number if known else str(attributes.get("ani", "")),
+            name=known.caller if known else str(attributes.get("ani_name", "")),
+            attributes=attributes,
             priority=view["priority"] if view else 0,
         )
         self.calls[contact] = call
@@ -242,9 +245,11 @@ class Adapter:
     def _clear_strays(self, picture: Picture) -> None:
         """Hang up and take down what belongs to no call any more."""
         chain = self._chain("")
-        for leg in picture.legs:
-            if (leg_parts(leg) or ("", ""))[1] not in self.calls:
+        for leg in [*picture.legs, *picture.customers]:
+            if (leg_parts(leg) or customer_parts(leg) or ("", ""))[1] not in self.calls:
                 chain.add(ask("hang_up", channel=leg, reason="normal"))
+        for contact in picture.dials - self.calls.keys():
+            chain.add(ask("destroy_bridge", bridge=names.dial_of(contact)))
         for step in strays(picture.attendants.values(), self._attendants):
             chain.add(step)
         for bridge, members in picture.bridges.items():
@@ -279,6 +284,13 @@ class Adapter:
                 self._chain("").add(ask("hang_up", channel=channel.id, reason="normal"))
             else:
                 call.leg_up(channel.id, channel.name)
+                self._carry_out(call)
+        elif customer_parts(channel.id):
+            call = self._call_of(channel.id)
+            if call is None:
+                self._chain("").add(ask("hang_up", channel=channel.id, reason="normal"))
+            else:
+                call.customer_up(channel.id)
                 self._carry_out(call)
         elif channel.arguments[:1] == (names.SNOOP_WORD,):
             step = self._attendants.snoop_started(channel)
@@ -317,7 +329,9 @@ class Adapter:
             for step in self._attendants.gone(channel):
                 self._chain("").add(step)
             return
-        if channel == call.channel:
+        if customer_parts(channel):
+            call.customer_gone(channel, cause, self._stopping)
+        elif channel == call.channel:
             call.caller_gone(self._stopping)
         else:
             call.leg_gone(channel, cause, self._stopping)
@@ -326,9 +340,9 @@ class Adapter:
     def _hangup_request(self, event: dict[str, Any]) -> None:
         if event.get("soft") and event.get("cause") == SHUTDOWN_CAUSE:
             self._stopping = True
-        tech_cause = int(event.get("tech_cause") or 0)
-        if tech_cause and leg_parts(event["channel"]["id"]):
-            self._tech_causes[event["channel"]["id"]] = tech_cause
+        tech_cause, channel = int(event.get("tech_cause") or 0), event["channel"]["id"]
+        if tech_cause and (leg_parts(channel) or customer_parts(channel)):
+            self._tech_causes[channel] = tech_cause
 
     def _state_change(self, event: dict[str, Any]) -> None:
         channel, state = event["channel"]["id"], event["channel"]["state"]
@@ -337,7 +351,7 @@ class Adapter:
             if state == "Up":
                 call.caller_up()
         elif call is not None and state == "Ringing":
-            call.leg_ringing(channel)
+            (call.customer_ringing if customer_parts(channel) else call.leg_ringing)(channel)
 
     def _hold(self, event: dict[str, Any]) -> None:
         call = self._call_of(event["channel"]["id"])
@@ -522,12 +536,12 @@ class Adapter:
             self._carry_out(call)
 
     async def _locate(self, call: Call) -> None:
-        position = None
+        position, estimate = 0, None
         with contextlib.suppress(ClientError, TimeoutError):
-            async with asyncio.timeout(2):
-                answer = await self.client.call(Explain(contact=call.contact))
-                position = (answer.result or {}).get("position")
-        call.announce(position, time.monotonic() - self._began.get(call.contact, time.monotonic()))
+            async with asyncio.timeout(LOCATE_S):
+                answer = await self.client.call(Estimate(contact=call.contact))
+                position, estimate = answer.position, answer.wait_estimate
+        call.announce(position, estimate, time.monotonic() - self._began.get(call.contact, time.monotonic()))
         self._carry_out(call)
 
     async def _verify(self, call: Call, channel: str) -> None:
@@ -556,7 +570,7 @@ class Adapter:
         return chain
 
     def _call_of(self, channel: str) -> Call | None:
-        parts = leg_parts(channel)
+        parts = leg_parts(channel) or customer_parts(channel)
         contact = parts[1] if parts else self._aliases.get(channel) or contact_of(self.settings.name, channel)
         return self.calls.get(contact)
 

@@ -10,26 +10,32 @@ Who may do what:
 
 - the engine alone decides who talks with whom: two channels are joined only after `contact.connected`;
 - Asterisk alone knows who is there: a channel that is gone ends what depended on it, whatever the engine says;
+- a contact that is to be called back lives without a channel: for it, who is gone is just where he should be;
 - a conversation is never cut because a server cannot be reached. One that the engine no longer holds, or that a phone
   has transferred away, is `released`: it goes on until one side hangs up.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from acd_pbx.asterisk import names
+from acd_pbx.asterisk.callback import Callback, attempt_cause, dial_customer
 from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
-from acd_pbx.asterisk.leg import Leg, Offer, dialled, transfer_to
+from acd_pbx.asterisk.hearing import AGENT, LAST_WORDS, Heard, Hearing, announcement, filled
+from acd_pbx.asterisk.leg import Leg, Offer, dialled, ring_agent, transfer_to
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Queue
+from acd_pbx.asterisk.standing import Standing
 from acd_protocol.messages import Command
 from acd_protocol.words import (
+    AttemptCause,
     AttributeValue,
     CompletionReason,
     ContactAbandon,
+    ContactCallback,
+    ContactCallbackChanged,
     ContactComplete,
     ContactConnected,
     ContactEnded,
@@ -46,10 +52,11 @@ from acd_protocol.words import (
     OfferAccept,
     OfferEnded,
     OfferReject,
+    WaitEstimate,
 )
 
-LEG_SPARE_S = 3
-"""A phone rings so much longer than its offer lasts, so that the engine is the one who says that time is up."""
+BUSY_LINE_S = 1.0
+"""So long later another announcement is tried while one is being played."""
 
 
 class Stage(Enum):
@@ -61,42 +68,6 @@ class Stage(Enum):
     OFFERED = "offered"
     TALKING = "talking"
     OVER = "over"
-
-
-class Heard(Enum):
-    """What the caller hears."""
-
-    NOTHING = "nothing"
-    MUSIC = "music"
-    RINGING = "ringing"
-    ANNOUNCEMENT = "announcement"
-
-
-@dataclass
-class Standing:
-    """What both sides show of one contact at a moment, for `Call.sync`.
-
-    Attributes:
-        caller: his channel's state, or empty when it is gone.
-        legs: state by channel, of those that are there.
-        others: channels in the contact's bridge that are neither.
-        joined: channels in the contact's bridge.
-        known: whether the engine has the contact as live; the rest as it says.
-        offers: the open ones, by id; offer and agent are those of a conversation.
-        restarted: Asterisk was started again since, so what is not there was lost.
-    """
-
-    caller: str = ""
-    legs: dict[str, str] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-    joined: list[str] = field(default_factory=list)
-    known: bool = False
-    state: str = ""
-    offers: dict[str, Offer] = field(default_factory=dict)
-    offer: str = ""
-    agent: str = ""
-    queue: str = ""
-    restarted: bool = False
 
 
 class Call:
@@ -138,7 +109,6 @@ class Call:
         self.answered = answered
         self.lost = False
         self.released = False
-        self.heard = Heard.NOTHING
         self.legs: dict[str, Leg] = {}
         self.offers: dict[str, Offer] = {}
         self.offer = ""
@@ -147,11 +117,14 @@ class Call:
         self.result = ""
         self.key = ""
         self.transfer: tuple[str, ...] = ()
+        self.callback = Callback()
         self._bridge = False
         self._bridge_id = names.bridge_of(contact)
+        self._dialled = False
+        self._agent_waits = False
         self._said: set[tuple[str, ...]] = set()
         self._effects: list[Effect] = []
-        self._playback = 0
+        self._hearing = Hearing(contact, self._effects)
 
     @property
     def rules(self) -> Queue:
@@ -161,7 +134,8 @@ class Call:
     @property
     def closed(self) -> bool:
         """Whether nothing is left to do, on either side."""
-        return not self.present and self.stage is Stage.OVER and not self._bridge and not self._live_legs()
+        at_rest = not (self._bridge or self._dialled or self._live_legs() or self.callback.live)
+        return at_rest and not self.present and self.stage is Stage.OVER
 
     @property
     def talking(self) -> bool:
@@ -170,7 +144,8 @@ class Call:
 
     def take(self) -> list[Effect]:
         """The effects since the last call, in order."""
-        effects, self._effects = self._effects, []
+        effects = list(self._effects)
+        self._effects.clear()
         return effects
 
     # What Asterisk says
@@ -246,41 +221,52 @@ class Call:
 
     def digit(self, digit: str) -> None:
         """The caller pressed a key."""
-        if self.stage in (Stage.QUEUED, Stage.OFFERED) and self.rules.keys.get(digit) == "leave" and not self.key:
-            self.key = digit
-            self._tell(ContactWithdraw(contact=self.contact))
+        if not self._waits or self.key:
+            return
+        match self.rules.keys.get(digit):
+            case "leave":
+                self.key = digit
+                self._tell(ContactWithdraw(contact=self.contact))
+            case "callback":
+                self.key = digit
+                self._ask_callback()
 
     def played(self, playback: str) -> None:
         """An announcement is over."""
-        word = playback.split("/")[1]
-        if word == "caller" and self.heard is Heard.ANNOUNCEMENT:
-            self.heard = Heard.NOTHING
-        elif word == "agent":
+        who = self._hearing.played(playback)
+        if who == AGENT:
             for leg in self._live_legs():
                 leg.announced = True
+        elif who == LAST_WORDS and self.callback.on and not self.joined:
+            self._leave("callback")
         self._step()
 
-    def announce(self, position: int | None, waited_s: float) -> None:
-        """The time for an announcement has come; the engine says where the caller stands, or None when it cannot."""
-        rules = self.rules
-        if self.stage not in (Stage.QUEUED, Stage.OFFERED) or not self.present:
+    def announce(self, position: int, estimate: WaitEstimate | None, waited_s: float) -> None:
+        """The time for an announcement has come; position and estimate are the engine's, as far as it knows them."""
+        if not self._waits:
             return
-        if rules.announce_every_s:
-            self._effects.append(Wake(rules.announce_every_s, "announce"))
-        values: dict[str, Any] = {"waited_min": int(waited_s // 60)}
-        if position:
-            values["position"] = position
-        media = [text for text in (filled(part, values) for part in rules.announcements) if text is not None]
-        if media and self.stage is Stage.QUEUED and self.answered and self.heard is not Heard.ANNOUNCEMENT:
-            self._hear(Heard.NOTHING)
-            self._playback += 1
-            self._play("caller", self.channel, media)
-            self.heard = Heard.ANNOUNCEMENT
+        if self.rules.announce_every_s:
+            self._effects.append(Wake(self.rules.announce_every_s, "announce"))
+        self._announce(announcement(self.rules.announcements, position, estimate, waited_s))
+
+    def _announce(self, media: list[str]) -> bool:
+        """Play this to the caller, if he waits and hears no other announcement; tells whether it was."""
+        free = self.stage is Stage.QUEUED and self.answered and self._hearing.heard is not Heard.ANNOUNCEMENT
+        if not media or not free:
+            return False
+        self._hearing.announce(self.channel, media)
+        return True
 
     def woke(self, word: str) -> None:
         """The time of a `Wake` has come."""
-        if word == "announce" and self.stage in (Stage.QUEUED, Stage.OFFERED):
+        if word == "announce" and self._waits:
             self._effects.append(Locate())
+        elif word == "offer callback" and self._waits and not self.callback.asked:
+            rules = self.rules.callback
+            if not self._announce(list(rules.offer)):
+                self._effects.append(Wake(BUSY_LINE_S, word))
+            elif rules.offer_every_s:
+                self._effects.append(Wake(rules.offer_every_s, word))
         elif word == "engine" and self.stage in (Stage.NEW, Stage.SENT) and self.present:
             self._tell_once(("end",), ContactAbandon(contact=self.contact))
             self._go("engine_away")
@@ -296,7 +282,11 @@ class Call:
         """Asterisk refused a request."""
         if request.what == "originate":
             cause = "not_registered" if status == 500 else "invalid_address"
-            self.leg_gone(request.places["channel"], cause)
+            channel = request.places["channel"]
+            if names.customer_parts(channel):
+                self.customer_gone(channel, "unreachable")
+            else:
+                self.leg_gone(channel, cause)
         elif request.what in ("join", "play"):
             for channel in request.params.get("channel", request.places.get("channel", "")).split(","):
                 self._effects.append(Verify(channel))
@@ -309,6 +299,37 @@ class Call:
                 self.joined = ""
         elif request.what == "answer":
             self._effects.append(Verify(self.channel))
+
+    def customer_ringing(self, channel: str) -> None:
+        """The phone of a customer who is called back rings."""
+        customer = self.callback.live
+        if customer is not None and customer.channel == channel and customer.state == "asked":
+            customer.state = "ringing"
+            customer.rang = True
+
+    def customer_up(self, channel: str) -> None:
+        """He has answered, and his channel is in the application."""
+        customer = self.callback.live
+        if customer is None or customer.channel != channel or customer.unwanted:
+            self._effects.append(ask("hang_up", channel=channel, reason="normal"))
+        elif customer.state != "up":
+            customer.state = "up"
+            self.channel = channel
+            self.present = self.answered = self.callback.reached = True
+            self._hearing.heard = Heard.NOTHING
+            self._step()
+
+    def customer_gone(self, channel: str, cause: str, lost: bool = False) -> None:
+        """His channel is gone, whether he had answered or not."""
+        customer = self.callback.customer
+        if customer is not None and customer.channel == channel and customer.live:
+            customer.state = "gone"
+            customer.cause = cause
+        if channel == self.channel:
+            self.caller_gone(lost)
+        else:
+            self.lost = self.lost or lost
+            self._step()
 
     def verified(self, channel: str, there: bool) -> None:
         """Whether a channel is there."""
@@ -326,9 +347,17 @@ class Call:
         match event:
             case ContactQueued():
                 self.queue = f"{event.tenant}/{event.queue}"
+                self._moved_on()
                 self._queued()
+                if event.callback_offered and self.rules.callback.offer:
+                    self._effects.append(Wake(self.rules.callback.offer_first_s, "offer callback"))
+            case ContactCallbackChanged():
+                self._callback_changed(event.cause)
             case ContactOffered():
                 self.stage = Stage.OFFERED
+                if self.callback.on:
+                    self.callback.number = event.callback or self.callback.number
+                    self.lost = False
                 self.offers[event.offer] = Offer(event.agent, event.address, float(event.expires_in))
                 self.attributes = {**self.attributes, **event.attributes}
             case OfferEnded():
@@ -361,6 +390,11 @@ class Call:
             self._over(code)
         elif isinstance(command, OfferAccept):
             self._withdraw(command.offer)
+        elif isinstance(command, ContactCallback) and command.number and code != "contact_unknown":
+            self._callback_refused()
+        elif isinstance(command, ContactAbandon) and code == "contact_is_callback":
+            self._said.discard(("end",))
+            return
         elif code == "contact_unknown":
             self._over("failed")
         elif isinstance(command, ContactComplete) and code == "contact_not_connected":
@@ -378,8 +412,9 @@ class Call:
     def sync(self, now: Standing) -> None:
         """Both sides, as they are now. What was asked for before and has not come about is asked for again."""
         self._said = {said for said in self._said if said[0] == "enqueued" and now.known}
-        self.heard = Heard.NOTHING
-        self._bridge = bool(now.joined) or self._bridge
+        self._hearing.heard = Heard.NOTHING
+        self._bridge = now.bridged or bool(now.joined) or (self._bridge and not now.restarted)
+        self._dialled = self._agent_waits = now.dialled or (self._dialled and not now.restarted)
         self.lost = now.restarted
         for leg in self.legs.values():
             if leg.live and leg.channel not in now.legs and leg.channel not in now.others:
@@ -394,6 +429,10 @@ class Call:
             if channel not in self.legs:
                 self.legs[channel] = Leg(channel, now.offer, now.agent, "up", True)
                 self.released = True
+        customer = self.callback.sync(now, self.contact)
+        self._drop_customers(now)
+        if customer and not now.caller:
+            self.channel, now.caller = customer, "Up"
         self.present = bool(now.caller)
         self.answered = now.caller == "Up"
         self.joined = next((channel for channel in now.joined if channel != self.channel), "")
@@ -416,7 +455,7 @@ class Call:
         self.queue = now.queue or self.queue
         self.offers, self.offer, self.agent = dict(now.offers), now.offer, now.agent
         match now.state:
-            case "queued":
+            case "queued" | "parked":
                 self._queued()
             case "offered":
                 self.stage = Stage.OFFERED
@@ -432,7 +471,7 @@ class Call:
     def _step(self) -> None:
         """Leave as effects what is lacking."""
         self._drop_unwanted()
-        if not self.present:
+        if not self.present and not self.callback.absent:
             self._clear_up()
             return
         match self.stage:
@@ -451,10 +490,14 @@ class Call:
     def _drop_unwanted(self) -> None:
         """Stop the phones that ring or stay up for nothing."""
         wanted: set[str] = set()
-        if self.present and self.stage is Stage.OFFERED:
+        alive = self.present or self.callback.absent
+        if alive and self.stage is Stage.OFFERED:
             wanted.update(self.offers)
-        elif self.present and self.stage is Stage.TALKING:
+        elif alive and self.stage is Stage.TALKING and ("failed", self.offer) not in self._said:
             wanted.add(self.offer)
+        customer = self.callback.live
+        if customer is not None and customer.state != "up" and customer.offer not in wanted:
+            self._drop(customer)
         for leg in self._live_legs():
             released = self.released and self.present and leg.channel == self.joined
             if leg.offer not in wanted and not released:
@@ -462,7 +505,7 @@ class Call:
 
     def _clear_up(self) -> None:
         """The caller is gone: tell the engine, and leave nothing behind."""
-        if self.stage is not Stage.OVER:
+        if self.stage is not Stage.OVER and not self.callback.asked:
             if not self.lost:
                 self._tell_once(("end",), ContactAbandon(contact=self.contact))
             elif self.stage is Stage.TALKING:
@@ -493,7 +536,12 @@ class Call:
         return self.number[:128] if any(sign.isdigit() for sign in self.number) else ""
 
     def _wait(self) -> None:
-        """He waits: nobody is joined with him, and he hears music."""
+        """He waits: nobody is joined with him, and he hears music. Who is to be called back is let go instead."""
+        if self.callback.on:
+            self._destroy_bridge()
+            if self.present and self._once("last words"):
+                self._hearing.announce(self.channel, self.rules.callback.confirmed, LAST_WORDS)
+            return
         if self.joined:
             self._effects.append(ask("unjoin", bridge=self._bridge_id, channel=self.channel))
             self.joined = ""
@@ -501,7 +549,7 @@ class Call:
             if self._once("answer"):
                 self._effects.append(ask("answer", channel=self.channel))
             self.answered = True
-        if self.heard is not Heard.ANNOUNCEMENT:
+        if self._hearing.heard is not Heard.ANNOUNCEMENT:
             self._hear(Heard.MUSIC if self.answered else Heard.RINGING)
 
     def _ring(self) -> None:
@@ -510,27 +558,32 @@ class Call:
             channel = names.leg_of(number, self.contact)
             leg = self.legs.get(channel)
             if leg is None:
-                self._originate(channel, number, offer)
+                self._ring_agent(channel, number, offer)
             elif leg.state == "gone":
                 self._reject(leg)
             elif leg.state == "up":
                 self._tell_once(("accept", number), OfferAccept(offer=number))
-                self._make_bridge()
+                if not self.callback.on:
+                    self._make_bridge()
 
     def _talk(self) -> None:
         """The engine has connected the two: join them, or end it when the agent is gone."""
         leg = next((leg for leg in self.legs.values() if leg.offer == self.offer), None)
         if leg is None or leg.state == "gone":
+            if not self.present:
+                self._attempt_failed("unreachable" if self.lost else "no_answer")
+                return
             self._tell_end("lost" if self.lost else "completed_agent")
             self._go("lost" if self.lost else "completed_agent")
             return
-        if leg.state != "up" or self.joined == leg.channel:
+        if leg.state != "up" or self.joined == leg.channel or not self._agent_knows(leg):
             return
-        if self.rules.agent_announcement and not leg.announced:
-            if self._once("announce", leg.channel):
-                self._playback += 1
-                self._play("agent", leg.channel, [self.rules.agent_announcement])
+        if not self.present:
+            self._reach(leg)
             return
+        if self._agent_waits:
+            self._agent_waits = False
+            self._effects.append(ask("stop_ring_back", channel=leg.channel))
         if not self.answered:
             self._effects.append(ask("answer", channel=self.channel))
             self.answered = True
@@ -538,18 +591,109 @@ class Call:
         self._make_bridge()
         self._effects.append(ask("join", bridge=self._bridge_id, channel=f"{self.channel},{leg.channel}"))
         self.joined = leg.channel
+        self.callback.reached = self.callback.on
         if self.rules.record:
             name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.contact)
             self._effects.append(ask("record", bridge=self._bridge_id, name=name, format="wav", ifExists="append"))
+
+    def _agent_knows(self, leg: Leg) -> bool:
+        """Whether the agent has heard what he is to hear before he is connected; if not, let him."""
+        rules = self.rules
+        media = (rules.callback.agent_announcement if self.callback.on else "") or rules.agent_announcement
+        if not media or leg.announced:
+            return True
+        if self._once("announce", leg.channel):
+            self._hearing.tell_agent(leg.channel, [media])
+        return False
+
+    def _reach(self, leg: Leg) -> None:
+        """The agent is there: dial the customer, while the agent hears it ring, and tell the engine what comes of it."""
+        customer = self.callback.customer
+        if customer is not None:
+            if not customer.live:
+                self._attempt_failed(attempt_cause(customer))
+            return
+        rules, values = self.rules.callback, self._values()
+        endpoint = rules.dialled(self.callback.number)
+        if not endpoint:
+            self._attempt_failed("invalid")
+            return
+        customer = Leg(names.customer_of(self.offer, self.contact), self.offer, "")
+        self.callback.customer = customer
+        self._dialled = self._agent_waits = True
+        name, number = (filled(text, values, "") or "" for text in (rules.caller_name, rules.caller_number))
+        self._effects += [
+            ask("create_bridge", bridge=names.dial_of(self.contact), type="mixing", name=self.contact),
+            ask("ring_back", channel=leg.channel),
+            dial_customer(customer, endpoint, name, number, rules.ring_s, self.settings),
+        ]
+
+    def _attempt_failed(self, cause: AttemptCause) -> None:
+        """The customer was not reached: the agent is free at once, and the engine says when the next attempt is."""
+        self._tell_once(("failed", self.offer), ContactCallback(contact=self.contact, failed=cause))
+        self._drop_unwanted()
+        self._destroy_bridge()
 
     def _part(self) -> None:
         """It is over for the engine. A conversation that goes on without it ends when one side hangs up."""
         leg = self.legs.get(self.joined)
         if self.released and leg is not None and leg.live:
             return
-        self._go(self.result)
+        if self.present:
+            self._go(self.result)
+        else:
+            self._destroy_bridge()
+
+    # Callbacks
+
+    def _ask_callback(self) -> None:
+        """The caller wants to be called back."""
+        number = str(self.attributes.get("callback_number", "")) or self.number
+        if self.rules.callback.dialled(number):
+            self.callback.asked = number
+            self._tell(ContactCallback(contact=self.contact, number=number))
+        else:
+            self._callback_refused()
+
+    def _callback_refused(self) -> None:
+        """He is not called back, and goes on waiting, if he is there."""
+        self.callback.asked = self.key = ""
+        if self.present and self.stage in (Stage.QUEUED, Stage.OFFERED) and self.answered:
+            self._hearing.announce(self.channel, self.rules.callback.refused)
+
+    def _callback_changed(self, cause: str) -> None:
+        """The engine has taken the request, or knows of an attempt that failed."""
+        if not cause:
+            self.callback.begin()
+            self._said.discard(("end",))
+        elif self.callback.live is not None:
+            self._drop(self.callback.live)
+        self._queued()
+
+    def _moved_on(self) -> None:
+        """The contact stands in a line again. If an agent handed it on, its customer is on the phone, or must be again."""
+        if not self.callback.on or self.stage is not Stage.TALKING:
+            return
+        self.callback.on = False
+        if not self.present:
+            if self.callback.live is not None:
+                self._drop(self.callback.live)
+            self.callback.asked = self.callback.number
+            self._tell(ContactCallback(contact=self.contact, number=self.callback.number))
+
+    def _drop_customers(self, now: Standing) -> None:
+        """Hang up what is left of earlier attempts."""
+        mine = self.callback.customer.channel if self.callback.customer is not None else ""
+        for channel, state in now.customers.items():
+            if channel != mine and (self.callback.on or state != "Up"):
+                self._effects.append(ask("hang_up", channel=channel, reason="normal"))
 
     # Pieces of it
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the caller is on the phone, and waits."""
+        return self.present and self.stage in (Stage.QUEUED, Stage.OFFERED) and not self.callback.on
 
     def _queued(self) -> None:
         if self.stage in (Stage.NEW, Stage.SENT) and self.rules.announcements:
@@ -558,6 +702,9 @@ class Call:
         self.stage = Stage.QUEUED
         self.offers.clear()
         self.offer = ""
+        self._agent_waits = False
+        if self.callback.on:
+            self.callback.next_attempt()
 
     def _withdraw(self, offer: str) -> None:
         """An offer is no longer open."""
@@ -574,44 +721,29 @@ class Call:
             self.released = True
         self.stage = Stage.OVER
 
-    def _originate(self, channel: str, number: str, offer: Offer) -> None:
-        leg = Leg(channel, number, offer.agent)
-        self.legs[channel] = leg
-        values: dict[str, Any] = {
-            **self.attributes,
-            "queue": self.queue.partition("/")[2],
-            "name": self.name,
-            "number": self.number,
-            "contact": self.contact,
-        }
+    def _ring_agent(self, channel: str, number: str, offer: Offer) -> None:
+        leg = self.legs[channel] = Leg(channel, number, offer.agent)
         endpoint = dialled(offer.address, self.settings)
         if not endpoint:
             leg.state, leg.cause = "gone", "invalid_address"
             self._reject(leg)
             return
-        rules = self.rules
-        name, caller = (filled(text, values, "") or "" for text in (rules.caller_name, rules.caller_number))
-        variables = {
-            f"PJSIP_HEADER(add,{header})": filled(text, values, "")
-            for header, text in rules.headers.items()
-            if endpoint.startswith("PJSIP/")
-        }
-        variables["ACD_CONTACT"] = self.contact
-        self._effects.append(
-            ask(
-                "originate",
-                {"variables": variables},
-                channel=channel,
-                endpoint=endpoint,
-                app=self.settings.ari.app,
-                appArgs=f"{names.LEG_WORD},{number}",
-                callerId='"{}" <{}>'.format(name.replace('"', "'"), caller.replace(">", "")),
-                timeout=str(int(offer.expires_s) + LEG_SPARE_S),
-                originator=self.channel,
-            )
-        )
+        originator = self.channel if self.present else ""
+        values = self._values()
+        self._effects.append(ring_agent(leg, endpoint, offer.expires_s, self.rules, values, self.settings, originator))
         if self.settings.phones.ring_within_s:
             self._effects.append(Wake(self.settings.phones.ring_within_s, f"ring {channel}"))
+
+    def _values(self) -> dict[str, Any]:
+        """What templates are filled in from."""
+        return {
+            **self.attributes,
+            "queue": self.queue.partition("/")[2],
+            "name": self.name,
+            "number": self.number,
+            "contact": self.contact,
+            "callback": self.callback.number,
+        }
 
     def _reject(self, leg: Leg) -> None:
         self._tell_once(("reject", leg.offer), OfferReject(offer=leg.offer, cause=leg.cause))
@@ -622,27 +754,7 @@ class Call:
             self._effects.append(ask("hang_up", channel=leg.channel, reason="normal"))
 
     def _hear(self, what: Heard) -> None:
-        if self.heard is what:
-            return
-        match self.heard:
-            case Heard.MUSIC:
-                self._effects.append(ask("stop_music", channel=self.channel))
-            case Heard.RINGING:
-                self._effects.append(ask("stop_ring_back", channel=self.channel))
-            case Heard.ANNOUNCEMENT:
-                self._effects.append(ask("stop_play", playback=self._playback_id("caller")))
-        match what:
-            case Heard.MUSIC:
-                self._effects.append(ask("start_music", channel=self.channel, mohClass=self.rules.music))
-            case Heard.RINGING:
-                self._effects.append(ask("ring_back", channel=self.channel))
-        self.heard = what
-
-    def _play(self, who: str, channel: str, media: list[str]) -> None:
-        self._effects.append(ask("play", channel=channel, playback=self._playback_id(who), media=",".join(media)))
-
-    def _playback_id(self, who: str) -> str:
-        return f"{names.PLAYBACK}/{who}/{self._playback}/{self.contact}"
+        self._hearing.hear(self.channel, what, self.rules.music)
 
     def _make_bridge(self) -> None:
         if not self._bridge:
@@ -654,18 +766,25 @@ class Call:
         if self._bridge:
             self._bridge = False
             self._effects.append(ask("destroy_bridge", bridge=self._bridge_id))
+        if self._dialled:
+            self._dialled = False
+            self._effects.append(ask("destroy_bridge", bridge=names.dial_of(self.contact)))
 
     def _go(self, result: str) -> None:
+        """Let the caller out of the application for good."""
+        self.result = result
+        self._leave(result)
+        self._drop_unwanted()
+        self._destroy_bridge()
+
+    def _leave(self, result: str) -> None:
         """Let the caller out of the application, and the dialplan know why."""
         self.present = False
-        self.result = result
         self._hear(Heard.NOTHING)
         if self.key:
             self._effects.append(ask("set_variable", channel=self.channel, variable="ACD_KEY", value=self.key))
         self._effects.append(ask("set_variable", channel=self.channel, variable="ACD_RESULT", value=result))
         self._effects.append(ask("leave", channel=self.channel))
-        self._drop_unwanted()
-        self._destroy_bridge()
 
     def _tell(self, command: Command) -> None:
         self._effects.append(Tell(command))
@@ -685,18 +804,3 @@ class Call:
 
     def _live_legs(self) -> list[Leg]:
         return [leg for leg in self.legs.values() if leg.live]
-
-
-def filled(text: str, values: Mapping[str, Any], missing: str | None = None) -> str | None:
-    """`text` with `{name}` replaced; where a name has no value, `missing`, or with None no text at all."""
-    absent = False
-
-    def value(found: re.Match[str]) -> str:
-        nonlocal absent
-        if found[1] in values:
-            return str(values[found[1]])
-        absent = True
-        return missing or ""
-
-    result = re.sub(r"\{(\w+)\}", value, text)
-    return None if absent and missing is None else result

@@ -20,7 +20,7 @@ class Wake(NamedTuple):
 
 
 class Locate(NamedTuple):
-    """Find out the contact's position, and call `announce` with it."""
+    """Find out where the contact stands and how long it will wait, and call `announce` with it."""
 
 
 class Verify(NamedTuple):

@@ -158,7 +158,7 @@ def _queue(
         announcements += sounds[:1] if frequency else ()
         if len(sounds) > 1:
             remarks.append(f"{place}: periodic-announce: only {sounds[0]} was carried over")
-    keys = {}
+    keys: dict[str, adapter.KeyAction] = {}
     if section.last("context") is not None:
         keys = dict.fromkeys("0123456789", "leave")
         remarks.append(

@@ -1,11 +1,17 @@
 """An agent's side of a call: the offer, the channel that rings him, and why it ended."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from acd_pbx.asterisk.settings import AdapterSettings
+from acd_pbx.asterisk.hearing import filled
+from acd_pbx.asterisk.names import LEG_WORD
+from acd_pbx.asterisk.operations import Ask, ask
+from acd_pbx.asterisk.settings import AdapterSettings, Queue
 
+LEG_SPARE_S = 3
+"""A phone rings so much longer than its offer lasts, so that the engine is the one who says that time is up."""
 OFFER_S = 30
 """How long a phone rings at most for an offer of which only the listing is known."""
 
@@ -55,6 +61,50 @@ def dialled(address: str, settings: AdapterSettings) -> str:
         return device
     template = settings.phones.trunks.get(home, "")
     return template.replace("{user}", device.partition("/")[2]).replace("{address}", device)
+
+
+def ring_agent(
+    leg: Leg,
+    endpoint: str,
+    expires_s: float,
+    rules: Queue,
+    values: Mapping[str, Any],
+    settings: AdapterSettings,
+    originator: str,
+) -> Ask:
+    """The request that rings an agent.
+
+    Args:
+        leg: his channel.
+        endpoint: where he is dialled.
+        expires_s: how long his offer lasts.
+        rules: of the queue.
+        values: what the phone shows is filled in from these.
+        settings: of the adapter.
+        originator: the caller's channel, empty when he is not on the phone.
+    """
+    variables = {
+        f"PJSIP_HEADER(add,{header})": filled(text, values, "")
+        for header, text in rules.headers.items()
+        if endpoint.startswith("PJSIP/")
+    }
+    variables["ACD_CONTACT"] = values["contact"]
+    return ask(
+        "originate",
+        {"variables": variables},
+        channel=leg.channel,
+        endpoint=endpoint,
+        app=settings.ari.app,
+        appArgs=f"{LEG_WORD},{leg.offer}",
+        callerId=caller_id(filled(rules.caller_name, values, "") or "", filled(rules.caller_number, values, "") or ""),
+        timeout=str(int(expires_s) + LEG_SPARE_S),
+        **({"originator": originator} if originator else {}),
+    )
+
+
+def caller_id(name: str, number: str) -> str:
+    """Name and number as Asterisk reads them."""
+    return '"{}" <{}>'.format(name.replace('"', "'"), number.replace(">", ""))
 
 
 def transfer_to(name: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Ids that tell what they belong to, and what a channel tells of itself.
 
 A contact is called after the adapter and the caller's channel: `pbx-1:1763776800.12`. An agent's leg carries offer and
-contact in its id, `acd-leg/o-5/pbx-1:1763776800.12`, a bridge its contact. So an adapter that starts finds out from
+contact in its id, `acd-leg/o-5/pbx-1:1763776800.12`, so does the channel by which a customer is called back, and a bridge
+its contact. So an adapter that starts finds out from
 the ids alone what is whose, and a request that is made twice creates nothing twice.
 """
 
@@ -9,12 +10,14 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 LEG = "acd-leg"
+CUSTOMER = "acd-customer"
+DIAL = "acd-dial"
 BRIDGE = "acd-bridge"
 PLAYBACK = "acd-play"
 SNOOP = "acd-snoop"
 
 AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD = "agent", "queue", "supervise", "leg", "snoop"
-WORDS = frozenset({AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD})
+CUSTOMER_WORD = "customer"
 """First arguments of `Stasis()` that say what the channel wants; any other is a queue or a number."""
 
 
@@ -36,8 +39,22 @@ def leg_of(offer: str, contact: str) -> str:
 
 def leg_parts(channel: str) -> tuple[str, str] | None:
     """Offer and contact of a leg, or None."""
+    return _parts(LEG, channel)
+
+
+def customer_of(offer: str, contact: str) -> str:
+    """The channel by which a contact is called back for the agent of an offer."""
+    return f"{CUSTOMER}/{offer}/{contact}"
+
+
+def customer_parts(channel: str) -> tuple[str, str] | None:
+    """Offer and contact of such a channel, or None."""
+    return _parts(CUSTOMER, channel)
+
+
+def _parts(kind: str, channel: str) -> tuple[str, str] | None:
     parts = channel.split("/", 2)
-    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == LEG else None
+    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == kind else None
 
 
 def bridge_of(contact: str) -> str:
@@ -48,6 +65,17 @@ def bridge_of(contact: str) -> str:
 def bridge_contact(bridge: str) -> str | None:
     """The contact of a bridge, or None."""
     prefix = f"{BRIDGE}/"
+    return bridge.removeprefix(prefix) if bridge.startswith(prefix) else None
+
+
+def dial_of(contact: str) -> str:
+    """The bridge, always empty, that shows that the customer of a contact was dialled."""
+    return f"{DIAL}/{contact}"
+
+
+def dial_contact(bridge: str) -> str | None:
+    """The contact of such a bridge, or None."""
+    prefix = f"{DIAL}/"
     return bridge.removeprefix(prefix) if bridge.startswith(prefix) else None
 
 

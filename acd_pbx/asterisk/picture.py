@@ -6,9 +6,9 @@ from typing import Any
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.ari import Ari
-from acd_pbx.asterisk.call import Standing
 from acd_pbx.asterisk.leg import Offer
 from acd_pbx.asterisk.names import Channel, read_channel
+from acd_pbx.asterisk.standing import Standing
 
 
 @dataclass
@@ -19,17 +19,21 @@ class Picture:
         started: when this Asterisk was started, in its own words.
         callers: channels in the application that are callers, by id.
         legs: state of each agent's leg, by id, whether it rings or is up.
+        customers: likewise, of each channel by which somebody is called back.
         attendants: channels of agents and supervisors who dialled a feature code.
         strangers: channels in the application that a transfer has put there.
         bridges: channels by id of our bridge.
+        dials: contacts whose customers were dialled.
     """
 
     started: str = ""
     callers: dict[str, Channel] = field(default_factory=dict)
     legs: dict[str, str] = field(default_factory=dict)
+    customers: dict[str, str] = field(default_factory=dict)
     attendants: dict[str, Channel] = field(default_factory=dict)
     strangers: dict[str, Channel] = field(default_factory=dict)
     bridges: dict[str, list[str]] = field(default_factory=dict)
+    dials: set[str] = field(default_factory=set)
 
 
 async def look(ari: Ari) -> Picture:
@@ -47,6 +51,8 @@ def read_picture(
         channel = read_channel(value)
         if names.leg_parts(channel.id):
             picture.legs[channel.id] = channel.state
+        elif names.customer_parts(channel.id):
+            picture.customers[channel.id] = channel.state
         elif channel.application != app:
             continue
         elif not channel.arguments or not channel.arguments[0]:
@@ -61,6 +67,9 @@ def read_picture(
     for bridge in bridges:
         if names.bridge_contact(bridge["id"]) is not None:
             picture.bridges[bridge["id"]] = list(bridge.get("channels", []))
+        dialled = names.dial_contact(bridge["id"])
+        if dialled is not None:
+            picture.dials.add(dialled)
     return picture
 
 
@@ -86,18 +95,28 @@ def standing(
         view: the contact in the engine's listing, or None when it is not among the live ones.
         offers: its open ones.
     """
-    joined = picture.bridges.get(names.bridge_of(contact), [])
+    bridge = names.bridge_of(contact)
+    joined = picture.bridges.get(bridge, [])
     legs = {leg: state for leg, state in picture.legs.items() if (names.leg_parts(leg) or ("", ""))[1] == contact}
+    customers = {
+        customer: state
+        for customer, state in picture.customers.items()
+        if (names.customer_parts(customer) or ("", ""))[1] == contact
+    }
     caller = picture.callers.get(channel) or picture.strangers.get(channel) or picture.attendants.get(channel)
     now = Standing(
         caller=caller.state if caller is not None else "",
         legs=legs,
-        others=[each for each in joined if each not in (channel, *legs, *picture.attendants)],
+        customers=customers,
+        others=[each for each in joined if each not in (channel, *legs, *customers, *picture.attendants)],
         joined=[each for each in joined if each not in picture.attendants],
+        bridged=bridge in picture.bridges,
+        dialled=contact in picture.dials,
     )
     if view is not None:
         now.known = True
         now.state, now.offer, now.agent = view["state"], view["offer"], view["agent"]
         now.queue = f"{view['tenant']}/{view['queue']}"
         now.offers = offers
+        now.number = (view["callback"] or {}).get("number", "")
     return now

@@ -6,6 +6,9 @@ A line is `epoch|callid|queue|agent|EVENT|data1|data2...`. What holds for each f
   ATTENDEDTRANSFER, ABANDON, EXITWITHTIMEOUT, EXITWITHKEY, EXITEMPTY or WITHDRAW; a contact that goes on to another
   queue begins another stint under the same callid;
 - CONNECT comes between the two, and only before COMPLETE* and *TRANSFER;
+- a caller who is going to be called back has left with EXITWITHKEY, or with WITHDRAW if he pressed no key; each attempt to
+  reach him is a stint of its own, from the first offer on, with CONNECT when the agent answers, and with COMPLETECALLER
+  when the customer cannot be reached or hangs up;
 - time never goes back;
 - whoever was not let in has a line too, FULL, where Asterisk itself writes nothing.
 
@@ -20,6 +23,7 @@ from msgspec import Struct, field
 
 from acd_protocol.words import (
     AgentChanged,
+    ContactCallbackChanged,
     ContactConnected,
     ContactEnded,
     ContactOffered,
@@ -74,6 +78,7 @@ class Memory(Struct):
     Attributes:
         seq: of the last event that was dealt with; at: when it was.
         stints: by contact; sessions: by agent; waiting: contacts by queue, the first to be served first.
+        callbacks: contacts that are to be called back.
     """
 
     seq: int = 0
@@ -81,6 +86,7 @@ class Memory(Struct):
     stints: dict[str, Stint] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     waiting: dict[str, list[str]] = field(default_factory=dict)
+    callbacks: set[str] = field(default_factory=set)
 
 
 class QueueLog:
@@ -107,7 +113,11 @@ class QueueLog:
         match event:
             case ContactQueued():
                 self._enter(event)
+            case ContactCallbackChanged():
+                self._callback(event)
             case ContactOffered():
+                if event.callback and event.contact not in self.memory.stints:
+                    self._begin(event, 1)
                 stint = self.memory.stints.get(event.contact)
                 if stint is not None:
                     stint.offers[event.offer] = event.at
@@ -124,6 +134,7 @@ class QueueLog:
 
     def reconcile(self, live: Collection[str]) -> list[str]:
         """The ends of contacts of which the engine knows no more, because their events were missed for good."""
+        self.memory.callbacks.intersection_update(live)
         for contact in [contact for contact in self.memory.stints if contact not in live]:
             self._close(contact, "completed_caller" if self.memory.stints[contact].connected else "abandoned")
         lines, self._lines = self._lines, []
@@ -133,15 +144,31 @@ class QueueLog:
 
     def _enter(self, event: ContactQueued) -> None:
         memory = self.memory
-        queue = self._name(event.tenant, event.queue)
+        if event.contact in memory.callbacks:
+            stint = memory.stints.get(event.contact)
+            if stint is None or not stint.connected:
+                return  # nobody is on the phone
+            memory.callbacks.discard(event.contact)
         if event.contact in memory.stints:
             # It goes on from another queue, or from an agent: that stint is over.
-            self._close(event.contact, "transferred" if memory.stints[event.contact].connected else "max_wait", queue)
-        memory.stints[event.contact] = Stint(queue, event.position, event.at)
+            target = self._name(event.tenant, event.queue)
+            self._close(event.contact, "transferred" if memory.stints[event.contact].connected else "max_wait", target)
+        self._begin(event, event.position)
+
+    def _begin(self, event: ContactQueued | ContactOffered, position: int) -> None:
+        memory = self.memory
+        queue = self._name(event.tenant, event.queue)
+        memory.stints[event.contact] = Stint(queue, position, event.at)
         line = memory.waiting.setdefault(queue, [])
-        line.insert(min(event.position - 1, len(line)), event.contact)
+        line.insert(min(position - 1, len(line)), event.contact)
         known = self._known(event.contact)
-        self._write(known.callid, queue, "", "ENTERQUEUE", "", known.number, event.position)
+        self._write(known.callid, queue, "", "ENTERQUEUE", "", known.number, position)
+
+    def _callback(self, event: ContactCallbackChanged) -> None:
+        """A caller has left, to be called back; or an attempt to do so is over."""
+        self.memory.callbacks.add(event.contact)
+        if event.contact in self.memory.stints:
+            self._close(event.contact, "completed_caller" if event.cause else "callback")
 
     def _ring_end(self, event: OfferEnded) -> None:
         stint = self.memory.stints.get(event.contact)
@@ -171,6 +198,8 @@ class QueueLog:
 
     def _end(self, event: ContactWrapup | ContactEnded) -> None:
         stint = self.memory.stints.get(event.contact)
+        if isinstance(event, ContactEnded):
+            self.memory.callbacks.discard(event.contact)
         if isinstance(event, ContactWrapup) and (stint is None or not stint.connected):
             return  # he handed it on, and wraps up while it waits for another
         if stint is not None:
@@ -192,10 +221,11 @@ class QueueLog:
         position = self._leave_line(contact, stint)
         waited = (memory.at - stint.entered) // NS_PER_S
         places = (position, stint.position, waited)
-        if known.key and reason == "withdrawn":
+        if known.key and reason in ("withdrawn", "callback"):
             self._write(known.callid, stint.queue, "", "EXITWITHKEY", known.key, *places)
-        elif reason == "withdrawn":
-            self._write(known.callid, stint.queue, "", "WITHDRAW", *places, "lost" if known.lost else "")
+        elif reason in ("withdrawn", "callback"):
+            info = "callback" if reason == "callback" else "lost" if known.lost else ""
+            self._write(known.callid, stint.queue, "", "WITHDRAW", *places, info)
         elif reason in ("max_wait", "diverted"):
             self._write(known.callid, stint.queue, "", "EXITWITHTIMEOUT", *places)
         elif reason == "no_agents":

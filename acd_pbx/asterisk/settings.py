@@ -2,12 +2,13 @@
 
 import re
 import tomllib
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+KeyAction = Literal["leave", "callback"]
 
 
 SOUNDS = {
@@ -67,6 +68,41 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return bool(self.tls or self.tls_ca or self.tls_name or self.client_cert or self.client_key)
 
 
+class Callback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How callers are called back who asked for it by a key. Whether and when they are is the engine's `callback` table.
+
+    Attributes:
+        endpoint: how a customer is dialled, such as `PJSIP/{number}@trunk`; no caller is called back without.
+        allowed: the whole of a number must match this expression to be dialled. A caller's number is what he says it
+            is: keep those out that cost.
+        ring_s: so long his phone rings.
+        caller_name, caller_number: what it shows, filled in as `caller_name` of the queue.
+        offer: media that tell a waiting caller of it, played when the engine says that it is to be offered.
+        offer_first_s, offer_every_s: after so long, and how often; 0 to say it once.
+        confirmed: media that a caller hears who is going to be called back, before he is let go.
+        refused: media that he hears when that is not possible, and he goes on waiting.
+        agent_announcement: what the agent hears before the customer is dialled, instead of that of the queue.
+    """
+
+    endpoint: str = ""
+    allowed: str = r"\+?[0-9]{3,20}"
+    ring_s: Annotated[float, Meta(ge=1, le=600)] = 30
+    caller_name: str = ""
+    caller_number: str = ""
+    offer: tuple[str, ...] = ()
+    offer_first_s: Seconds = 5
+    offer_every_s: Seconds = 60
+    confirmed: tuple[str, ...] = ("sound:vm-goodbye",)
+    refused: tuple[str, ...] = ("sound:beeperr",)
+    agent_announcement: str = ""
+
+    def dialled(self, number: str) -> str:
+        """What Asterisk dials for a customer's number; empty when he is not to be called."""
+        if not self.endpoint or not re.fullmatch(self.allowed, number):
+            return ""
+        return self.endpoint.replace("{number}", number)
+
+
 class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What callers of a queue hear, and what is done for them.
 
@@ -76,15 +112,18 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         music: class of musiconhold.conf.
         announce_first_s, announce_every_s: when the announcements are played to a caller who waits, and how often; 0
             for never.
-        announcements: media as ARI knows them, such as `sound:queue-youarenext`; `{position}` and `{waited_min}` are
-            filled in. One with a field whose value is not known is left out.
+        announcements: media as ARI knows them, such as `sound:queue-youarenext`; `{position}`, `{waited_min}`, and of
+            the engine's estimate `{wait_min}` (half of such waits end by then) and `{wait_max_min}` (nine of ten) are
+            filled in. One with a field whose value is not known is left out, and with it the list that it stands in:
+            `["sound:queue-holdtime", "number:{wait_min}", "sound:queue-minutes"]`.
         agent_announcement: media that the agent hears before he is connected.
         caller_name: what the agent's phone shows as the caller's name; `{queue}`, `{name}`, `{number}` and the names of
             attributes are filled in.
         caller_number: likewise, as the caller's number.
         headers: SIP headers for the agent's phone, filled in likewise.
         keys: what a caller's key does while he waits: `leave` takes him out of the queue, and the dialplan goes on
-            with ACD_RESULT `withdrawn` and the key in ACD_KEY.
+            with ACD_RESULT `withdrawn` and the key in ACD_KEY; `callback` lets him hang up and keep his place.
+        callback: how he is called back then, at his number, or at that of his attribute `callback_number`.
         record: record the conversation under the contact's id.
     """
 
@@ -92,12 +131,13 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     music: str = "default"
     announce_first_s: Seconds = 0
     announce_every_s: Seconds = 0
-    announcements: tuple[str, ...] = ()
+    announcements: tuple[str | tuple[str, ...], ...] = ()
     agent_announcement: str = ""
     caller_name: str = "{name}"
     caller_number: str = "{number}"
     headers: dict[str, str] = {}
-    keys: dict[Annotated[str, Meta(pattern=r"^[0-9*#A-D]\Z")], Annotated[str, Meta(pattern=r"^leave\Z")]] = {}
+    keys: dict[Annotated[str, Meta(pattern=r"^[0-9*#A-D]\Z")], KeyAction] = {}
+    callback: Callback = Callback()
     record: bool = False
 
 
@@ -185,7 +225,7 @@ def read_settings(text: str, source: str) -> AdapterSettings:
     defaults = table.get("defaults", {})
     queues = table.get("queues", {})
     if isinstance(defaults, dict) and isinstance(queues, dict):
-        table["queues"] = {name: {**defaults, **own} if isinstance(own, dict) else own for name, own in queues.items()}
+        table["queues"] = {name: _over(defaults, own) if isinstance(own, dict) else own for name, own in queues.items()}
     try:
         settings = msgspec.convert(table, AdapterSettings)
     except msgspec.ValidationError as error:
@@ -196,7 +236,30 @@ def read_settings(text: str, source: str) -> AdapterSettings:
     for name, queue in settings.queues.items():
         if queue.announcements and not (queue.announce_first_s or queue.announce_every_s):
             raise SettingsError(f"{source}: queues.{name}: announcements without announce_first_s or announce_every_s")
+    for name, queue in [("defaults", settings.defaults), *((f"queues.{n}", q) for n, q in settings.queues.items())]:
+        _check_callback(f"{source}: {name}", queue)
     return settings
+
+
+def _over(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A queue's table, with what it leaves out taken from `defaults`; so with its callback table."""
+    both = {**defaults, **own}
+    tables = (defaults.get("callback"), own.get("callback"))
+    if all(isinstance(table, dict) for table in tables):
+        both["callback"] = {**defaults["callback"], **own["callback"]}
+    return both
+
+
+def _check_callback(where: str, queue: Queue) -> None:
+    endpoint = queue.callback.endpoint
+    if "callback" in queue.keys.values() and not endpoint:
+        raise SettingsError(f"{where}: keys: 'callback' needs callback.endpoint, such as \"PJSIP/{{number}}@trunk\"")
+    if endpoint and ("{number}" not in endpoint or "/" not in endpoint):
+        raise SettingsError(f'{where}: callback.endpoint: {endpoint!r} must be like "PJSIP/{{number}}@trunk"')
+    try:
+        re.compile(queue.callback.allowed)
+    except re.error as error:
+        raise SettingsError(f"{where}: callback.allowed: it is no regular expression: {error}") from error
 
 
 def _place(message: str) -> str:

@@ -54,7 +54,7 @@ class Trio:
         for contact, reason in zip(self.contacts, reasons, strict=True):
             assert await self.rig.outcome(contact) == reason
         for agent in self.agents:
-            assert len(agent.saw("INVITE")) == 1
+            assert agent.calls_received == 1
         assert self.rig.contacts_of("contact.connected") == self.contacts[:2]
         assert len(self.rig.contacts_of("contact.queued")) == 3
         assert sorted(self.rig.contacts_of("contact.wrapup") + self.rig.contacts_of("contact.ended")) == sorted(

@@ -261,14 +261,31 @@ class Rig:
             await until_slow(self._queue_log_is_whole, 5)
             text = next(self.directory.glob("*.queue_log")).read_text()
             self.lines = check_queue_log(text)
-            assert self.lines["ENTERQUEUE"] == len(self.contacts_of("contact.queued")), text
+            assert self.lines["ENTERQUEUE"] == self._stints(), text
             assert self.lines["CONNECT"] == len(self.contacts_of("contact.connected")), text
 
     def _queue_log_is_whole(self) -> bool:
         """Whether the adapter has written the ends of all."""
         lines = [line.split("|") for line in next(self.directory.glob("*.queue_log")).read_text().splitlines()]
         ends = sum(line[4] in ENDS for line in lines)
-        return ends >= len(self.contacts_of("contact.queued"))
+        return ends >= self._stints()
+
+    def _stints(self) -> int:
+        """How many stints the queue_log should have: one an entry, and for who is called back one an attempt."""
+        called_back: set[str] = set()
+        open_: set[str] = set()
+        stints = 0
+        for event in self.events:
+            kind, contact = event.__struct_config__.tag, getattr(event, "contact", "")
+            if kind == "contact.queued" and contact not in called_back:
+                stints += 1
+            elif kind == "contact.callback_changed":
+                called_back.add(contact)
+                open_.discard(contact)
+            elif kind == "contact.offered" and contact in called_back and contact not in open_:
+                open_.add(contact)
+                stints += 1
+        return stints
 
 
 async def until_slow(condition: Callable[[], object], timeout_s: float) -> None:

@@ -317,6 +317,12 @@ class Sipp:
         """The first lines of all messages."""
         return "\n".join(f"{'<' if each.received else '>'} {each.line}" for each in self.messages)
 
+    @property
+    def calls_received(self) -> int:
+        """How many calls came in, repeated packets apart."""
+        found = (re.search(r"^Call-ID: *(.+)$", each.text, re.MULTILINE) for each in self.saw("INVITE"))
+        return len({match[1] for match in found if match is not None})
+
     def saw(self, words: str, received: bool = True) -> list[Message]:
         """The messages that begin with `words`."""
         return [each for each in self.messages if each.received is received and each.line.startswith(words)]

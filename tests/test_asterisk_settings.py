@@ -1,5 +1,7 @@
 """The adapter's file, what a caller wants, and what a channel tells of itself."""
 
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,15 @@ def test_a_queue_takes_from_the_defaults_what_its_callbacks_do_not_say() -> None
     assert settings.queue("x/y").callback.ring_s == 20
     assert settings.queue("x/y").callback.dialled("+49301234") == "PJSIP/+49301234@a"
     assert settings.queue("x/z").callback.ring_s == 9
+
+
+def test_the_adapters_files_that_the_page_shows_are_valid() -> None:
+    page = (Path(__file__).parent.parent / "docs/asterisk.md").read_text()
+    shown = re.findall(r"^ *```ini\n( *name = .*?| *\[defaults.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) > 1
+    for text in shown:
+        text = textwrap.dedent(text)
+        read_settings(text if "tenant" in text else f'tenant = "acme"\n{text}', "asterisk.md")
 
 
 @pytest.mark.parametrize("number", ["", "12", "anna", "123&Local/1", "123\n", "1" * 21])

@@ -72,8 +72,7 @@ def test_the_adapters_files_that_the_page_shows_are_valid() -> None:
     page = (Path(__file__).parent.parent / "docs/asterisk.md").read_text()
     shown = re.findall(r"^ *```ini\n( *name = .*?| *\[defaults.*?)^ *```", page, re.MULTILINE | re.DOTALL)
     assert len(shown) > 1
-    for text in shown:
-        text = textwrap.dedent(text)
+    for text in map(textwrap.dedent, shown):
         read_settings(text if "tenant" in text else f'tenant = "acme"\n{text}', "asterisk.md")
 
 

@@ -18,7 +18,7 @@ from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.standing cimport Standing, stand
-from acd_core.trees cimport Twig, tree_before, tree_insert, tree_remove
+from acd_core.trees cimport Twig, tree_before, tree_insert, tree_of, tree_remove
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 
 
@@ -89,6 +89,24 @@ cdef class Tree:
         """Put a node in; those with lower keys stand before it."""
         stand(&self.twigs[node].standing, 0, key, seq, 0, 0, 1, NONE, 0)
         self.root = tree_insert(self.twigs, self.root, node)
+
+    def build(self, list entries):
+        """Make the tree of these nodes, each with its key and sequence, in their order."""
+        cdef int32_t *nodes = <int32_t *>calloc(len(entries) + 1, sizeof(int32_t))
+        if nodes == NULL:
+            raise MemoryError
+        for index, (node, key, seq) in enumerate(entries):
+            stand(&self.twigs[<int32_t>node].standing, 0, key, seq, 0, 0, 1, NONE, 0)
+            nodes[<int32_t>index] = node
+        self.root = tree_of(self.twigs, nodes, len(entries))
+        free(nodes)
+
+    def shape(self):
+        """Of each node in the tree, what is to its left and right; and the root."""
+        cdef int32_t node
+        return self.root, {
+            node: (self.twigs[node].left, self.twigs[node].right) for node in (self.walk()[0])
+        }
 
     def remove(self, int32_t node):
         """Take a node out that is in."""

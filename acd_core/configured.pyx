@@ -483,14 +483,16 @@ cdef class Configured(Pauses):
         """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
         cdef int32_t slot, owner, queue, position, stage
         cdef Contact *row
-        cdef tuple last = ()
+        cdef tuple terms
         cdef dict owners = {}
+        cdef set known = {id(())}  # equal requirements are mostly one object
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
-            if self.contact_terms[slot] == last and self.contact_wishes[slot] is NO_WISHES:
+            terms = self.contact_terms[slot]
+            if id(terms) in known and self.contact_wishes[slot] is NO_WISHES:
                 continue
-            last = self.contact_terms[slot]
-            skills = [*requirement.skills_of(last), *skills_of_steps(self.contact_wishes[slot].steps)]
+            known.add(id(terms))
+            skills = [*requirement.skills_of(terms), *skills_of_steps(self.contact_wishes[slot].steps)]
             for skill in skills:
                 if skill not in self.skill_ids:
                     self.skill_ids[skill] = len(self.skill_ids) + 1
@@ -543,11 +545,10 @@ cdef class Configured(Pauses):
             if self.contact_wishes[slot] is not NO_WISHES:
                 row.plan = self._plan(row.queue, self.contact_wishes[slot])
             stage = self._stage(slot)
-            found = owners.get((stage, self.contact_terms[slot]))
+            terms = self.contact_terms[slot]
+            found = owners.get((stage, id(terms)))
             if found is None:
-                found = owners[(stage, self.contact_terms[slot])] = self._class(
-                    row.queue, self.contact_terms[slot], stage
-                )
+                found = owners[(stage, id(terms))] = self._class(row.queue, terms, stage)
             owner = found
             self._enter_line(slot, owner)
             if row.where != HELD_NOWHERE and row.where != HELD_BOUND:
@@ -557,6 +558,7 @@ cdef class Configured(Pauses):
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 if self.tables.plans[row.plan].skips or self.tables.queues[row.queue].stay_count:
                     self.watches.of(owner)
+        self.paces_of_lines.grow_trees()
         self.plans_swept = self.tables.plan_count
         self.classes_swept = self.tables.class_count
         self.lines_swept = self.lines.line_count

@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 from acd_core.lines cimport Lines
+from acd_core.standing cimport Standing
 from acd_core.trees cimport Twig
 
 # The window of one line of a queue, see forecast.py; the fields are those of views.PaceView.
@@ -23,6 +24,12 @@ cdef struct Forecast:
     int64_t p50_ms
     int64_t p90_ms
 
+# A contact that is put into the tree of a line.
+cdef struct Sapling:
+    Standing standing
+    int32_t pace
+    int32_t contact
+
 cdef class Paces:
     cdef Lines lines
     cdef Pace *rows
@@ -30,6 +37,9 @@ cdef class Paces:
     cdef int32_t count
     cdef Twig *twigs          # of the contact with the same slot
     cdef int64_t twig_capacity
+    cdef Sapling *saplings    # those to be put into trees by `grow_trees`
+    cdef int64_t sapling_capacity
+    cdef int64_t sapling_count
     cdef list unused
 
     cdef int32_t new(self, int64_t now_us) except -1
@@ -38,6 +48,7 @@ cdef class Paces:
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1
     cdef void leave(self, int32_t pace, int32_t contact, int64_t now_us) noexcept nogil
     cdef int restore(self, int32_t pace, int32_t contact) except -1
+    cdef int grow_trees(self) except -1
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil
     cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil
     cdef void elapse(self, int32_t pace, int64_t now_us) noexcept nogil

@@ -9,13 +9,13 @@ at once come to none.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, qsort
 from libc.string cimport memset
 
 from acd_core.containers cimport reserve
 from acd_core.lines cimport Lines
-from acd_core.standing cimport Standing
-from acd_core.trees cimport Twig, tree_before, tree_insert, tree_remove
+from acd_core.standing cimport Standing, stands_before
+from acd_core.trees cimport Twig, tree_before, tree_insert, tree_of, tree_remove
 from acd_core.types cimport NONE
 
 from acd_core import forecast
@@ -66,6 +66,15 @@ cdef int64_t _quantile(int64_t mean, int64_t spread, const int64_t *by_spread) n
     return mean * ((by_spread[low] * (64 - part) + by_spread[low + 1] * part) >> 6) >> 16
 
 
+cdef int _in_order(const void *one, const void *other) noexcept nogil:
+    """Of two saplings, no two of which stand alike."""
+    cdef const Sapling *a = <const Sapling *>one
+    cdef const Sapling *b = <const Sapling *>other
+    if a.pace != b.pace:
+        return -1 if a.pace < b.pace else 1
+    return -1 if stands_before(&a.standing, &b.standing) else 1
+
+
 @cython.final
 cdef class Paces:
     """The windows and trees of all lines of one engine, over its waiting lines."""
@@ -77,6 +86,7 @@ cdef class Paces:
     def __dealloc__(self):
         free(self.rows)
         free(self.twigs)
+        free(self.saplings)
 
     cdef int32_t new(self, int64_t now_us) except -1:
         """An empty window that begins now."""
@@ -96,16 +106,49 @@ cdef class Paces:
     # -- order --------------------------------------------------------------------------------------------------
 
     cdef void forget_trees(self) noexcept nogil:
-        """Where contacts stand is about to change: empty the trees, for `restore` to fill them again."""
+        """Where contacts stand is about to change: empty the trees. `restore` collects who is in them, `grow_trees` makes
+        them anew.
+        """
         cdef int32_t pace
         for pace in range(self.count):
             self.rows[pace].root = NONE
 
     cdef int restore(self, int32_t pace, int32_t contact) except -1:
-        """Put a contact that waits in this line into its tree again."""
+        """A contact that waits in this line will be in its tree again; between `forget_trees` and `grow_trees`."""
+        cdef Sapling *sapling
+        reserve(<void **>&self.saplings, &self.sapling_capacity, self.sapling_count + 1, sizeof(Sapling))
+        sapling = &self.saplings[self.sapling_count]
+        self.sapling_count += 1
+        self.lines.stand_for_good(&sapling.standing, contact)
+        sapling.pace = pace
+        sapling.contact = contact
         reserve(<void **>&self.twigs, &self.twig_capacity, contact + 1, sizeof(Twig))
-        self.lines.stand_for_good(&self.twigs[contact].standing, contact)
-        self.rows[pace].root = tree_insert(self.twigs, self.rows[pace].root, contact)
+        self.twigs[contact].standing = sapling.standing
+        return 0
+
+    cdef int grow_trees(self) except -1:
+        """Make the trees of all who were restored: n log n as their insertion would be, but mostly in the cache."""
+        cdef int32_t *nodes = NULL
+        cdef int64_t room = 0, first = 0, index
+        cdef int32_t pace
+        try:
+            reserve(<void **>&nodes, &room, self.sapling_count + 1, sizeof(int32_t))
+            if self.sapling_count:
+                qsort(self.saplings, <size_t>self.sapling_count, sizeof(Sapling), &_in_order)
+            for index in range(self.sapling_count):
+                nodes[index] = self.saplings[index].contact
+            while first < self.sapling_count:
+                pace = self.saplings[first].pace
+                index = first
+                while index < self.sapling_count and self.saplings[index].pace == pace:
+                    index += 1
+                self.rows[pace].root = tree_of(self.twigs, nodes + first, index - first)
+                first = index
+        finally:
+            free(nodes)
+            free(self.saplings)
+            self.saplings = NULL
+            self.sapling_capacity = self.sapling_count = 0
         return 0
 
     cdef void move(self, int32_t pace, int32_t contact) noexcept nogil:
@@ -116,7 +159,9 @@ cdef class Paces:
 
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1:
         """A contact, whose line is assigned, waits from now on."""
-        self.restore(pace, contact)
+        reserve(<void **>&self.twigs, &self.twig_capacity, contact + 1, sizeof(Twig))
+        self.lines.stand_for_good(&self.twigs[contact].standing, contact)
+        self.rows[pace].root = tree_insert(self.twigs, self.rows[pace].root, contact)
         self.elapse(pace, now_us)
         self.rows[pace].waiting += 1
         return 0

@@ -7,7 +7,7 @@ on average. Each node counts those below it, so putting in, taking out and count
 Nodes are indexes into arrays that the caller owns; a node is in one tree at most.
 """
 
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from acd_core.standing cimport Standing, seq_of, stands_before
 from acd_core.types cimport NONE
@@ -50,6 +50,37 @@ cdef int32_t tree_insert(Twig *twigs, int32_t root, int32_t node) noexcept nogil
     left[0] = NONE
     right[0] = NONE
     return root
+
+
+cdef int32_t tree_of(Twig *twigs, int32_t *nodes, int64_t count) noexcept nogil:
+    """The root of the tree of these nodes, whose standings are set and in this order. O(n); uses up `nodes`."""
+    cdef int64_t index, depth = 0
+    cdef int32_t node, below
+    cdef uint64_t height
+    # The first `depth` places hold the way down the right side of what is built so far. Who leaves it has all below him.
+    for index in range(count):
+        node = nodes[index]
+        height = _height(twigs, node)
+        below = NONE
+        while depth and _height(twigs, nodes[depth - 1]) < height:
+            depth -= 1
+            below = nodes[depth]
+            _count(twigs, below)
+        twigs[node].left = below
+        twigs[node].right = NONE
+        if depth:
+            twigs[nodes[depth - 1]].right = node
+        nodes[depth] = node
+        depth += 1
+    for index in range(depth - 1, -1, -1):
+        _count(twigs, nodes[index])
+    return nodes[0] if count else NONE
+
+
+cdef inline void _count(Twig *twigs, int32_t node) noexcept nogil:
+    """Set how many nodes are below one, from what its children say."""
+    cdef int32_t left = twigs[node].left, right = twigs[node].right
+    twigs[node].size = 1 + (twigs[left].size if left != NONE else 0) + (twigs[right].size if right != NONE else 0)
 
 
 cdef int32_t tree_remove(Twig *twigs, int32_t root, int32_t node) noexcept nogil:

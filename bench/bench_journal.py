@@ -1,7 +1,9 @@
 """The journal by itself: appends of one, some and many commands, what a flush of the disk costs, and recovery.
 
 An append is durable when it returns, and only one is under way at a time; so its cost is that of one flush, and what
-counts is how many commands share it. Recovery reads and verifies a whole journal and applies every command in it.
+counts is how many commands share it. Recovery reads and verifies a whole journal and applies every command in it, or it
+begins with a snapshot. The limits that it is held to: 10 s for a tail of 1,000,000 commands, and 5 s for a snapshot of 100,000
+agents and 1,000,000 waiting contacts.
 """
 
 import os
@@ -9,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from acd_protocol.journal_records import Tail
+from acd_protocol.snapshot_file import store
 from acd_sim.load.floor import Shape
 from bench.measure import measure, quantiles
 from bench.sizes import Size
@@ -16,7 +20,7 @@ from bench.workload import CLIENT, Step, record
 from server.journal.contract import Batch
 from server.journal.records import encode_ticks
 from server.journal.sqlite import SqliteJournal
-from server.recovery import recover
+from server.recovery import Replica, recover, replay
 
 COMMANDS_PER_BATCH = 64
 EVENTS_KEPT = 65_536
@@ -105,4 +109,37 @@ def bench_recovery(benchmark: Any, size: Size, tmp_path: Path) -> None:
         unit="command",
         units=len(steps),
         commands_per_batch=COMMANDS_PER_BATCH,
+    )
+
+
+def bench_restart(benchmark: Any, size: Size, tmp_path: Path) -> None:
+    replica = Replica(EVENTS_KEPT)
+    steps = record(size.restored, 0, 1).setup
+    for start in range(0, len(steps), COMMANDS_PER_BATCH):
+        for step in steps[start : start + COMMANDS_PER_BATCH]:
+            replay(replica.machine, replica.away, (step.now, [(CLIENT, step.line)]), 1)
+        replica.events.extend(replica.machine.take_events())
+    begin = Tail(os.urandom(16), 1, 1, bytes(8), steps[-1].now)
+    header, data = replica.snapshot(begin)
+    del replica, steps
+    store(tmp_path, header, data)
+    SqliteJournal(tmp_path).restore(begin, ())
+
+    def restart() -> None:
+        journal = SqliteJournal(tmp_path)
+        recovered = recover(journal, EVENTS_KEPT, snapshots=tmp_path)
+        journal.close()
+        assert recovered.snapshot == 1
+        assert recovered.machine.domain().contacts == header.contacts
+
+    measure(
+        benchmark,
+        iter([restart] * 3),
+        3,
+        group="restart",
+        unit="row",
+        units=header.contacts + header.agents,
+        agents=header.agents,
+        contacts=header.contacts,
+        bytes=len(data),
     )

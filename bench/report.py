@@ -245,6 +245,11 @@ def _us(name: str, part: str = "") -> Callable[[Result], str]:
     return show
 
 
+def _seconds(name: str) -> Callable[[Result], str]:
+    """What all units of a round take together."""
+    return lambda result: f"{result[name] * result['units'] / 1e9:.2f}"
+
+
 def _word(name: str) -> Callable[[Result], str]:
     return lambda row: str(row.get(name, ""))
 
@@ -330,7 +335,22 @@ _TABLES: list[tuple[str, tuple[str, ...], list[tuple[str, Callable[[Result], str
         ("flush",),
         [("", _word("unit")), ("p50", _us("flush_ns", "p50")), ("p99", _us("flush_ns", "p99"))],
     ),
-    ("Recovery: commands read from a journal, verified and applied", ("recovery",), [("", _word("unit")), *_COST]),
+    (
+        "Recovery: commands read from a journal, verified and applied",
+        ("recovery",),
+        [("commands", _number("units")), *_COST, ("wall s in all", _seconds("wall_ns"))],
+    ),
+    (
+        "Recovery from a snapshot: agents, and contacts that wait, read and ready to be served",
+        ("restart",),
+        [
+            ("agents", _number("agents")),
+            ("contacts", _number("contacts")),
+            ("bytes", _number("bytes")),
+            ("CPU s in all", _seconds("cpu_ns")),
+            ("wall s in all", _seconds("wall_ns")),
+        ],
+    ),
 ]
 
 

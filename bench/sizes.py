@@ -23,7 +23,7 @@ class Size(NamedTuple):
         rates, rate_s: contacts a second of the latency measurements, and for how long each.
         groups: commands in one append.
         appends: appends of a round.
-        replayed: assignments in the journal that is recovered.
+        replayed: assignments in the journal that is recovered; restored: the centre in the snapshot.
         simulated: contacts of a round of the simulator.
     """
 
@@ -48,6 +48,7 @@ class Size(NamedTuple):
     groups: tuple[int, ...]
     appends: int
     replayed: int
+    restored: Shape
     simulated: int
 
 
@@ -80,7 +81,8 @@ SIZES = {
             rate_s=2,
             groups=(1, 16, 256),
             appends=200,
-            replayed=20_000,
+            replayed=250_000,
+            restored=Shape(100_000, 64, 1_000_000),
             simulated=300_000,
         ),
         Size(
@@ -105,6 +107,7 @@ SIZES = {
             groups=(1, 256),
             appends=50,
             replayed=4_000,
+            restored=Shape(1_000, 64, 10_000),
             simulated=100_000,
         ),
         Size(
@@ -129,6 +132,7 @@ SIZES = {
             groups=(1, 16),
             appends=3,
             replayed=50,
+            restored=Shape(20, 4, 50),
             simulated=500,
         ),
     )

@@ -1,7 +1,9 @@
 """From snapshot and journal back to the state: one path for the first start and for every restart."""
 
+import contextlib
+import gc
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -168,13 +170,14 @@ def recover(
     tail = journal.open([header.tail for _, header in headers])
     progress.of = tail.seq
     _refuse_strangers(journal, tail, headers)
-    replica, after = _first_usable(journal, headers, events_kept, damaged)
-    for record in journal.read(after):
-        if progress.stopped:
-            raise StartError("the start was stopped while the journal was read")
-        replica.apply(record)
-        progress.commands = replica.commands
-        progress.records = record.seq
+    with _no_garbage():
+        replica, after = _first_usable(journal, headers, events_kept, damaged)
+        for record in journal.read(after):
+            if progress.stopped:
+                raise StartError("the start was stopped while the journal was read")
+            replica.apply(record)
+            progress.commands = replica.commands
+            progress.records = record.seq
     return Recovered(
         replica.machine,
         tail,
@@ -185,6 +188,20 @@ def recover(
         0 if after is None else after.seq,
         tuple(damaged),
     )
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Nearly all that is made here stays, and leaves no cycles behind: the collector would look through it in vain, again
+    and again as it grows.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _refuse_strangers(journal: Journal, tail: Tail, headers: Sequence[tuple[Path, Header]]) -> None:

@@ -58,6 +58,7 @@ def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:
         "journal",
         "flush",
         "recovery",
+        "restart",
     }
     for entry in stored["benchmarks"]:
         info = entry["extra_info"]

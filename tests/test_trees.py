@@ -29,6 +29,18 @@ def test_a_counted_tree_is_a_sorted_list(seed: int) -> None:
             assert tree.walk()[0] == [node for _, _, node in there]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 100])
+def test_a_tree_made_at_once_is_the_one_that_grows_by_insertion(count: int) -> None:
+    rng = Random(count)
+    entries = [(node, rng.randint(0, 50), seq) for seq, node in enumerate(rng.sample(range(200), count), 1)]
+    grown, built = Tree(200), Tree(200)
+    for node, key, seq in entries:
+        grown.insert(node, key, seq)
+    built.build(sorted(entries, key=lambda entry: entry[1:]))
+    assert built.shape() == grown.shape()
+    assert [built.before(key, 101) for key in range(52)] == [grown.before(key, 101) for key in range(52)]
+
+
 def test_a_tree_is_shallow_whatever_the_order_of_arrival() -> None:
     tree = Tree(10_000)
     for node in range(10_000):

@@ -29,6 +29,7 @@ _MAGIC = b"ACDS"
 _START = struct.Struct("<4sHI")
 _CRC = struct.Struct("<I")
 _HEADER_BYTES_MAX = 65_536
+_DRAFT = ".new"
 _NAME = re.compile(r"snapshot-(\d{16})\.acd\Z")
 
 
@@ -117,6 +118,19 @@ def found_in(directory: Path) -> list[Found]:
     return sorted(found, key=lambda one: -one.seq)
 
 
+def remove_drafts(directory: Path) -> None:
+    """Remove what crashes left behind while they wrote snapshots."""
+    for path in directory.iterdir():
+        if _NAME.match(path.name.removesuffix(_DRAFT)) and path.name.endswith(_DRAFT):
+            path.unlink(missing_ok=True)
+
+
+def room_in(directory: Path) -> int:
+    """Bytes that may still be written to its disk."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
+
+
 def read_header(path: Path) -> Header:
     """What a snapshot tells of itself. Only `read` tells whether all of it is sound. Raises `DamagedSnapshot`."""
     try:
@@ -170,13 +184,17 @@ def _header(path: Path | str, data: bytes) -> tuple[Header, int]:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file that is there in full, or not at all, whatever happens meanwhile."""
-    draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    """Write a file that is there in full, or not at all, whatever happens meanwhile. Raises `OSError`."""
+    draft = path.with_name(f"{path.name}{_DRAFT}")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a disk that is full, half a file would keep it so
+        raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

@@ -22,6 +22,8 @@ from server.journal.sqlite import SqliteJournal
 from server.recovery import EVENTS_KEPT, Recovered, Replica, recover
 
 _LENGTH = struct.Struct("<I")
+ROOM_KEPT_BYTES = 64 << 20
+"""So much room a snapshot leaves on the disk for the journal, which needs it more."""
 Told = Callable[[int], None]
 """Called with the number of each record that was dealt with."""
 
@@ -119,6 +121,12 @@ def _newest_usable(directory: Path) -> tuple[Replica, Tail | None]:
 def _store(directory: Path, replica: Replica, tail: Tail) -> tuple[Path, Header]:
     try:
         header, data = replica.snapshot(tail)
+        room = snapshot_file.room_in(directory)
+        if room < len(data) + ROOM_KEPT_BYTES:
+            raise StartError(
+                f"there is no room for a snapshot in {directory}: it has {len(data) >> 20} MiB, of the disk {room >> 20} MiB are "
+                f"free, and {ROOM_KEPT_BYTES >> 20} MiB are left to the journal. Make room"
+            )
         return snapshot_file.store(directory, header, data), header
     except DamagedSnapshot as damage:
         raise Corrupt(str(damage)) from damage

@@ -6,8 +6,10 @@ a slice at a time and between two appends; and when the snapshot is on the disk,
 """
 
 import asyncio
+import contextlib
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 from acd_protocol import snapshot_file
 from acd_protocol.snapshot_file import DamagedSnapshot, Found
 from server.clock import NS_PER_S, monotonic_ns, wall_ns
-from server.errors import JournalError
+from server.errors import Corrupt, JournalError
 from server.log import note
 from server.sequencer import Sequencer
 
@@ -25,8 +27,9 @@ TRIM_RECORDS = 64
 """So many records are trimmed between two appends."""
 TRIM_PAUSE_S = 0.02
 LOOK_S = 1.0
-RETRY_S = 300.0
-"""After a snapshot that failed."""
+RETRY_S = 5.0
+RETRY_MOST_S = 300.0
+"""After a snapshot that failed the next is tried so much later, and twice as much after each further one, up to this."""
 HOUR_NS = 3600 * NS_PER_S
 
 Slices = Callable[[int], Awaitable[list[bytes]]]
@@ -39,6 +42,10 @@ Make = Callable[[Path, int, Slices], Awaitable[None]]
 
 class SnapshotError(Exception):
     """No snapshot was made; the message says why."""
+
+
+class BaseError(SnapshotError):
+    """The same; and the fault is in the snapshot that it was to begin with, or in a record."""
 
 
 class Snapshotter:
@@ -66,6 +73,7 @@ class Snapshotter:
 
     def start(self) -> None:
         """Look from now on whether one is due."""
+        snapshot_file.remove_drafts(self._directory)
         self._note_newest(snapshot_file.found_in(self._directory))
         self._task = asyncio.ensure_future(self._run())
 
@@ -76,16 +84,19 @@ class Snapshotter:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
+        retry_s = RETRY_S
         while True:
             await asyncio.sleep(LOOK_S)
             if not self._due():
                 continue
             try:
                 await self.take()
+                retry_s = RETRY_S
             except (SnapshotError, JournalError, OSError) as error:
                 self._sequencer.counters.snapshots_failed += 1
-                note(logging.WARNING, f"no snapshot was made: {error}")
-                await asyncio.sleep(RETRY_S)
+                note(logging.WARNING, f"no snapshot was made: {error}", next_in_s=retry_s)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, RETRY_MOST_S)
 
     def _due(self) -> bool:
         limits = self._sequencer.limits
@@ -104,11 +115,20 @@ class Snapshotter:
         started_ns = monotonic_ns()
         try:
             await self._make(self._directory, base, self._slices(upto))
-            newest = self._found()[0]
+        except BaseError:
+            if base:
+                self._unusable.add(base)  # next time from the one before
+            else:
+                self._unusable.clear()
+            raise
+        newest = next(iter(self._found()), None)
+        if newest is None:
+            raise SnapshotError(f"{self._directory} does not hold it")
+        try:
             header = snapshot_file.read_header(newest.path)
-        except (IndexError, DamagedSnapshot, SnapshotError) as error:
-            self._unusable.add(base)  # next time from the one before, if the fault is in it
-            raise SnapshotError(str(error)) from error
+        except DamagedSnapshot as damage:
+            self._unusable.add(newest.seq)
+            raise SnapshotError(str(damage)) from damage
         if header.seq != upto or not await sequencer.ask_journal(lambda journal: journal.holds(header.tail)):
             newest.path.unlink(missing_ok=True)
             raise SnapshotError(f"{newest.path} was not of record {upto} of this journal and was removed")
@@ -170,39 +190,43 @@ class Snapshotter:
 
 
 async def make_in_child(directory: Path, base: int, slices: Slices) -> None:
-    """Send the records after `base` to a process of its own that writes the snapshot. Raises `SnapshotError`."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "server",
-        "journal",
-        "snapshot",
-        "--data",
-        str(directory),
-        "--fed-after",
-        str(base),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "ACD_TOKEN": ""},
-    )
+    """Send the records after `base` to a process of its own that writes the snapshot.
+
+    Raises:
+        BaseError: what it was given cannot be trusted.
+        SnapshotError: it could not be written.
+    """
+    child = await asyncio.to_thread(_spawn, directory, base)
     assert child.stdin is not None
     try:
         seq = base + 1
         while records := await slices(seq):
             seq += len(records)
-            child.stdin.write(b"".join(len(record).to_bytes(4, "little") + record for record in records))
-            await child.stdin.drain()
-        child.stdin.close()
-        _, said = await child.communicate()
-    except (BrokenPipeError, ConnectionResetError):
-        _, said = await child.communicate()
-    except asyncio.CancelledError:
+            fed = b"".join(len(record).to_bytes(4, "little") + record for record in records)
+            await asyncio.to_thread(child.stdin.write, fed)
+        _, said = await asyncio.to_thread(child.communicate)
+    except BrokenPipeError:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+        child.stdin = None
+        _, said = await asyncio.to_thread(child.communicate)
+    except BaseException:
         child.kill()
-        await child.wait()
+        await asyncio.to_thread(child.wait)
         raise
     if child.returncode:
         sentences = said.decode(errors="replace").strip().splitlines()
-        raise SnapshotError(
-            sentences[-1] if sentences else f"the process that makes it ended with status {child.returncode}"
-        )
+        sentence = sentences[-1] if sentences else f"the process that makes it ended with status {child.returncode}"
+        raise (BaseError if child.returncode == Corrupt.exit_status else SnapshotError)(sentence)
+
+
+def _spawn(directory: Path, base: int) -> "subprocess.Popen[bytes]":
+    """Start the process. The loop has it done in a thread, by the standard library, which copies nothing of our memory."""
+    words = ("journal", "snapshot", "--data", str(directory), "--fed-after", str(base))
+    return subprocess.Popen(
+        (sys.executable, "-m", "server", *words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "ACD_TOKEN": ""},
+    )

@@ -7,17 +7,19 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from acd_protocol import snapshot_file
 from acd_protocol.journal_records import Record
 from server.errors import JournalError
 from server.journal.contract import Batch
 from server.journal.records import Tick, encode_ticks
 from server.journal.sqlite import FILE_NAME, SqliteJournal
+from server.recovery import recover
 from tests.faults.shim import Shim
 from tests.faults.sizes import FULL, full_or, tell
 from tests.faults.traffic import Traffic
@@ -163,18 +165,23 @@ async def test_short_writes_are_completed(tmp_path: Path) -> None:
     tell(f"200 short writes: {traffic.acknowledged:,} acknowledged, 0 lost")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB."""
-    directory = tmp_path / "small"
+@contextmanager
+def disk_of(size: str, directory: Path) -> Iterator[Path]:
+    """A file system of this size."""
     directory.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(directory)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(directory)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("only root may mount a small file system")
     yield directory
     subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with disk_of("2m", tmp_path / "small") as directory:
+        yield directory
 
 
 async def test_disk_that_is_full_stops_the_server_with_a_sentence_and_room_lets_it_go_on(small_disk: Path) -> None:
@@ -194,6 +201,68 @@ async def test_disk_that_is_full_stops_the_server_with_a_sentence_and_room_lets_
         assert await server.process.stop() == 0
     traffic.judge(small_disk / "data")
     tell(f"disk of 2 MiB full {rounds} times: {traffic.acknowledged:,} commands acknowledged, 0 lost")
+
+
+SNAPSHOTS_OFTEN = ("--limit", "snapshot_commands=40")
+
+
+@pytest.mark.parametrize(("operation", "error"), [("write", errno.EIO), ("write", errno.ENOSPC), ("sync", errno.EIO)])
+async def test_disk_that_fails_under_a_snapshot_costs_the_snapshot_and_nothing_else(
+    tmp_path: Path, operation: str, error: int
+) -> None:
+    shim = Shim(tmp_path)
+    data = tmp_path / "data"
+    failures = full_or(3, 1)
+    async with ServerProcess(data, *SNAPSHOTS_OFTEN, environment=shim.environment) as server:
+        async with Traffic(server.port) as traffic:
+            await until(lambda: len(snapshot_file.found_in(data)) == 1, 30)
+            (first,) = snapshot_file.found_in(data)
+            shim.order(operation, error, count=1000, file="snapshot-")
+            await until(lambda: _told(server, "no snapshot was made") >= failures, 60)
+            assert os.strerror(error) in server.stderr
+            before = traffic.acknowledged
+            await until(lambda: traffic.acknowledged > before + 50, 30)
+            shim.relent()
+            await until(lambda: snapshot_file.found_in(data)[0].seq > first.seq, 60)
+        assert not list(data.glob("*.new"))
+        assert await server.stop() == 0
+    assert shim.faults >= failures
+    traffic.judge(data)
+    assert _recovered_from(data) > first.seq
+    tell(
+        f"{operation} of a snapshot fails with {errno.errorcode[error]}: {traffic.acknowledged:,} acknowledged, 0 lost"
+    )
+
+
+async def test_disk_without_room_for_a_snapshot_keeps_what_room_there_is_for_the_journal(tmp_path: Path) -> None:
+    with disk_of("100m", tmp_path / "disk") as disk:
+        data, ballast = disk / "data", disk / "ballast"
+        ballast.write_bytes(bytes(40 << 20))
+        async with ServerProcess(data, *SNAPSHOTS_OFTEN) as server:
+            async with Traffic(server.port) as traffic:
+                await until(lambda: server.said("there is no room for a snapshot"), 30)
+                before = traffic.acknowledged
+                await until(lambda: traffic.acknowledged > before + 50, 30)
+                assert not snapshot_file.found_in(data)
+                ballast.unlink()
+                await until(lambda: len(snapshot_file.found_in(data)) == 1, 60)
+            assert await server.stop() == 0
+        traffic.judge(data)
+        assert _recovered_from(data)
+    tell(f"no room for a snapshot, then room: {traffic.acknowledged:,} acknowledged, 0 lost")
+
+
+def _told(server: ServerProcess, words: str) -> int:
+    return sum(words in entry["message"] for entry in server.log)
+
+
+def _recovered_from(data: Path) -> int:
+    """Record of the snapshot that a start begins with."""
+    journal = SqliteJournal(data)
+    try:
+        return recover(journal, 0, snapshots=data).snapshot
+    finally:
+        journal.close()
 
 
 # Files

@@ -29,8 +29,11 @@ from server.journal.contract import Batch
 from server.journal.records import Tick, encode_ticks
 from server.journal.sqlite import FILE_NAME, SqliteJournal
 from server.recovery import EVENTS_KEPT, Replica, recover
+from server.snapshotter import BaseError, Slices, SnapshotError, Snapshotter
+from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.lockstep import as_sent
+from tests.support.rig import rig
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.streams import Stream
 from tests.support.wait import until
@@ -330,6 +333,30 @@ def test_doctor_looks_at_snapshots(data: Path, tmp_path: Path) -> None:
     assert "of record" in fine.text
     (none,) = check_snapshots(Settings(data=tmp_path / "nowhere"))
     assert none.level == "fine"
+
+
+async def test_the_snapshot_to_begin_with_is_given_up_only_if_the_fault_is_in_it(data: Path) -> None:
+    newest, older = seqs(data)
+    said = iter((SnapshotError, SnapshotError, SnapshotError, BaseError, SnapshotError, BaseError, BaseError))
+    bases = []
+
+    async def make(_: Path, base: int, __: Slices) -> None:
+        bases.append(base)
+        raise next(said, SnapshotError)("the disk is full, or a byte is not what it was")
+
+    async with rig(MemoryJournal()) as made:
+        snapshotter = Snapshotter(made.sequencer, data, 0, make)
+        for _ in range(8):
+            with pytest.raises(SnapshotError):
+                await snapshotter.take()
+    assert bases == [newest, newest, newest, newest, older, older, 0, newest]
+
+
+def test_a_start_removes_the_drafts_of_snapshots_and_nothing_else(data: Path) -> None:
+    kept = sorted(path.name for path in data.iterdir())
+    (data / "snapshot-0000000000000399.acd.new").write_bytes(b"ACDS half of it")
+    snapshot_file.remove_drafts(data)
+    assert sorted(path.name for path in data.iterdir()) == kept
 
 
 @pytest.mark.usefixtures("connections_closed")

@@ -1,7 +1,7 @@
 /* Faults for the files of a journal, below the C library: preloaded into a server (LD_PRELOAD).
  *
- * The file that ACD_SHIM names holds "OPERATION ERRNO SKIP COUNT": after SKIP operations of that kind on a file whose
- * path contains "journal.sqlite", COUNT of them fail with that errno, or, where it is 0, do half of what they are asked.
+ * The file that ACD_SHIM names holds "OPERATION ERRNO SKIP COUNT FILE": after SKIP operations of that kind on a file whose
+ * path contains FILE, COUNT of them fail with that errno, or, where it is 0, do half of what they are asked.
  * Each time that this happens a byte is appended to ACD_SHIM.done. An empty file means no faults.
  */
 #define _GNU_SOURCE
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static struct timespec seen;
-static char wanted[32];
+static char wanted[32], file_wanted[64];
 static int error_number;
 static long skip, count;
 
@@ -31,7 +31,7 @@ static void read_orders(const char *path)
     FILE *file = fopen(path, "re");
     if (!file)
         return;
-    if (fscanf(file, "%31s %d %ld %ld", wanted, &error_number, &skip, &count) != 4)
+    if (fscanf(file, "%31s %d %ld %ld %63s", wanted, &error_number, &skip, &count, file_wanted) != 5)
         wanted[0] = 0;
     fclose(file);
 }
@@ -48,10 +48,10 @@ static int goes_wrong(const char *operation, int fd)
     if (length < 0)
         return 0;
     path[length] = 0;
-    if (!strstr(path, "journal.sqlite"))
+    if (path[0] != '/' || !strcmp(path, orders) || strstr(path, ".done"))
         return 0;
     read_orders(orders);
-    if (strcmp(wanted, operation) || count <= 0)
+    if (strcmp(wanted, operation) || count <= 0 || !strstr(path, file_wanted))
         return 0;
     if (skip-- > 0)
         return 0;
@@ -72,6 +72,7 @@ static int goes_wrong(const char *operation, int fd)
         real = (type)dlsym(RTLD_NEXT, #name)
 
 typedef ssize_t (*pwrite_type)(int, const void *, size_t, off_t);
+typedef ssize_t (*write_type)(int, const void *, size_t);
 typedef int (*sync_type)(int);
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
@@ -98,6 +99,16 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
         size = size > 1 ? size / 2 : size;
     }
     return real(fd, data, size, offset);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    REAL(write, write_type);
+    if (goes_wrong("write", fd)) {
+        errno = error_number;
+        return -1;
+    }
+    return real(fd, data, size);
 }
 
 int fdatasync(int fd)

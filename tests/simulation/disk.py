@@ -6,6 +6,7 @@ likes: none, all, some of the writes, some of them torn at a sector. The same ho
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 from random import Random
 from types import SimpleNamespace
@@ -231,6 +232,8 @@ class SimPath(PurePosixPath):
             disk.rename(draft, str(self))
             disk.sync_directory()
         except DiskError as error:
+            with suppress(DiskError):
+                disk.delete(disk.boot, draft, durably=False)
             raise OSError(str(error)) from error
 
     def unlink(self, missing_ok: bool = False) -> None:

@@ -27,13 +27,13 @@ from acd_protocol.journal_records import Tail
 from server.audit import AuditTrail
 from server.backup import take_fed_snapshot
 from server.config import Settings
-from server.errors import DirectoryLocked, ServerError
+from server.errors import Corrupt, DirectoryLocked, ServerError
 from server.journal.contract import Batch, Journal, Record
 from server.journal.sqlite import SqliteJournal
 from server.journal.writer import Errand, JournalWriter
 from server.log import logger
 from server.service import Service, running
-from server.snapshotter import Slices, SnapshotError
+from server.snapshotter import BaseError, Slices, SnapshotError
 from tests.simulation.disk import DiskError, SimDisk, SimPath
 from tests.simulation.loop import NS, PROCESS, Process, SimLoop
 from tests.simulation.network import Listener, Network
@@ -257,6 +257,7 @@ class Node:
             logger.manager._clear_cache()  # type: ignore[attr-defined]
             stack.callback(logger.manager._clear_cache)  # type: ignore[attr-defined]
             put(mock.patch.object(snapshot_file, "write_durably", lambda path, data: path.write_durably(data)))
+            put(mock.patch.object(snapshot_file, "room_in", return_value=1 << 40))
             put(mock.patch.object(server.snapshotter, "make_in_child", self._make_snapshot))
             put(mock.patch.object(server.snapshotter, "LOOK_S", 0.1))
             put(mock.patch.object(server.snapshotter, "RETRY_S", 0.5))
@@ -302,6 +303,8 @@ class Node:
         await asyncio.sleep(self.rng.uniform(0, 0.3))
         try:
             take_fed_snapshot(directory, base, io.BytesIO(bytes(fed)))
+        except Corrupt as damage:
+            raise BaseError(str(damage)) from damage
         except ServerError as error:
             raise SnapshotError(str(error)) from error
         self.snapshots += 1

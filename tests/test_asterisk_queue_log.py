@@ -271,3 +271,16 @@ def test_a_customer_who_is_handed_on_enters_the_other_queue() -> None:
     assert [line.split("|")[4] for line in lines] == ["BLINDTRANSFER", "ENTERQUEUE"]
     story.tell("ended", queue="sales")
     check_queue_log("\n".join(story.text))
+
+
+async def test_a_line_is_known_again_when_the_key_is_forgotten(tmp_path: Path) -> None:
+    for key in ("2", ""):
+        file = QueueLogFile(tmp_path / "log")
+        story = Story(file.memory, key=key)
+        for kind in ("queued", "callback", "offered"):
+            file.write(story.tell(kind), story.log.memory.at)
+        assert file._timer is not None
+        file._timer.cancel()
+        file._file.close()
+    words = [line.split("|")[4] for line in (tmp_path / "log").read_text().splitlines()]
+    assert words == ["QUEUESTART", "ENTERQUEUE", "EXITWITHKEY"]

@@ -94,4 +94,10 @@ class QueueLogFile:
 
 def _same(line: bytes, other: bytes) -> bool:
     """Whether two lines agree in time, call, queue, agent and event."""
-    return line.split(b"|", 5)[:5] == other.split(b"|", 5)[:5]
+    *place, event = line.split(b"|", 5)[:5]
+    *other_place, other_event = other.split(b"|", 5)[:5]
+    return place == other_place and _PLAIN.get(event, event) == _PLAIN.get(other_event, other_event)
+
+
+_PLAIN = {b"EXITWITHKEY": b"WITHDRAW", b"ATTENDEDTRANSFER": b"BLINDTRANSFER"}
+"""What an event becomes when it is not known any more what was known of the caller."""

@@ -261,16 +261,16 @@ class Rig:
             await until_slow(self._queue_log_is_whole, 5)
             text = next(self.directory.glob("*.queue_log")).read_text()
             self.lines = check_queue_log(text)
-            assert self.lines["ENTERQUEUE"] == self._stints(), text
+            assert self.lines["ENTERQUEUE"] == self.stints(), text
             assert self.lines["CONNECT"] == len(self.contacts_of("contact.connected")), text
 
     def _queue_log_is_whole(self) -> bool:
         """Whether the adapter has written the ends of all."""
         lines = [line.split("|") for line in next(self.directory.glob("*.queue_log")).read_text().splitlines()]
         ends = sum(line[4] in ENDS for line in lines)
-        return ends >= self._stints()
+        return ends >= self.stints()
 
-    def _stints(self) -> int:
+    def stints(self) -> int:
         """How many stints the queue_log should have: one an entry, and for who is called back one an attempt."""
         called_back: set[str] = set()
         open_: set[str] = set()

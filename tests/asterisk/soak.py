@@ -1,10 +1,11 @@
 """`make soak-asterisk`: SIP calls for a long while, with adapter, engine and Asterisk killed at random.
 
-SIPp's callers come by a Poisson process to SIPp's agents, at a rate that keeps the agents about as busy as asked for.
-Every so often one of adapter, engine and Asterisk is killed, and started again a moment later. At the end callers stop
+SIPp's callers come by a Poisson process to SIPp's agents, at a rate that keeps the agents about as busy as asked for. Some
+of those who wait press the key for a callback, and hang up; their phones answer, are busy or ring in vain. Every so often one of adapter, engine and Asterisk is killed, and started again a moment later. At the end callers stop
 coming, all calls run out, and the three sides are counted:
 
 - SIPp: how many callers ended as their scenario has it, and how many were cut off;
+- Asterisk, every two seconds: no bridge with three channels, no channel in two bridges, nobody dialled twice at once;
 - the engine: every contact has an end, no agent is in a state beyond its deadline, nobody is connected twice;
 - the queue_log: its invariants, and as many stints and conversations as the engine counts.
 """
@@ -23,7 +24,7 @@ from typing import Any
 
 from acd_core.events import Event
 from tests.asterisk import sipp
-from tests.asterisk.lab import Lab
+from tests.asterisk.lab import Lab, phone_ports
 from tests.asterisk.rig import Rig, until_slow
 from tests.asterisk.sipp import Sipp
 from tests.support.queue_log import check_queue_log
@@ -33,6 +34,13 @@ RING_S = (0.2, 2.0)
 PATIENCE_S = (4.0, 25.0)
 TALK_S = (4.0, 29.0)
 DEADLINE_SPARE_S = 3.0
+CALLBACKS = 0.25
+"""This share of callers press the key, if they have not got an agent before."""
+KEY_AFTER_S = (0.5, 3.0)
+RULES = {"retry_s": 8, "attempts_max": 3, "expires_s": 300}
+CUSTOMER_TALKS_S = (2, 12)
+RUN_OUT_S = 180.0
+"""So long the last callbacks may take."""
 
 
 @dataclass
@@ -40,12 +48,17 @@ class Watch:
     """What the engine's events say while it runs.
 
     Attributes:
+        connected: conversations, also with an agent whose customer was then not reached.
         talks: agent by contact, of conversations now; doubles: contacts or agents that were connected twice at once.
         ends: reason by contact.
+        callbacks: contacts that are, or were, to be called back; attempts: how many failed, by cause.
     """
 
     queued: set[str] = field(default_factory=set)
     connected: int = 0
+    on_the_phone: int = 0
+    callbacks: set[str] = field(default_factory=set)
+    attempts: Counter[str] = field(default_factory=Counter)
     talks: dict[str, str] = field(default_factory=dict)
     doubles: list[str] = field(default_factory=list)
     ends: dict[str, str] = field(default_factory=dict)
@@ -58,9 +71,15 @@ class Watch:
             self.queued.add(event.contact)
         elif kind == "contact.connected":
             self.connected += 1
+            self.on_the_phone += event.contact not in self.callbacks
             if event.contact in self.talks or event.agent in self.talks.values():
                 self.doubles.append(f"{event.contact} {event.agent}")
             self.talks[event.contact] = event.agent
+        elif kind == "contact.callback_changed":
+            self.talks.pop(event.contact, None)
+            self.callbacks.add(event.contact)
+            if event.cause:
+                self.attempts[event.cause] += 1
         elif kind in ("contact.wrapup", "contact.ended"):
             self.talks.pop(event.contact, None)
             if kind == "contact.ended":
@@ -101,10 +120,18 @@ class Soak:
 
     async def _run(self, rig: Rig) -> dict[str, Any]:
         queue: dict[str, Any] = {"offer_timeout_s": 8, "no_answer_cooldown_s": 1, "reject_cooldown_s": 3, "wrapup_s": 1}
-        await rig.start(agents=self.agents, **queue)
+        port = phone_ports()
+        await rig.start(
+            'numbers = { "2000" = "support" }\n[defaults]\nkeys = { "2" = "callback" }\n[defaults.callback]\n'
+            f'endpoint = "PJSIP/callers/sip:{{number}}@127.0.0.1:{port}"\nring_s = 4\nconfirmed = ["sound:beep"]',
+            agents=self.agents,
+            callback=RULES,
+            **queue,
+        )
         assert rig.watcher is not None
         rig.watcher.on(Event, self.watch.take)
         phones = [await self._phone(rig, number) for number in range(1, self.agents + 1)]
+        phones.append(await rig.phone("customers", customers(), port=port, calls=0))
         for number in range(1, self.agents + 1):
             await rig.login(number)
         end = time.monotonic() + self.minutes * 60
@@ -158,8 +185,14 @@ class Soak:
             stay = self.random.uniform(*(PATIENCE_S if self.random.random() < 0.3 else TALK_S))
             if not rig.lab.running:
                 continue
+            steps = [*sipp.dial(user=f"49{30_000_000 + len(self.calls)}"), *sipp.until_answered()]
+            if self.random.random() < CALLBACKS:
+                after = self.random.uniform(*KEY_AFTER_S)
+                steps += [sipp.pause(after), *sipp.digit("2", 2), *stays_or_is_let_go(stay)]
+            else:
+                steps += [sipp.pause(stay), *sipp.hang_up()]
             try:
-                call = await rig.caller(sipp.until_answered(), [sipp.pause(stay)], sipp.hang_up())
+                call = await rig.phone("caller", steps, target="2000")
             except RuntimeError as problem:
                 self.problems.append(str(problem))
                 continue
@@ -200,15 +233,21 @@ class Soak:
                 self.asterisk_deaths.append((began, time.monotonic()))
 
     async def _look(self, rig: Rig, end: float) -> None:
-        """No bridge ever holds more than two, and no channel is in two bridges."""
+        """No bridge ever holds more than two, no channel is in two bridges, and no customer is dialled twice at once."""
         while time.monotonic() < end:
             await asyncio.sleep(2)
             try:
                 bridges = await asyncio.to_thread(rig.lab.bridges)
+                channels = await asyncio.to_thread(rig.lab.channels)
             except (OSError, ValueError):
                 continue
             members = Counter(channel for bridge in bridges for channel in bridge["channels"])
-            self.bridges_most = max(self.bridges_most, len(bridges))
+            self.bridges_most = max(self.bridges_most, sum(len(bridge["channels"]) == 2 for bridge in bridges))
+            dialled = Counter(
+                each["id"].split("/", 2)[2] for each in channels if each["id"].startswith("acd-customer/")
+            )
+            if any(count > 1 for count in dialled.values()):
+                self.problems.append(f"dialled twice at once: {[name for name, count in dialled.items() if count > 1]}")
             crowded = [bridge["id"] for bridge in bridges if len(bridge["channels"]) > 2]
             twice = [channel for channel, count in members.items() if count > 1]
             if crowded or twice:
@@ -218,7 +257,7 @@ class Soak:
         """Everybody has gone: wait until both sides have noticed."""
         assert rig.watcher is not None
         watcher = rig.watcher
-        for _ in range(120):
+        for _ in range(int(2 * RUN_OUT_S)):
             if not await watcher.listing("contacts"):
                 break
             await asyncio.sleep(0.5)
@@ -259,10 +298,11 @@ class Soak:
             "nobody was connected twice": not watch.doubles,
             "no caller was cut off while Asterisk lived": sipp_cut == 0,
             "engine and watcher count alike": queue["entered"] == len(watch.queued)
-            and queue["answered"] == watch.connected
+            and queue["answered"] == watch.on_the_phone + list(watch.ends.values()).count("callback_done")
+            and queue["callbacks_failed"] == watch.attempts.total()
             and sum(queue["ended"].values()) == len(watch.ends),
-            "queue_log counts as the engine": lines["ENTERQUEUE"] == queue["entered"]
-            and lines["CONNECT"] == queue["answered"],
+            "queue_log counts as the engine": lines["ENTERQUEUE"] == rig.stints()
+            and lines["CONNECT"] == watch.connected,
             "no other problem": not self.problems,
         }
         return {
@@ -273,7 +313,12 @@ class Soak:
             "callers_lost_with_asterisk": sipp_cut_in_outage,
             "callers_cut_off": sipp_cut,
             "contacts": len(watch.queued),
-            "answered": watch.connected,
+            "answered": queue["answered"],
+            "callbacks": {
+                "asked for": len(watch.callbacks),
+                "reached": list(watch.ends.values()).count("callback_done"),
+                "attempts that failed": dict(watch.attempts),
+            },
             "ended": dict(Counter(watch.ends.values())),
             "offers": {name: queue[name] for name in queue if name.startswith("offers")},
             "queue_log": dict(sorted(lines.items())),
@@ -282,6 +327,44 @@ class Soak:
             "checks": checks,
             "problems": self.problems[:20] + [f"stuck: {stuck}"] * bool(stuck),
         }
+
+
+def stays_or_is_let_go(stay: float) -> list[str]:
+    """After the key: he is hung up, or he has got an agent, or nobody has heard the key, and he hangs up in the end."""
+    return [
+        f'<recv request="BYE" timeout="{int(stay * 1000)}" ontimeout="1"/>',
+        sipp.respond("200 OK"),
+        '<nop next="2"/>',
+        sipp.label(1),
+        *sipp.hang_up(3),
+        sipp.label(2),
+    ]
+
+
+def customers() -> list[str]:
+    """The phones of those who are called back: one in seven is busy, one in seven rings in vain, the others talk."""
+    least, most = (int(seconds * 1000) for seconds in CUSTOMER_TALKS_S)
+    return [
+        *sipp.rung()[:1],
+        '<nop next="1" chance="0.14"/>',
+        sipp.rung()[1],
+        '<nop next="2" chance="0.16"/>',
+        '<recv request="CANCEL" timeout="700" ontimeout="3" next="4"/>',
+        sipp.label(3),
+        *sipp.answer(),
+        f'<pause distribution="uniform" min="{least}" max="{most}"/>',
+        *sipp.agent_hangs_up(),
+        '<nop next="5"/>',
+        sipp.label(1),
+        sipp.respond("486 Busy Here", tag=True, retrans=True),
+        sipp.receive("ACK"),
+        '<nop next="5"/>',
+        sipp.label(2),
+        sipp.receive("CANCEL"),
+        sipp.label(4),
+        *sipp.be_cancelled()[1:],
+        sipp.label(5),
+    ]
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from acd_pbx.asterisk import names
+from acd_pbx.asterisk import names, recording
 from acd_pbx.asterisk.call import Call, Stage
 from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
 from acd_pbx.asterisk.hearing import filled
@@ -20,6 +20,7 @@ from acd_protocol.words import (
     ContactEnqueue,
     ContactOffered,
     ContactQueued,
+    ContactTransferred,
     ContactWithdraw,
     ContactWrapup,
     OfferAccept,
@@ -173,6 +174,21 @@ def test_a_recorded_conversation_has_the_contact_in_its_name() -> None:
     record = call.take()[-1]
     assert isinstance(record, Ask)
     assert (record.what, record.params["name"]) == ("record", "pbx-1_77.1")
+
+
+def test_mixmonitor_listens_by_a_channel_of_its_own_as_long_as_the_two_talk() -> None:
+    call = ringing(record="mixmonitor")
+    call.leg_up(LEG)
+    call.take()
+    call.hear(connected())
+    snoop = call.take()[-1]
+    assert isinstance(snoop, Ask)
+    assert (snoop.what, snoop.places["channel"], snoop.params["spy"]) == ("snoop", LEG, "both")
+    assert snoop.params["appArgs"] == "recorder,pbx-1_77.1"
+    recorder = snoop.places["snoop"]
+    assert [step.what for step in recording.hand_over(recorder, "pbx-1_77.1")] == ["set_variable", "leave"]
+    call.hear(ContactQueued(**{**ABOUT, "queue": "sales"}, priority=0, position=1))
+    assert ask("hang_up", channel=recorder, reason="normal") in call.take()
 
 
 # Ends
@@ -393,6 +409,18 @@ def test_who_handed_a_caller_on_wraps_up_without_ending_the_call() -> None:
     call.hear(offered("o-2", "PJSIP/13"))
     call.hear(wrapup)
     assert words(call.take()) == ["originate"]
+
+
+def test_a_caller_who_is_sent_outside_goes_there_by_the_dialplan() -> None:
+    call = talking()
+    call.hear(ContactTransferred(**ABOUT, to="", outside="PJSIP/9@out", agent="a-1", only_agent=""))
+    assert call.take() == []
+    call.hear(ended("transferred"))
+    effects = call.take()
+    assert ask("set_variable", channel="77.1", variable="ACD_OUTSIDE", value="PJSIP/9@out") in effects
+    assert ask("leave", channel="77.1", context="acd-outside", extension="s", priority="1") in effects
+    assert ask("hang_up", channel=LEG, reason="normal") in effects
+    assert call.transfer == ("blind", "PJSIP/9@out", "acd-outside")
 
 
 def test_a_key_takes_the_caller_out_of_the_queue() -> None:

@@ -28,6 +28,7 @@ wrapuptime = 10
 servicelevel = 30
 maxlen = 50
 announce-frequency = 45
+announce-holdtime = once
 announce = queue-support
 musicclass = jazz
 autopause = yes
@@ -44,6 +45,7 @@ member => Agent/77
 member => nonsense
 [support](+)
 monitor-format = wav
+monitor-type = MixMonitor
 """
 RULES = """
 [grow]
@@ -107,8 +109,9 @@ def test_members_stay_members(imported: Imported) -> None:
 
 def test_what_callers_hear_goes_to_the_adapter(imported: Imported) -> None:
     support = imported.queues["support"]
-    assert (support.music, support.announce_every_s, support.record) == ("jazz", 45, True)
-    assert support.announcements == ("sound:queue-thereare", "number:{position}", "sound:queue-callswaiting")
+    assert (support.music, support.announce_every_s, support.record) == ("jazz", 45, "mixmonitor")
+    position = ("sound:queue-thereare", "number:{position}", "sound:queue-callswaiting")
+    assert support.announcements == (*position, ("sound:queue-holdtime", "number:{wait_min}", "sound:queue-minutes"))
     assert support.agent_announcement == "sound:queue-support"
     assert imported.queues["sales-team"].keys["5"] == "leave"
     settings = read_settings(settings_text(imported, "acme"), "pbx-1.toml")
@@ -117,8 +120,8 @@ def test_what_callers_hear_goes_to_the_adapter(imported: Imported) -> None:
 
 
 def test_what_is_left_out_is_said_with_its_place(imported: Imported) -> None:
-    assert said(imported, "queues.conf:20: support: joinempty")
-    assert said(imported, "queues.conf:22: support: mystery", "nothing here is like it")
+    assert said(imported, "queues.conf:21: support: joinempty")
+    assert said(imported, "queues.conf:23: support: mystery", "nothing here is like it")
     assert not said(imported, "autofill")
 
 

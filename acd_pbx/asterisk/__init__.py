@@ -11,6 +11,7 @@ module          what it owns
 `hearing`       what he hears while he waits
 `callback`      one who is called back: what he asked for, and the attempt to reach him
 `leg`           an agent's side of it: offer, channel, cause of the end
+`recording`     of conversations, by ARI or MixMonitor
 `effects`       what a call leaves to be done
 `picture`       what Asterisk and engine say at one moment, for a new beginning; `standing` is one contact's part of it
 `chain`         the requests of one call, one after the other

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
-from acd_pbx.asterisk import names
+from acd_pbx.asterisk import names, recording
 from acd_pbx.asterisk.ari import Ari, AriAway, AriError, AriRefused
 from acd_pbx.asterisk.attendants import Attendants, strays
 from acd_pbx.asterisk.call import Call
@@ -292,10 +292,13 @@ class Adapter:
             else:
                 call.customer_up(channel.id)
                 self._carry_out(call)
-        elif channel.arguments[:1] == (names.SNOOP_WORD,):
-            step = self._attendants.snoop_started(channel)
-            if step is not None:
+        elif channel.arguments[:1] == (names.RECORDER_WORD,):
+            for step in recording.hand_over(channel.id, channel.arguments[-1]):
                 self._chain("").add(step)
+        elif channel.arguments[:1] == (names.SNOOP_WORD,):
+            joins = self._attendants.snoop_started(channel)
+            if joins is not None:
+                self._chain("").add(joins)
         elif channel.arguments[:1] in ((names.AGENT_WORD,), (names.SUPERVISE_WORD,)):
             self._spawn(self._attendants.attend(channel))
         elif self._call_of(channel.id) is None and channel.id not in self._arriving:

@@ -15,12 +15,11 @@ Who may do what:
   has transferred away, is `released`: it goes on until one side hangs up.
 """
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from acd_pbx.asterisk import names
+from acd_pbx.asterisk import names, recording
 from acd_pbx.asterisk.callback import Callback, attempt_cause, dial_customer
 from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
 from acd_pbx.asterisk.hearing import AGENT, LAST_WORDS, Heard, Hearing, announcement, filled
@@ -45,6 +44,7 @@ from acd_protocol.words import (
     ContactOffered,
     ContactQueued,
     ContactResumed,
+    ContactTransferred,
     ContactUnhold,
     ContactWithdraw,
     ContactWrapup,
@@ -115,6 +115,7 @@ class Call:
         self.agent = ""
         self.joined = ""
         self.result = ""
+        self.outside = ""
         self.key = ""
         self.transfer: tuple[str, ...] = ()
         self.callback = Callback()
@@ -366,6 +367,10 @@ class Call:
                 self.stage = Stage.TALKING
                 self.offers.clear()
                 self.offer, self.agent = event.offer, event.agent
+            case ContactTransferred():
+                self.outside = event.outside
+                if event.outside:
+                    self.transfer = ("blind", event.outside, names.OUTSIDE_CONTEXT)
             case ContactWrapup():
                 # One who handed the caller on wraps up while the caller waits for another.
                 if self.stage is Stage.TALKING:
@@ -544,7 +549,7 @@ class Call:
             return
         if self.joined:
             self._effects.append(ask("unjoin", bridge=self._bridge_id, channel=self.channel))
-            self.joined = ""
+            self._unjoined()
         if self.rules.answer and not self.answered:
             if self._once("answer"):
                 self._effects.append(ask("answer", channel=self.channel))
@@ -592,9 +597,7 @@ class Call:
         self._effects.append(ask("join", bridge=self._bridge_id, channel=f"{self.channel},{leg.channel}"))
         self.joined = leg.channel
         self.callback.reached = self.callback.on
-        if self.rules.record:
-            name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.contact)
-            self._effects.append(ask("record", bridge=self._bridge_id, name=name, format="wav", ifExists="append"))
+        self._effects += recording.begin(self.rules.record, self.contact, leg.offer, leg.channel, self.settings)
 
     def _agent_knows(self, leg: Leg) -> bool:
         """Whether the agent has heard what he is to hear before he is connected; if not, let him."""
@@ -761,8 +764,15 @@ class Call:
             self._bridge = True
             self._effects.append(ask("create_bridge", bridge=self._bridge_id, type="mixing", name=self.contact))
 
-    def _destroy_bridge(self) -> None:
+    def _unjoined(self) -> None:
+        """The two are joined no more."""
+        leg = self.legs.get(self.joined)
+        if leg is not None:
+            self._effects += recording.end(self.rules.record, self.contact, leg.offer)
         self.joined = ""
+
+    def _destroy_bridge(self) -> None:
+        self._unjoined()
         if self._bridge:
             self._bridge = False
             self._effects.append(ask("destroy_bridge", bridge=self._bridge_id))
@@ -784,7 +794,11 @@ class Call:
         if self.key:
             self._effects.append(ask("set_variable", channel=self.channel, variable="ACD_KEY", value=self.key))
         self._effects.append(ask("set_variable", channel=self.channel, variable="ACD_RESULT", value=result))
-        self._effects.append(ask("leave", channel=self.channel))
+        where: dict[str, str] = {}
+        if self.outside:
+            self._effects.append(ask("set_variable", channel=self.channel, variable="ACD_OUTSIDE", value=self.outside))
+            where |= {"context": names.OUTSIDE_CONTEXT, "extension": "s", "priority": "1"}
+        self._effects.append(ask("leave", None, channel=self.channel, **where))
 
     def _tell(self, command: Command) -> None:
         self._effects.append(Tell(command))

@@ -52,9 +52,7 @@ DROPPED = {
     "memberdelay": "use agent_announcement, which the agent hears before he is connected",
     "timeoutpriority": "an offer lasts as long as offer_timeout_s says",
     "penaltymemberslimit": "ranks always count",
-    "announce-holdtime": "there is no estimate among the announcements",
     "announce-to-first-user": "announcements end when the agent answers, so the first caller hears them too",
-    "monitor-type": "recordings are made by ARI, in Asterisk's recording directory",
     "membermacro": "use the adapter's variables and headers",
     "membergosub": "use the adapter's variables and headers",
     "servicelevel-announce": "nothing like it",
@@ -142,11 +140,18 @@ def _queue(
     weight = int(_seconds(section, "weight", remarks))
     if weight > 100:
         remarks.append(f"{place}: weight {weight} becomes priority 100, the highest there is")
-    record = section.last("monitor-format") is not None
+    record: adapter.RecordBy = section.last("monitor-format") is not None
+    if record and _value(section, "monitor-type").lower() == "mixmonitor":
+        record = "mixmonitor"
     frequency = _seconds(section, "announce-frequency", remarks)
-    announcements: tuple[str, ...] = ()
+    announcements: tuple[str | tuple[str, ...], ...] = ()
     if frequency and _value(section, "announce-position").lower() not in ("no", "false", "0"):
         announcements = ("sound:queue-thereare", "number:{position}", "sound:queue-callswaiting")
+    holdtime = _value(section, "announce-holdtime").lower()
+    if frequency and holdtime not in ("", "no", "false", "0"):
+        announcements += (("sound:queue-holdtime", "number:{wait_min}", "sound:queue-minutes"),)
+        if holdtime == "once":
+            remarks.append(f"{place}: announce-holdtime once: it is said with each announcement")
     periodic = section.last("periodic-announce")
     if periodic is not None:
         every = _seconds(section, "periodic-announce-frequency", remarks)
@@ -211,6 +216,7 @@ _CARRIED = {
     "autopause",
     "announce-frequency",
     "announce-position",
+    "announce-holdtime",
     "periodic-announce",
     "periodic-announce-frequency",
     "context",
@@ -362,7 +368,7 @@ def _differing(queue: adapter.Queue) -> list[str]:
         if value == getattr(default, name):
             continue
         if isinstance(value, tuple):
-            text = "[" + ", ".join(_quoted(each) for each in value) + "]"
+            text = _listed(value)
         elif isinstance(value, dict):
             text = "{ " + ", ".join(f'"{key}" = {_quoted(each)}' for key, each in value.items()) + " }"
         elif isinstance(value, bool):
@@ -371,6 +377,10 @@ def _differing(queue: adapter.Queue) -> list[str]:
             text = f"{value:g}" if isinstance(value, float) else _quoted(str(value))
         lines.append(f"{name} = {text}")
     return lines
+
+
+def _listed(value: tuple[str | tuple[str, ...], ...]) -> str:
+    return "[" + ", ".join(_quoted(each) if isinstance(each, str) else _listed(each) for each in value) + "]"
 
 
 def _quoted(text: str) -> str:

@@ -15,9 +15,14 @@ DIAL = "acd-dial"
 BRIDGE = "acd-bridge"
 PLAYBACK = "acd-play"
 SNOOP = "acd-snoop"
+RECORDER = "acd-recorder"
+
+OUTSIDE_CONTEXT, RECORD_CONTEXT = "acd-outside", "acd-record"
+"""Parts of the dialplan to which the adapter sends channels: callers who are handed on, and those that MixMonitor
+records."""
 
 AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD = "agent", "queue", "supervise", "leg", "snoop"
-CUSTOMER_WORD = "customer"
+CUSTOMER_WORD, RECORDER_WORD = "customer", "recorder"
 """First arguments of `Stasis()` that say what the channel wants; any other is a queue or a number."""
 
 
@@ -77,6 +82,11 @@ def dial_contact(bridge: str) -> str | None:
     """The contact of such a bridge, or None."""
     prefix = f"{DIAL}/"
     return bridge.removeprefix(prefix) if bridge.startswith(prefix) else None
+
+
+def recorder_of(offer: str, contact: str) -> str:
+    """The channel that listens to a conversation for MixMonitor."""
+    return f"{RECORDER}/{offer}/{contact}"
 
 
 def quoted(channel: str) -> str:

@@ -60,7 +60,12 @@ def read_picture(
                 picture.strangers[channel.id] = channel
             else:
                 picture.callers[channel.id] = channel
-        elif channel.arguments[0] in (names.AGENT_WORD, names.SUPERVISE_WORD, names.SNOOP_WORD):
+        elif channel.arguments[0] in (
+            names.AGENT_WORD,
+            names.SUPERVISE_WORD,
+            names.SNOOP_WORD,
+            names.RECORDER_WORD,
+        ):
             picture.attendants[channel.id] = channel
         else:
             picture.callers[channel.id] = channel

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 KeyAction = Literal["leave", "callback"]
+RecordBy = bool | Literal["ari", "mixmonitor"]
 
 
 SOUNDS = {
@@ -124,7 +125,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         keys: what a caller's key does while he waits: `leave` takes him out of the queue, and the dialplan goes on
             with ACD_RESULT `withdrawn` and the key in ACD_KEY; `callback` lets him hang up and keep his place.
         callback: how he is called back then, at his number, or at that of his attribute `callback_number`.
-        record: record the conversation under the contact's id.
+        record: record conversations under the contact's id: `ari`, or true, into Asterisk's recording directory;
+            `mixmonitor` in the dialplan, where the context acd-record has the options.
     """
 
     answer: bool = True
@@ -138,7 +140,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     headers: dict[str, str] = {}
     keys: dict[Annotated[str, Meta(pattern=r"^[0-9*#A-D]\Z")], KeyAction] = {}
     callback: Callback = Callback()
-    record: bool = False
+    record: RecordBy = False
 
 
 class Phones(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -153,6 +153,28 @@ async def test_after_the_last_attempt_it_is_given_up(rig: Rig, customer: Custome
     await rig.quiet()
 
 
+async def test_it_is_offered_when_the_engine_says_so(rig: Rig, customer: Customer) -> None:
+    offer = 'offer = ["sound:queue-less-than", "digits:2"]\noffer_first_s = 0.5\noffer_every_s = 1'
+    await customer.start(offer, callback={"offer_when_wait_s": 1})
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()])
+    first = await rig.caller(sipp.until_answered(), [sipp.pause(9)], sipp.hang_up())
+    assert not (await rig.sees("contact.queued")).callback_offered
+    await asyncio.sleep(2)
+    await rig.login()
+    await rig.sees("contact.connected")
+    assert "queue-less-than" not in rig.adapter.log()
+    # Now waits are known to be long.
+    keys = [sipp.pause(5), *KEYS]
+    second = await rig.caller(sipp.until_answered(), keys, sipp.be_hung_up())
+    assert (await rig.sees("contact.queued", count=2)).callback_offered
+    await second.went_well()
+    await rig.sees("contact.callback_changed", cause="")
+    assert rig.adapter.log().count("'media': 'sound:queue-less-than,digits:2'") >= 2
+    await first.went_well()
+    await agent.went_well()
+    assert "does not exist" not in rig.lab.log()
+
+
 async def test_a_number_that_may_not_be_dialled_is_refused_and_the_caller_waits_on(
     rig: Rig, customer: Customer
 ) -> None:

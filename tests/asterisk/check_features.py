@@ -151,6 +151,28 @@ async def test_announcements_come_at_intervals_and_the_music_comes_back(rig: Rig
     await rig.quiet()
 
 
+async def test_the_estimate_is_spoken_as_soon_as_the_engine_has_one(rig: Rig) -> None:
+    estimate = '["sound:queue-holdtime", "number:{wait_min}", "sound:queue-minutes"]'
+    hears = f'announce_every_s = 1\nannouncements = ["sound:queue-thereare", "number:{{position}}", {estimate}]'
+    await rig.start(f"{NUMBERS}\n[defaults]\n{hears}")
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()])
+    first = await rig.caller(sipp.until_answered(), [sipp.pause(10)], sipp.hang_up())
+    await until(lambda: "sound:queue-thereare,number:1'" in rig.adapter.log(), 10)
+    assert "queue-holdtime" not in rig.adapter.log()
+    await rig.login()
+    await rig.sees("contact.connected")
+    # One has reached an agent: from now on there is a forecast.
+    second = await rig.caller(sipp.until_answered(), [sipp.pause(4)], sipp.hang_up())
+    spoken = "sound:queue-thereare,number:1,sound:queue-holdtime,number:1,sound:queue-minutes"
+    await until(lambda: spoken in rig.adapter.log(), 10)
+    queued = await rig.sees("contact.queued", count=2)
+    assert queued.wait_estimate is not None
+    for phone in (first, second, agent):
+        await phone.went_well()
+    await rig.quiet()
+    assert "does not exist" not in rig.lab.log()
+
+
 async def test_the_agent_hears_which_queue_it_is_and_sees_the_callers_data(rig: Rig) -> None:
     hears = 'agent_announcement = "sound:beep"\ncaller_name = "{queue}: {crm}"\nheaders = { X-CRM = "{crm}" }'
     await rig.start(f'{NUMBERS}\nvariables = {{ crm = "CHANNEL(endpoint)" }}\n[defaults]\n{hears}\nrecord = true')
@@ -168,6 +190,63 @@ async def test_the_agent_hears_which_queue_it_is_and_sees_the_callers_data(rig: 
     recording = rig.lab.base / "spool/recording" / f"{contact.replace(':', '_')}.wav"
     assert recording.stat().st_size > 8000
     await rig.quiet()
+
+
+async def test_mixmonitor_records_both_sides_under_the_contacts_id(rig: Rig) -> None:
+    await rig.start(f'{NUMBERS}\n[defaults]\nrecord = "mixmonitor"')
+    await rig.login()
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()])
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(4)], sipp.hang_up())
+    await rig.sees("contact.connected")
+    await until_slow(lambda: any(each["dialplan"]["context"] == "acd-record" for each in rig.lab.channels()), 5)
+    await caller.went_well()
+    await agent.went_well()
+    contact = (await rig.sees("contact.ended")).contact
+    await rig.quiet()
+    recording = rig.lab.base / "spool/monitor" / f"{contact.replace(':', '_')}.wav"
+    assert recording.stat().st_size > 8000
+
+
+async def test_a_transfer_by_command_to_another_queue_and_back(rig: Rig) -> None:
+    queues: list[dict[str, Any]] = [{"tenant": "acme", "name": "support"}, {"tenant": "acme", "name": "sales"}]
+    await rig.start(NUMBERS, agents=2, queues=queues)
+    await rig.login(1)
+    takes = [*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()]
+    first = await rig.phone("first", takes, port=rig.lab.phone_port(1), calls=2)
+    second = await rig.agent(takes, 2)
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(9)], sipp.hang_up())
+    contact = (await rig.sees("contact.connected", agent="a-1")).contact
+    assert rig.watcher is not None
+    await rig.login(2)
+    await rig.watcher.transfer(contact, queue="sales", agent="a-2")
+    await rig.sees("contact.connected", queue="sales", agent="a-2")
+    await rig.watcher.transfer(contact, queue="support", agent="a-1")
+    await rig.sees("contact.connected", agent="a-1", count=2)
+    for phone in (caller, first, second):
+        await phone.went_well()
+    assert (await rig.sees("contact.ended")).reason == "completed_caller"
+    await rig.quiet()
+
+
+async def test_a_transfer_by_command_to_an_address_outside(rig: Rig) -> None:
+    await rig.start(NUMBERS)
+    await rig.login()
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()])
+    target = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()], 12)
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(5)], sipp.hang_up())
+    contact = (await rig.sees("contact.connected")).contact
+    assert rig.watcher is not None
+    await rig.watcher.transfer(contact, outside="PJSIP/agent0012")
+    await agent.went_well()
+    assert (await rig.sees("contact.ended")).reason == "transferred"
+    await until_slow(lambda: any(each["dialplan"]["context"] == "acd-outside" for each in rig.lab.channels()), 5)
+    # Whoever dies now, the two talk on.
+    await rig.adapter.kill()
+    await caller.went_well()
+    await target.went_well()
+    await rig.adapter.start()
+    await rig.quiet()
+    assert "|BLINDTRANSFER|PJSIP/agent0012|acd-outside|" in rig.queue_log_of(rig.adapter).read_text()
 
 
 async def test_several_phones_ring_and_the_first_gets_the_call(rig: Rig) -> None:

@@ -6,9 +6,8 @@ import pytest
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.call import Call, Stage
-from acd_pbx.asterisk.callback import attempt_cause
 from acd_pbx.asterisk.effects import Effect, Tell, Wake
-from acd_pbx.asterisk.leg import Leg, Offer
+from acd_pbx.asterisk.leg import Offer
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Callback, Queue
 from acd_pbx.asterisk.standing import Standing
@@ -100,7 +99,7 @@ def dialling(call: Call | None = None) -> Call:
     call.leg_up(LEG)
     call.hear(connected())
     call.take()
-    call.customer_ringing(CUSTOMER)
+    call.leg_ringing(CUSTOMER)
     return call
 
 
@@ -259,14 +258,12 @@ def test_who_is_not_reached_is_reported_and_the_agent_is_free_at_once(cause: str
 
 
 def test_a_number_that_is_none_any_more_ends_it() -> None:
-    assert attempt_cause(Leg("", "", "", cause="invalid_address")) == "invalid"
-    call = parked(make(allowed="0800.*"))
-    assert told(call.take()) == []
-    call = dialling(make())
+    call = dialling()
+    call.customer_gone(CUSTOMER, "invalid_address")
+    assert told(call.take()) == [ContactCallback(contact=CONTACT, failed="invalid")]
     again = make(allowed="0800.*")
     again.sync(standing(state="connected", offer="o-1", agent="a-1", legs={LEG: "Up"}))
     assert ContactCallback(contact=CONTACT, failed="invalid") in told(again.take())
-    assert call.callback.live is not None
 
 
 def test_an_agent_who_hangs_up_stops_the_customers_phone() -> None:
@@ -395,7 +392,7 @@ def test_a_conversation_goes_on() -> None:
         )
     )
     assert call.take() == []
-    assert call.talking
+    assert call.joined
 
 
 def test_what_asterisk_lost_is_tried_again_or_lost() -> None:

@@ -10,7 +10,9 @@ module          what it owns
 `call`          one caller: a state machine without sockets, driven by both sides
 `hearing`       what he hears while he waits
 `callback`      one who is called back: what he asked for, and the attempt to reach him
-`leg`           an agent's side of it: offer, channel, cause of the end
+`leg`           one agent's side of it: offer, channel, cause of the end; `legs` are all of a call's
+`report`        what the engine is told of him
+`conversation`  the bridge in which the two talk
 `recording`     of conversations, by ARI or MixMonitor
 `effects`       what a call leaves to be done
 `picture`       what Asterisk and engine say at one moment, for a new beginning; `standing` is one contact's part of it

@@ -354,7 +354,7 @@ class Adapter:
             if state == "Up":
                 call.caller_up()
         elif call is not None and state == "Ringing":
-            (call.customer_ringing if customer_parts(channel) else call.leg_ringing)(channel)
+            call.leg_ringing(channel)
 
     def _hold(self, event: dict[str, Any]) -> None:
         call = self._call_of(event["channel"]["id"])

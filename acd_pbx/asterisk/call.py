@@ -19,19 +19,21 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from acd_pbx.asterisk import names, recording
-from acd_pbx.asterisk.callback import Callback, attempt_cause, dial_customer
-from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
-from acd_pbx.asterisk.hearing import AGENT, LAST_WORDS, Heard, Hearing, announcement, filled
+from acd_pbx.asterisk import names
+from acd_pbx.asterisk.callback import Callback
+from acd_pbx.asterisk.conversation import Conversation
+from acd_pbx.asterisk.effects import Effect, Locate, Verify, Wake
+from acd_pbx.asterisk.hearing import AGENT, LAST_WORDS, Heard, Hearing, announcement
 from acd_pbx.asterisk.leg import Leg, Offer, dialled, ring_agent, transfer_to
+from acd_pbx.asterisk.legs import Legs
 from acd_pbx.asterisk.operations import Ask, ask
+from acd_pbx.asterisk.report import Report
 from acd_pbx.asterisk.settings import AdapterSettings, Queue
 from acd_pbx.asterisk.standing import Standing
 from acd_protocol.messages import Command
 from acd_protocol.words import (
     AttemptCause,
     AttributeValue,
-    CompletionReason,
     ContactAbandon,
     ContactCallback,
     ContactCallbackChanged,
@@ -40,18 +42,15 @@ from acd_protocol.words import (
     ContactEnded,
     ContactEnqueue,
     ContactHeld,
-    ContactHold,
     ContactOffered,
     ContactQueued,
     ContactResumed,
     ContactTransferred,
-    ContactUnhold,
     ContactWithdraw,
     ContactWrapup,
     Event,
     OfferAccept,
     OfferEnded,
-    OfferReject,
     WaitEstimate,
 )
 
@@ -109,23 +108,19 @@ class Call:
         self.answered = answered
         self.lost = False
         self.released = False
-        self.legs: dict[str, Leg] = {}
         self.offers: dict[str, Offer] = {}
         self.offer = ""
         self.agent = ""
-        self.joined = ""
         self.result = ""
         self.outside = ""
         self.key = ""
         self.transfer: tuple[str, ...] = ()
-        self.callback = Callback()
-        self._bridge = False
-        self._bridge_id = names.bridge_of(contact)
-        self._dialled = False
-        self._agent_waits = False
-        self._said: set[tuple[str, ...]] = set()
         self._effects: list[Effect] = []
+        self._report = Report(contact, self._effects)
         self._hearing = Hearing(contact, self._effects)
+        self.legs = Legs(self._effects)
+        self.callback = Callback(contact, settings, self._effects)
+        self._conversation = Conversation(contact, settings, self._effects)
 
     @property
     def rules(self) -> Queue:
@@ -135,13 +130,13 @@ class Call:
     @property
     def closed(self) -> bool:
         """Whether nothing is left to do, on either side."""
-        at_rest = not (self._bridge or self._dialled or self._live_legs() or self.callback.live)
+        at_rest = self.callback.at_rest and not self._conversation.there and not self.legs.live
         return at_rest and not self.present and self.stage is Stage.OVER
 
     @property
-    def talking(self) -> bool:
-        """Whether caller and agent are joined."""
-        return bool(self.joined)
+    def joined(self) -> str:
+        """The channel with which the caller is joined, empty while he talks with nobody."""
+        return self._conversation.partner
 
     def take(self) -> list[Effect]:
         """The effects since the last call, in order."""
@@ -174,51 +169,54 @@ class Call:
         self._step()
 
     def leg_ringing(self, channel: str) -> None:
-        """An agent's phone rings."""
-        leg = self.legs.get(channel)
-        if leg is not None and leg.state == "asked":
-            leg.state = "ringing"
-            leg.rang = True
+        """An agent's phone rings, or that of a customer who is called back."""
+        leg = self.callback.customer if names.customer_parts(channel) else self.legs.get(channel)
+        if leg is not None and leg.channel == channel:
+            leg.ringing()
 
     def leg_up(self, channel: str, name: str = "") -> None:
         """An agent has answered, and his channel is in the application."""
-        leg = self.legs.get(channel)
-        if leg is not None and leg.live and leg.state != "up":
-            leg.state = "up"
-            leg.rang = True
-            leg.name = name
+        if self.legs.up(channel, name):
             self._step()
 
     def leg_gone(self, channel: str, cause: str, lost: bool = False) -> None:
         """An agent's channel is gone."""
-        leg = self.legs.get(channel)
-        if leg is not None and leg.live:
-            leg.state = "gone"
-            leg.cause = "no_answer" if cause == "normal" else cause
-            if lost:
-                self.lost = True
-            if cause == "no_answer" and not leg.rang:
-                leg.cause = "unreachable"
+        if self.legs.gone(channel, cause):
+            self.lost = self.lost or lost
             self._step()
 
     def leg_replaced(self, channel: str, by: str, name: str = "") -> None:
         """A transfer has put another channel, called `name`, in the place of an agent's: it is no longer his."""
-        leg = self.legs.pop(channel, None)
-        if leg is None:
+        if not self.legs.replace(channel, by):
             return
-        self.legs[by] = Leg(by, leg.offer, leg.agent, "up", True, name=leg.name)
         if self.joined == channel:
-            self.joined = by
-        self._effects.append(ask("hang_up", channel=channel, reason="normal"))
+            self._conversation.partner = by
         self.transfer = transfer_to(name)
-        self._tell_end("transferred")
+        self._report.complete("transferred")
         self.released = True
         self._step()
+
+    def customer_up(self, channel: str) -> None:
+        """A customer who is called back has answered, and his channel is in the application."""
+        if self.callback.answered(channel):
+            self.channel = channel
+            self.present = self.answered = True
+            self._hearing.heard = Heard.NOTHING
+            self._step()
+
+    def customer_gone(self, channel: str, cause: str, lost: bool = False) -> None:
+        """His channel is gone, whether he had answered or not."""
+        self.callback.gone(channel, cause)
+        if channel == self.channel:
+            self.caller_gone(lost)
+        else:
+            self.lost = self.lost or lost
+            self._step()
 
     def phone_held(self, held: bool) -> None:
         """The agent's phone holds the caller, or takes him back."""
         if self.stage is Stage.TALKING and not self.released:
-            self._tell(ContactHold(contact=self.contact) if held else ContactUnhold(contact=self.contact))
+            self._report.hold(held)
 
     def digit(self, digit: str) -> None:
         """The caller pressed a key."""
@@ -227,7 +225,7 @@ class Call:
         match self.rules.keys.get(digit):
             case "leave":
                 self.key = digit
-                self._tell(ContactWithdraw(contact=self.contact))
+                self._report.leave()
             case "callback":
                 self.key = digit
                 self._ask_callback()
@@ -236,8 +234,7 @@ class Call:
         """An announcement is over."""
         who = self._hearing.played(playback)
         if who == AGENT:
-            for leg in self._live_legs():
-                leg.announced = True
+            self.legs.heard()
         elif who == LAST_WORDS and self.callback.on and not self.joined:
             self._leave("callback")
         self._step()
@@ -269,15 +266,14 @@ class Call:
             elif rules.offer_every_s:
                 self._effects.append(Wake(rules.offer_every_s, word))
         elif word == "engine" and self.stage in (Stage.NEW, Stage.SENT) and self.present:
-            self._tell_once(("end",), ContactAbandon(contact=self.contact))
+            self._report.abandon()
             self._go("engine_away")
         elif word.startswith("ring "):
             leg = self.legs.get(word.removeprefix("ring "))
             if leg is not None and leg.state == "asked" and leg.offer in self.offers:
-                leg.unwanted = True
                 leg.cause = "unreachable"
-                self._effects.append(ask("hang_up", channel=leg.channel, reason="normal"))
-                self._reject(leg)
+                self.legs.drop(leg)
+                self._report.reject(leg.offer, leg.cause)
 
     def failed(self, request: Ask, status: int) -> None:
         """Asterisk refused a request."""
@@ -293,44 +289,12 @@ class Call:
                 self._effects.append(Verify(channel))
             if request.what == "play":
                 self.played(request.places["playback"])
-            elif ("join failed", self.joined) in self._said:
-                self._drop(self.legs.get(self.joined))
+            elif self._report.once("join failed", self.joined):
+                self._conversation.partner = ""
             else:
-                self._said.add(("join failed", self.joined))
-                self.joined = ""
+                self.legs.drop(self.legs.get(self.joined))
         elif request.what == "answer":
             self._effects.append(Verify(self.channel))
-
-    def customer_ringing(self, channel: str) -> None:
-        """The phone of a customer who is called back rings."""
-        customer = self.callback.live
-        if customer is not None and customer.channel == channel and customer.state == "asked":
-            customer.state = "ringing"
-            customer.rang = True
-
-    def customer_up(self, channel: str) -> None:
-        """He has answered, and his channel is in the application."""
-        customer = self.callback.live
-        if customer is None or customer.channel != channel or customer.unwanted:
-            self._effects.append(ask("hang_up", channel=channel, reason="normal"))
-        elif customer.state != "up":
-            customer.state = "up"
-            self.channel = channel
-            self.present = self.answered = self.callback.reached = True
-            self._hearing.heard = Heard.NOTHING
-            self._step()
-
-    def customer_gone(self, channel: str, cause: str, lost: bool = False) -> None:
-        """His channel is gone, whether he had answered or not."""
-        customer = self.callback.customer
-        if customer is not None and customer.channel == channel and customer.live:
-            customer.state = "gone"
-            customer.cause = cause
-        if channel == self.channel:
-            self.caller_gone(lost)
-        else:
-            self.lost = self.lost or lost
-            self._step()
 
     def verified(self, channel: str, there: bool) -> None:
         """Whether a channel is there."""
@@ -398,12 +362,12 @@ class Call:
         elif isinstance(command, ContactCallback) and command.number and code != "contact_unknown":
             self._callback_refused()
         elif isinstance(command, ContactAbandon) and code == "contact_is_callback":
-            self._said.discard(("end",))
+            self._report.goes_on()
             return
         elif code == "contact_unknown":
             self._over("failed")
         elif isinstance(command, ContactComplete) and code == "contact_not_connected":
-            self._tell(ContactAbandon(contact=self.contact))
+            self._report.tell(ContactAbandon(contact=self.contact))
             return
         elif isinstance(command, ContactWithdraw) and code == "contact_not_waiting":
             self.key = ""
@@ -416,33 +380,16 @@ class Call:
 
     def sync(self, now: Standing) -> None:
         """Both sides, as they are now. What was asked for before and has not come about is asked for again."""
-        self._said = {said for said in self._said if said[0] == "enqueued" and now.known}
+        self._report.sync(now.known)
         self._hearing.heard = Heard.NOTHING
-        self._bridge = now.bridged or bool(now.joined) or (self._bridge and not now.restarted)
-        self._dialled = self._agent_waits = now.dialled or (self._dialled and not now.restarted)
         self.lost = now.restarted
-        for leg in self.legs.values():
-            if leg.live and leg.channel not in now.legs and leg.channel not in now.others:
-                leg.state, leg.cause = "gone", leg.cause or "lost"
-            leg.unwanted = False
-        for channel, state in now.legs.items():
-            parts = names.leg_parts(channel)
-            leg = self.legs.setdefault(channel, Leg(channel, parts[0] if parts else "", now.agent))
-            leg.state = {"Up": "up", "Ringing": "ringing"}.get(state, "asked") if leg.state != "gone" else "gone"
-            leg.rang = leg.state != "asked"
-        for channel in now.others:
-            if channel not in self.legs:
-                self.legs[channel] = Leg(channel, now.offer, now.agent, "up", True)
-                self.released = True
-        customer = self.callback.sync(now, self.contact)
-        self._drop_customers(now)
+        self.released = self.legs.sync(now) or self.released
+        customer = self.callback.sync(now)
         if customer and not now.caller:
             self.channel, now.caller = customer, "Up"
         self.present = bool(now.caller)
         self.answered = now.caller == "Up"
-        self.joined = next((channel for channel in now.joined if channel != self.channel), "")
-        if self.channel not in now.joined:
-            self.joined = ""
+        self._conversation.sync(now, self.channel, self.rules.record)
         self._sync_stage(now)
         self._step()
 
@@ -456,7 +403,6 @@ class Call:
             else:
                 self.stage = Stage.NEW
             return
-        self._said.add(("enqueued",))
         self.queue = now.queue or self.queue
         self.offers, self.offer, self.agent = dict(now.offers), now.offer, now.agent
         match now.state:
@@ -467,7 +413,7 @@ class Call:
             case "connected":
                 self.stage = Stage.TALKING
                 if self.released:
-                    self._tell_end("transferred")
+                    self._report.complete("transferred")
             case _:
                 self._over(self.result or "lost")
 
@@ -498,33 +444,29 @@ class Call:
         alive = self.present or self.callback.absent
         if alive and self.stage is Stage.OFFERED:
             wanted.update(self.offers)
-        elif alive and self.stage is Stage.TALKING and ("failed", self.offer) not in self._said:
+        elif alive and self.stage is Stage.TALKING and not self._report.has_failed(self.offer):
             wanted.add(self.offer)
-        customer = self.callback.live
-        if customer is not None and customer.state != "up" and customer.offer not in wanted:
-            self._drop(customer)
-        for leg in self._live_legs():
-            released = self.released and self.present and leg.channel == self.joined
-            if leg.offer not in wanted and not released:
-                self._drop(leg)
+        self.callback.drop_unless(wanted)
+        released = self.released and self.present
+        self.legs.drop_others(wanted, self.joined if released else "")
 
     def _clear_up(self) -> None:
         """The caller is gone: tell the engine, and leave nothing behind."""
         if self.stage is not Stage.OVER and not self.callback.asked:
             if not self.lost:
-                self._tell_once(("end",), ContactAbandon(contact=self.contact))
+                self._report.abandon()
             elif self.stage is Stage.TALKING:
-                self._tell_end("lost")
+                self._report.complete("lost")
             else:
-                self._tell_once(("end",), ContactWithdraw(contact=self.contact))
-        self._destroy_bridge()
+                self._report.withdraw()
+        self._take_down()
 
     def _receive(self) -> None:
         """A new caller: let him hear something, and tell the engine of him."""
         self._wait()
-        if ("enqueued",) not in self._said:
-            tenant, _, queue = self.queue.partition("/")
-            enqueue = ContactEnqueue(
+        tenant, _, queue = self.queue.partition("/")
+        self._report.enqueue(
+            ContactEnqueue(
                 contact=self.contact,
                 tenant=tenant,
                 queue=queue,
@@ -533,8 +475,8 @@ class Call:
                 attributes=self.attributes,
                 caller=self._number(),
             )
-            self._tell_once(("enqueued",), enqueue)
-            self.stage = Stage.SENT
+        )
+        self.stage = Stage.SENT
 
     def _number(self) -> str:
         """The caller's number, by which he is known when he comes back; empty for one who hides it."""
@@ -543,15 +485,13 @@ class Call:
     def _wait(self) -> None:
         """He waits: nobody is joined with him, and he hears music. Who is to be called back is let go instead."""
         if self.callback.on:
-            self._destroy_bridge()
-            if self.present and self._once("last words"):
+            self._take_down()
+            if self.present and self._report.once("last words"):
                 self._hearing.announce(self.channel, self.rules.callback.confirmed, LAST_WORDS)
             return
-        if self.joined:
-            self._effects.append(ask("unjoin", bridge=self._bridge_id, channel=self.channel))
-            self._unjoined()
+        self._conversation.unjoin(self.channel)
         if self.rules.answer and not self.answered:
-            if self._once("answer"):
+            if self._report.once("answer"):
                 self._effects.append(ask("answer", channel=self.channel))
             self.answered = True
         if self._hearing.heard is not Heard.ANNOUNCEMENT:
@@ -565,20 +505,20 @@ class Call:
             if leg is None:
                 self._ring_agent(channel, number, offer)
             elif leg.state == "gone":
-                self._reject(leg)
+                self._report.reject(leg.offer, leg.cause)
             elif leg.state == "up":
-                self._tell_once(("accept", number), OfferAccept(offer=number))
+                self._report.accept(number)
                 if not self.callback.on:
-                    self._make_bridge()
+                    self._conversation.prepare()
 
     def _talk(self) -> None:
         """The engine has connected the two: join them, or end it when the agent is gone."""
-        leg = next((leg for leg in self.legs.values() if leg.offer == self.offer), None)
+        leg = self.legs.of_offer(self.offer)
         if leg is None or leg.state == "gone":
             if not self.present:
                 self._attempt_failed("unreachable" if self.lost else "no_answer")
                 return
-            self._tell_end("lost" if self.lost else "completed_agent")
+            self._report.complete("lost" if self.lost else "completed_agent")
             self._go("lost" if self.lost else "completed_agent")
             return
         if leg.state != "up" or self.joined == leg.channel or not self._agent_knows(leg):
@@ -586,18 +526,12 @@ class Call:
         if not self.present:
             self._reach(leg)
             return
-        if self._agent_waits:
-            self._agent_waits = False
-            self._effects.append(ask("stop_ring_back", channel=leg.channel))
+        self.callback.joined(leg.channel)
         if not self.answered:
             self._effects.append(ask("answer", channel=self.channel))
             self.answered = True
         self._hear(Heard.NOTHING)
-        self._make_bridge()
-        self._effects.append(ask("join", bridge=self._bridge_id, channel=f"{self.channel},{leg.channel}"))
-        self.joined = leg.channel
-        self.callback.reached = self.callback.on
-        self._effects += recording.begin(self.rules.record, self.contact, leg.offer, leg.channel, self.settings)
+        self._conversation.join(self.channel, leg, self.rules.record)
 
     def _agent_knows(self, leg: Leg) -> bool:
         """Whether the agent has heard what he is to hear before he is connected; if not, let him."""
@@ -605,37 +539,24 @@ class Call:
         media = (rules.callback.agent_announcement if self.callback.on else "") or rules.agent_announcement
         if not media or leg.announced:
             return True
-        if self._once("announce", leg.channel):
+        if self._report.once("announce", leg.channel):
             self._hearing.tell_agent(leg.channel, [media])
         return False
 
     def _reach(self, leg: Leg) -> None:
         """The agent is there: dial the customer, while the agent hears it ring, and tell the engine what comes of it."""
-        customer = self.callback.customer
-        if customer is not None:
-            if not customer.live:
-                self._attempt_failed(attempt_cause(customer))
-            return
-        rules, values = self.rules.callback, self._values()
-        endpoint = rules.dialled(self.callback.number)
-        if not endpoint:
-            self._attempt_failed("invalid")
-            return
-        customer = Leg(names.customer_of(self.offer, self.contact), self.offer, "")
-        self.callback.customer = customer
-        self._dialled = self._agent_waits = True
-        name, number = (filled(text, values, "") or "" for text in (rules.caller_name, rules.caller_number))
-        self._effects += [
-            ask("create_bridge", bridge=names.dial_of(self.contact), type="mixing", name=self.contact),
-            ask("ring_back", channel=leg.channel),
-            dial_customer(customer, endpoint, name, number, rules.ring_s, self.settings),
-        ]
+        failure = self.callback.failure()
+        if failure is None and self.callback.customer is None:
+            values = self._values()
+            failure = None if self.callback.dial(self.offer, leg.channel, self.rules.callback, values) else "invalid"
+        if failure is not None:
+            self._attempt_failed(failure)
 
     def _attempt_failed(self, cause: AttemptCause) -> None:
         """The customer was not reached: the agent is free at once, and the engine says when the next attempt is."""
-        self._tell_once(("failed", self.offer), ContactCallback(contact=self.contact, failed=cause))
+        self._report.attempt_failed(self.offer, cause)
         self._drop_unwanted()
-        self._destroy_bridge()
+        self._take_down()
 
     def _part(self) -> None:
         """It is over for the engine. A conversation that goes on without it ends when one side hangs up."""
@@ -645,7 +566,7 @@ class Call:
         if self.present:
             self._go(self.result)
         else:
-            self._destroy_bridge()
+            self._take_down()
 
     # Callbacks
 
@@ -654,7 +575,7 @@ class Call:
         number = str(self.attributes.get("callback_number", "")) or self.number
         if self.rules.callback.dialled(number):
             self.callback.asked = number
-            self._tell(ContactCallback(contact=self.contact, number=number))
+            self._report.call_back(number)
         else:
             self._callback_refused()
 
@@ -668,9 +589,7 @@ class Call:
         """The engine has taken the request, or knows of an attempt that failed."""
         if not cause:
             self.callback.begin()
-            self._said.discard(("end",))
-        elif self.callback.live is not None:
-            self._drop(self.callback.live)
+            self._report.goes_on()
         self._queued()
 
     def _moved_on(self) -> None:
@@ -679,17 +598,9 @@ class Call:
             return
         self.callback.on = False
         if not self.present:
-            if self.callback.live is not None:
-                self._drop(self.callback.live)
+            self.callback.next_attempt()
             self.callback.asked = self.callback.number
-            self._tell(ContactCallback(contact=self.contact, number=self.callback.number))
-
-    def _drop_customers(self, now: Standing) -> None:
-        """Hang up what is left of earlier attempts."""
-        mine = self.callback.customer.channel if self.callback.customer is not None else ""
-        for channel, state in now.customers.items():
-            if channel != mine and (self.callback.on or state != "Up"):
-                self._effects.append(ask("hang_up", channel=channel, reason="normal"))
+            self._report.call_back(self.callback.number)
 
     # Pieces of it
 
@@ -705,7 +616,6 @@ class Call:
         self.stage = Stage.QUEUED
         self.offers.clear()
         self.offer = ""
-        self._agent_waits = False
         if self.callback.on:
             self.callback.next_attempt()
 
@@ -729,7 +639,7 @@ class Call:
         endpoint = dialled(offer.address, self.settings)
         if not endpoint:
             leg.state, leg.cause = "gone", "invalid_address"
-            self._reject(leg)
+            self._report.reject(leg.offer, leg.cause)
             return
         originator = self.channel if self.present else ""
         values = self._values()
@@ -748,44 +658,20 @@ class Call:
             "callback": self.callback.number,
         }
 
-    def _reject(self, leg: Leg) -> None:
-        self._tell_once(("reject", leg.offer), OfferReject(offer=leg.offer, cause=leg.cause))
-
-    def _drop(self, leg: Leg | None) -> None:
-        if leg is not None and leg.live and not leg.unwanted:
-            leg.unwanted = True
-            self._effects.append(ask("hang_up", channel=leg.channel, reason="normal"))
-
     def _hear(self, what: Heard) -> None:
         self._hearing.hear(self.channel, what, self.rules.music)
 
-    def _make_bridge(self) -> None:
-        if not self._bridge:
-            self._bridge = True
-            self._effects.append(ask("create_bridge", bridge=self._bridge_id, type="mixing", name=self.contact))
-
-    def _unjoined(self) -> None:
-        """The two are joined no more."""
-        leg = self.legs.get(self.joined)
-        if leg is not None:
-            self._effects += recording.end(self.rules.record, self.contact, leg.offer)
-        self.joined = ""
-
-    def _destroy_bridge(self) -> None:
-        self._unjoined()
-        if self._bridge:
-            self._bridge = False
-            self._effects.append(ask("destroy_bridge", bridge=self._bridge_id))
-        if self._dialled:
-            self._dialled = False
-            self._effects.append(ask("destroy_bridge", bridge=names.dial_of(self.contact)))
+    def _take_down(self) -> None:
+        """Leave nothing of ours in Asterisk but channels."""
+        self._conversation.destroy()
+        self.callback.take_down()
 
     def _go(self, result: str) -> None:
         """Let the caller out of the application for good."""
         self.result = result
         self._leave(result)
         self._drop_unwanted()
-        self._destroy_bridge()
+        self._take_down()
 
     def _leave(self, result: str) -> None:
         """Let the caller out of the application, and the dialplan know why."""
@@ -799,22 +685,3 @@ class Call:
             self._effects.append(ask("set_variable", channel=self.channel, variable="ACD_OUTSIDE", value=self.outside))
             where |= {"context": names.OUTSIDE_CONTEXT, "extension": "s", "priority": "1"}
         self._effects.append(ask("leave", None, channel=self.channel, **where))
-
-    def _tell(self, command: Command) -> None:
-        self._effects.append(Tell(command))
-
-    def _tell_once(self, what: tuple[str, ...], command: Command) -> None:
-        if self._once(*what):
-            self._tell(command)
-
-    def _tell_end(self, reason: CompletionReason) -> None:
-        self._tell_once(("end",), ContactComplete(contact=self.contact, reason=reason))
-
-    def _once(self, *what: str) -> bool:
-        if what in self._said:
-            return False
-        self._said.add(what)
-        return True
-
-    def _live_legs(self) -> list[Leg]:
-        return [leg for leg in self.legs.values() if leg.live]

@@ -47,6 +47,18 @@ class Leg:
         """Whether the channel may be there."""
         return self.state != "gone"
 
+    def ringing(self) -> None:
+        """The phone rings."""
+        if self.state == "asked":
+            self.state = "ringing"
+            self.rang = True
+
+    def see(self, state: str) -> None:
+        """The channel's state in a fresh picture. What is known to be gone stays so."""
+        if self.live:
+            self.state = {"Up": "up", "Ringing": "ringing"}.get(state, "asked")
+        self.rang = self.state != "asked"
+
 
 def dialled(address: str, settings: AdapterSettings) -> str:
     """What Asterisk dials for an agent's address; empty when it cannot be reached from here.

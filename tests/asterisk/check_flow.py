@@ -202,6 +202,19 @@ async def test_a_full_queue_refuses_and_the_dialplan_goes_on(rig: Rig) -> None:
     assert ended.reason == "queue_full"
     await first.went_well()
     await rig.quiet()
+    assert (rig.lines["FULL"], rig.lines["ENTERQUEUE"], rig.lines["ABANDON"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("number", "priority", "crm"), [("2101", 5, "4711"), ("2102", 7, "4712")])
+async def test_the_dialplan_says_what_a_caller_wants(rig: Rig, number: str, priority: int, crm: str) -> None:
+    await rig.start('variables = { crm = "CRM_ID" }')
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(2)], sipp.hang_up(), target=number)
+    assert (await rig.sees("contact.queued", queue="support")).priority == priority
+    assert rig.watcher is not None
+    (view,) = await rig.watcher.listing("contacts")
+    assert (view["attributes"]["crm"], view["attributes"]["dnis"], view["caller"]) == (crm, number, "4930123")
+    await caller.went_well()
+    await rig.quiet()
 
 
 async def test_a_number_that_is_no_queue_goes_to_the_fall_back(rig: Rig) -> None:

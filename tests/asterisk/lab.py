@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import subprocess
+import textwrap
 import time
 import urllib.error
 import urllib.parse
@@ -238,6 +239,11 @@ class Lab:
         bridges: list[dict[str, Any]] = self.ari("GET", "/bridges")
         return bridges
 
+    def originate(self, channel: str, endpoint: str, context: str, extension: str) -> None:
+        """Call somebody, and send him to a place in the dialplan when he answers."""
+        where = {"endpoint": endpoint, "context": context, "extension": extension, "priority": "1"}
+        self.ari("POST", f"/channels/{channel}?{urllib.parse.urlencode(where)}")
+
     def hang_up(self, channel: str) -> None:
         """End a channel, if it is still there."""
         with contextlib.suppress(urllib.error.HTTPError):
@@ -298,7 +304,7 @@ class Lab:
             "rtp.conf": f"[general]\nrtpstart = {first_rtp}\nrtpend = {first_rtp + 399}\nicesupport = no\n",
             "musiconhold.conf": f"[default]\nmode = files\ndirectory = {inside}/moh\n",
             "pjsip.conf": self._pjsip(),
-            "extensions.conf": f"{dialplan}\n{_TARGETS}",
+            "extensions.conf": f"{dialplan}\n{_TARGETS}\n{page_block('[from-internal-custom]')}",
             "queues.conf": self._queues(),
             **dict.fromkeys(
                 ("acl.conf", "ccss.conf", "features.conf", "pjproject.conf", "udptl.conf", "manager.conf"), ""
@@ -315,8 +321,10 @@ class Lab:
                 f"[{name}](agent-aor)\n"
                 f"[{name}-fixed]\ntype = aor\ncontact = sip:{name}@127.0.0.1:{self.phone_port(number)}\n"
             )
-        # An agent whose phone must register.
+        # An agent whose phone must register, and the phone of the page, at the port of agent 13.
         text += "\n[roamer](agent-endpoint)\naors = roamer\n[roamer](agent-aor)\n"
+        text += "\n[1012](agent-endpoint)\naors = 1012\ncontext = from-internal-custom\n[1012]\ntype = aor\n"
+        text += f"contact = sip:1012@127.0.0.1:{self.phone_port(13)}\n"
         return text
 
     def _queues(self) -> str:
@@ -325,6 +333,15 @@ class Lab:
             "[general]\npersistentmembers = no\nautofill = yes\n[bench]\nstrategy = leastrecent\ntimeout = 15\n"
             f"retry = 1\nwrapuptime = 0\nringinuse = no\njoinempty = yes\nleavewhenempty = no\n{members}"
         )
+
+
+def page_block(word: str) -> str:
+    """The part of a block of docs/asterisk.md that begins with this word, as it is."""
+    page = (PROJECT / "docs/asterisk.md").read_text()
+    (block,) = (
+        text for text in re.findall(r"^ *```(?:ini|toml)\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE) if word in text
+    )
+    return textwrap.dedent(block[block.index(word) :] if word.startswith("[from") else block)
 
 
 def _more_files() -> None:
@@ -383,6 +400,7 @@ remove_existing = yes
 
 _TARGETS = """
 [from-callers]
+include => lab-wishes
 include => acd-numbers
 ; from another Asterisk, to a phone of this one
 exten => _age[n]tXXXX,1,Dial(PJSIP/${EXTEN},30)
@@ -402,6 +420,14 @@ exten => _X!,1,Answer()
 [acd-after]
 exten => _.,1,Hangup()
 
+; callers who bring with them what they want
+[lab-wishes]
+exten => 2101,1,Stasis(acd,support,priority=5,crm=4711)
+exten => 2102,1,Set(ACD_QUEUE=support)
+ same => n,Set(ACD_PRIORITY=7)
+ same => n,Set(CRM_ID=4712)
+ same => n,Stasis(acd)
+
 ; targets of transfers
 [lab-targets]
 exten => 1000,1,Answer()
@@ -418,6 +444,14 @@ exten => _X.,1,Ringing()
 ; the far side of a caller who is a Local channel
 [syn-caller]
 exten => hold,1,Wait(3600)
+ same => n,Hangup()
+
+; people of whom each says a tone of his own, in Hz, and what he hears is recorded
+[tones]
+exten => _.,1,Answer()
+ same => n,MixMonitor(${EXTEN}-both.wav,r(${EXTEN}-hears.wav))
+ same => n,Playtones(${EXTEN})
+ same => n,Wait(60)
  same => n,Hangup()
 
 ; members of the queue 'bench': they are up at once, and talk for a second or so

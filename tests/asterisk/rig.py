@@ -12,7 +12,7 @@ from typing import Any, Self, TypeGuard
 
 import msgspec
 
-from acd_core.config import from_json
+from acd_core.config import Config, from_json
 from acd_core.events import ContactEnded, Event
 from acd_protocol.client import Client
 from tests.asterisk import sipp
@@ -123,11 +123,15 @@ class Rig:
                 {"agent": f"a-{number}", "address": f"PJSIP/agent{number:04d}"} for number in range(1, agents + 1)
             ],
         }
+        await self.apply(from_json(json.dumps(config).encode()))
+
+    async def apply(self, config: Config) -> None:
+        """Give the engine this configuration, and watch it."""
         self.watcher = Client(port=self.server.port, name="watcher", reconnect_deadline_s=None, events_max=0)
         self.watcher.on(Event, self.events.append)
         await self.watcher.connect()
         await self.watcher.subscribe()
-        await self.watcher.apply_config(from_json(json.dumps(config).encode()))
+        await self.watcher.apply_config(config)
 
     def write_settings(
         self,

@@ -21,7 +21,18 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Step, Tenant, validate
+from acd_core.config import (
+    Agent,
+    Config,
+    ConfigError,
+    JoinRule,
+    Queue,
+    Settings,
+    StayRule,
+    Step,
+    Tenant,
+    validate,
+)
 from acd_core.events import (
     AgentChanged,
     AgentPauseUsedUp,
@@ -81,11 +92,13 @@ __all__ = [
     "ContactWithdraw",
     "ContactWrapup",
     "Event",
+    "JoinRule",
     "OfferAccept",
     "OfferEnded",
     "OfferReject",
     "Queue",
     "Settings",
+    "StayRule",
     "Step",
     "Tenant",
     "WaitEstimate",

@@ -69,6 +69,10 @@ def imported() -> Imported:
     )
 
 
+def imported_from(text: str) -> Imported:
+    return import_queues(conf(text, "queues.conf"), ConfFile(), ConfFile(), "acme")
+
+
 def said(imported: Imported, *words: str) -> bool:
     return any(all(word in remark for word in words) for remark in imported.remarks)
 
@@ -120,7 +124,6 @@ def test_what_callers_hear_goes_to_the_adapter(imported: Imported) -> None:
 
 
 def test_what_is_left_out_is_said_with_its_place(imported: Imported) -> None:
-    assert said(imported, "queues.conf:21: support: joinempty")
     assert said(imported, "queues.conf:23: support: mystery", "nothing here is like it")
     assert not said(imported, "autofill")
 
@@ -185,3 +188,31 @@ def test_the_command_refuses_what_it_cannot_read(tmp_path: Path, capsys: pytest.
     (tmp_path / "empty.conf").write_text("[general]\n")
     assert main(["import-queues", str(tmp_path / "empty.conf")]) == 2
     assert "has no queues" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "join", "stay"),
+    [
+        ("joinempty = no\nleavewhenempty = yes", ["all_paused"], ["all_paused"]),
+        ("joinempty = yes\nleavewhenempty = no", [], []),
+        ("joinempty = strict\nleavewhenempty = loose", ["all_paused"], ["nobody"]),
+        ("joinempty = unavailable,invalid,unknown\nleavewhenempty = paused, penalty", ["nobody"], ["all_paused"]),
+        ("joinempty = inuse", [], []),
+        ("", [], []),
+    ],
+)
+def test_when_a_queue_is_empty_callers_may_not_join_or_stay(words: str, join: list[str], stay: list[str]) -> None:
+    imported = imported_from(f"[q]\n{words}\n")
+    (queue,) = imported.config.queues
+    assert [rule.when for rule in queue.join] == join
+    assert [rule.when for rule in queue.stay] == stay
+    assert bool(said(imported, "inuse was left out")) == ("inuse" in words)
+
+
+def test_a_penalty_is_a_weight_where_members_are_drawn_by_lot() -> None:
+    imported = imported_from("[q]\nstrategy = wrandom\nmember => PJSIP/1,0,Ann\nmember => PJSIP/2,3,Bob\n")
+    assert imported.config.queues[0].strategy == "weighted_random"
+    assert {agent.agent: (agent.weight, agent.ranks) for agent in imported.config.agents} == {
+        "Ann": (1000, {}),
+        "Bob": (250, {}),
+    }

@@ -7,10 +7,11 @@ highest penalty become steps.
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from acd_pbx.asterisk import settings as adapter
 from acd_pbx.asterisk.conf_file import ConfFile, Section, Setting
-from acd_protocol.words import Agent, Config, Queue, Settings, Step, Tenant
+from acd_protocol.words import Agent, Config, JoinRule, Queue, Settings, StayRule, Step, Tenant
 
 STRATEGIES = {
     "leastrecent": ("longest_idle", ""),
@@ -20,9 +21,11 @@ STRATEGIES = {
     "roundrobin": ("round_robin", ""),
     "linear": ("linear", "linear goes by the order of the agents in the configuration"),
     "ringall": ("longest_idle", ""),
-    "random": ("longest_idle", "there is no random choice; the longest idle agent is rung instead"),
-    "wrandom": ("longest_idle", "there is no random choice; penalties are ranks, which are strict"),
+    "random": ("random", ""),
+    "wrandom": ("weighted_random", "a penalty became a weight of 1 / (penalty + 1), for all queues of the agent"),
 }
+WEIGHT = 1000
+"""Of a member without a penalty in a queue that works by wrandom."""
 DEFAULTS = {"timeout": "15", "retry": "5", "strategy": "ringall"}
 """Asterisk's own, where a queue says nothing."""
 SILENT = {
@@ -46,9 +49,17 @@ SILENT = {
     "random-periodic-announce",
 }
 """Settings that need no carrying over: here it is so anyway, or it is about app_queue's own bookkeeping."""
+EMPTY = {
+    "loose": "nobody",
+    "strict": "all_paused",
+    "paused": "all_paused",
+    "penalty": "nobody",
+    "invalid": "nobody",
+    "unavailable": "nobody",
+    "unknown": "nobody",
+}
+"""When a queue is empty, by the words of joinempty and leavewhenempty."""
 DROPPED = {
-    "joinempty": "callers may always join; max_wait_s and steps decide how long they wait",
-    "leavewhenempty": "callers stay when the last agent leaves; max_wait_s ends their wait",
     "memberdelay": "use agent_announcement, which the agent hears before he is connected",
     "timeoutpriority": "an offer lasts as long as offer_timeout_s says",
     "penaltymemberslimit": "ranks always count",
@@ -74,6 +85,7 @@ class _Member:
     name: str
     ranks: dict[str, int] = field(default_factory=dict)
     skills: dict[str, int] = field(default_factory=dict)
+    weight: int = WEIGHT
     autopause: bool = False
 
 
@@ -83,7 +95,7 @@ def import_queues(queues: ConfFile, rules: ConfFile, agents: ConfFile, tenant: s
     made: list[Queue] = []
     media: dict[str, adapter.Queue] = {}
     members: dict[str, _Member] = {}
-    strict = False
+    strict = weighted = False
     for section in queues.sections.values():
         if section.name == "general" or section.template:
             continue
@@ -94,12 +106,13 @@ def import_queues(queues: ConfFile, rules: ConfFile, agents: ConfFile, tenant: s
         steps = _steps(section, rules, remarks)
         queue, hears = _queue(section, name, tenant, steps, remarks)
         strict = strict or queue.priority > 0
+        weighted = weighted or queue.strategy == "weighted_random"
         made.append(queue)
         if hears != adapter.Queue():
             media[name] = hears
         autopause = _value(section, "autopause").lower() in ("yes", "all", "true", "1", "on")
         for setting in section.all("member"):
-            _member(setting, path, queue.require, autopause, members, _names_of_agents(agents), remarks)
+            _member(setting, path, queue, autopause, members, _names_of_agents(agents), remarks)
     if strict:
         remarks.append(
             "weights are strict in Asterisk, and priorities here are too: strict_priority is set for the tenant; "
@@ -117,6 +130,7 @@ def import_queues(queues: ConfFile, rules: ConfFile, agents: ConfFile, tenant: s
                 skills=member.skills,
                 ranks={path: rank for path, rank in member.ranks.items() if rank},
                 missed_offers_max=1 if member.autopause else None,
+                weight=member.weight if weighted else 1,
             )
             for agent, member in members.items()
         ),
@@ -193,6 +207,10 @@ def _queue(
         service_level_s=_seconds(section, "servicelevel", remarks) or 60,
         rank_max=None,
         steps=steps,
+        join=tuple(JoinRule(when=when, ends_as="no_agents") for when in _empty(section, "joinempty", "no", remarks)),
+        stay=tuple(
+            StayRule(when=when, ends_as="no_agents") for when in _empty(section, "leavewhenempty", "yes", remarks)
+        ),
     )
     hears = adapter.Queue(
         music=music.value if music is not None else "default",
@@ -225,7 +243,26 @@ _CARRIED = {
     "musiconhold",
     "music",
     "defaultrule",
+    "joinempty",
+    "leavewhenempty",
 }
+
+
+def _empty(section: Section, name: str, on: str, remarks: list[str]) -> tuple[Literal["nobody", "all_paused"], ...]:
+    """When callers may not join, or not stay. `on` is the word for it that is no condition: it counts as `strict`."""
+    setting = section.last(name)
+    words = [] if setting is None else [word.strip().lower() for word in setting.value.split(",")]
+    if setting is None or words in ([""], ["yes" if on == "no" else "no"]):
+        return ()
+    found = {"all_paused" if word == on else EMPTY.get(word, "") for word in words}
+    unlike = [word for word in words if word != on and word not in EMPTY]
+    if unlike:
+        remarks.append(
+            f"{setting.place}: {section.name}: {name}: {', '.join(unlike)} was left out: agents who are busy count as there"
+        )
+    if "all_paused" in found:
+        return ("all_paused",)
+    return ("nobody",) if "nobody" in found else ()
 
 
 def _steps(section: Section, rules: ConfFile, remarks: list[str]) -> tuple[Step, ...]:
@@ -269,7 +306,7 @@ def _steps(section: Section, rules: ConfFile, remarks: list[str]) -> tuple[Step,
 def _member(
     setting: Setting,
     path: str,
-    skill: str,
+    queue: Queue,
     autopause: bool,
     members: dict[str, _Member],
     names_of_agents: dict[str, str],
@@ -297,8 +334,11 @@ def _member(
         members[agent] = _Member(address, name)
     member = members[agent]
     rank = int(penalty) if penalty.isdecimal() else 0
-    member.ranks[path] = min(rank, 1000)
-    member.skills[skill] = 100
+    if queue.strategy == "weighted_random":
+        member.weight = min(member.weight, max(1, round(WEIGHT / (rank + 1))))
+    else:
+        member.ranks[path] = min(rank, 1000)
+    member.skills[queue.require] = 100
     member.autopause = member.autopause or autopause
     if state_interface and state_interface != address:
         remarks.append(f"{setting.place}: the state of {state_interface} is not looked at: presence looks at {address}")

@@ -156,15 +156,15 @@ async def test_the_estimate_is_spoken_as_soon_as_the_engine_has_one(rig: Rig) ->
     hears = f'announce_every_s = 1\nannouncements = ["sound:queue-thereare", "number:{{position}}", {estimate}]'
     await rig.start(f"{NUMBERS}\n[defaults]\n{hears}")
     agent = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()])
-    first = await rig.caller(sipp.until_answered(), [sipp.pause(10)], sipp.hang_up())
-    await until(lambda: "sound:queue-thereare,number:1'" in rig.adapter.log(), 10)
+    first = await rig.caller(sipp.until_answered(), [sipp.pause(12)], sipp.hang_up())
+    await until(lambda: "sound:queue-thereare,number:1'" in rig.adapter.log(), 20)
     assert "queue-holdtime" not in rig.adapter.log()
     await rig.login()
     await rig.sees("contact.connected")
     # One has reached an agent: from now on there is a forecast.
     second = await rig.caller(sipp.until_answered(), [sipp.pause(4)], sipp.hang_up())
     spoken = "sound:queue-thereare,number:1,sound:queue-holdtime,number:1,sound:queue-minutes"
-    await until(lambda: spoken in rig.adapter.log(), 10)
+    await until(lambda: spoken in rig.adapter.log(), 20)
     queued = await rig.sees("contact.queued", count=2)
     assert queued.wait_estimate is not None
     for phone in (first, second, agent):

@@ -217,6 +217,26 @@ async def test_the_dialplan_says_what_a_caller_wants(rig: Rig, number: str, prio
     await rig.quiet()
 
 
+async def test_a_caller_who_comes_back_reaches_the_agent_he_had(rig: Rig) -> None:
+    await rig.start(agents=2, last_agent_s=600)
+    takes = [*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()]
+    await rig.login(1)
+    first = await rig.phone("first", takes, port=rig.lab.phone_port(1), calls=2)
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(1)], sipp.hang_up())
+    await caller.went_well()
+    await rig.sees("contact.ended", agent="a-1")
+    # Without his number the other one would be next, who has been idle for longer.
+    assert rig.watcher is not None
+    await rig.login(2)
+    await rig.watcher.pause("a-1")
+    await rig.watcher.ready("a-1")
+    again = await rig.caller(sipp.until_answered(), [sipp.pause(1)], sipp.hang_up())
+    await again.went_well()
+    await first.went_well()
+    await rig.sees("contact.ended", agent="a-1", count=2)
+    await rig.quiet()
+
+
 async def test_a_number_that_is_no_queue_goes_to_the_fall_back(rig: Rig) -> None:
     await rig.start()
     caller = await rig.caller(sipp.until_answered(), [sipp.pause(0.5)], sipp.hang_up(), target="2999")

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -106,56 +108,25 @@ class Doorman(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client connected; nothing is read before the handshake begins."""
+        """A client connected. What it has sent stays in its socket, for the handshake to read."""
         plain = cast("asyncio.Transport", transport)
         if self._port.waiting >= self._room():
             plain.abort()
             return
-        plain.pause_reading()
+        # This transport would read as soon as this method ends, and what it read would be lost to the handshake.
+        found = plain.get_extra_info("socket")
+        connection = socket.socket(found.family, found.type, found.proto, os.dup(found.fileno()))
+        plain.abort()
+        connection.setblocking(False)
         self._port.waiting += 1
-        self._task = asyncio.get_running_loop().create_task(self._shake_hands(plain), name="TLS handshake")
+        self._task = asyncio.get_running_loop().create_task(self._shake_hands(connection), name="TLS handshake")
 
-    async def _shake_hands(self, plain: asyncio.Transport) -> None:
-        early = _Early()
+    async def _shake_hands(self, connection: socket.socket) -> None:
         try:
-            encrypted = await asyncio.get_running_loop().start_tls(
-                plain, early, self._port.context, server_side=True, ssl_handshake_timeout=self._timeout_s
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._make_session, connection, ssl=self._port.context, ssl_handshake_timeout=self._timeout_s
             )
         except (OSError, ssl.SSLError, TimeoutError):
-            plain.abort()  # who is no client of ours learns nothing, and the log is not for them
-            return
+            connection.close()  # who is no client of ours learns nothing, and the log is not for them
         finally:
             self._port.waiting -= 1
-        if encrypted is None:
-            plain.abort()
-            return
-        early.hand_over(encrypted, self._make_session())
-
-
-class _Early(asyncio.Protocol):
-    """Keeps what arrives between the end of the handshake and the session's beginning."""
-
-    def __init__(self) -> None:
-        self._data = b""
-        self._ended = False
-        self._lost = False
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-
-    def eof_received(self) -> None:
-        self._ended = True
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._lost = True
-
-    def hand_over(self, transport: asyncio.Transport, session: asyncio.Protocol) -> None:
-        """From here on `session` is called."""
-        if self._lost:
-            return
-        session.connection_made(transport)
-        transport.set_protocol(session)
-        if self._data:
-            session.data_received(self._data)
-        if self._ended:
-            session.eof_received()

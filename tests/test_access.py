@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from acd_core.commands import ConfigApply
 from acd_protocol.client import Client, ConnectionLost, Refused
@@ -426,6 +428,31 @@ async def test_a_line_longer_than_a_credential_may_send_is_refused(tmp_path: Pat
 
 
 # -- TLS ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_handshake_that_begins_before_the_server_looks_is_not_lost(
+    tmp_path: Path, keys: Keyring, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """As when the loop was busy while the client connected and said hello."""
+    authority = Authority(tmp_path)
+
+    async def shake_hands() -> None:
+        async with serving(tmp_path, tls_cert=authority.server()) as service:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            speaker = authority.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+            with pytest.raises(ssl.SSLWantReadError):
+                speaker.do_handshake()
+            with socket.create_connection(("127.0.0.1", service.port)) as connection:
+                connection.sendall(outgoing.read())  # the loop has not had a turn since
+                connection.setblocking(False)
+                async with asyncio.timeout(10):
+                    incoming.write(await asyncio.get_running_loop().sock_recv(connection, 65_536))
+            speaker.do_handshake()
+            assert speaker.version() == "TLSv1.3"
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(shake_hands())
 
 
 async def test_tls_1_3_and_nothing_else(tmp_path: Path, keys: Keyring) -> None:

@@ -65,6 +65,7 @@ class Outcome(IntEnum):
     VERSION_UNSUPPORTED = 505
     UNAUTHORISED = 506
     HELLO_REPEATED = 507
+    DOMAIN_UNKNOWN = 508
 
     UNAVAILABLE = 601
     DRAINING = 602
@@ -139,6 +140,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.VERSION_UNSUPPORTED: "this server does not speak that version of the protocol",
     Outcome.UNAUTHORISED: "the token is missing, wrong, or does not allow this",
     Outcome.HELLO_REPEATED: "this connection has already said 'hello'",
+    Outcome.DOMAIN_UNKNOWN: "several routing domains are served here, and 'hello' names none of them",
     Outcome.UNAVAILABLE: "the server cannot take commands now; try again shortly",
     Outcome.DRAINING: "the server is about to stop; connect again shortly",
     Outcome.INTERNAL_ERROR: (

@@ -97,6 +97,11 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         help=f"its port (ACD_PORT, else {DEFAULT_PORT})",
     )
     parser.add_argument(
+        "--domain",
+        default=environment.get("ACD_DOMAIN") or "",
+        help="routing domain that is meant, where one address serves several (ACD_DOMAIN)",
+    )
+    parser.add_argument(
         "--token",
         default=environment.get("ACD_TOKEN") or "",
         help="what the server wants to see; better given as ACD_TOKEN, because other users can see options",
@@ -188,6 +193,7 @@ def client_for(args: argparse.Namespace, name: str, **options: Any) -> "Client":
         args.port,
         name=name,
         token=token_of(args),
+        domain=args.domain,
         tls=tls_of(args),
         tls_name=args.tls_name or None,
         **options,

@@ -148,6 +148,7 @@ class Client(Verbs):
         host, port: where the server is.
         name: the client's name: contacts and agents belong to it. A second client of the same name takes over.
         token: if the server wants one.
+        domain: which routing domain is meant, where the address serves several.
         tls: context of the connection; None for plain TCP.
         tls_name: name that the server's certificate must have, if it is not `host`.
         resume: `seq` of the last event that an earlier life of this program has dealt with; what concerns it
@@ -170,6 +171,7 @@ class Client(Verbs):
         *,
         name: str,
         token: str = "",
+        domain: str = "",
         tls: ssl.SSLContext | None = None,
         tls_name: str | None = None,
         resume: int | None = None,
@@ -183,6 +185,7 @@ class Client(Verbs):
         self.port = port
         self.name = name
         self._token = token
+        self._domain = domain
         self._tls = tls
         self._tls_name = (tls_name or host) if tls is not None else None
         self._connect_deadline_s = connect_deadline_s
@@ -408,7 +411,7 @@ class Client(Verbs):
         subscribed = self._subscription
         everything = subscribed is not None and subscribed.tenant is None and {*subscribed.topics} == {*ALL_TOPICS}
         resume = None if everything else self._stream.position
-        return Hello(version=PROTOCOL_VERSION, client=self.name, token=self._token, resume=resume)
+        return Hello(version=PROTOCOL_VERSION, client=self.name, token=self._token, resume=resume, domain=self._domain)
 
     async def _watch(self, connection: Connection) -> Exception | None:
         """Wait for the end of a connection, and bring it about when the server has fallen silent."""

@@ -42,12 +42,14 @@ class Hello(Request, tag="hello", frozen=True, kw_only=True):
             the same name takes over, and the older is told `replaced` and closed.
         token: if the server wants one.
         resume: the `seq` of the last event that you have; those that concern you since then are sent again.
+        domain: which routing domain you mean, where one address serves several. Others do not look at it.
     """
 
     version: Annotated[int, Meta(ge=1, le=1_000_000)]
     client: Annotated[str, Meta(min_length=1, max_length=64)]
     token: Annotated[str, Meta(max_length=256)] = ""
     resume: Seq | None = None
+    domain: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Ping(Request, tag="ping", frozen=True, kw_only=True):

@@ -111,6 +111,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         clock_speed: how fast engine time runs, for simulations.
         node: the server's name in `welcome` and in the journal.
         config_file: a TOML configuration to apply at the start, if it differs from the one that holds.
+        workers: a TOML file with routing domains, each of which gets a process of its own behind this address; see
+            docs/operating.md.
     """
 
     host: str = "127.0.0.1"
@@ -133,6 +135,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     clock_speed: Annotated[float, Meta(gt=0, le=100_000)] = 1.0
     node: Annotated[str, Meta(min_length=1, max_length=64)] = field(default_factory=platform.node)
     config_file: Path | None = None
+    workers: Path | None = None
     limits: Limits = Limits()
 
     @property

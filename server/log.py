@@ -43,14 +43,29 @@ def _mask(text: str) -> str:
     return "*" * (len(text) - len(left)) + left
 
 
-def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO, json: bool = False) -> None:
-    """Send the log to `stream`, in the form that suits it; or as JSON in any case."""
+def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO, json: bool = False, domain: str = "") -> None:
+    """Send the log to `stream`, in the form that suits it; or as JSON in any case. All entries name the `domain`, if given."""
     handler = logging.StreamHandler(stream)
+    if domain:
+        handler.addFilter(_Named(domain))
     handler.setFormatter(_Lines() if stream.isatty() and not json else _Json())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logger.setLevel(level)
+
+
+class _Named(logging.Filter):
+    """Adds the field `domain` to every entry."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__()
+        self._domain = domain
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let it pass, with the field."""
+        record.fields = {"domain": self._domain, **getattr(record, "fields", {})}
+        return True
 
 
 class _Lines(logging.Formatter):

@@ -155,6 +155,26 @@ def settings_from(args: argparse.Namespace, environment: Mapping[str, str]) -> S
     return _with_token(Settings(**values))
 
 
+def values_of(said: Mapping[str, Any], place: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a table of settings gives, by field: the settings, and the limits. Raises `StartError`."""
+    _refuse_unknown({key: value for key, value in said.items() if key != "limits"}, OPTIONS, place)
+    limits_said = said.get("limits", {})
+    if not isinstance(limits_said, dict):
+        raise StartError(f"{place}: limits is a table: write [limits] above the limits")
+    _refuse_unknown(limits_said, LIMITS, f"{place}: limits")
+    settings = {
+        option.field: _value(option, said[option.key], f"{place}: {option.key}")
+        for option in OPTIONS
+        if option.key in said
+    }
+    limits = {
+        option.field: _value(option, limits_said[option.key], f"{place}: limits.{option.key}")
+        for option in LIMITS
+        if option.key in limits_said
+    }
+    return settings, limits
+
+
 def _with_token(settings: Settings) -> Settings:
     """The token out of its file."""
     if settings.token_file is None:

@@ -41,6 +41,7 @@ from server.sequencer import Sequencer
 from server.session import REFUSED_AT_ONCE_MAX, Session
 from server.snapshotter import Snapshotter
 from server.tls import Doorman, TlsPort
+from server.workers.handover import Reception
 
 BACKLOG = 4096
 FILES_RESERVED = 160
@@ -70,9 +71,15 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, make_journal: Callable[[Path], Journal] = SqliteJournal
+    settings: Settings,
+    make_journal: Callable[[Path], Journal] = SqliteJournal,
+    *,
+    reception: Reception | None = None,
+    guarded: bool = False,
 ) -> AsyncIterator[Service]:
     """Serve, from here to the end of the block: then stop cleanly.
+
+    Connections come to the port of the settings, or from a `reception`; `guarded` metrics ask for a token in any case.
 
     Raises:
         StartError: an option or the environment is not as needed.
@@ -86,8 +93,10 @@ async def running(
     config = read_config(settings.config_file) if settings.config_file is not None else None
     async with contextlib.AsyncExitStack() as stack:
         # Everything that may be taken is taken before the journal is read, which may last.
-        listener = inherited or bind(settings.host, settings.port)
-        stack.callback(listener.close)
+        listener = None
+        if reception is None:
+            listener = inherited or bind(settings.host, settings.port)
+            stack.callback(listener.close)
         lock = DirectoryLock(settings.data)
         stack.callback(lock.release)
         tls = None
@@ -104,7 +113,7 @@ async def running(
             settings.metrics_port,
             agents=settings.metrics_agents,
             exemplars=settings.metrics_exemplars,
-            gate=gate if settings.metrics_guarded else None,
+            gate=gate if settings.metrics_guarded or guarded else None,
             tls=None if is_loopback(settings.metrics_host) else tls,
         )
         try:
@@ -127,13 +136,13 @@ async def running(
         snapshotter.start()
         stack.push_async_callback(snapshotter.stop)
         door = Door(sequencer, settings.node, gate, audit)
-        loop = asyncio.get_running_loop()
-        try:
-            listener.listen(BACKLOG)  # two servers may bind to one port, until the first one listens; uvloop hides this
-        except OSError as error:
-            raise StartError(listen_sentence(settings.host, settings.port, error)) from error
-        server = await loop.create_server(protocol_factory(door, tls), sock=listener, backlog=BACKLOG)
-        stack.push_async_callback(close_connections, server, door, settings.limits.drain_s)
+        factory = protocol_factory(door, tls)
+        if listener is not None:
+            stop_taking = await listen(listener, factory, settings)
+        elif reception is not None:
+            reception.open(factory)
+            stop_taking = reception.close
+        stack.push_async_callback(close_connections, stop_taking, door, settings.limits.drain_s)
         if settings.log_contacts:
             ContactLog(settings.log_attributes, sequencer.machine.seq).attach(sequencer.router)
         metrics.show(sequencer)
@@ -148,10 +157,10 @@ async def running(
         stack.callback(lag.cancel)
         gc.collect()
         gc.freeze()  # what was recovered stays: the collector need not look at it again and again
-        port = listener.getsockname()[1]
+        port = listener.getsockname()[1] if listener is not None else 0
         note(
             logging.INFO,
-            f"serving on {settings.host} port {port}",
+            f"serving on {settings.host} port {port}" if port else "serving what the front hands over",
             port=port,
             metrics_port=metrics.port,
             data=str(settings.data),
@@ -179,6 +188,18 @@ def bind(host: str, port: int) -> socket.socket:
         raise StartError(listen_sentence(host, port, error)) from error
     listener.setblocking(False)
     return listener
+
+
+async def listen(
+    listener: socket.socket, factory: Callable[[], asyncio.Protocol], settings: Settings
+) -> Callable[[], None]:
+    """Take connections at the bound socket; gives what ends that. Raises `StartError` if it cannot be listened on."""
+    try:
+        listener.listen(BACKLOG)  # two servers may bind to one port, until the first one listens; uvloop hides this
+    except OSError as error:
+        raise StartError(listen_sentence(settings.host, settings.port, error)) from error
+    server = await asyncio.get_running_loop().create_server(factory, sock=listener, backlog=BACKLOG)
+    return server.close
 
 
 def protocol_factory(door: Door, tls: TlsPort | None) -> Callable[[], asyncio.Protocol]:
@@ -293,9 +314,9 @@ async def apply_config(sequencer: Sequencer, config: Config, source: str, audit:
     note(logging.INFO, f"the configuration {source} was applied", queues=len(config.queues), agents=len(config.agents))
 
 
-async def close_connections(server: asyncio.Server, door: Door, drain_s: float) -> None:
+async def close_connections(stop_taking: Callable[[], None], door: Door, drain_s: float) -> None:
     """Take no more connections and commands; let each client have what is due, but not for ever."""
-    server.close()
+    stop_taking()
     sequencer = door.sequencer
     if sequencer.state == "failed":
         for session in list(door.sessions):

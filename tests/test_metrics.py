@@ -20,7 +20,7 @@ from acd_core.commands import ContactEnqueue
 from acd_core.config import Agent, Queue, Tenant
 from acd_core.service_level import service_level
 from acd_core.views import WAIT_BUCKETS_S
-from server import metrics
+from server import http, metrics
 from server import snapshot as snapshot_module
 from server.collector import METRICS, AgentValue, Distribution, Value
 from server.counters import Counters
@@ -547,14 +547,14 @@ async def test_a_request_that_ends_early_is_refused(server: MetricsServer) -> No
 
 
 async def test_silence_is_ended(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "REQUEST_S", 0.05)
+    monkeypatch.setattr(http, "REQUEST_S", 0.05)
     assert (await ask(server, b"GET /met")).status == 408
 
 
 async def test_one_connection_too_many_is_told_to_come_again(
     server: MetricsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(http, "CONNECTIONS_MAX", 2)
     silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
     assert (await get(server, "/healthz")).status == 503
     more = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
@@ -571,7 +571,7 @@ async def test_one_connection_too_many_is_told_to_come_again(
 async def test_who_does_not_take_the_answer_is_cut(
     server: MetricsServer, sequencer: FakeSequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "RESPONSE_S", 0.05)
+    monkeypatch.setattr(http, "RESPONSE_S", 0.05)
     monkeypatch.setattr(metrics, "process_text", lambda *, openmetrics: "x" * 50_000_000)
     _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
     writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")

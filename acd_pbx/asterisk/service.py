@@ -76,6 +76,7 @@ class Service:
             name=settings.name,
             token=engine.token,
             tls=_tls(settings),
+            domain=engine.domain,
             tls_name=engine.tls_name or None,
             connect_deadline_s=None,
             reconnect_deadline_s=None,

@@ -48,6 +48,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         host, port: of its door for clients.
+        domain: which routing domain is meant, where that door serves several.
         token: if it wants one; the variable ACD_TOKEN keeps it out of the file.
         tls: speak TLS; so does any of the next four.
         tls_ca: PEM file with the authority of its certificate; tls_name: the name in that, if it is not `host`.
@@ -56,6 +57,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65_535)] = 7410
+    domain: str = ""
     token: str = ""
     tls: bool = False
     tls_ca: str = ""

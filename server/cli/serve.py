@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from acd_protocol.cli import EXIT_FAILED, Command, fail
 from server import log
@@ -13,6 +14,9 @@ from server.config import Settings
 from server.errors import ServerError
 from server.notify import feed_watchdog, notify
 from server.options import add_options, settings_from
+
+if TYPE_CHECKING:
+    from server.workers.handover import Reception
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +30,33 @@ def run(args: argparse.Namespace) -> int:
     log.configure(json=args.json)
     try:
         settings = settings_from(args, os.environ)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(serve(settings))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            if settings.workers is None:
+                return runner.run(serve(settings))
+            from server.workers.supervisor import supervise
+
+            return runner.run(supervise(settings, settings.workers, json=args.json))
     except ServerError as error:
         return fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         return 0
 
 
-async def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, or until the journal fails."""
+async def serve(
+    settings: Settings,
+    reception: "Reception | None" = None,
+    tell: Callable[[int], object] = lambda _: None,
+    *,
+    guarded: bool = False,
+) -> int:
+    """Serve until SIGTERM or SIGINT, or until the journal fails.
+
+    Args:
+        settings: of the server.
+        reception: where connections come from, if not from a port of its own; when it closes the server stops.
+        tell: told the port of the metrics when the server serves.
+        guarded: whether the metrics ask for a token in any case.
+    """
     from server.service import running
 
     loop = asyncio.get_running_loop()
@@ -56,8 +77,12 @@ async def serve(settings: Settings) -> int:
         loop.add_signal_handler(number, on_signal, number.name)
     loop.set_exception_handler(_note_exception)
     try:
-        async with running(settings) as service:
+        async with running(settings, reception=reception, guarded=guarded) as service:
             starting = None
+            tell(service.metrics_port)
+            if reception is not None:
+                orphaned = asyncio.ensure_future(reception.closed.wait())
+                orphaned.add_done_callback(lambda _: stop.set())
             watchdog = asyncio.ensure_future(feed_watchdog())
             notify("READY=1", f"STATUS=serving on port {service.port}")
             service.sequencer.failed.add_done_callback(lambda _: stop.set())
@@ -84,7 +109,7 @@ def _note_exception(_: asyncio.AbstractEventLoop, context: dict[str, object]) ->
     )
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """Of uvloop if it is there: it is faster, and nothing depends on it."""
     try:
         import uvloop
@@ -98,7 +123,8 @@ COMMAND = Command(
     summary="run the server",
     example="acd serve\n"
     "acd serve --port 7500 --data /var/lib/acd --config centre.toml\n"
-    "acd serve --settings /etc/acd/server.toml",
+    "acd serve --settings /etc/acd/server.toml\n"
+    "acd serve --workers domains.toml",
     add_arguments=add_arguments,
     run=run,
 )

@@ -74,9 +74,9 @@ class Authority:
         self.ca = directory / "ca.pem"
         self._ca.cert_pem.write_to_path(self.ca)
 
-    def server(self, name: str = "server") -> Path:
-        """A certificate with key for 127.0.0.1, in one file."""
-        return self._write(self._ca.issue_cert("127.0.0.1", "localhost"), f"{name}.pem")
+    def server(self, name: str = "server", *hosts: str) -> Path:
+        """A certificate with key for 127.0.0.1 and other hosts, in one file."""
+        return self._write(self._ca.issue_cert("127.0.0.1", "localhost", *hosts), f"{name}.pem")
 
     def client(self, name: str) -> Path:
         """A client's certificate with key, in one file."""

@@ -69,7 +69,7 @@ class ServerProcess:
             if text.startswith("{"):
                 entry = json.loads(text)
                 self.log.append(entry)
-                if "metrics_port" in entry:
+                if entry.get("metrics_port") and entry["port"]:
                     self.port, self.metrics_port = entry["port"], entry["metrics_port"]
                     self._serving.set()
         self._serving.set()

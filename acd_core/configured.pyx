@@ -51,6 +51,8 @@ cdef int64_t LEVEL_MAX = urgency.LEVEL_MAX
 
 cdef enum:
     CLASSES_SPARE = 1024      # classes beyond those in use that are tolerated before unused ones are swept out
+    KINDS_OF_A_SKILL = 16     # and that many more for each skill and each queue
+    LINES_OF_A_CLASS = 8      # likewise lines, of which a class has one for each priority that comes
 
 
 cdef inline int64_t _bounded(int64_t value, int64_t most) noexcept nogil:
@@ -467,14 +469,18 @@ cdef class Configured(Pauses):
         ])
 
     cdef int _sweep(self) except -1:
-        """Before a class, a name or a text is added: forget those not in use, when there are very many."""
-        cdef int64_t spare = CLASSES_SPARE + (self.live_contacts >> 3)
+        """Before a class, a name or a text is added: forget those not in use, when there are very many.
+
+        What is spared grows with what making all anew costs, so that this costs little for each class that was asked for.
+        """
+        cdef int64_t spare = CLASSES_SPARE + self.tables.agent_count + (self.live_contacts >> 3)
+        cdef int64_t classes = spare + KINDS_OF_A_SKILL * (self.tables.queue_count + len(self.skill_ids))
         if (
-            self.tables.class_count > 2 * self.classes_swept + spare
+            self.tables.class_count > 2 * self.classes_swept + classes
             or self.tables.plan_count > 2 * self.plans_swept + spare
             or len(self.text_ids) > 2 * self.texts_swept + spare
             or len(self.attribute_ids) > 2 * self.attributes_swept + spare
-            or self.lines.line_count > 2 * self.lines_swept + spare
+            or self.lines.line_count > 2 * self.lines_swept + spare + LINES_OF_A_CLASS * self.tables.class_count
         ):
             self._rebuild()
         return 0

@@ -118,6 +118,24 @@ async def test_who_is_not_reached_is_called_again_later(rig: Rig, customer: Cust
     await rig.quiet()
 
 
+async def test_the_way_out_may_be_the_dialplans(rig: Rig, customer: Customer) -> None:
+    await customer.start('endpoint = "Local/{number}@lab-out"', callback={"retry_s": 1})
+    await customer.asks()
+    agent = await rig.phone("agent1", STAYS, port=rig.lab.phone_port(1), calls=2)
+    busy = await rig.agent(sipp.refuse("486 Busy Here"), 14)
+    await rig.login()
+    await rig.sees("contact.callback_changed", cause="busy")
+    await busy.went_well()
+    takes = await rig.agent([*sipp.rung(), *sipp.answer(), sipp.pause(1.5), *sipp.agent_hangs_up()], 14)
+    await until_slow(lambda: talking(rig), 10)
+    await takes.went_well()
+    await agent.went_well()
+    ended = await rig.sees("contact.ended")
+    assert ended.reason == "callback_done"
+    assert ended.talk > 1.4
+    await rig.quiet()
+
+
 @pytest.mark.parametrize(
     ("more", "cause", "ended"),
     [

@@ -420,6 +420,11 @@ exten => _X!,1,Answer()
 [acd-after]
 exten => _.,1,Hangup()
 
+; a way out by the dialplan, as FreePBX has it: the customer's phone is that of agent 14
+[lab-out]
+exten => _X.,1,Dial(PJSIP/agent0014,20)
+ same => n,Hangup(${HANGUPCAUSE})
+
 ; callers who bring with them what they want
 [lab-wishes]
 exten => 2101,1,Stasis(acd,support,priority=5,crm=4711)

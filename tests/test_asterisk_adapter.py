@@ -13,9 +13,10 @@ from acd_core.config import from_json
 from acd_pbx.asterisk.ari import Ari
 from acd_pbx.asterisk.lease import Lease
 from acd_pbx.asterisk.service import Service, ServiceError
-from acd_pbx.asterisk.settings import AdapterSettings, Phones
+from acd_pbx.asterisk.settings import AdapterSettings, Callback, Phones
 from acd_pbx.asterisk.settings import Ari as AriSettings
 from acd_pbx.asterisk.settings import Engine as EngineSettings
+from acd_pbx.asterisk.settings import Queue as CallerHears
 from acd_protocol.client import Client
 from tests.support.fake_ari import FakeAri, channel
 from tests.support.server_process import ServerProcess
@@ -25,7 +26,7 @@ CONTACT = "pbx-1:c1"
 LEG = f"acd-leg/o-1/{CONTACT}"
 CONFIG = {
     "tenants": [{"name": "acme"}],
-    "queues": [{"tenant": "acme", "name": "support"}],
+    "queues": [{"tenant": "acme", "name": "support", "callback": {}}],
     "agents": [{"agent": "a-1", "address": "PJSIP/12"}],
 }
 
@@ -161,6 +162,41 @@ async def test_an_adapter_that_starts_finds_its_calls_again(tmp_path: Path) -> N
         await here.becomes("queued", "pbx-1:c2")
         await here.becomes("queued", "pbx-1:c3")
         await here.asked("DELETE /channels/acd-leg/o-9/pbx-1:c9")
+
+
+async def test_an_adapter_that_starts_takes_down_what_is_left_of_a_callback_that_is_over(tmp_path: Path) -> None:
+    async with floor(tmp_path) as here:
+        here.ari.channels = [channel("acd-customer/o-9/pbx-1:c9")]
+        here.ari.bridges = [{"id": "acd-dial/pbx-1:c9", "channels": []}]
+        await here.start()
+        await here.asked("DELETE /channels/acd-customer/o-9/pbx-1:c9")
+        await here.asked("DELETE /bridges/acd-dial/pbx-1:c9")
+
+
+async def test_a_callback_lives_without_a_channel_and_is_dialled_when_an_agent_is_there(tmp_path: Path) -> None:
+    queue = CallerHears(keys={"2": "callback"}, callback=Callback(endpoint="PJSIP/{number}@out"))
+    async with floor(tmp_path, defaults=queue) as here:
+        first = await here.start()
+        await here.enter("c1", "support")
+        await here.becomes("queued")
+        await here.ari.say("ChannelDtmfReceived", channel=channel("c1"), digit="2")
+        await until(lambda: any(line.startswith("POST /channels/c1/play/acd-play/last/") for line in here.ari.asked))
+        await here.leave("c1")
+        first.stop()
+        await here.start()
+        await here.becomes("queued")
+        await here.client.login("a-1", ready=True)
+        await here.asked(f"POST /channels/{LEG}")
+        assert not [line for line in here.ari.asked if "acd-customer" in line]
+        await here.ari.say("StasisStart", channel=channel(LEG), args=["leg", "o-1"])
+        customer = f"acd-customer/o-1/{CONTACT}"
+        await here.asked(f"POST /channels/{customer}")
+        await here.ari.say("ChannelHangupRequest", channel=channel(customer), cause=17, tech_cause=486)
+        await here.ari.say("ChannelDestroyed", channel=channel(customer), cause=17)
+        await here.becomes("parked")
+        await here.asked(f"DELETE /channels/{LEG}")
+        (view,) = await here.client.listing("contacts")
+        assert (view["callback"]["number"], view["callback"]["attempts"]) == ("4930", 1)
 
 
 async def test_an_adapter_that_starts_leaves_alone_who_was_transferred(tmp_path: Path) -> None:

@@ -146,6 +146,29 @@ def test_a_picture_tells_callers_legs_attendants_and_others() -> None:
     )
 
 
+def test_a_picture_tells_who_was_dialled_back_and_who_was_reached() -> None:
+    contact = "pbx-1:1"
+    customer, leg = names.customer_of("o-1", contact), names.leg_of("o-1", contact)
+    rings = {**channel(customer), "dialplan": {"app_name": "AppDial2"}, "state": "Ringing"}
+    bridges = [{"id": names.dial_of(contact), "channels": []}]
+    view = {
+        "state": "connected",
+        "offer": "o-1",
+        "agent": "a",
+        "tenant": "acme",
+        "queue": "q",
+        "callback": {"number": "49"},
+    }
+    now = standing(read_picture("acd", {}, [rings, channel(leg)], bridges), contact, "1", view, {})
+    assert (now.caller, now.customers, now.legs) == ("", {customer: "Ringing"}, {leg: "Up"})
+    assert (now.number, now.dialled, now.bridged) == ("49", True, False)
+    bridges.append({"id": names.bridge_of(contact), "channels": [customer, leg]})
+    now = standing(read_picture("acd", {}, [channel(customer), channel(leg)], bridges), contact, "1", view, {})
+    assert (now.customers, now.others, now.bridged) == ({customer: "Up"}, [], True)
+    now = standing(read_picture("acd", {}, [], []), contact, "1", view | {"callback": None}, {})
+    assert (now.number, now.dialled, now.bridged) == ("", False, False)
+
+
 def test_check_prints_what_holds_and_no_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pbx.toml"
     path.write_text(TEXT)

@@ -202,7 +202,7 @@ def test_the_customer_is_dialled_only_when_the_agent_is_there() -> None:
     assert told(call.take()) == [OfferAccept(offer="o-1")]
     call.hear(connected())
     effects = call.take()
-    assert words(effects) == ["create_bridge", "ring_back", "originate"]
+    assert words(effects) == ["create_bridge", "play", "originate"]
     assert effects[0] == ask("create_bridge", bridge=names.dial_of(CONTACT), type="mixing", name=CONTACT)
     dial = effects[2]
     assert isinstance(dial, Ask)
@@ -216,7 +216,7 @@ def test_when_he_answers_the_two_are_joined_and_it_is_a_call_like_any_other() ->
     call = dialling()
     call.customer_up(CUSTOMER)
     effects = call.take()
-    assert words(effects) == ["stop_ring_back", "create_bridge", "join"]
+    assert words(effects) == ["stop_play", "create_bridge", "join"]
     assert effects[2] == ask("join", bridge=names.bridge_of(CONTACT), channel=f"{CUSTOMER},{LEG}")
     call.customer_gone(CUSTOMER, "normal")
     effects = call.take()
@@ -341,7 +341,7 @@ def test_an_adapter_that_starts_while_it_rings_at_the_customers_goes_on_with_it(
     )
     assert call.take() == []
     call.customer_up(CUSTOMER)
-    assert words(call.take()) == ["stop_ring_back", "create_bridge", "join"]
+    assert words(call.take()) == ["stop_play", "create_bridge", "join"]
 
 
 def test_a_customer_who_answered_meanwhile_is_joined() -> None:
@@ -363,7 +363,7 @@ def test_one_who_was_dialled_and_is_gone_is_not_dialled_again_at_once() -> None:
 def test_one_who_was_not_dialled_yet_is() -> None:
     call = make()
     call.sync(standing(state="connected", offer="o-1", agent="a-1", legs={LEG: "Up"}))
-    assert words(call.take()) == ["create_bridge", "ring_back", "originate"]
+    assert words(call.take()) == ["create_bridge", "play", "originate"]
 
 
 @pytest.mark.parametrize("legs", [{LEG: "Up"}, {}])

@@ -146,6 +146,14 @@ def test_a_picture_tells_callers_legs_attendants_and_others() -> None:
     )
 
 
+def test_the_far_half_of_a_local_channel_is_not_ours() -> None:
+    near, far = (f"{make('o-1', 'pbx-1:1')}{half}" for make, half in ((names.leg_of, ""), (names.leg_of, ";2")))
+    assert names.leg_parts(near) == ("o-1", "pbx-1:1")
+    assert names.leg_parts(far) is None
+    assert names.customer_parts(names.customer_of("o-1", "pbx-1:1") + ";2") is None
+    assert read_picture("acd", {}, [channel(far, name="Local/1@from-queue-1;2")], []).legs == {}
+
+
 def test_a_picture_tells_who_was_dialled_back_and_who_was_reached() -> None:
     contact = "pbx-1:1"
     customer, leg = names.customer_of("o-1", contact), names.leg_of("o-1", contact)

@@ -526,7 +526,7 @@ class Call:
         if not self.present:
             self._reach(leg)
             return
-        self.callback.joined(leg.channel)
+        self.callback.joined()
         if not self.answered:
             self._effects.append(ask("answer", channel=self.channel))
             self.answered = True

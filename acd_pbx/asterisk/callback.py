@@ -19,6 +19,9 @@ from acd_pbx.asterisk.settings import Callback as Rules
 from acd_pbx.asterisk.standing import Standing
 from acd_protocol.words import AttemptCause
 
+RINGING = "tone:ring"
+"""What the agent hears meanwhile: played as sound, since a signal would be lost on a phone that is in conversation."""
+
 
 class Callback:
     """See the module. What is to be asked of Asterisk goes to `effects`.
@@ -38,6 +41,7 @@ class Callback:
         self.customer: Leg | None = None
         self.reached = False
         self._contact = contact
+        self._ringing = f"{names.PLAYBACK}/ringing/0/{contact}"
         self._settings = settings
         self._effects = effects
         self._dialled = False
@@ -75,7 +79,7 @@ class Callback:
         name, number = (filled(text, values, "") or "" for text in (rules.caller_name, rules.caller_number))
         self._effects += [
             ask("create_bridge", bridge=names.dial_of(self._contact), type="mixing", name=self._contact),
-            ask("ring_back", channel=agent),
+            ask("play", channel=agent, playback=self._ringing, media=RINGING),
             ask(
                 "originate",
                 {"variables": {"ACD_CONTACT": self._contact}},
@@ -121,12 +125,12 @@ class Callback:
                 return "no_answer"
         return "unreachable"
 
-    def joined(self, agent: str) -> None:
+    def joined(self) -> None:
         """The agent is about to be joined with who is on the phone: he hears it ring no more."""
         self.reached = self.on
         if self._agent_waits:
             self._agent_waits = False
-            self._effects.append(ask("stop_ring_back", channel=agent))
+            self._effects.append(ask("stop_play", playback=self._ringing))
 
     def drop(self) -> None:
         """Stop the customer's phone, if it rings."""

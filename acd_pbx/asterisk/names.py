@@ -21,6 +21,8 @@ OUTSIDE_CONTEXT, RECORD_CONTEXT = "acd-outside", "acd-record"
 """Parts of the dialplan to which the adapter sends channels: callers who are handed on, and those that MixMonitor
 records."""
 
+FAR_HALF = ";2"
+"""What Asterisk appends to our id for the other half of a Local channel, which is the dialplan's."""
 AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD = "agent", "queue", "supervise", "leg", "snoop"
 CUSTOMER_WORD, RECORDER_WORD = "customer", "recorder"
 """First arguments of `Stasis()` that say what the channel wants; any other is a queue or a number."""
@@ -59,7 +61,8 @@ def customer_parts(channel: str) -> tuple[str, str] | None:
 
 def _parts(kind: str, channel: str) -> tuple[str, str] | None:
     parts = channel.split("/", 2)
-    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == kind else None
+    ours = len(parts) == 3 and parts[0] == kind and not channel.endswith(FAR_HALF)
+    return (parts[1], parts[2]) if ours else None
 
 
 def bridge_of(contact: str) -> str:

@@ -1,26 +1,41 @@
 """Who hears whom: each says a tone of his own, and what he hears in the end is looked through for the others'."""
 
+import asyncio
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from acd_pbx.asterisk import names
+from tests.asterisk import sipp
+from tests.asterisk.check_callbacks import Customer
 from tests.asterisk.rig import Rig, until_slow
 
 CALLER, AGENT, SUPERVISOR = 600, 800, 1000
 MUSIC = 425
+RINGING = 440
+TONES = (CALLER, AGENT, SUPERVISOR, MUSIC, RINGING)
 RATE = 8000
+LEAST = 20_000
+"""A hundredth of a tone; less is noise."""
 
 
 def heard(path: Path) -> set[int]:
     """The tones in the second before the last half one."""
     with wave.open(str(path)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16).astype(float)
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
     part = samples[-3 * RATE // 2 : -RATE // 2]
     assert len(part) == RATE, f"{path.name} has only {len(samples)} samples"
-    strength = np.abs(np.fft.rfft(part * np.hanning(RATE)))
-    return {tone for tone in (CALLER, AGENT, SUPERVISOR, MUSIC) if strength[tone - 3 : tone + 4].max() > 20_000}
+    return tones_in(part)
+
+
+def tones_in(second: Any) -> set[int]:
+    """The tones that can be heard in a second's samples: those with a tenth of the strength of the loudest."""
+    strength = np.abs(np.fft.rfft(second * np.hanning(RATE)))
+    least = max(LEAST, strength.max() / 10)
+    return {tone for tone in TONES if strength[tone - 3 : tone + 4].max() > least}
 
 
 @pytest.mark.parametrize(
@@ -62,3 +77,46 @@ async def test_who_hears_whom(rig: Rig, mode: str, caller: set[int], agent: set[
         assert heard(monitor / f"{SUPERVISOR}-hears.wav") == supervisor
     for file in monitor.glob("*.wav"):
         file.unlink()
+
+
+async def test_the_agent_hears_it_ring_while_a_customer_is_called_back(rig: Rig) -> None:
+    customer = Customer(rig)
+    await customer.start("ring_s = 20")
+    await customer.asks()
+    phone = await customer.phone([*sipp.rung(), *sipp.be_cancelled()])
+    assert rig.watcher is not None
+    await rig.watcher.login("a-1", address="Local/00@tones/n", ready=True)
+    await until_slow(lambda: phone.saw("INVITE"), 10)
+    # It rings for two seconds, and is silent for four.
+    await asyncio.sleep(7.5)
+    (agent,) = (each["id"] for each in rig.lab.channels() if names.leg_parts(each["id"]))
+    rig.lab.hang_up(agent)
+    await phone.went_well()
+    await rig.sees("contact.callback_changed", cause="no_answer")
+    await rig.quiet()
+    file = rig.lab.base / "spool/monitor/00-hears.wav"
+    assert ever_heard(file) == {RINGING}
+    file.unlink()
+
+
+async def test_who_waits_hears_music(rig: Rig) -> None:
+    await rig.start()
+    rig.lab.originate("caller", "Local/00@tones/n", "acd-numbers", "2000")
+    await rig.sees("contact.queued")
+    file = rig.lab.base / "spool/monitor/00-hears.wav"
+    await until_slow(lambda: file.exists() and file.stat().st_size > 3 * 2 * RATE, 20)
+    rig.lab.hang_up("caller")
+    await rig.sees("contact.ended", reason="abandoned")
+    await rig.quiet()
+    assert heard(file) == {MUSIC}
+    file.unlink()
+
+
+def ever_heard(path: Path) -> set[int]:
+    """The tones in any second of it."""
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
+    found = set()
+    for start in range(0, len(samples) - RATE, RATE // 2):
+        found |= tones_in(samples[start : start + RATE])
+    return found

@@ -137,6 +137,26 @@ async def test_who_was_transferred_talks_on_while_the_adapter_dies_and_comes_bac
     await rig.quiet()
 
 
+async def test_an_agent_whom_the_dialplan_reaches_talks_on_while_the_adapter_dies_and_comes_back(rig: Rig) -> None:
+    """Members of FreePBX's queues are Local channels, which have two halves."""
+    await rig.start(NUMBERS)
+    assert rig.watcher is not None
+    await rig.watcher.login("a-1", address="Local/1003@syn-answer/n", ready=True)
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(8)], sipp.hang_up())
+    await rig.sees("contact.connected")
+    await until_slow(lambda: any(len(bridge["channels"]) == 2 for bridge in rig.lab.bridges()), 5)
+    await rig.adapter.kill()
+    await rig.adapter.start()
+    await rig.adapter.in_step(2)
+    await asyncio.sleep(1)
+    assert len(rig.lab.channels()) == 3
+    await caller.went_well()
+    ended = await rig.sees("contact.ended")
+    assert (ended.reason, len(rig.contacts_of("contact.connected"))) == ("completed_caller", 1)
+    assert ended.talk > 6
+    await rig.quiet()
+
+
 async def test_the_engine_dies_and_comes_back(trio: Trio) -> None:
     await trio.arrange(talk_s=9, ring_s=5)
     rig = trio.rig

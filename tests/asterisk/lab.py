@@ -296,7 +296,8 @@ class Lab:
             "cdr.conf": "[general]\nenable = no\n",
             "cel.conf": "[general]\nenable = no\n",
             "statsd.conf": "[general]\nenabled = no\n",
-            "indications.conf": "[general]\ncountry = us\n[us]\nringcadence = 2000,4000\nring = 440+480/2000,0/4000\n",
+            "indications.conf": "[general]\ncountry = us\n[us]\ndescription = us\nringcadence = 2000,4000\n"
+            "dial = 350+440\nbusy = 480+620/500,0/500\nring = 440+480/2000,0/4000\n",
             "http.conf": "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nsessionlimit = 1000\n"
             f"bindport = {self.http_port}\n",
             "ari.conf": "[general]\nenabled = yes\n"
@@ -451,8 +452,13 @@ exten => _X.,1,Ringing()
 exten => hold,1,Wait(3600)
  same => n,Hangup()
 
-; people of whom each says a tone of his own, in Hz, and what he hears is recorded
+; people of whom each says a tone of his own, in Hz, and what he hears is recorded; 00 only listens. Two tones would wait
+; for each other's clock if nothing but a Local channel was between them.
 [tones]
+exten => 00,1,Answer()
+ same => n,MixMonitor(00-both.wav,r(00-hears.wav))
+ same => n,Wait(60)
+ same => n,Hangup()
 exten => _.,1,Answer()
  same => n,MixMonitor(${EXTEN}-both.wav,r(${EXTEN}-hears.wav))
  same => n,Playtones(${EXTEN})

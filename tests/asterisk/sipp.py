@@ -292,6 +292,11 @@ class Sipp:
         errors = self._directory / f"{self.name}.errors"
         return errors.read_text(errors="replace") if errors.exists() else ""
 
+    @property
+    def had_no_port(self) -> bool:
+        """Whether another program took its port in the moment before it could, so that it never called."""
+        return "Unable to bind main socket" in self.told()
+
     async def stop(self) -> None:
         """End it, whatever it does."""
         if self._process is not None and self._process.returncode is None:

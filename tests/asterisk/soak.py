@@ -276,10 +276,13 @@ class Soak:
         stats = await rig.watcher.stats()
         stuck = [agent["agent"] for agent in agents if agent["presence"] == "ready" and agent["activity"] != "none"]
         sipp_ok = sipp_cut = sipp_cut_in_outage = 0
+        not_begun = 0
         for began, stay, call in self.calls:
             status = await call.ended(1)
             if status == 0:
                 sipp_ok += 1
+            elif call.had_no_port:
+                not_begun += 1
             elif any(began - 1 < up and down < began + stay + 15 for down, up in self.asterisk_deaths):
                 sipp_cut_in_outage += 1
             else:
@@ -308,7 +311,7 @@ class Soak:
         return {
             "minutes": self.minutes,
             "agents": self.agents,
-            "callers": len(self.calls),
+            "callers": len(self.calls) - not_begun,
             "callers_ok": sipp_ok,
             "callers_lost_with_asterisk": sipp_cut_in_outage,
             "callers_cut_off": sipp_cut,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.asterisk import sipp
+from tests.asterisk.cable import Cable
 from tests.asterisk.lab import Lab, phone_ports
 from tests.asterisk.rig import Rig, until_slow
 from tests.asterisk.sipp import Sipp
@@ -289,6 +290,27 @@ async def test_who_is_being_dialled_is_dialled_once(rig: Rig, customer: Customer
     assert (await rig.sees("contact.ended")).reason == "callback_done"
     assert phone.calls_received == agent.calls_received == 1
     await rig.quiet()
+
+
+@pytest.mark.parametrize("line", ["to Asterisk", "to the engine"])
+async def test_a_line_that_is_cut_while_it_rings_costs_no_call(rig: Rig, customer: Customer, line: str) -> None:
+    async with Cable(rig.lab.http_port if line == "to Asterisk" else rig.server.port) as cable:
+        through: dict[str, Any] = {"ari_port" if line == "to Asterisk" else "engine_port": cable.port}
+        await customer.start("ring_s = 20", **through)
+        await customer.asks()
+        agent = await rig.agent(STAYS)
+        rings = [*sipp.rung(), sipp.pause(4), *sipp.answer(), sipp.pause(1), *sipp.agent_hangs_up()]
+        phone = await customer.phone(rings)
+        await rig.login()
+        await until_slow(lambda: phone.saw("INVITE"), 10)
+        cable.cut()
+        await asyncio.sleep(1)
+        cable.mend()
+        await phone.went_well()
+        await agent.went_well()
+        assert (await rig.sees("contact.ended")).reason == "callback_done"
+        assert phone.calls_received == agent.calls_received == 1
+        await rig.quiet()
 
 
 @pytest.mark.parametrize("ends", ["later", "meanwhile"])

@@ -12,6 +12,7 @@ from acd_sim.oracles import (
     announcements,
     blending,
     call_choice,
+    callback_day,
     callbacks,
     day,
     invariants,
@@ -38,6 +39,7 @@ CASES = [
     next(callbacks.cases()),
     announcements.forecasts(95, 0),
     next(day.cases()),
+    next(callback_day.cases()),
 ]
 
 

@@ -347,6 +347,28 @@ def test_who_is_asked_hangs_up_and_is_called_back_in_his_turn() -> None:
     assert tally(result, "queue_ns") == total(result, "queue_ns") == 0
 
 
+@pytest.mark.parametrize(("raised_after_s", "delays_s"), [(1000, 178 + 130), (140, 148 + 130)])
+def test_callbacks_can_wait_in_another_line_behind_who_is_on_the_phone(raised_after_s: float, delays_s: int) -> None:
+    plain = centre(1, callback=Callback(), priority=1, strict_priority=True)
+    later = Queue(
+        tenant="t",
+        name="later",
+        max_wait_s=0,
+        strict_priority=True,
+        callback=Callback(),
+        steps=(Step(after_s=raised_after_s, priority=2),),
+    )
+    asked = calls(
+        arrivals=at(0, 1, 2, 60, talk_s=[100, 50, 10, 20]), callback=CalledBack(share=1, ahead=1, queue="later")
+    )
+    patient = calls(name="patient", arrivals=at(120, talk_s=[30]))
+    model = Model(config=structs.replace(plain, queues=(*plain.queues, later)), kinds=(asked, patient), horizon_s=1000)
+    result = replicate(model)
+    assert tally(result, "answered") == 5
+    assert tally(result, "called_back") == 2, "not the second, who was the first to wait"
+    assert tally(result, "callback_delay_ns") == delays_s * 10**9
+
+
 def test_who_is_not_reached_is_tried_again_as_the_queue_says() -> None:
     config = centre(2, callback=Callback(retry_s=500, attempts_max=3))
     kind = calls(50, Constant(100), callback=CalledBack(share=1, not_reached=0.4, rings_s=20))
@@ -419,6 +441,10 @@ def test_what_contradicts_itself_is_told_with_its_place() -> None:
         ({"shifts": (Shift(agents=("a1",), from_s=5, to_s=5),)}, "shift 1: it ends before"),
         ({"warmup_s": 10.0}, "warm-up"),
         ({"kinds": (calls(callback=CalledBack(share=1)),)}, "callback: the queue t/q has no table 'callback'"),
+        (
+            {"config": centre(callback=Callback()), "kinds": (calls(callback=CalledBack(share=1, queue="x")),)},
+            "callback: there is no queue t/x",
+        ),
         ({"kinds": (calls(onward=(Onward(to="x", share=0.1),)),)}, "onward: there is no kind 'x'"),
         ({"kinds": (calls(onward=(Onward(to="calls", share=0.7), Onward(to="calls", share=0.7))),)}, "more than 1"),
     ]

@@ -13,6 +13,7 @@ from acd_sim.oracles import (
     announcements,
     blending,
     call_choice,
+    callback_day,
     callbacks,
     day,
     invariants,
@@ -22,10 +23,9 @@ from acd_sim.oracles import (
 )
 from acd_sim.oracles.case import Case, Verdict, play, verdicts
 
-MODULES = (single_queue, skills, call_choice, agent_choice, announcements, blending, callbacks, day)
+MODULES = (single_queue, skills, call_choice, agent_choice, announcements, blending, callbacks, day, callback_day)
 NOT_HERE = (
     "longest queue and queue shares (FQR): the engine has no such rule",
-    "callbacks behind everybody who is on the phone: the engine lets them keep their place",
     "dialler pacing, pairing by value, batch matching: the engine has none of them",
 )
 """What is known and cannot be asked yet."""

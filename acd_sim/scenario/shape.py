@@ -141,11 +141,15 @@ class CallbackEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     Attributes:
         share: of those asked who accept.
+        ahead: instead of whom the engine says to ask, those are asked who find so many of their kind before them.
+        queue: of the same tenant, which they are moved to when they hang up; they keep their place when left out.
         not_reached: share of the attempts to call them that nobody answers.
         rings_s: how long such an attempt keeps the agent.
     """
 
     share: Share
+    ahead: Annotated[int, Meta(ge=0)] | None = None
+    queue: str = ""
     not_reached: Annotated[float, Meta(ge=0, lt=1)] = 0
     rings_s: Positive = 25
 

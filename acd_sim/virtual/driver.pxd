@@ -21,6 +21,7 @@ cdef class Driver:
     cdef int abandon(self, int64_t now, int32_t caller) except -1
     cdef int withdraw(self, int64_t now, int32_t caller) except -1
     cdef int call_back(self, int64_t now, int32_t caller) except -1
+    cdef int move(self, int64_t now, int32_t caller, str queue) except -1
     cdef int not_reached(self, int64_t now, int32_t caller) except -1
     cdef int complete(self, int64_t now, int32_t caller, bint transferred) except -1
     cdef int accept(self, int64_t now, int64_t offer) except -1

@@ -100,6 +100,10 @@ cdef class Driver:
         """The waiting caller hangs up and is called back; his contact's id serves as the number."""
         return self.engine.callback_contact(now, self.names[caller], self.names[caller], None)
 
+    cdef int move(self, int64_t now, int32_t caller, str queue) except -1:
+        """A waiting contact joins another queue of its tenant, with its age."""
+        return self.engine.transfer_contact(now, self.names[caller], queue, None, None, True, None, None)
+
     cdef int not_reached(self, int64_t now, int32_t caller) except -1:
         return self.engine.callback_contact(now, self.names[caller], "", "no_answer")
 

@@ -33,6 +33,8 @@ class Loop:
         again: list[Any],
         backlog: Any,
         asking: Any,
+        ahead: Any,
+        moved_to: list[str],
         ringing: Any,
         answering: list[Any],
         group: Any,

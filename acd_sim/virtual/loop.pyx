@@ -214,7 +214,8 @@ cdef class Loop:
         again: for each kind a `Supply`, without end, for those who call again or are handed on to it.
         backlog: for each kind how many contacts wait at all times while it is topped up; 0 for kinds that arrive.
         asking: for each kind who is asked whether he wants to be called back: 0 nobody, 1 whom the engine says, 2 all who
-            have to wait.
+            have to wait, 3 who finds so many before him as `ahead` says.
+        moved_to: for each kind the queue that contacts are moved to whose callers hung up; "" for none.
         ringing: for each kind how long a phone rings that nobody picks up.
         answering: `Supply` by group of agents: the column `arrival` is the time that an agent takes to answer an
             offer, -1 if he lets it ring, -2 if he rejects it at once.
@@ -242,6 +243,9 @@ cdef class Loop:
     cdef list answering
     cdef int64_t[::1] asking
     cdef int64_t[::1] ringing
+    cdef int64_t[::1] ahead
+    cdef list moved_to
+    cdef list hung_up         # for each kind how many wait to be called back
     cdef list clients
     cdef list commands
     cdef int64_t[::1] targets
@@ -294,7 +298,8 @@ cdef class Loop:
 
     def __init__(
         self, Driver driver, *, int64_t start, int64_t warmup, int64_t horizon, int64_t interval, list kinds,
-        list arrivals, list again, backlog, asking, ringing, list answering, group, returns, speed, operations, list clients, client_of,
+        list arrivals, list again, backlog, asking, ahead, list moved_to, ringing,
+        list answering, group, returns, speed, operations, list clients, client_of,
         list commands, int64_t traced, counters,
     ):
         cdef Py_ssize_t kind
@@ -311,6 +316,9 @@ cdef class Loop:
         self.backlog = backlog
         self.asking = asking
         self.ringing = ringing
+        self.ahead = ahead
+        self.moved_to = moved_to
+        self.hung_up = [0] * self.kinds
         self.answering = answering
         self.group = group
         self.returns = returns
@@ -489,6 +497,7 @@ cdef class Loop:
         elif entry.kind == RINGS_OUT:
             if row.state == TALKING:
                 row.state = WAITING
+                self.hung_up[row.kind] += 1
                 self.driver.not_reached(self.now, subject)
         elif entry.kind == WRAPUP_ENDS:
             if row.state == WRAPPING_UP:
@@ -661,9 +670,16 @@ cdef class Loop:
             self.tally[QUEUE_LONGEST, row.kind, row.interval] = self.present[row.kind]
         if row.patience >= 0:
             self.calendar.add(self.now + row.patience, PATIENCE_ENDS, caller, row.stamp)
-        if row.callback >= 0 and (self.asking[row.kind] == 2 or (self.asking[row.kind] == 1 and record.offer)):
+        if row.callback >= 0 and self._is_asked(row, record.offer):
             self.calendar.add(self.now, HANGS_UP, caller, row.stamp)
         return 0
+
+    cdef bint _is_asked(self, Caller *row, bint advised) except -1:
+        """Whether a caller is asked if he wants to be called back; the engine may have advised to."""
+        cdef int64_t asking = self.asking[row.kind]
+        if asking == 3:
+            return row.ahead + <int64_t>self.hung_up[row.kind] >= self.ahead[row.kind]
+        return asking == 2 or (asking == 1 and advised)
 
     cdef int _hang_up(self, int32_t caller) except -1:
         """He has not been offered to anybody yet, and wants to be called back."""
@@ -674,7 +690,12 @@ cdef class Loop:
         outcome = self.driver.call_back(self.now, caller)
         if outcome >= 100:
             raise ValueError(f"the engine refused to call a caller back with outcome {outcome}")
+        if self.moved_to[row.kind]:
+            outcome = self.driver.move(self.now, caller, <str>self.moved_to[row.kind])
+            if outcome >= 100:
+                raise ValueError(f"the engine refused to move a callback with outcome {outcome}")
         row.hung_up = self.now
+        self.hung_up[row.kind] += 1
         self._present(row.kind, -1)
         if row.interval >= 0:
             self.tally[CALLED_BACK, row.kind, row.interval] += 1
@@ -702,6 +723,7 @@ cdef class Loop:
         row.agent = agent
         if row.hung_up:
             wait = row.hung_up - row.arrived
+            self.hung_up[row.kind] -= 1
             if row.callback > 0:
                 row.callback -= 1
                 if row.interval >= 0:
@@ -741,6 +763,8 @@ cdef class Loop:
         self.finished_contacts += 1
         if row.hung_up:
             wait = row.hung_up - row.arrived
+            if row.state == WAITING:
+                self.hung_up[row.kind] -= 1
         if row.answered:
             if row.interval >= 0:
                 self.tally[TALK_NS, row.kind, row.interval] += talk

@@ -52,12 +52,17 @@ class CalledBack(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Whom the engine says to ask is asked when he comes; when the queue has no `offer_when_wait_s`, all who have to wait.
 
     Attributes:
-        share: of them who accept, and hang up.
+        share: of those asked who accept, and hang up.
+        ahead: instead of that, those are asked who find so many of their kind before them when they come, on the phone or to be
+            called back.
+        queue: of the same tenant, which the contact is moved to when its caller hangs up, with its age; it stays when left out.
         not_reached: share of attempts to call them that nobody answers.
         rings_s: how long such an attempt keeps the agent.
     """
 
     share: Share
+    ahead: Annotated[int, Meta(ge=0)] | None = None
+    queue: str = ""
     not_reached: Annotated[float, Meta(ge=0, lt=1)] = 0
     rings_s: PositiveSeconds = 25
 
@@ -218,6 +223,8 @@ def check(model: Model) -> None:
             raise ModelError(
                 f"kind {kind.name}: callback: the queue {kind.tenant}/{kind.queue} has no table 'callback'; add it"
             )
+        if kind.callback is not None and kind.callback.queue and (kind.tenant, kind.callback.queue) not in queues:
+            raise ModelError(f"kind {kind.name}: callback: there is no queue {kind.tenant}/{kind.callback.queue}")
         for step in kind.onward:
             if step.to not in names:
                 raise ModelError(f"kind {kind.name}: onward: there is no kind {step.to!r}")

@@ -122,6 +122,8 @@ def replicate(model: Model, seed: int = 0, number: int = 0, watch: Watch | None 
             [kind.arrivals.waiting if isinstance(kind.arrivals, Backlog) else 0 for kind in model.kinds], dtype=np.int64
         ),
         asking=np.array([_asking(kind, model) for kind in model.kinds], dtype=np.int64),
+        ahead=np.array([_ahead(kind) for kind in model.kinds], dtype=np.int64),
+        moved_to=[kind.callback.queue if kind.callback else "" for kind in model.kinds],
         ringing=np.array([_ns(kind.callback.rings_s if kind.callback else 0) for kind in model.kinds], dtype=np.int64),
         answering=[Supply(_answering(crew, streams, str(place)).__next__) for place, crew in enumerate(crews)],
         group=group,
@@ -166,10 +168,17 @@ def _asking(kind: Kind, model: Model) -> int:
     """Who is asked whether he wants to be called back, as `Loop` says it."""
     if kind.callback is None:
         return 0
+    if kind.callback.ahead is not None:
+        return 3
     for queue in model.config.queues:
         if (queue.tenant, queue.name) == (kind.tenant, kind.queue) and queue.callback is not None:
             return 2 if queue.callback.offer_when_wait_s is None else 1
     return 0
+
+
+def _ahead(kind: Kind) -> int:
+    """How many before him let a caller be asked, where that is what decides."""
+    return kind.callback.ahead or 0 if kind.callback is not None else 0
 
 
 def draw_all(model: Model, streams: Streams) -> int:

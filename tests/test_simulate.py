@@ -163,6 +163,17 @@ def test_each_picture_tells_something_of_its_own() -> None:
     assert "money" in [picture.name for picture in pictures_of(played("teams.front.cost=20,30"))]
 
 
+def test_bands_of_shares_stay_between_nothing_and_all() -> None:
+    tall = 0
+    for picture in pictures_of(played()):
+        if picture.name in {"service-level", "abandonment"}:
+            for band in picture.figure.axes[0].collections:
+                heights = band.get_paths()[0].vertices[:, 1]
+                assert 0 <= heights.min() <= heights.max() <= 1
+                tall += heights.max() == 1 or heights.min() == 0
+    assert tall, "none of them would have left the picture"
+
+
 REFUSED = [
     (("no.toml",), "no.toml cannot be read"),
     ((FIRST, "--sweep", "teams.front.count"), "is no sweep"),

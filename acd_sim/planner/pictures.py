@@ -1,6 +1,7 @@
 """The plots of a report, drawn with matplotlib; each tells one thing that a planner looks for."""
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,21 +102,31 @@ def _by_time(axes: Any, intervals: Sequence[Interval]) -> None:
 
 
 def _line(
-    axes: Any, summary: Summary, measure: str, colour: str, label: str | None, kind: str | None, banded: bool
+    axes: Any,
+    summary: Summary,
+    measure: str,
+    colour: str,
+    label: str | None,
+    kind: str | None,
+    banded: bool,
+    most: float,
 ) -> None:
-    """One measure over time, with its interval if it is `banded`."""
+    """One measure over time, which is `most` at most, with its interval if it is `banded`.
+
+    Intervals in which fewer than one contact comes on average are left out: a share of nearly nobody says nothing.
+    """
     points = []
     for number, interval in enumerate(summary.intervals):
         cells = interval.total if kind is None else interval.kinds[kind]
         length = summary.intervals[number + 1].from_s - interval.from_s if number + 1 < len(summary.intervals) else 1800
-        if cells[measure].mean is not None:
+        if cells[measure].mean is not None and (cells["offered"].mean or 0) >= 1:
             points.append(((interval.from_s + length / 2) / 3600, *_ends(cells[measure])))
     if not points:
         return
     at, mean, low, high = np.asarray(points).T
     axes.plot(at, mean, color=colour, label=label, linewidth=2, marker="o", markersize=3)
     if banded:
-        axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(at, np.maximum(low, 0), np.minimum(high, most), color=colour, alpha=0.15, linewidth=0)
 
 
 def _ends(cell: Cell) -> tuple[float, float, float]:
@@ -130,9 +141,10 @@ def _over_time(report: Report, measure: str, *, by_kind: bool, percent: bool) ->
         return None
     figure, axes = _axes()
     kinds = list(base.intervals[0].kinds)
+    most = 1.0 if percent else math.inf
     if len(report.alternatives) == 1 and by_kind and 1 < len(kinds) <= LINES_MAX:
         for number, kind in enumerate(kinds):
-            _line(axes, base, measure, COLOURS[number % len(COLOURS)], kind, kind, len(kinds) <= BANDS_MAX)
+            _line(axes, base, measure, COLOURS[number % len(COLOURS)], kind, kind, len(kinds) <= BANDS_MAX, most)
     else:
         for number, summary in enumerate(report.alternatives[:LINES_MAX]):
             label = summary.label if len(report.alternatives) > 1 else None
@@ -144,6 +156,7 @@ def _over_time(report: Report, measure: str, *, by_kind: bool, percent: bool) ->
                 label,
                 None,
                 len(report.alternatives) <= BANDS_MAX,
+                most,
             )
     _by_time(axes, base.intervals)
     if percent:

@@ -341,6 +341,20 @@ _TABLES: list[tuple[str, tuple[str, ...], list[tuple[str, Callable[[Result], str
         [("commands", _number("units")), *_COST, ("wall s in all", _seconds("wall_ns"))],
     ),
     (
+        "A snapshot while the server decides: how late beats of its loop come, and answers; ms",
+        ("pause",),
+        [
+            ("contacts", _number("contacts")),
+            ("snapshot", _word("snapshot")),
+            ("beats", _number("beats")),
+            ("late p99", _word("late_p99_ms")),
+            ("late most", _word("late_most_ms")),
+            ("at work itself, most", _word("own_most_ms")),
+            ("answer p99", _word("answer_p99_ms")),
+            ("answer most", _word("answer_most_ms")),
+        ],
+    ),
+    (
         "Recovery from a snapshot: agents, and contacts that wait, read and ready to be served",
         ("restart",),
         [

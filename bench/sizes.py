@@ -24,6 +24,7 @@ class Size(NamedTuple):
         groups: commands in one append.
         appends: appends of a round.
         replayed: assignments in the journal that is recovered; restored: the centre in the snapshot.
+        paused: a centre that a snapshot is made of while it serves; without one it is watched for `quiet_s`.
         simulated: contacts of a round of the simulator.
     """
 
@@ -49,6 +50,8 @@ class Size(NamedTuple):
     appends: int
     replayed: int
     restored: Shape
+    paused: Shape
+    quiet_s: float
     simulated: int
 
 
@@ -83,6 +86,8 @@ SIZES = {
             appends=200,
             replayed=250_000,
             restored=Shape(100_000, 64, 1_000_000),
+            paused=Shape(1_000, 64, 100_000),
+            quiet_s=5,
             simulated=300_000,
         ),
         Size(
@@ -108,6 +113,8 @@ SIZES = {
             appends=50,
             replayed=4_000,
             restored=Shape(1_000, 64, 10_000),
+            paused=Shape(1_000, 64, 10_000),
+            quiet_s=2,
             simulated=100_000,
         ),
         Size(
@@ -133,6 +140,8 @@ SIZES = {
             appends=3,
             replayed=50,
             restored=Shape(20, 4, 50),
+            paused=Shape(20, 4, 50),
+            quiet_s=0.2,
             simulated=500,
         ),
     )

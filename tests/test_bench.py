@@ -59,6 +59,7 @@ def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:
         "flush",
         "recovery",
         "restart",
+        "pause",
     }
     for entry in stored["benchmarks"]:
         info = entry["extra_info"]

@@ -523,3 +523,14 @@ def test_wrong_use_is_one_sentence(
 def test_a_directory_without_a_journal_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnreadableJournal, match="there is no journal"):
         record_file.read(tmp_path)
+
+
+def test_a_trimmed_journal_is_refused_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = SqliteJournal(journal(tmp_path, wild(3, 200)))
+    stored.open()
+    assert not stored.trim(3, 1 << 62, 64), "there is more to trim"
+    stored.close()
+    assert run(str(tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert "begins with record 4" in error
+    assert "journal_hours" in error

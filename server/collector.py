@@ -496,6 +496,12 @@ METRICS: tuple[Declaration, ...] = (
         "How long the last snapshot took, in a process of its own.",
         _counter(lambda c: c.snapshot_ns / NS_PER_S),
     ),
+    Value(
+        "acd_ballast_missing",
+        "gauge",
+        "1 while no room is kept for the day on which the disk is full, since it is full, or nearly; else 0.",
+        _counter(lambda c: c.ballast_missing),
+    ),
     Value("acd_snapshots_total", "counter", "Snapshots taken.", _counter(lambda c: c.snapshots)),
     Value(
         "acd_snapshots_failed_total",

@@ -54,6 +54,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         snapshot_hours: and after so many hours if there were any; 0 for no such time.
         journal_hours: what is older, in engine time, and in the two newest snapshots, is trimmed from the journal; 0 to
             keep all. `acd explain` of the past and `acd replay` reach back as far as the journal does.
+        ballast_bytes: room on the disk that is kept while it is free four times over, and given up when the disk is full, so
+            that there is time to make more; 0 for none.
         drain_s: clients get so long to take their last answers when the server stops.
     """
 
@@ -80,6 +82,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     snapshot_commands: OptionalCount = 200_000
     snapshot_hours: Hours = 1
     journal_hours: Hours = 168
+    ballast_bytes: OptionalCount = 64 * 1024 * 1024
     linger_s: Seconds = 2
     drain_s: Seconds = 0.5
 

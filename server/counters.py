@@ -65,6 +65,7 @@ class Counters:
         snapshots, snapshots_failed: taken, and tried in vain.
         snapshot_ns: how long the last one took; snapshot_bytes, snapshot_seq, snapshot_taken_ns: size of the newest, the
             number of its record, and the wall time at which it was taken (gauges). 0 bytes while there is none.
+        ballast_missing: whether no room is kept for the day on which the disk is full (gauge).
         internal_errors: commands that failed by a fault of ours.
     """
 
@@ -100,5 +101,6 @@ class Counters:
         self.snapshot_ns = 0
         self.snapshot_bytes = 0
         self.snapshot_seq = 0
+        self.ballast_missing = False
         self.snapshot_taken_ns = 0
         self.internal_errors = 0

@@ -19,6 +19,7 @@ from server.clock import NS_PER_S, Clock, monotonic_ns
 from server.config import Limits
 from server.counters import Counters
 from server.errors import Fatal, JournalError
+from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
 from server.journal.records import Tick, encode_ticks
 from server.journal.writer import JournalWriter
@@ -131,9 +132,9 @@ class Sequencer:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def start(self, journal: Journal, epoch: int, seq: int) -> None:
+    def start(self, journal: Journal, epoch: int, seq: int, ballast: Ballast) -> None:
         """Begin to serve; `journal` is fenced with `epoch` and ends at record `seq`."""
-        self._writer = JournalWriter(journal, epoch, seq, self._durable, self._fail)
+        self._writer = JournalWriter(journal, epoch, seq, self._durable, self._fail, ballast)
         self.state = "serving"
         self._arm()
 

@@ -27,6 +27,7 @@ from server.counters import Counters
 from server.door import Door
 from server.entrance import OWN_CLIENT
 from server.errors import StartError
+from server.journal.ballast import Ballast
 from server.journal.contract import Journal
 from server.journal.lock import DirectoryLock
 from server.journal.sqlite import SqliteJournal
@@ -47,6 +48,7 @@ BACKLOG = 4096
 FILES_RESERVED = 160
 """Open files that are no connections of clients: journal, metrics, those about to be refused, and what libraries open."""
 LAG_PERIOD_S = 0.1
+BALLAST_PERIOD_S = 5.0
 RECOVERY_NOTE_S = 5
 """The log says so often how far a recovery is."""
 _START_MORE_US = 30_000_000
@@ -126,9 +128,11 @@ async def running(
         journal = make_journal(settings.data)
         stack.callback(journal.close)
         recovered = await recover_beside(journal, settings.limits.ring_events_max, progress, settings.data)
-        sequencer, epoch = build(settings, recovered, journal)
+        ballast = Ballast(settings.data, settings.limits.ballast_bytes)
+        stack.callback(ballast.remove)  # a server that does not serve needs none
+        sequencer, epoch = build(settings, recovered, journal, ballast)
         stack.callback(note_end, sequencer)
-        sequencer.start(journal, epoch, recovered.tail.seq + 1)
+        sequencer.start(journal, epoch, recovered.tail.seq + 1, ballast)
         stack.push_async_callback(sequencer.stop)
         if config is not None:
             await apply_config(sequencer, config, str(settings.config_file), audit)
@@ -155,6 +159,9 @@ async def running(
         stack.callback(watching.cancel)
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))
         stack.callback(lag.cancel)
+        if settings.limits.ballast_bytes:
+            keeping = asyncio.ensure_future(watch_ballast(ballast, sequencer.counters))
+            stack.callback(keeping.cancel)
         gc.collect()
         gc.freeze()  # what was recovered stays: the collector need not look at it again and again
         port = listener.getsockname()[1] if listener is not None else 0
@@ -234,13 +241,13 @@ async def recover_beside(journal: Journal, events_kept: int, progress: Progress,
         raise
 
 
-def build(settings: Settings, recovered: Recovered, journal: Journal) -> tuple[Sequencer, int]:
+def build(settings: Settings, recovered: Recovered, journal: Journal, ballast: Ballast) -> tuple[Sequencer, int]:
     """The sequencer over what was recovered, and the epoch in which it may append."""
     machine, tail = recovered.machine, recovered.tail
     note_recovery(recovered)
     last_ns = max(tail.time_ns, machine.now)
     clock = Clock.after(last_ns, settings.clock_speed)
-    epoch = journal.fence(settings.node, tail, max(clock.now(), last_ns))
+    epoch = ballast.insist(lambda: journal.fence(settings.node, tail, max(clock.now(), last_ns)))
     limits = settings.limits
     first = recovered.events[0].event.seq if recovered.events else machine.seq + 1
     counters = Counters()
@@ -345,6 +352,15 @@ async def watch_lag(counters: Counters) -> None:
         now_ns = monotonic_ns()
         counters.lag_ns.observe(max(0, now_ns - due_ns))
         due_ns = now_ns + period_ns
+
+
+async def watch_ballast(ballast: Ballast, counters: Counters) -> None:
+    """Keep room for the day on which the disk is full, whenever there is enough, for ever."""
+    while True:
+        if ballast.missing:
+            await asyncio.to_thread(ballast.take)
+        counters.ballast_missing = ballast.missing
+        await asyncio.sleep(BALLAST_PERIOD_S)
 
 
 def raise_file_limit() -> int:

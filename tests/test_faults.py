@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
+from urllib.request import urlopen
 
 import pytest
 
 from acd_protocol import snapshot_file
 from acd_protocol.journal_records import Record
-from server.errors import JournalError
+from server.errors import Full, JournalError
+from server.journal.ballast import Ballast
 from server.journal.contract import Batch
 from server.journal.records import Tick, encode_ticks
 from server.journal.sqlite import FILE_NAME, SqliteJournal
@@ -201,6 +203,58 @@ async def test_disk_that_is_full_stops_the_server_with_a_sentence_and_room_lets_
         assert await server.process.stop() == 0
     traffic.judge(small_disk / "data")
     tell(f"disk of 2 MiB full {rounds} times: {traffic.acknowledged:,} commands acknowledged, 0 lost")
+
+
+async def test_disk_that_is_full_leaves_the_server_the_room_that_was_kept_for_that_day(tmp_path: Path) -> None:
+    with disk_of("48m", tmp_path / "disk") as disk:
+        data, filling = disk / "data", disk / "filling"
+        kept = data / "ballast"
+        async with ServerProcess(data, "--limit", f"ballast_bytes={8 << 20}") as server:
+            async with Traffic(server.port) as traffic:
+                await until(kept.exists, 30)
+                assert kept.stat().st_size == 8 << 20
+                assert await _metric(server, "acd_ballast_missing") == 0
+                room = os.statvfs(disk)
+                filling.write_bytes(bytes(room.f_bavail * room.f_bsize - 131_072))
+                await until(lambda: server.said("that were kept for this day are given up"), 60)
+                assert not kept.exists()
+                before = traffic.acknowledged
+                await until(lambda: traffic.acknowledged > before + 100, 30)
+                async with asyncio.timeout(30):
+                    while await _metric(server, "acd_ballast_missing") != 1:
+                        pass
+                filling.unlink()
+                await until(kept.exists, 30)
+            assert await server.stop() == 0
+        assert not kept.exists()
+        traffic.judge(data)
+    tell(f"a full disk with room kept: {traffic.acknowledged:,} acknowledged, 0 lost")
+
+
+def test_room_is_kept_only_where_there_is_plenty(tmp_path: Path) -> None:
+    with disk_of("4m", tmp_path / "disk") as disk:
+        greedy, modest, none = Ballast(disk, 2 << 20), Ballast(disk, 1 << 19), Ballast(disk, 0)
+        assert not greedy.take()
+        assert greedy.missing
+        assert not none.take()
+        assert not none.missing
+        assert modest.take()
+        assert modest.take(), "it is there already"
+        assert not modest.missing
+        answers = iter((Full("no room"), Full("no room")))
+
+        def work() -> None:
+            raise next(answers)
+
+        with pytest.raises(Full):
+            modest.insist(work)
+        assert next(answers, None) is None, "it was tried again"
+        assert modest.missing
+
+
+async def _metric(server: ServerProcess, name: str) -> float:
+    text = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics").read().decode())
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 SNAPSHOTS_OFTEN = ("--limit", "snapshot_commands=40")

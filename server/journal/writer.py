@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from server.clock import monotonic_ns
 from server.errors import Fatal, JournalError
+from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
 
 _T = TypeVar("_T")
@@ -41,6 +42,7 @@ class JournalWriter:
         seq: of the journal's last record.
         on_durable: called with the nanoseconds that the append took.
         on_failed: called with what went wrong.
+        ballast: room for the day on which the disk is full.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class JournalWriter:
         seq: int,
         on_durable: Callable[[int], None],
         on_failed: Callable[[JournalError], None],
+        ballast: Ballast,
     ) -> None:
         self._journal = journal
         self._epoch = epoch
         self._seq = seq
         self._on_durable = on_durable
         self._on_failed = on_failed
+        self._ballast = ballast
         self._loop = asyncio.get_running_loop()
         self._seal_time_ns = 0
         self._ended = asyncio.Event()
@@ -106,9 +110,9 @@ class JournalWriter:
                 return True
             if batch is not None:
                 self._append(batch)
-                self._journal.maintain(idle())
+                self._ballast.insist(lambda: self._journal.maintain(idle()))
                 return True
-            self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns)
+            self._ballast.insist(lambda: self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns))
         except JournalError as error:
             self._tell(self._on_failed, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch cannot be called durable
@@ -128,7 +132,7 @@ class JournalWriter:
 
     def _append(self, batch: Batch) -> None:
         started_ns = monotonic_ns()
-        self._journal.append(self._epoch, self._seq + 1, batch)
+        self._ballast.insist(lambda: self._journal.append(self._epoch, self._seq + 1, batch))
         self._seq += 1
         self._tell(self._on_durable, monotonic_ns() - started_ns)
 

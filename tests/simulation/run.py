@@ -93,6 +93,7 @@ class Simulation:
         self.disk = SimPath.disk = SimDisk(Random(rng.random()))
         own = Random(f"snapshots {seed}")
         limits = Limits(
+            ballast_bytes=0,
             snapshot_commands=own.choice((0, 3, 20, 100)),
             journal_hours=own.choice((0, 0.0000001, 0.0001)),
             silence_s=3,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from acd_protocol.framing import decode_from_client
 from server.clock import Clock
 from server.config import Limits
 from server.counters import Counters
+from server.journal.ballast import Ballast
 from server.recovery import recover
 from server.ring import EventRing
 from server.router import Router
@@ -63,7 +65,7 @@ class Rig:
         self.machine: Machine = Engine()
         router = Router(EventRing(1000, 1_000_000), counters)
         self.sequencer = Sequencer(self.machine, self.clock, router, counters, limits)
-        self.sequencer.start(journal, journal.fence("node", journal.open(), START), 1)
+        self.sequencer.start(journal, journal.fence("node", journal.open(), START), 1, Ballast(Path(), 0))
 
     def execute(self, message: dict[str, Any], client: str = "pbx-1") -> int:
         line = msgspec.json.encode(message)

@@ -43,6 +43,7 @@ class ServerProcess:
             "-m",
             *self.program,
             *("--port", "0", "--metrics-port", "0", "--data", str(self.data)),
+            *(() if any("ballast" in option for option in self._options) else ("--limit", "ballast_bytes=0")),
             *self._options,
             cwd=ROOT,
             env=inherited | self._environment,

@@ -176,8 +176,10 @@ def disk_of(size: str, directory: Path) -> Iterator[Path]:
     )
     if mounted.returncode:
         pytest.skip("only root may mount a small file system")
-    yield directory
-    subprocess.run(["umount", "-l", str(directory)], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ figure svg { width: 100%; height: auto; display: block; }
 .scroll { overflow-x: auto; background: #fff; border: 1px solid var(--line); border-radius: .6rem; }
 table { border-collapse: collapse; width: 100%; font-size: .94rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .42rem .8rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+.wide { font-size: .84rem; } .wide th, .wide td { padding: .4rem .45rem; }
 th:first-child, td:first-child { text-align: left; }
 thead th { background: #eef2f6; font-weight: 600; white-space: normal; vertical-align: bottom; }
 tbody tr:last-child td { border-bottom: 0; }
@@ -126,10 +127,15 @@ def _in_words(report: Report) -> str:
     return "<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in said) + "</ul>" if said else ""
 
 
+WIDE = 8
+"""Tables with more columns are set smaller, to fit on a page."""
+
+
 def _table(heads: list[str], rows: list[list[str]]) -> str:
     head = "".join(f"<th>{cell}</th>" for cell in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    kind = ' class="wide"' if len(heads) > WIDE else ""
+    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _money_title(row: Row, summary: Summary) -> str:

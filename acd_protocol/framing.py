@@ -23,6 +23,7 @@ from acd_core import requirement
 from acd_core.commands import COMMAND_TYPES, RequestId
 from acd_core.config import NAME_PATTERN
 from acd_core.refusals import SENTENCES, Outcome
+from acd_protocol.line_cutter import LineCutter
 from acd_protocol.messages import (
     LINE_BYTES_MAX,
     REQUEST_TYPES,
@@ -32,9 +33,6 @@ from acd_protocol.messages import (
     FromServer,
     Request,
 )
-
-HEAD_BYTES = 128
-"""So much of a line is looked at to tell whether it is a configuration."""
 
 _CONFIG_LINE = re.compile(rb'[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"config\.apply"')
 
@@ -47,7 +45,7 @@ _decode_client = client_decoder.decode
 _decode_server = server_decoder.decode
 
 
-class LineReader:
+class LineReader(LineCutter):
     """Cuts a stream of bytes into lines.
 
     Args:
@@ -61,68 +59,24 @@ class LineReader:
             whatever it is given: the stream has no known place to go on from, so the connection must be closed.
     """
 
-    __slots__ = ("_pending", "config_max_line", "error", "max_line")
+    __slots__ = ()
 
     def __init__(self, max_line: int = LINE_BYTES_MAX, config_max_line: int = 0) -> None:
-        self.max_line = max_line
-        self.config_max_line = config_max_line
-        self.error: Error | None = None
-        self._pending = bytearray()
+        super().__init__(max_line, config_max_line)
 
-    @property
-    def pending(self) -> int:
-        """Bytes of the incomplete line that are kept; at most the limit of that line."""
-        return len(self._pending)
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take what arrived; gives the lines that it completes, without their ends. Empty lines are left out.
-
-        Lines before one that is too long are still given; look at `error` after they are dealt with.
-        """
-        if self.error is not None:
-            return []
-        pending = self._pending
-        lines = data.split(b"\n")
-        rest = lines.pop()
-        if lines:
-            if pending:
-                if len(pending) + len(lines[0]) > self.max_line and self._too_long(pending, lines[0]):
-                    return []
-                pending += lines[0]
-                lines[0] = bytes(pending)
-                pending.clear()
-            if len(data) > self.max_line:
-                for index, line in enumerate(lines):
-                    if len(line) > self.max_line and self._too_long(line):
-                        return _clean(lines[:index])
-        if len(pending) + len(rest) > self.max_line and self._too_long(pending, rest):
-            return _clean(lines)
-        pending += rest
-        return _clean(lines)
-
-    def _too_long(self, begun: bytes | bytearray, more: bytes = b"") -> bool:
+    def _too_long(self, head: bytes, length: int) -> bool:
         """Whether a line that is longer than `max_line` is really too long; then sets `error` and frees the buffer."""
         limit = self.max_line
-        if self.config_max_line > limit:
-            head = (bytes(begun[:HEAD_BYTES]) + more[:HEAD_BYTES])[:HEAD_BYTES]
-            if _CONFIG_LINE.match(head):
-                limit = self.config_max_line
-        if len(begun) + len(more) <= limit:
+        if self.config_max_line > limit and _CONFIG_LINE.match(head):
+            limit = self.config_max_line
+        if length <= limit:
             return False
-        self._pending = bytearray()
+        self.drop_pending()
         self.error = error(
             Outcome.LINE_TOO_LONG,
             f"the line is longer than the {limit} bytes that are accepted; the connection is closed",
         )
         return True
-
-
-def _clean(lines: list[bytes]) -> list[bytes]:
-    """`lines` without carriage returns at their ends, and without empty ones."""
-    for line in lines:
-        if not line or line[-1] == 13:
-            return [bare for line in lines if (bare := line.removesuffix(b"\r"))]
-    return lines
 
 
 def encode(message: Struct) -> bytes:
@@ -135,7 +89,7 @@ def decode_from_client(line: bytes) -> Command | Request | Error:
     try:
         return _decode_client(line)
     except (ValueError, RecursionError) as problem:
-        return _explain(line, problem)
+        return explain(line, problem)
 
 
 def decode_from_server(line: bytes) -> FromServer | None:
@@ -207,8 +161,8 @@ _id_decoder = msgspec.json.Decoder(RequestId)
 _word_decoder = msgspec.json.Decoder(str)
 
 
-def _explain(line: bytes, problem: Exception) -> Error:
-    """The answer to a line that is no message: `problem` is what the decoder raised."""
+def explain(line: bytes, problem: Exception) -> Error:
+    """The answer to a line that is no message: `problem` is what `client_decoder` raised."""
     try:
         envelope = _envelope_decoder.decode(line)
     except (ValueError, RecursionError) as worse:

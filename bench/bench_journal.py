@@ -118,7 +118,7 @@ def bench_restart(benchmark: Any, size: Size, tmp_path: Path) -> None:
     for start in range(0, len(steps), COMMANDS_PER_BATCH):
         for step in steps[start : start + COMMANDS_PER_BATCH]:
             replay(replica.machine, replica.away, (step.now, [(CLIENT, step.line)]), 1)
-        replica.events.extend(replica.machine.take_events())
+        replica.events.extend(replica.machine.take_lines())
     begin = Tail(os.urandom(16), 1, 1, bytes(8), steps[-1].now)
     header, data = replica.snapshot(begin)
     del replica, steps

@@ -17,17 +17,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from acd_core import Engine
-from acd_protocol.framing import LineReader, decode_from_client, encode
+from acd_protocol.framing import decode_from_client
 from acd_sim.load.floor import Centre, Shape
 from bench import drive
 from bench.drive import measured
+from bench.path import recorded
 from bench.trace import traffic_of
-from bench.workload import CLIENT, record
+from bench.workload import record
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = Path(__file__).with_name("instructions.json")
@@ -53,26 +51,9 @@ def core(shape: Shape) -> Callable[[], tuple[Work, int]]:
 
 
 def path() -> tuple[Work, int]:
-    """From bytes to bytes without sockets and journal: cut, decode, apply, encode what happened."""
-    recording = record(Shape(200, 8), 5, ASSIGNMENTS)
-    engine = Engine()
-    for step in chain(recording.setup, *recording.segments[:-1]):
-        command: Any = decode_from_client(step.line)
-        command.apply(engine, step.now, CLIENT)
-        engine.take_events()
-    ticks = [recording.segments[-1][start : start + 16] for start in range(0, len(recording.segments[-1]), 16)]
-    chunks = [(tick[-1].now, b"\n".join([*(step.line for step in tick), b""])) for tick in ticks]
-    reader = LineReader()
-
-    def work() -> None:
-        for now, chunk in chunks:
-            for line in reader.feed(chunk):
-                command: Any = decode_from_client(line)
-                command.apply(engine, now, CLIENT)
-            for event, _, _ in engine.take_events():
-                encode(event)
-
-    return work, ASSIGNMENTS
+    """From the bytes of a connection to the bytes to it, through all of the server but sockets, thread and disk."""
+    served, chunks = recorded(Shape(200, 8), ASSIGNMENTS, 16, 4 * ASSIGNMENTS)
+    return lambda: served.feed(chunks), ASSIGNMENTS
 
 
 def decoding() -> tuple[Work, int]:
@@ -84,7 +65,7 @@ def decoding() -> tuple[Work, int]:
 WORKS: dict[str, Callable[[], tuple[Work, int]]] = {
     "core, an assignment: 1,000 agents, 64 skills, none waiting": core(Shape(1_000, 64)),
     "core, an assignment: 1,000 agents, 64 skills, 1,000 waiting": core(Shape(1_000, 64, 1_000)),
-    "path without sockets and journal, an assignment": path,
+    "path without sockets, thread and disk, an assignment": path,
     "decoding, a command": decoding,
 }
 

@@ -9,9 +9,9 @@ from collections.abc import Collection
 
 import msgspec
 
+from acd_core.event_lines import EventLine
 from acd_core.events import AnyEvent, ContactOffered
 from server.log import about, masked, note
-from server.ring import Entry
 from server.router import Router, Subscription
 
 _NAME = "the log of contacts".ljust(65, ".")
@@ -38,9 +38,9 @@ class ContactLog:
         """Begin to write."""
         router.subscribers[self.name] = self
 
-    def deliver(self, seq: int, entry: Entry) -> None:  # noqa: ARG002 - see `server.router.Receiver`
+    def deliver(self, line: EventLine) -> None:
         """Write one event."""
-        event = self._decoder.decode(entry.line)
+        event = self._decoder.decode(line.line)
         fields = about(event)
         for name in event.__struct_fields__:
             value = getattr(event, name)

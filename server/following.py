@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from acd_core.event_lines import EventLine
 from acd_protocol.framing import encode
 from acd_protocol.messages import Gap
 from server.clock import monotonic_ns
-from server.ring import Entry
 from server.router import Subscription
 from server.seldom import Seldom
 from server.sequencer import LINE_NS, Sequencer
+from server.session_core import Cursor
 
 _EVENTS_LOOKED_AT_MAX = 2048
 """A client that catches up looks at so many events of the ring before other work has its turn."""
@@ -47,7 +48,7 @@ class Follower(Protocol):
         ...
 
 
-class Following:
+class Following(Cursor):
     """See the module.
 
     Attributes:
@@ -64,7 +65,6 @@ class Following:
         "_past_end",
         "_seldom",
         "_sequencer",
-        "cursor",
         "name",
         "sees",
         "subscription",
@@ -73,11 +73,10 @@ class Following:
     def __init__(self, follower: Follower, sequencer: Sequencer, seldom: Seldom) -> None:
         self.name = ""
         self.subscription: Subscription | None = None
-        self.sees: Callable[[Entry], bool] | None = None
+        self.sees: Callable[[EventLine], bool] | None = None
         self._follower = follower
         self._sequencer = sequencer
         self._seldom = seldom
-        self.cursor = 0
         self._own_since = 0
         self._past_end = 0
         self._past: Subscription | None = None
@@ -140,41 +139,42 @@ class Following:
             if self.cursor == turn_end:
                 self._follower.defer()
                 return
-            entry = ring[self.cursor]
-            if self._misses(self.cursor, entry):
+            event = ring[self.cursor]
+            if self._misses(event):
                 self._sequencer.counters.events_sent += 1
-                self._follower.send(entry.line)
+                self._follower.send(event.line)
             self.cursor += 1
         self.cursor = 0
         self._past = None
 
-    def _misses(self, seq: int, entry: Entry) -> bool:
-        """Whether event `seq` is for this client and was not sent on this connection."""
-        if self.sees is not None and not self.sees(entry):
+    def _misses(self, event: EventLine) -> bool:
+        """Whether an event is for this client and was not sent on this connection."""
+        if self.sees is not None and not self.sees(event):
             return False
-        own = self.name in {entry.contact_client, entry.agent_client}
-        wanted = self.subscription is not None and self.subscription.since < seq and self.subscription.wants(entry)
+        seq = event.seq
+        own = self.name in {event.contact_client, event.agent_client}
+        wanted = self.subscription is not None and self.subscription.since < seq and self.subscription.wants(event)
         if seq > self._past_end:
             return own or wanted
         if self.subscription is None:
             return own
         had = (own and seq > self._own_since) or (
-            self._past is not None and seq > self._past.since and self._past.wants(entry)
+            self._past is not None and seq > self._past.since and self._past.wants(event)
         )
         return wanted and not had
 
-    def take(self, seq: int, entry: Entry) -> None:
-        """Hand on event `seq`, now or when the client can take it."""
+    def take(self, event: EventLine) -> None:
+        """Hand on an event, now or when the client can take it."""
         if self.cursor:
             if self.cursor < self._sequencer.router.ring.first_seq:
                 self._follower.drop()
             return
-        if self.sees is not None and not self.sees(entry):
+        if self.sees is not None and not self.sees(event):
             return
         if self._follower.slow or self._follower.due_bytes > self._sequencer.limits.unsent_bytes_max:
             # The ring keeps it for now, so that this connection needs no more memory.
-            self._past_end = seq - 1
-            self.cursor = seq
+            self._past_end = event.seq - 1
+            self.cursor = event.seq
             return
         self._sequencer.counters.events_sent += 1
-        self._follower.send(entry.line)
+        self._follower.send(event.line)

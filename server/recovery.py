@@ -10,18 +10,17 @@ from typing import NamedTuple
 import msgspec
 
 from acd_core import Engine, Machine
-from acd_core.commands import Command
 from acd_core.dump_form import DumpError, decode
+from acd_core.event_lines import EventLine, line_of
 from acd_core.events import Addressed, AnyEvent
 from acd_protocol import snapshot_file
-from acd_protocol.framing import decode_from_client, encode
 from acd_protocol.journal_records import Record, Tail
 from acd_protocol.snapshot_file import Body, DamagedSnapshot, Header
 from server.clock import monotonic_ns, wall_ns
 from server.errors import Corrupt, StartError
 from server.journal.contract import Journal, Kind
 from server.journal.records import Tick, ticks_of
-from server.sequencer import apply_command, note_presence
+from server.sequencer_core import replay_lines
 
 EVENTS_KEPT = 65_536
 """So many of the latest events go into a snapshot, for clients that missed some while the server was restarted."""
@@ -67,7 +66,7 @@ class Recovered(NamedTuple):
 
     machine: Engine
     tail: Tail
-    events: deque[Addressed]
+    events: deque[EventLine]
     away: set[str]
     commands: int
     took_ns: int
@@ -84,7 +83,7 @@ class Replica:
 
     def __init__(self, events_kept: int) -> None:
         self.machine = Engine()
-        self.events: deque[Addressed] = deque(maxlen=events_kept)
+        self.events: deque[EventLine] = deque(maxlen=events_kept)
         self.away: set[str] = set()
         self.commands = 0
 
@@ -99,7 +98,9 @@ class Replica:
             raise DamagedSnapshot(f"the snapshot {path} cannot be used: {error}") from error
         replica.away = set(body.away)
         latest = body.events[-events_kept:] if events_kept else []
-        replica.events.extend(Addressed(_decode_event(line), contact, agent) for line, contact, agent in latest)
+        replica.events.extend(
+            line_of(Addressed(_decode_event(line), contact, agent)) for line, contact, agent in latest
+        )
         return replica
 
     def apply(self, record: Record) -> None:
@@ -108,7 +109,7 @@ class Replica:
             return
         for tick in ticks_of(record):
             replay(self.machine, self.away, tick, record.seq)
-            self.events.extend(self.machine.take_events())
+            self.events.extend(self.machine.take_lines())
         self.commands += record.commands
 
     def snapshot(self, tail: Tail) -> tuple[Header, bytes]:
@@ -143,7 +144,7 @@ class Replica:
             agents=agents,
             digest=digest,
         )
-        events = [(encode(event).rstrip(), contact, agent) for event, contact, agent in self.events]
+        events = [(event.line.rstrip(), event.contact_client, event.agent_client) for event in self.events]
         return header, snapshot_file.encode(header, Body(engine=dump, away=sorted(self.away), events=events))
 
 
@@ -271,12 +272,7 @@ def replay(machine: Machine, away: set[str], tick: Tick, record_seq: int) -> Non
     now, lines = tick
     if not lines:
         machine.advance(now)
-    for client, line in lines:
-        command = decode_from_client(line)
-        if not isinstance(command, Command):
-            raise Corrupt(
-                f"journal record {record_seq} holds a command that this release cannot read: "
-                "start the release that wrote it"
-            )
-        apply_command(machine, command, now, client)
-        note_presence(away, command, client)
+    if replay_lines(machine, away, now, lines) < len(lines):
+        raise Corrupt(
+            f"journal record {record_seq} holds a command that this release cannot read: start the release that wrote it"
+        )

@@ -249,11 +249,11 @@ def build(settings: Settings, recovered: Recovered, journal: Journal, ballast: B
     clock = Clock.after(last_ns, settings.clock_speed)
     epoch = ballast.insist(lambda: journal.fence(settings.node, tail, max(clock.now(), last_ns)))
     limits = settings.limits
-    first = recovered.events[0].event.seq if recovered.events else machine.seq + 1
+    first = recovered.events[0].seq if recovered.events else machine.seq + 1
     counters = Counters()
     router = Router(EventRing(limits.ring_events_max, limits.ring_bytes_max, first - 1), counters)
-    for addressed in recovered.events:
-        router.remember(addressed)
+    for event in recovered.events:
+        router.remember(event)
     return Sequencer(machine, clock, router, counters, limits, recovered.away), epoch
 
 

@@ -33,15 +33,16 @@ from server.clock import monotonic_ns
 from server.door import Door, notice_silence
 from server.entrance import Entrance
 from server.following import Following
-from server.ring import Entry
 from server.router import Subscription
+from server.sequencer import Sequencer
+from server.session_core import SessionCore
 from server.tls import address_of, certificates_of
 
 REFUSED_AT_ONCE_MAX = 32
 """So many connections more than are taken are told so; others are cut without a word."""
 
 
-class Session(asyncio.Protocol):
+class Session(SessionCore, asyncio.Protocol):
     """See the module.
 
     Attributes:
@@ -52,66 +53,39 @@ class Session(asyncio.Protocol):
 
     __slots__ = (
         "_admitted",
-        "_closing",
         "_door",
-        "_ended",
         "_entrance",
-        "_errors_in_a_row",
-        "_following",
-        "_free",
         "_guard",
         "_half_open",
-        "_index",
-        "_lines",
         "_linger",
         "_patience",
-        "_paused",
-        "_put_off",
-        "_reader",
         "_rest_timer",
-        "_sequencer",
-        "_stalled",
         "_timer",
-        "_transport",
-        "_unsent",
-        "_unsent_max",
-        "_walled",
         "address",
         "certificates",
-        "gathered",
-        "identity",
-        "name",
     )
+    _sequencer: Sequencer
+    _following: Following
 
     def __init__(self, door: Door) -> None:
-        self.name = ""
+        sequencer = door.sequencer
+        super().__init__(
+            sequencer,
+            LineReader(sequencer.limits.hello_bytes_max),
+            Following(self, sequencer, door.seldom),
+            door.long_lines,
+        )
         self.identity: Identity = ANYONE
         self.address = ""
-        self.gathered: list[bytes] = []
         self._door = door
-        self._sequencer = door.sequencer
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._reader = LineReader(door.sequencer.limits.hello_bytes_max)
         self._timer: asyncio.TimerHandle | None = None
-        self._lines: list[bytes] = []
-        self._index = 0
-        self._unsent = 0
-        self._unsent_max = door.sequencer.limits.unsent_bytes_max
-        self._errors_in_a_row = 0
-        self._put_off = False
-        self._stalled = False
-        self._paused = False
-        self._ended = False
-        self._closing = False
         self._linger = False
         self.certificates: tuple[str, ...] = ()
         self._entrance = Entrance(self, door)
         self._admitted = False
         self._half_open = True
-        self._walled = False
         self._guard: Guard = cast("Guard", None)
-        self._free: frozenset[type[Command]] = frozenset()
-        self._following = Following(self, door.sequencer, door.seldom)
         self._rest_timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
 
@@ -150,12 +124,8 @@ class Session(asyncio.Protocol):
         self._door.left(self)
         self._sequencer.counters.connections -= 1
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes arrived."""
-        self._sequencer.counters.bytes_in += len(data)
-        self._received(data)
-
     def _received(self, data: bytes) -> None:
+        """Bytes arrived while the client has not said `hello`, or the connection ends."""
         if self._closing:
             return
         while not self.name and self._sequencer.state == "serving":
@@ -168,13 +138,11 @@ class Session(asyncio.Protocol):
             end = data.find(b"\n") + 1
             if not end:
                 break
-            self._take(self._reader.feed(data[:end]))
+            self._read_lines(data[:end])
             if self._closing:
                 return
             data = data[end:]
-        self._take(self._reader.feed(data))
-        if self._reader.pending > self._sequencer.limits.line_bytes_max:
-            self._send_long_line()
+        self._read_lines(data)
 
     def _send_long_line(self) -> None:
         """Let the client send a line that takes much memory, if few others do so."""
@@ -204,61 +172,6 @@ class Session(asyncio.Protocol):
         self._go_on()
 
     # -- lines --------------------------------------------------------------------------------------------------
-
-    def _take(self, lines: list[bytes]) -> None:
-        """Deal with lines in their turn."""
-        if self._index < len(self._lines):
-            self._lines += lines
-        else:
-            self._lines = lines
-            self._index = 0
-            self.run()
-
-    def run(self) -> None:
-        """Deal with the lines at hand until none is left or a limit is reached; see `Sequencer.defer`."""
-        self._put_off = False
-        sequencer = self._sequencer
-        if sequencer.state != "serving":
-            self._refuse_rest()
-            return
-        if self._following.cursor and not self._paused:
-            self._following.catch_up()
-        unsent_max = sequencer.limits.unsent_bytes_max
-        lines = self._lines
-        while self._index < len(lines) and not self._closing:
-            if self.name:
-                if sequencer.budget <= 0 or sequencer.congested:
-                    self._put_off_rest()
-                    return
-                if self._unsent > unsent_max or self._paused or self._following.cursor:
-                    self._stop_reading()
-                    return
-                if self.identity.paces and not self._in_pace():
-                    self._stop_reading()
-                    return
-            line = lines[self._index]
-            message = decode_from_client(line)
-            if type(message) in self._free:
-                outcome = sequencer.execute(self.name, line, cast("Command", message))
-                self._errors_in_a_row = 0
-                self.send(answers.to_command(cast("Command", message), outcome, sequencer.machine))
-            elif isinstance(message, Command) and self.name:
-                self._guarded(line, message)
-            elif not self._request(message):
-                self._stop_reading()
-                return
-            self._index += 1
-            sequencer.budget -= 1
-        if self._closing:
-            return
-        if self._reader.error is not None:
-            sequencer.counters.refused_lines += 1
-            self.refuse(self._reader.error)
-            return
-        if self in self._door.long_lines and self._reader.pending <= sequencer.limits.line_bytes_max:
-            self._door.long_lines.remove(self)
-        self._read_on()
-        self._close_if_done()
 
     def _guarded(self, line: bytes, command: Command) -> None:
         """Carry out a command if it is allowed, and tell the audit trail of it if that should know."""
@@ -411,7 +324,8 @@ class Session(asyncio.Protocol):
         self.identity = identity
         self._walled = identity.walled
         self._guard = Guard(sequencer.machine, identity, message.client)
-        self._free = self._guard.free
+        self.set_free(self._guard.free)
+        self._paced = bool(identity.paces)
         self._stop_timer()
         self._errors_in_a_row = 0
         self._door.presence.arrived(message.client)
@@ -489,14 +403,6 @@ class Session(asyncio.Protocol):
 
     # -- out ----------------------------------------------------------------------------------------------------
 
-    def deliver(self, seq: int, entry: Entry) -> None:
-        """Take event `seq`; see `server.router.Receiver`."""
-        if self._walled or self._paused or self._following.cursor or self._unsent > self._unsent_max:
-            self._following.take(seq, entry)
-            return
-        self._sequencer.counters.events_sent += 1
-        self.send(entry.line)
-
     @property
     def due_bytes(self) -> int:
         """Bytes of answers and events that wait for the journal."""
@@ -511,22 +417,6 @@ class Session(asyncio.Protocol):
     def unsent(self) -> int:
         """Bytes that wait for the journal, and those that the client does not take."""
         return self._unsent + (0 if self._transport.is_closing() else self._transport.get_write_buffer_size())
-
-    def send(self, data: bytes) -> None:
-        """Send `data` when everything applied so far is durable."""
-        self._unsent += len(data)
-        self._sequencer.send(self, data)
-
-    def write(self, data: bytes) -> None:
-        """Send what is durable; see `server.sequencer.Output`."""
-        self._unsent -= len(data)
-        if self._transport.is_closing():
-            return
-        self._transport.write(data)
-        if self._closing or self._ended:
-            self._close_if_done()
-        if self._following.cursor or self._stalled:
-            self._go_on()
 
     # -- the end ------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ tenant and the name `other`; pause reasons beyond the most frequent `REASONS_MAX
 and the first `AGENTS_MAX` of the configuration at most.
 """
 
-import copy
 from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -20,7 +19,7 @@ from msgspec import Struct
 from acd_core import Config, Machine
 from acd_core.events import ContactConnected
 from acd_core.views import END_REASONS, WAIT_BUCKETS_S, ClientView, DomainView, QueueView
-from server.counters import Counters, Histogram
+from server.counters import Counters
 from server.ring import EventRing
 from server.router import Receiver
 
@@ -55,7 +54,10 @@ class EngineClock(Protocol):
 class Routing(Protocol):
     """The router, as far as the metrics know it."""
 
-    ring: EventRing
+    @property
+    def ring(self) -> EventRing:
+        """The latest events."""
+        ...
 
     @property
     def receivers(self) -> Mapping[str, Receiver]:
@@ -246,7 +248,7 @@ class Gatherer:
             clients_left_out=len(owners) - len(clients),
             contacts_max=config.settings.max_contacts,
             domain=machine.domain(),
-            counters=_copy(source.counters),
+            counters=source.counters.copy(),
             journal_seq=source.journal_seq,
             journal_pending_bytes=source.journal_pending_bytes,
             subscribers=len(source.router.subscribers),
@@ -344,17 +346,3 @@ def _exemplars(ring: EventRing) -> Generator[None, None, dict[str, dict[int, Exe
         if seq % (4 * _STEP) == 0:
             yield
     return found
-
-
-def _copy(counters: Counters) -> Counters:
-    """A copy that no longer changes, so that what is read from it fits together."""
-    copied = copy.copy(counters)
-    for name, value in vars(copied).items():
-        if isinstance(value, Histogram):
-            setattr(copied, name, value.copy())
-        elif isinstance(value, dict):
-            held = {key: one.copy() if isinstance(one, Histogram) else one for key, one in value.items()}
-            setattr(copied, name, held)
-        elif isinstance(value, list):
-            setattr(copied, name, value.copy())
-    return copied

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from acd_core.commands import Command, ConfigApply, ContactEnqueue
 from acd_core.config import Agent, Config
 from acd_core.refusals import SENTENCES, Outcome
-from acd_protocol.framing import HEAD_BYTES, LineReader, decode_from_client, decode_from_server, encode, error
+from acd_protocol.framing import LineReader, decode_from_client, decode_from_server, encode, error
+from acd_protocol.line_cutter import HEAD_BYTES
 from acd_protocol.messages import CONFIG_LINE_BYTES_MAX, LINE_BYTES_MAX, Error, Ok, Ping, Request
 
 CONFIG_START = b'{"type":"config.apply"'

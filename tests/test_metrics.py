@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from acd_core import Config, Engine, Machine, Outcome
 from acd_core.commands import ContactEnqueue
 from acd_core.config import Agent, Queue, Tenant
+from acd_core.event_lines import EventLine
 from acd_core.service_level import service_level
 from acd_core.views import WAIT_BUCKETS_S
 from server import http, metrics
@@ -64,7 +66,7 @@ class FakeSequencer:
 
     def route(self) -> None:
         """Hand out the events of what was done so far."""
-        self.router.route(self.machine.take_events())
+        self.router.route(cast("list[EventLine]", self.machine.take_lines()))
 
 
 def snapshot_of(sequencer: FakeSequencer, *, agents: bool = False, exemplars: bool = False) -> Snapshot:
@@ -316,7 +318,8 @@ def test_every_counter_of_the_server_is_exported(sequencer: FakeSequencer) -> No
             list(metric.read(watched))
         elif isinstance(metric, Distribution):
             metric.read(watched.counters)
-    assert set(vars(Counters())) - read - {"events"} == set()  # the engine's own count of events goes over restarts
+    counted = {name for name in dir(Counters) if not name.startswith("_")} - {"copy"}
+    assert counted - read - {"events"} == set()  # the engine's own count of events goes over restarts
 
 
 def test_the_page_is_up_to_date() -> None:

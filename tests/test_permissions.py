@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from acd_core import Outcome
 from acd_core.commands import COMMAND_TYPES, AgentLogin, Command, ConfigApply
 from acd_core.config import Agent, Settings
+from acd_core.event_lines import EventLine
 from acd_core.events import EVENT_TYPES, ConfigApplied, Event, HoursUpdated
 from acd_protocol import permissions, permissions_page
 from acd_protocol.framing import encode
@@ -22,7 +23,6 @@ from server import answers
 from server.access.guard import Guard
 from server.access.identity import Identity
 from server.config import Limits
-from server.ring import Entry
 from tests.support.two_tenants import START, TENANTS, TwoTenants, config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,7 +198,7 @@ def test_events_stop_at_the_wall(kind: type[Event], role: Role) -> None:
 
     def seen(tenant: str, agent: str) -> bool:
         tenant = tenant if "tenant" in fields else ""
-        return guard.sees(Entry(b"", CLIENT, CLIENT, "", tenant, agent if "agent" in fields else ""))
+        return guard.sees(EventLine(1, b"", CLIENT, CLIENT, "", tenant, agent if "agent" in fields else ""))
 
     assert not seen("zeta", "zeta-2")
     assert not seen("zeta", "") or not {"tenant", "agent"} & set(fields)
@@ -207,7 +207,7 @@ def test_events_stop_at_the_wall(kind: type[Event], role: Role) -> None:
         assert not seen("acme", "acme-1")
     else:
         assert seen("acme", "acme-2") == bool({"tenant", "agent"} & set(fields))
-    assert Guard(world.machine, Identity(), "x").sees(Entry(b"", "", "", "", "zeta", "zeta-1"))
+    assert Guard(world.machine, Identity(), "x").sees(EventLine(1, b"", "", "", "", "zeta", "zeta-1"))
 
 
 QUESTIONS: list[Request] = [

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.ring import Entry, EventRing
+from acd_core.event_lines import EventLine
+from server.ring import EventRing
 
 
-def entry(size: int) -> Entry:
-    return Entry(b"x" * size, "pbx", "", "contact", "acme", "")
+def event(seq: int, size: int) -> EventLine:
+    return EventLine(seq, b"x" * size, "pbx", "", "contact", "acme", "")
 
 
 @given(
@@ -25,7 +26,7 @@ def test_ring_holds_the_latest_within_its_limits(
     ring = EventRing(events_max, bytes_max, last_seq)
     kept: deque[int] = deque()
     for number, size in enumerate(sizes, start=last_seq + 1):
-        ring.append(number, entry(size))
+        ring.append(event(number, size))
         kept.append(size)
         while len(kept) > events_max or sum(kept) > bytes_max:
             kept.popleft()
@@ -36,6 +37,6 @@ def test_ring_holds_the_latest_within_its_limits(
 
 def test_hole_in_the_numbers_is_refused() -> None:
     ring = EventRing(4, 100)
-    ring.append(1, entry(1))
+    ring.append(event(1, 1))
     with pytest.raises(AssertionError):
-        ring.append(3, entry(1))
+        ring.append(event(3, 1))

@@ -102,7 +102,7 @@ def state(directory: Path, *, whole: bool = False) -> tuple[str, int, list[Any],
     return (
         recovered.machine.digest(),
         recovered.machine.seq,
-        list(recovered.events),
+        [(event.line, event.contact_client, event.agent_client, event.topic) for event in recovered.events],
         recovered.away,
         recovered.commands,
     )

@@ -2,6 +2,7 @@
 
 from acd_core import Machine, Outcome
 from acd_core.commands import COMMAND_TYPES, ConfigApply
+from acd_core.event_lines import EventLine
 from acd_core.refusals import SENTENCES
 from acd_protocol.framing import encode, error
 from acd_protocol.messages import Command, Error, Explain, List, Request, Stats, Subscribe
@@ -9,7 +10,6 @@ from acd_protocol.permissions import PERMISSIONS, verb
 from server.access.identity import Identity
 from server.access.own_config import NotYours, merged
 from server.access.walls import Reach, Walled
-from server.ring import Entry
 
 
 class Guard:
@@ -107,6 +107,6 @@ class Guard:
         whole = ConfigApply(id=command.id, config=config)
         return encode(whole).rstrip(), whole
 
-    def sees(self, entry: Entry) -> bool:
+    def sees(self, event: EventLine) -> bool:
         """Whether an event may be sent to this connection."""
-        return not self.identity.walled or self._reach.sees_event(entry.tenant, entry.agent)
+        return not self.identity.walled or self._reach.sees_event(event.tenant, event.agent)

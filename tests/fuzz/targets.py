@@ -13,8 +13,9 @@ from acd_core.commands import AgentLogin, Command, ConfigApply, ContactEnqueue
 from acd_core.config import Agent, Config, ConfigError, Queue, Settings, Tenant, to_json
 from acd_core.refusals import Outcome
 from acd_core.toml import read_toml
-from acd_protocol.framing import HEAD_BYTES, LineReader, decode_from_client, decode_from_server, encode
+from acd_protocol.framing import LineReader, decode_from_client, decode_from_server, encode
 from acd_protocol.journal_records import Kind, Tail
+from acd_protocol.line_cutter import HEAD_BYTES
 from acd_protocol.messages import Error, Request
 from server.config import Limits
 from server.config import Settings as ServerSettings

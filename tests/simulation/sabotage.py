@@ -14,6 +14,7 @@ import server.recovery
 import server.session
 from acd_core import Outcome
 from acd_core.commands import AgentPause, Command, ContactEnqueue
+from acd_core.event_lines import EventLine
 from acd_protocol.client import Client
 from acd_protocol.journal_records import Tick
 from server.errors import JournalError
@@ -21,7 +22,6 @@ from server.following import Following
 from server.journal.sqlite import SqliteJournal
 from server.journal.writer import JournalWriter
 from server.presence import Presence
-from server.ring import Entry
 from server.router import Router
 from server.sequencer import Sequencer
 from server.session import Session
@@ -85,8 +85,8 @@ def event_lost_on_resume() -> AbstractContextManager[Any]:
 def events_overtake() -> AbstractContextManager[Any]:
     """A new event does not wait for those that the client still has to catch up with."""
 
-    def deliver(self: Session, seq: int, entry: Entry) -> None:
-        self.send(entry.line)
+    def deliver(self: Session, event: EventLine) -> None:
+        self.send(event.line)
 
     return mock.patch.object(Session, "deliver", deliver)
 
@@ -95,8 +95,9 @@ def event_to_the_wrong_client() -> AbstractContextManager[Any]:
     """The owner of the agent is not told of contacts that are not his."""
     remember = Router.remember
 
-    def forget(self: Router, addressed: Any) -> Entry:
-        return remember(self, addressed._replace(agent_client=addressed.contact_client))
+    def forget(self: Router, event: EventLine) -> EventLine:
+        owner = event.contact_client
+        return remember(self, EventLine(event.seq, event.line, owner, owner, event.topic, event.tenant, event.agent))
 
     return mock.patch.object(Router, "remember", forget)
 

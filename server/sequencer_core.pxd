@@ -1,0 +1,52 @@
+from libc.stdint cimport int64_t
+from acd_core.engine cimport Engine
+from acd_protocol.plain_line cimport PlainLine
+from server.counters cimport Counters
+from server.router_core cimport RouterCore
+
+cpdef int64_t apply_command(object machine, object command, int64_t now, str client) except -1
+cdef bint is_plain(PlainLine plain, bytes line) except -1
+
+cdef class SequencerCore:
+    cdef object _machine
+    cdef Engine engine  # the machine, where it is the compiled one
+    cdef public object clock
+    cdef readonly RouterCore router
+    cdef readonly Counters counters
+    cdef readonly object limits
+    cdef public set away
+    cdef public str state
+    cdef public int64_t budget
+    cdef public bint congested
+    cdef public int64_t commands_journaled
+    cdef public int64_t _now
+    cdef public list _commands
+    cdef public list _ticks
+    cdef public int64_t _tick_bytes
+    cdef public int64_t _tick_commands
+    cdef public list _outputs
+    cdef public object _in_flight
+    cdef public object _deferred
+    cdef public bint _turn_scheduled
+    cdef public object _timer
+    cdef public int64_t _timer_deadline
+    cdef public bint _behind
+    cdef public object _loop
+    cdef public object _writer
+    cdef public object _idle
+    cdef int64_t _deadlines_max
+    cdef int64_t _batch_bytes_max
+    cdef int64_t _lines_max
+
+    cpdef int64_t execute(self, str client, bytes line, object command) except -1
+    cpdef object send(self, object output, bytes data)
+    cpdef object _arm(self)
+    cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1
+    cdef int _count(self, str client, bytes line, object kind, int64_t outcome, int64_t took_ns) except -1
+    cdef int64_t seq(self) except -1
+    cdef int _schedule_turn(self) except -1
+    cdef int64_t _open(self) except -1
+    cdef int _close(self) except -1
+    cdef int _begin(self) except -1
+    cdef int _release(self, list outputs) except -1
+    cdef int _hand_out(self) except -1

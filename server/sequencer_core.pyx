@@ -1,0 +1,369 @@
+# cython: auto_pickle=False, autotestdict=False
+"""The hot part of `server.sequencer`: what each command, tick and batch goes through.
+
+Methods that others replace, as the simulation does to see whether it notices, are found by name (`cpdef`); so they are
+the same for who looks at the server from Python.
+"""
+
+from libc.stdint cimport int64_t
+
+from acd_core.engine cimport Engine
+from acd_core.event_lines cimport EventLine
+from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PlainLine
+from server.counters cimport Counters, Histogram
+from server.outlet cimport Outlet
+from server.router_core cimport RouterCore
+from server.stopwatch cimport stopwatch_ns
+
+from collections import deque
+
+from acd_core import Outcome
+from acd_core import commands as core_commands
+from acd_core.commands import ClientAway, ClientBack
+from acd_protocol import framing
+from server.errors import Fatal
+from server.journal import records
+from server.journal.contract import Batch
+from server.log import about, logger
+
+cdef enum:
+    COST_OF_LINE_NS = 20_000
+
+LINE_NS = COST_OF_LINE_NS
+"""What takes longer counts for more than one line."""
+
+cdef int64_t INTERNAL_ERROR = Outcome.INTERNAL_ERROR
+cdef int64_t UNAVAILABLE = Outcome.UNAVAILABLE
+# By `acd_protocol.plain_line.Plain`.
+cdef tuple KINDS = (
+    None, core_commands.ContactEnqueue, core_commands.OfferAccept, core_commands.ContactComplete,
+    core_commands.AgentReady,
+)
+cdef tuple APPLIES = tuple(getattr(kind, "apply", None) for kind in KINDS)
+
+
+cpdef int64_t apply_command(object machine, object command, int64_t now, str client) except -1:
+    """Apply one command; a fault of ours becomes an outcome.
+
+    Live traffic and recovery both go through here: a command that fails must fail alike when it is replayed. A lack
+    of memory would not, so it is passed on.
+    """
+    try:
+        return command.apply(machine, now, client)
+    except MemoryError:
+        raise
+    except Exception:  # one bad command must not end the server
+        return _failed(command, client)
+
+
+cdef bint is_plain(PlainLine plain, bytes line) except -1:
+    """Read a line into `plain` if the engine can be told what it says without making a command of it.
+
+    Whoever replaces what such a command does, as tests do, is obeyed: then it is a command like any other.
+    """
+    cdef int kind
+    if not plain.read(line):
+        return False
+    kind = plain.kind
+    return <object>KINDS[kind].apply is <object>APPLIES[kind]
+
+
+cdef int64_t apply_plain(Engine engine, PlainLine plain, int64_t now, str client) except -1:
+    """As `apply_command`, for a line that was read into `plain`."""
+    try:
+        if plain.kind == ENQUEUE:
+            return engine.enqueue_contact(
+                now, client, plain.contact, plain.tenant, plain.queue, plain.priority, plain.require, plain.attributes
+            )
+        if plain.kind == ACCEPT:
+            return engine.accept_offer(now, plain.offer)
+        if plain.kind == COMPLETE:
+            return engine.complete_contact(now, plain.contact, plain.reason)
+        return engine.ready_agent(now, plain.agent)
+    except MemoryError:
+        raise
+    except Exception:
+        return _failed(plain.command(), client)
+
+
+cdef int64_t _failed(object command, str client) except -1:
+    """Say in the log that a command failed inside the engine; gives its outcome."""
+    fields = {"type": type(command).__name__, "client": client, **about(command)}
+    logger.exception("a command failed inside the engine", extra={"fields": fields})
+    return INTERNAL_ERROR
+
+
+def replay_lines(machine, set away, int64_t now, list lines):
+    """Apply the lines of a journaled tick as they were applied; gives how many, fewer than all if one is no command."""
+    cdef PlainLine plain = PlainLine()
+    cdef Py_ssize_t done = 0
+    cdef bint compiled = isinstance(machine, Engine)
+    for client, line in lines:
+        if compiled and is_plain(plain, line):
+            apply_plain(machine, plain, now, client)
+        else:
+            command = framing.decode_from_client(line)
+            if not isinstance(command, core_commands.Command):
+                break
+            apply_command(machine, command, now, client)
+            note_presence(away, command, client)
+        done += 1
+    return done
+
+
+def note_presence(set away, command, client):
+    """Keep `away`, the names of clients, up to date with a command that was applied."""
+    if type(command) is ClientAway:
+        away.add(client)
+    elif type(command) is ClientBack:
+        away.discard(client)
+
+
+cdef class SequencerCore:
+    """See `server.sequencer.Sequencer`."""
+
+    def __init__(self, machine, clock, RouterCore router, Counters counters, limits):
+        self.machine = machine
+        self.clock = clock
+        self.router = router
+        self.counters = counters
+        self.limits = limits
+        self.state = "starting"
+        self._lines_max = self.budget = limits.tick_lines_max
+        self._deadlines_max = limits.tick_deadlines_max
+        self._batch_bytes_max = limits.batch_bytes_max
+        self._commands = []
+        self._ticks = []
+        self._outputs = []
+        self._deferred = deque()
+
+    @property
+    def machine(self):
+        return self._machine
+
+    @machine.setter
+    def machine(self, machine):
+        self._machine = machine
+        self.engine = machine if isinstance(machine, Engine) else None
+
+    cdef int64_t seq(self) except -1:
+        """Number of the latest event."""
+        return self.engine.seq if self.engine is not None else self._machine.seq
+
+    # -- commands -----------------------------------------------------------------------------------------------
+
+    cpdef int64_t execute(self, str client, bytes line, object command) except -1:
+        """Apply a command, now; gives its outcome. The answer must go through `send`."""
+        cdef int64_t now, began_ns, outcome
+        try:
+            now = self._now or self._open()
+            began_ns = stopwatch_ns()
+            outcome = apply_command(self._machine, command, now, client)
+        except Exception as error:
+            return self._stopped_by(error)
+        self._count(client, line, type(command), outcome, stopwatch_ns() - began_ns)
+        if type(command) is ClientAway or type(command) is ClientBack:
+            note_presence(self.away, command, client)
+        return outcome
+
+    cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1:
+        """As `execute`, for a line that was read into `plain`."""
+        cdef int64_t now, began_ns, outcome
+        try:
+            now = self._now or self._open()
+            began_ns = stopwatch_ns()
+            outcome = apply_plain(self.engine, plain, now, client)
+        except Exception as error:
+            return self._stopped_by(error)
+        self._count(client, line, KINDS[<int>plain.kind], outcome, stopwatch_ns() - began_ns)
+        return outcome
+
+    def _stopped_by(self, error):
+        """The server ends: it lacks memory, or a deadline failed and memory may differ from the journal; an outcome."""
+        if isinstance(error, MemoryError):
+            self._fail(Fatal("the engine ran out of memory: give the machine more, then start the server again"))
+        else:
+            self._broken(error)
+        return UNAVAILABLE
+
+    cdef int _count(self, str client, bytes line, object kind, int64_t outcome, int64_t took_ns) except -1:
+        """Note that a command was applied, for the journal and for the metrics."""
+        cdef Counters counters = self.counters
+        (<Histogram>counters.apply_ns[kind]).add(took_ns)
+        self.budget -= took_ns // COST_OF_LINE_NS
+        counters.commands.numbers[<Py_ssize_t>counters.commands.places[kind]] += 1
+        counters.outcomes.numbers[outcome] += 1
+        if outcome == INTERNAL_ERROR:
+            counters.internal_errors += 1
+        self._commands.append((client, line))
+        self._tick_bytes += len(line)
+        return 0
+
+    cpdef object send(self, object output, bytes data):
+        """Send `data` as soon as everything applied so far is durable."""
+        cdef list gathered = (<Outlet>output).gathered if isinstance(output, Outlet) else output.gathered
+        if not gathered:
+            self._outputs.append(output)
+            self._schedule_turn()
+        gathered.append(data)
+
+    def hand_out_events(self):
+        """Route the events of what was applied so far, so that who comes next sees later ones only."""
+        self._hand_out()
+
+    cdef int _hand_out(self) except -1:
+        cdef list events
+        if self.engine is not None:
+            events = EventLine.of_records(self.engine)
+        else:
+            events = self._machine.take_lines()
+        if events:
+            self.router.route(events)
+        return 0
+
+    # -- ticks --------------------------------------------------------------------------------------------------
+
+    def _need_turn(self):
+        """Have what is gathered dealt with at the end of this turn of the loop."""
+        self._schedule_turn()
+
+    cdef int _schedule_turn(self) except -1:
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._end_turn)
+        return 0
+
+    cdef int64_t _open(self) except -1:
+        """Stamp a tick and fire the deadlines that are due; gives its time.
+
+        When very many are due, as after a day without a server, a tick fires some and is stamped with the instant of
+        the last: engine time stays behind until later ticks have fired the others, and replay does the same.
+        """
+        machine = self._machine
+        cdef int64_t now = max(<int64_t>self.clock.now(), <int64_t>machine.now)
+        cdef int64_t deadline = machine.next_deadline()
+        self._behind = False
+        if 0 < deadline <= now:
+            machine.advance(now, self._deadlines_max)
+            self._behind = machine.now < now
+            now = machine.now
+        self._now = now
+        self._schedule_turn()
+        return now
+
+    cdef int _close(self) except -1:
+        """Make the open tick part of the next batch."""
+        cdef Py_ssize_t count
+        if not self._now:
+            return 0
+        self._hand_out()
+        count = len(self._commands)
+        self._ticks.append((self._now, self._commands))
+        self._tick_commands += count
+        self.commands_journaled += count
+        self._now = 0
+        self._commands = []
+        self.counters.ticks += 1
+        if self._tick_bytes > self._batch_bytes_max:
+            self.congested = True
+        return 0
+
+    def _open_tick(self):
+        """Begin a tick for deadlines alone."""
+        self._open()
+
+    def _close_tick(self):
+        """End the tick that is open, if one is."""
+        self._close()
+
+    def _end_turn(self):
+        """What every turn of the loop in which something happened ends with."""
+        self._turn_scheduled = False
+        if self.state == "failed":
+            return
+        try:
+            self._close()
+            if self._in_flight is None:
+                self._begin()
+            self._arm()
+        except Exception as error:  # as in `execute`
+            self._broken(error)
+            return
+        self.budget = self._lines_max
+        if self._deferred:
+            self._run_deferred()
+
+    cpdef object _arm(self):
+        """Have the loop call when the engine's next deadline is due. A timer that comes too early does no harm."""
+        cdef int64_t deadline = self._machine.next_deadline()
+        if not deadline or self.state != "serving":
+            return
+        if self._behind and self._in_flight is not None:
+            return  # until `_durable` calls
+        if self._timer is not None:
+            if self._timer_deadline <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_deadline = deadline
+        self._timer = self._loop.call_later(self.clock.seconds_until(deadline), self._deadline)
+
+    # -- batches ------------------------------------------------------------------------------------------------
+
+    cdef int _begin(self) except -1:
+        """Append what has gathered. With nothing to append, what was only read can leave at once."""
+        cdef list outputs = []
+        cdef Counters counters = self.counters
+        for output in self._outputs:
+            outputs.append((output, b"".join(output.gathered)))
+            output.gathered = []
+        self._outputs = []
+        if not self._ticks:
+            self._release(outputs)
+            return 0
+        batch = Batch(self._ticks[len(self._ticks) - 1][0], self._tick_commands, records.encode_ticks(self._ticks))
+        counters.batches += 1
+        counters.batch_commands.add(self._tick_commands)
+        counters.batch_bytes.add(len(batch.payload))
+        self._ticks = []
+        self._tick_bytes = 0
+        self._tick_commands = 0
+        self.congested = False
+        self._in_flight = outputs
+        self._idle.clear()
+        self._writer.submit(batch)
+        return 0
+
+    def _durable(self, int64_t flush_ns):
+        """The batch under way is durable: let its answers out, and begin the next."""
+        cdef list outputs = self._in_flight
+        if outputs is None or self.state == "failed":
+            return
+        self._in_flight = None
+        self.counters.flush_ns.add(flush_ns)
+        try:
+            self._close()
+            if self._ticks:
+                self._begin()  # first, so that the disk works while we write to the connections
+            self._release(outputs)
+            if self._in_flight is None:
+                if self._outputs:
+                    self._begin()
+                self._idle.set()
+            self._arm()
+        except Exception as error:  # as in `execute`
+            self._broken(error)
+        if self._deferred:
+            self._schedule_turn()
+
+    cdef int _release(self, list outputs) except -1:
+        for output, data in outputs:
+            self.counters.bytes_out += len(<bytes>data)
+            try:
+                if isinstance(output, Outlet):
+                    (<Outlet>output).write(data)
+                else:
+                    output.write(data)
+            except Exception:  # it concerns this connection only
+                logger.exception("a connection could not be written to and was cut")
+                output.abort()
+        return 0

@@ -1,0 +1,42 @@
+from libc.stdint cimport int64_t
+from acd_core.event_lines cimport EventLine
+from acd_protocol.line_cutter cimport LineCutter
+from acd_protocol.plain_line cimport PlainLine
+from server.counters cimport Counters
+from server.outlet cimport Outlet
+from server.sequencer_core cimport SequencerCore
+
+cdef class Cursor:
+    cdef public int64_t cursor
+
+cdef class SessionCore(Outlet):
+    cdef public str name
+    cdef public object identity
+    cdef readonly SequencerCore _sequencer
+    cdef Counters _counters
+    cdef public object _transport
+    cdef readonly LineCutter _reader
+    cdef readonly Cursor _following
+    cdef public list _lines
+    cdef public Py_ssize_t _index
+    cdef public int64_t _unsent
+    cdef int64_t _unsent_max
+    cdef int64_t _line_bytes_max
+    cdef public int64_t _errors_in_a_row
+    cdef public bint _put_off
+    cdef public bint _stalled
+    cdef public bint _paused
+    cdef public bint _ended
+    cdef public bint _closing
+    cdef public bint _walled
+    cdef public bint _paced
+    cdef readonly frozenset _free
+    cdef bint _plain_free  # whether commands that plain lines say are among those
+    cdef PlainLine _plain
+    cdef set _long_lines
+
+    cpdef object send(self, bytes data)
+    cpdef object run(self)
+    cdef int _deal(self, bytes line) except -1
+    cdef bytes _answer(self, object command, int64_t outcome)
+    cdef bytes _answer_plain(self, int64_t outcome)

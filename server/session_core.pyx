@@ -1,0 +1,184 @@
+# cython: auto_pickle=False, autotestdict=False
+"""The hot part of `server.session`: from bytes to commands, and from answers and events to bytes."""
+
+from libc.stdint cimport int64_t
+
+from acd_core.event_lines cimport EventLine
+
+from acd_core.engine cimport Engine
+from acd_protocol.line_cutter cimport LineCutter
+from acd_protocol.plain_line cimport ENQUEUE, PlainLine
+from server.ok_line cimport ok_line
+from server.outlet cimport Outlet
+from server.sequencer_core cimport SequencerCore, is_plain
+
+from acd_core import Outcome
+from acd_core.commands import AgentReady, Command, ContactComplete, ContactEnqueue, OfferAccept
+from acd_protocol import framing
+from server import answers
+
+cdef object DECODE = framing.client_decoder.decode
+cdef frozenset PLAIN = frozenset((ContactEnqueue, OfferAccept, ContactComplete, AgentReady))
+cdef int64_t OK = Outcome.OK
+cdef int64_t DUPLICATE = Outcome.DUPLICATE
+
+
+cdef class Cursor:
+    """How far a connection has followed the events; see `server.following`.
+
+    Attributes:
+        cursor: the event that is to be sent next, of those that the ring keeps for the client; 0 if it misses none.
+    """
+
+
+cdef class SessionCore(Outlet):
+    """See `server.session.Session`."""
+
+    def __init__(self, SequencerCore sequencer not None, LineCutter reader not None, Cursor following not None,
+                 set long_lines not None):
+        self.name = ""
+        self._sequencer = sequencer
+        self._counters = sequencer.counters
+        self._reader = reader
+        self._following = following
+        self._long_lines = long_lines
+        self._lines = []
+        self._unsent_max = sequencer.limits.unsent_bytes_max
+        self._line_bytes_max = sequencer.limits.line_bytes_max
+        self._plain = PlainLine()
+        self.set_free(frozenset())
+
+    def set_free(self, frozenset free):
+        """Say which types of commands need not be judged; see `server.access.guard.Guard`."""
+        self._free = free
+        self._plain_free = PLAIN <= free
+
+    # -- in -----------------------------------------------------------------------------------------------------
+
+    def data_received(self, bytes data):
+        """Bytes arrived."""
+        self._counters.bytes_in += len(data)
+        if self.name and not self._closing:
+            self._read_lines(data)
+        else:
+            self._received(data)
+
+    def _read_lines(self, bytes data):
+        """Deal with the lines that `data` completes, in their turn."""
+        cdef list lines = self._reader.cut(data)
+        if self._index < len(self._lines):
+            self._lines += lines
+        else:
+            self._lines = lines
+            self._index = 0
+            self.run()
+        if len(self._reader._pending) > self._line_bytes_max:
+            self._send_long_line()
+
+    cpdef object run(self):
+        """Deal with the lines at hand until none is left or a limit is reached; see `Sequencer.defer`."""
+        cdef SequencerCore sequencer = self._sequencer
+        cdef list lines
+        self._put_off = False
+        if sequencer.state != "serving":
+            self._refuse_rest()
+            return
+        if self._following.cursor and not self._paused:
+            self._following.catch_up()
+        lines = self._lines
+        while self._index < len(lines) and not self._closing:
+            if self.name:
+                if sequencer.budget <= 0 or sequencer.congested:
+                    self._put_off_rest()
+                    return
+                if self._unsent > self._unsent_max or self._paused or self._following.cursor:
+                    self._stop_reading()
+                    return
+                if self._paced and not self._in_pace():
+                    self._stop_reading()
+                    return
+            if not self._deal(lines[self._index]):
+                self._stop_reading()
+                return
+            self._index += 1
+            sequencer.budget -= 1
+        if self._closing:
+            return
+        if self._reader.error is not None:
+            self._counters.refused_lines += 1
+            self.refuse(self._reader.error)
+            return
+        if self._long_lines and self in self._long_lines and len(self._reader._pending) <= self._line_bytes_max:
+            self._long_lines.remove(self)
+        if self._stalled:
+            self._read_on()
+        if self._ended:
+            self._close_if_done()
+
+    cdef int _deal(self, bytes line) except -1:
+        """Deal with one line; 0 to be asked again later."""
+        cdef int64_t outcome
+        if self._plain_free and self._sequencer.engine is not None and is_plain(self._plain, line):
+            outcome = self._sequencer.execute_plain(self.name, line, self._plain)
+            self._errors_in_a_row = 0
+            self.send(self._answer_plain(outcome))
+            return 1
+        try:
+            message = DECODE(line)
+        except (ValueError, RecursionError) as problem:
+            message = framing.explain(line, problem)
+        if type(message) in self._free:
+            outcome = self._sequencer.execute(self.name, line, message)
+            self._errors_in_a_row = 0
+            self.send(self._answer(message, outcome))
+        elif self.name and isinstance(message, Command):
+            self._guarded(line, message)
+        else:
+            return 1 if self._request(message) else 0
+        return 1
+
+    cdef bytes _answer_plain(self, int64_t outcome):
+        """The line that answers what stood in `_plain`, right after it was applied."""
+        cdef Engine engine = self._sequencer.engine
+        cdef int64_t position = 0
+        cdef bytes line = None
+        if self._plain.kind == ENQUEUE:
+            position = engine.last_position
+            if outcome == OK and position and engine.last_estimate is None:
+                line = ok_line(engine.seq, self._plain.request_id, False, position)
+        elif outcome == OK or outcome == DUPLICATE:
+            line = ok_line(engine.seq, self._plain.request_id, outcome == DUPLICATE, 0)
+        return answers.to_command(self._plain.command(), outcome, engine) if line is None else line
+
+    cdef bytes _answer(self, object command, int64_t outcome):
+        """The line that answers a command, right after it was applied."""
+        cdef bytes line = None
+        if type(command) is not ContactEnqueue and (outcome == OK or outcome == DUPLICATE):
+            line = ok_line(self._sequencer.seq(), command.id, outcome == DUPLICATE, 0)
+        return answers.to_command(command, outcome, self._sequencer.machine) if line is None else line
+
+    # -- out ----------------------------------------------------------------------------------------------------
+
+    cpdef object deliver(self, EventLine event):
+        """Take an event; see `server.router.Receiver`."""
+        if self._walled or self._paused or self._following.cursor or self._unsent > self._unsent_max:
+            self._following.take(event)
+            return
+        self._counters.events_sent += 1
+        self.send(event.line)
+
+    cpdef object send(self, bytes data):
+        """Send `data` when everything applied so far is durable."""
+        self._unsent += len(data)
+        self._sequencer.send(self, data)
+
+    cpdef object write(self, bytes data):
+        """Send what is durable; see `server.sequencer.Output`."""
+        self._unsent -= len(data)
+        if self._transport.is_closing():
+            return
+        self._transport.write(data)
+        if self._closing or self._ended:
+            self._close_if_done()
+        if self._following.cursor or self._stalled:
+            self._go_on()

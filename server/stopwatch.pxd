@@ -1,0 +1,3 @@
+from libc.stdint cimport int64_t
+
+cdef int64_t stopwatch_ns() except -1

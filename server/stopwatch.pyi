@@ -1,0 +1,4 @@
+from collections.abc import Callable
+
+__pyx_capi__: dict[str, object]
+monotonic_ns: Callable[[], int]

@@ -1,0 +1,40 @@
+"""Answers that are written in C are byte for byte those of msgspec, or left to it."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acd_core.commands import RequestId
+from acd_protocol.framing import encode
+from acd_protocol.messages import Ok
+from server.ok_line import ok_line
+
+SEQS = st.integers(0, 2**63 - 1)
+IDS = st.none() | st.integers(0, 2**53 - 1) | st.text(max_size=64) | st.text("abc-./~ {}", max_size=64)
+
+
+@given(seq=SEQS, request_id=IDS, duplicate=st.booleans(), position=st.integers(0, 2**40))
+def test_line_is_that_of_msgspec(seq: int, request_id: RequestId, duplicate: bool, position: int) -> None:
+    line = ok_line(seq, request_id, duplicate, position)
+    if line is not None:
+        assert line == encode(Ok(seq=seq, id=request_id, duplicate=duplicate, position=position))
+
+
+@pytest.mark.parametrize("number", [0, 1, 9, 10, 99, 100, 2**31, 2**53 - 1, 2**63 - 1])
+def test_every_length_of_numbers(number: int) -> None:
+    expected = encode(Ok(seq=number, id=number, position=number))
+    assert ok_line(number, number, False, number) == expected
+
+
+def test_usual_ids_are_not_left_to_msgspec() -> None:
+    rng = random.Random(1)
+    for _ in range(2000):
+        text = "".join(chr(rng.choice((33, *range(35, 92), *range(93, 127)))) for _ in range(rng.randrange(65)))
+        assert ok_line(7, text, True, 0) == encode(Ok(seq=7, id=text, duplicate=True))
+
+
+@pytest.mark.parametrize("unusual", ['"', "\\", "\n", "\x7f", "é", "語", "x" * 65, -1, 2**63, 2**70, 1.5, True])
+def test_unusual_ids_are_left_to_msgspec(unusual: RequestId) -> None:
+    assert ok_line(7, unusual, False, 0) is None

@@ -272,7 +272,8 @@ class OfferReject(Command, tag="offer.reject", frozen=True, kw_only=True):
     """The agent cannot or will not. The contact keeps its place; the agent rests for `reject_cooldown_s`.
 
     Args:
-        cause: in your words, such as `busy`; it comes back in the offer.ended event.
+        cause: in your words; it comes back in the offer.ended event. After `busy`, `no_answer` and `unreachable` he rests
+            for as long as the queue says for those.
     """
 
     offer: OfferId

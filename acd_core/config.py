@@ -74,6 +74,8 @@ CHANNELS_MAX = 31
 VOICE = "voice"
 RULES_MAX = 10
 """Most rules on joining a queue, and most on staying."""
+FAILED_OFFERS_MAX = 100
+"""So many failed offers of an agent are remembered at most."""
 OVERFLOWS_MAX = 8
 """A contact moves to another queue so many times at most."""
 WAY_OUT_REASONS: dict[str, "WayOutReason"] = {
@@ -269,7 +271,10 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         disposition_required: wrap-up lasts until the agent has said how it went, and `wrapup_s` does not end it.
         wrapup_max_s: longest wrap-up, extended or waiting for a disposition; `wrapup_s` if that is longer.
         reject_cooldown_s: rest of an agent who rejected an offer, before he gets another.
-        no_answer_cooldown_s: rest of an agent who let an offer time out.
+        no_answer_cooldown_s: rest of an agent who let an offer time out, or for whom one was rejected with the cause
+            `no_answer`.
+        busy_cooldown_s, unreachable_cooldown_s: rest of an agent for whom an offer was rejected with the cause `busy` or
+            `unreachable`; as `reject_cooldown_s` when left out.
         max_waiting: most contacts that may wait; one more ends at once with `queue_full`. 0 for no limit.
         max_in_conversation: most of its contacts that may talk with agents, or be offered to them, at once; the others
             wait. 0 for no limit.
@@ -312,6 +317,8 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wrapup_max_s: PositiveSeconds = 1800
     reject_cooldown_s: Seconds = 5
     no_answer_cooldown_s: Seconds = 5
+    busy_cooldown_s: Seconds | None = None
+    unreachable_cooldown_s: Seconds | None = None
     max_waiting: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     max_in_conversation: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     reserve: Reserve | None = None
@@ -346,7 +353,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ranks: tier by queue, such as `{ "acme/support" = 1 }`; 0 where not given. An agent of a higher rank gets a
             contact only when none of a lower rank is free, and serves the queues of his lowest rank first.
         attributes: texts and whole numbers that requirements can speak of, as `agent.site`.
-        missed_offers_max: overrides `settings.missed_offers_max`.
+        missed_offers_max, failed_offers_max: override those of `settings`.
     """
 
     agent: AgentId
@@ -361,6 +368,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ranks: Annotated[dict[QueuePath, Rank], Meta(max_length=1000)] = {}
     attributes: AgentAttributes = {}
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    failed_offers_max: Annotated[int, Meta(ge=0, le=FAILED_OFFERS_MAX)] | None = None
 
 
 class Holiday(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -422,6 +430,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     Attributes:
         missed_offers_max: an agent who lets so many offers in a row time out is paused; 0 for never.
+        failed_offers_max: an agent is paused when so many offers to him were rejected or timed out within
+            `failed_offers_window_s`, whatever he answered in between; 0 for never.
         strict_priority: contacts of a higher priority always go first, instead of having a head start.
         occupancy_half_life_s: for `least_occupied`, what an agent did so long ago counts half as much as what he does now.
         random_seed: where the draws of `random` and `weighted_random` begin; the same seed and the same commands give
@@ -437,6 +447,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] = 3
+    failed_offers_max: Annotated[int, Meta(ge=0, le=FAILED_OFFERS_MAX)] = 0
+    failed_offers_window_s: PositiveSeconds = 600
     strict_priority: bool = False
     occupancy_half_life_s: Annotated[float, Meta(ge=1, le=86_400, description="seconds, at most a day")] = 1800
     random_seed: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] = 0
@@ -477,6 +489,19 @@ def seconds_of_ns(ns: int) -> int | float:
     """Seconds of `ns`, rounded to the millisecond; an `int` when they are whole."""
     ms = (ns + NS_PER_MS // 2) // NS_PER_MS
     return ms // 1000 if ms % 1000 == 0 else ms / 1000
+
+
+def rest_of(queue: Queue, cause: str) -> tuple[str, float]:
+    """What an agent rests for when an offer was rejected with a cause in the adapter's words, and for how many seconds."""
+    rests = {
+        "busy": queue.busy_cooldown_s,
+        "no_answer": queue.no_answer_cooldown_s,
+        "unreachable": queue.unreachable_cooldown_s,
+    }
+    if cause not in rests:
+        return "rejected", queue.reject_cooldown_s
+    seconds = rests[cause]
+    return cause, queue.reject_cooldown_s if seconds is None else seconds
 
 
 def ageing_of(queue: Queue) -> int:

@@ -68,6 +68,7 @@ cdef class Configured(Pauses):
         self.configuration = config
         self.skill_names = known_skills(config)
         self.missed_offers_max = config.settings.missed_offers_max
+        self.failed_window = ns_of_seconds(config.settings.failed_offers_window_s)
         self.max_contacts = config.settings.max_contacts
         self.ended_contacts_kept = config.settings.ended_contacts_kept
         self.callers_kept = config.settings.callers_kept
@@ -165,7 +166,7 @@ cdef class Configured(Pauses):
             else:
                 slot = self.tables.new_agent()
                 for column in (self.agent_configs, self.agent_names, self.agent_json, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
-                               self.agent_pause_reasons, self.agent_pauses):
+                               self.agent_pause_reasons, self.agent_pauses, self.agent_failures):
                     column.append(None)
             row = &self.tables.agents[slot]
             row.since = self.now
@@ -174,6 +175,7 @@ cdef class Configured(Pauses):
             self.agent_clients[slot] = ""
             self.agent_pause_reasons[slot] = ""
             self.agent_pauses[slot] = {}
+            self.agent_failures[slot] = []
             self._count_time()
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
@@ -183,6 +185,9 @@ cdef class Configured(Pauses):
         self.agent_attributes[slot] = dict(config.attributes)
         row.cost = config.cost
         row.weight = config.weight
+        row.failed_max = self.configuration.settings.failed_offers_max
+        if config.failed_offers_max is not None:
+            row.failed_max = config.failed_offers_max
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
 

@@ -252,6 +252,7 @@ cdef class Dumped(Callbacks):
             "client": self.agent_clients,
             "pause_reason": self.agent_pause_reasons,
             "pauses": self.agent_pauses,
+            "failures": self.agent_failures,
             "skills": self.agent_skills,
             "attributes": self.agent_attributes,
         }

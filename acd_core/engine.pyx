@@ -17,10 +17,10 @@ from acd_core.event_lines cimport EventLine
 from acd_core.transitions cimport bucket_of
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
-    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_REJECTED, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
+    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY, CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
     CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_OFFERED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_FREE, LEG_OFFERED,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PAUSE_REASON_UNKNOWN, PLACE_INVALID, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
     REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent, Contact,
     Leg, Queue,
@@ -31,7 +31,7 @@ import itertools
 import msgspec
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError
+from acd_core.config import ConfigError, ns_of_seconds, rest_of
 from acd_core.config import validate as validate_config
 from acd_core.dump_form import DumpError
 from acd_core.plan import passed, plan_of
@@ -43,6 +43,7 @@ for _index, _bound in enumerate(views.ACCEPT_BUCKETS_S):
     ACCEPT_BOUNDS[_index] = _bound * NS_PER_S
 cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTIONS)}
 cdef dict PLACES = {None: 0, **{name: index for index, name in enumerate(views.PLACES, start=1)}}
+cdef dict CAUSES = {"busy": CAUSE_BUSY, "no_answer": CAUSE_NO_ANSWER, "unreachable": CAUSE_UNREACHABLE}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
 
 
@@ -512,7 +513,13 @@ cdef class Engine(Dumped):
         contact = self._end_offer(leg, OFFER_REJECTED, cause)
         self._disappoint(contact, agent)
         self._not_idle(agent)
-        self._cool_down(agent, contact, CAUSE_REJECTED, self.tables.queues[queue].reject_cooldown)
+        if self._failed_too_often(agent):
+            self._pause_by_itself(agent, contact, "failed_offers")
+        elif cause in CAUSES:
+            _, seconds = rest_of(self.queue_configs[queue], cause)
+            self._cool_down(agent, contact, CAUSES[cause], ns_of_seconds(seconds))
+        else:
+            self._cool_down(agent, contact, CAUSE_REJECTED, self.tables.queues[queue].reject_cooldown)
         return self._settled()
 
     # -- agents -------------------------------------------------------------------------------------------------
@@ -842,6 +849,11 @@ cdef class Engine(Dumped):
             old = self.queue_configs[self.tables.contacts[slot].queue]
             if (old.tenant, old.name) not in wanted_queues:
                 return QUEUE_IN_USE
+        for slot in range(self.legs.created):
+            if self.legs.legs[slot].state != LEG_FREE:  # somebody may do after-work for a contact that went on
+                old = self.queue_configs[self.legs.legs[slot].queue]
+                if (old.tenant, old.name) not in wanted_queues:
+                    return QUEUE_IN_USE
         wanted_agents = {agent.agent for agent in config.agents}
         for name, slot in self.agent_slots.items():
             if self.tables.agents[slot].presence != LOGGED_OUT and name not in wanted_agents:

@@ -267,8 +267,8 @@ class ContactEnded(Event, tag="contact.ended", frozen=True, kw_only=True):
 class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
     """An agent came into another state.
 
-    `reason` is that of a pause (`login`, `missed_offers`, `unreachable`, or what the agent gave), or the cause of a cooldown
-    (`rejected`, `no_answer`). `expires_in`, in seconds, is there when the state ends by itself.
+    `reason` is that of a pause (`login`, `missed_offers`, `failed_offers`, `unreachable`, or what the agent gave), or the
+    cause of a cooldown (`rejected`, `no_answer`, `busy`, `unreachable`). `expires_in`, in seconds, is there when the state ends by itself.
     `logging_out` is set when a logout waits for the end of the contact in hand.
     """
 

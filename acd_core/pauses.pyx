@@ -7,24 +7,25 @@ The behaviour is that of model/pauses.py. Where no reasons are configured, nothi
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.state cimport AGENT_PAUSE_USED_UP, Record, State
+from acd_core.rests cimport Rests
+from acd_core.state cimport AGENT_PAUSE_USED_UP, Record
 from acd_core.timers cimport OF_PAUSE
 from acd_core.types cimport ACTIVITY_NONE, NONE, PAUSED, Agent
 
 from acd_core.config import ns_of_seconds
 
 
-cdef class Pauses(State):
+cdef class Pauses(Rests):
     """The state with its pauses; see `Engine`."""
 
     cdef int _refresh(self, int32_t agent) except -1:
-        State._refresh(self, agent)
+        Rests._refresh(self, agent)
         if self.pause_codes:
             self._mind_pause(agent)
         return 0
 
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
-        State._set_presence(self, agent, presence, reason)
+        Rests._set_presence(self, agent, presence, reason)
         if self.pause_codes:
             self._mind_pause(agent)
         return 0
@@ -105,7 +106,7 @@ cdef class Pauses(State):
         """See `Machine.check`."""
         cdef int32_t slot
         cdef Agent *row
-        State.check(self)
+        Rests.check(self)
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
             if row.pause_code != NONE and (row.presence != PAUSED or row.activity != ACTIVITY_NONE):

@@ -109,7 +109,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.AGENT_NOT_IN_WRAPUP: "the agent is not in wrap-up; there is nothing to end",
     Outcome.AGENT_IN_USE: "the new configuration lacks an agent who is logged in; log him out first, or keep him",
     Outcome.QUEUE_IN_USE: (
-        "the new configuration lacks a queue that still holds contacts; let it drain first, or keep it"
+        "the new configuration lacks a queue that still holds contacts, or after-work for one; let it drain first, or keep it"
     ),
     Outcome.WRAPUP_LONGEST: "the wrap-up lasts as long as wrapup_max_s of the queue allows; it cannot be extended",
     Outcome.CALLBACK_EXISTS: (

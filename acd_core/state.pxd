@@ -76,7 +76,7 @@ cdef class State:
     cdef int64_t live_waiting  # contacts that only wait
     cdef int64_t live_in_line  # and those that are being offered and may be offered to more
     cdef int64_t agents_by_state[7]
-    cdef int64_t agents_cooling[3]  # agents in cooldown by CooldownCause
+    cdef int64_t agents_cooling[5]  # agents in cooldown by CooldownCause
     cdef dict agents_pausing  # agents seen paused, by reason
     cdef int64_t agent_us[7]  # time spent by state, up to counted_us
     cdef int64_t counted_us
@@ -144,6 +144,8 @@ cdef class State:
     cdef list agent_addresses
     cdef list agent_clients
     cdef list agent_pause_reasons
+    cdef list agent_failures  # when offers failed lately, the earliest first
+    cdef int64_t failed_window  # in which they count
     cdef list agent_pauses    # name of a configured reason to [when the window began, time used in it]
     cdef tuple pause_reasons  # as configured
     cdef dict pause_codes     # name to place in them

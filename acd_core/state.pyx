@@ -19,7 +19,7 @@ from acd_core.pace cimport Forecast, Pace, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
-    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CONTACT_CONNECTED,
+    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
     PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
@@ -38,7 +38,7 @@ from acd_core.urgency import Urgency
 
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = events.OFFER_OUTCOMES
-cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer")
+cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer", "busy", "unreachable")
 cdef tuple PLACE_NAMES = ("", *views.PLACES)
 cdef tuple DIRECTION_NAMES = views.DIRECTIONS
 cdef tuple STATE_NAMES = views.AGENT_STATES
@@ -142,6 +142,7 @@ cdef class State:
         self.agent_addresses = []
         self.agent_clients = []
         self.agent_pause_reasons = []
+        self.agent_failures = []
         self.agent_pauses = []
         self.pause_reasons = ()
         self.pause_codes = {}
@@ -1070,6 +1071,7 @@ cdef class State:
             idle_seq=row.idle_seq,
             kept_free=bool(row.open) and self.gates.withholds(slot),
             missed=row.missed,
+            failed_ns=tuple(self.agent_failures[slot]),
             since_ns=row.since,
             deadline_ns=self.timers.nodes[timer].key if timer != NONE else 0,
             timer=self.timers.nodes[timer].seq if timer != NONE else 0,
@@ -1278,7 +1280,7 @@ cdef class State:
             raise AssertionError("agents are miscounted by state")
         if sum(self.agents_pausing.values()) != states[<int>PAUSED]:
             raise AssertionError("agents are miscounted by the reason of their pause")
-        if self.agents_cooling[1] + self.agents_cooling[2] != states[2 + <int>ACTIVITY_COOLDOWN]:
+        if sum([self.agents_cooling[index] for index in range(1, <int>CAUSES)]) != states[2 + <int>ACTIVITY_COOLDOWN]:
             raise AssertionError("agents are miscounted by the cause of their cooldown")
         for slot in range(self.watches.count):
             watch = &self.watches.items[slot]

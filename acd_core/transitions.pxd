@@ -32,6 +32,7 @@ cdef class Transitions(Places):
     cdef int _requeue(self, int32_t contact) except -1
     cdef int _recall(self, int32_t agent) except -1
     cdef int _offer_missed(self, int32_t leg) except -1
+    cdef int _pause_by_itself(self, int32_t agent, int32_t contact, str reason) except -1
     cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1
     cdef int _end_cooldown(self, int32_t agent) except -1
     cdef int _lighten(self, int32_t agent) except -1

@@ -201,6 +201,7 @@ cdef class Transitions(Places):
         self.tables.agents[agent].logging_out = False
         self._set_presence(agent, LOGGED_OUT, "")
         self.tables.agents[agent].missed = 0
+        self.agent_failures[agent].clear()
         self.agent_addresses[agent] = self.agent_configs[agent].address
         self._agent_changed(agent)
         self.agent_clients[agent] = ""
@@ -483,6 +484,7 @@ cdef class Transitions(Places):
         cdef int32_t agent = self.legs.legs[leg].agent, queue = self.legs.legs[leg].queue, contact
         cdef Agent *person = &self.tables.agents[agent]
         cdef int64_t limit
+        cdef bint failed_too_often
         person.missed += 1
         person.missed_total += 1
         self._had_inbound(agent, self.legs.legs[leg].direction)
@@ -490,13 +492,21 @@ cdef class Transitions(Places):
         self._disappoint(contact, agent)
         limit = person.missed_max if person.missed_max != NONE else self.missed_offers_max
         self._not_idle(agent)
+        failed_too_often = self._failed_too_often(agent)
         if limit and person.missed >= limit:
-            person.missed = 0
-            self._refresh(agent)
-            self._set_presence(agent, PAUSED, "missed_offers")
-            self._agent_changed(agent)
-            return self._requeue(contact)
+            return self._pause_by_itself(agent, contact, "missed_offers")
+        if failed_too_often:
+            return self._pause_by_itself(agent, contact, "failed_offers")
         return self._cool_down(agent, contact, CAUSE_NO_ANSWER, self.tables.queues[queue].no_answer_cooldown)
+
+    cdef int _pause_by_itself(self, int32_t agent, int32_t contact, str reason) except -1:
+        """Offers to him are in vain: pause him, and find another for the contact."""
+        self.tables.agents[agent].missed = 0
+        self.agent_failures[agent].clear()
+        self._refresh(agent)
+        self._set_presence(agent, PAUSED, reason)
+        self._agent_changed(agent)
+        return self._requeue(contact)
 
     cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1:
         if duration:

@@ -83,6 +83,9 @@ cdef enum CooldownCause:
     CAUSE_NONE = 0
     CAUSE_REJECTED = 1
     CAUSE_NO_ANSWER = 2
+    CAUSE_BUSY = 3
+    CAUSE_UNREACHABLE = 4
+    CAUSES = 5
 
 cdef enum Held:
     HELD_NOWHERE = 0
@@ -177,6 +180,7 @@ cdef struct Agent:
     int32_t attribute_room
     int32_t missed
     int32_t missed_max
+    int32_t failed_max        # so many failed offers within the window pause him; 0 for never
     int64_t idle_seq          # 0 unless open to contacts or being rung
     int64_t inbound_seq       # the idle_seq that he first had after his last inbound contact; 0 until then
     int64_t occupancy         # in units of 1/fixed_point.ONE, as of occupancy_us

@@ -255,7 +255,8 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         idle_seq: order among agents with room, lowest is longest idle; 0 unless open to contacts or rung. An agent
             whose offer is withdrawn keeps his place.
         kept_free: he is open to contacts, and kept free for queues with a reserve.
-        missed: offers timed out in a row.
+        missed: offers timed out in a row. failed_ns: when offers failed lately, the earliest first, where
+            `failed_offers_max` is configured for him.
         since_ns: when the state that he is seen in began.
         deadline_ns: when the offer, wrap-up or cooldown that makes his activity ends; 0 for none. timer: as in
             `ContactView`. rest_until_ns, rest_timer: those of a cooldown, which may go on while he talks.
@@ -288,6 +289,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     idle_seq: int
     kept_free: bool
     missed: int
+    failed_ns: tuple[int, ...]
     since_ns: int
     deadline_ns: int
     timer: int

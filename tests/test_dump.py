@@ -21,7 +21,7 @@ CORE = Path(__file__).resolve().parent.parent / "acd_core"
 DERIVED = {
     "Agent": """
         all_tenants signature open legs last_leg timer pause_timer skills skill_count skill_room tenants tenant_count ranks
-        rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max
+        rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max failed_max
     """,
     "Contact": """
         where moved line legs last_leg timer plan step_timer stands stay_timer prefer_timer queue_prev queue_next
@@ -47,6 +47,7 @@ DERIVED_STATE = """
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs agent_names
     agent_json
     callback_numbers free_agents free_queues free_contacts ended_slots callers_kept pause_reasons pause_codes
+    failed_window
 """
 """The same of the attributes of `State`."""
 

@@ -113,7 +113,7 @@ def test_an_agent_in_cooldown_is_told_with_the_cause(machine: Machine) -> None:
     view = machine.agent("senior")
     assert view is not None
     assert machine.reject_offer(START + 1 * S, view.offer, "busy") == Outcome.OK
-    assert reasons(explained(machine, "c-1", at=3)) == {"senior": "in cooldown (rejected), for another 6 s"}
+    assert reasons(explained(machine, "c-1", at=3)) == {"senior": "in cooldown (busy), for another 6 s"}
 
 
 def test_a_logout_that_waits_for_the_end_of_a_contact_is_told(machine: Machine) -> None:

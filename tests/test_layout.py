@@ -38,6 +38,7 @@ CORE_ROWS = [
     {"pace", "watches"},
     {"state"},
     {"event_lines"},
+    {"rests"},
     {"pauses"},
     {"configured"},
     {"decisions"},

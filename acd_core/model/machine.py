@@ -45,6 +45,7 @@ from acd_core.config import (
     channels_of,
     known_skills,
     ns_of_seconds,
+    rest_of,
     seconds_of_ns,
     strict_queues,
 )
@@ -494,7 +495,10 @@ class Model(Callbacks):
         contact = self._end_offer(leg, "rejected", cause)
         self._disappoint(contact, leg.agent)
         leg.agent.idle_seq = 0
-        self._cool_down(leg.agent, contact, "rejected", leg.queue.config.reject_cooldown_s)
+        if self._failed_too_often(leg.agent):
+            self._pause_by_itself(leg.agent, contact, "failed_offers")
+        else:
+            self._cool_down(leg.agent, contact, *rest_of(leg.queue.config, cause))
         return Outcome.OK
 
     # -- agents -------------------------------------------------------------------------------------------------
@@ -752,7 +756,9 @@ class Model(Callbacks):
         if config == self._config:
             return Outcome.DUPLICATE
         queue_ids = {(queue.tenant, queue.name) for queue in config.queues}
-        if any((c.queue.config.tenant, c.queue.config.name) not in queue_ids for c in self._contacts.values()):
+        in_use = [contact.queue for contact in self._contacts.values()]
+        in_use += [leg.queue for agent in self._agents.values() for leg in agent.legs]  # with after-work too
+        if any((queue.config.tenant, queue.config.name) not in queue_ids for queue in in_use):
             return Outcome.QUEUE_IN_USE
         agent_ids = {agent.agent for agent in config.agents}
         if any(a.presence != "logged_out" and a.config.agent not in agent_ids for a in self._agents.values()):

@@ -2,12 +2,12 @@
 
 from acd_core.config import PauseReason, ns_of_seconds, seconds_of_ns
 from acd_core.events import AgentPauseUsedUp
+from acd_core.model.rests import Rests
 from acd_core.model.rows import AgentRow, PauseClock, PauseSum
-from acd_core.model.state import State
 from acd_core.views import Presence
 
 
-class Pauses(State):
+class Pauses(Rests):
     """The state with its pauses; see `Model`.
 
     A pause is counted while the agent is seen paused, not while he still talks or does after-work. All of it belongs to the

@@ -288,6 +288,7 @@ class AgentRow:
     legs: list[LegRow] = field(default_factory=list)
     idle_seq: int = 0
     missed: int = 0
+    failed: list[int] = field(default_factory=list)
     since: int = 0
     timer: Timer | None = None
     answered: int = 0

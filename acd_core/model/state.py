@@ -520,6 +520,7 @@ class State:
             idle_seq=agent.idle_seq,
             kept_free=False,
             missed=agent.missed,
+            failed_ns=tuple(agent.failed),
             since_ns=agent.since,
             deadline_ns=timer.deadline if timer else 0,
             timer=timer.seq if timer else 0,

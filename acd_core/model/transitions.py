@@ -226,14 +226,22 @@ class Transitions(Conditions):
         if limit is None:
             limit = self._config.settings.missed_offers_max
         agent.idle_seq = 0
+        failed_too_often = self._failed_too_often(agent)
         if limit and agent.missed >= limit:
-            agent.missed = 0
-            self._refresh(agent)
-            self._set_presence(agent, "paused", "missed_offers")
-            self._agent_changed(agent)
-            self._requeue(contact)
+            self._pause_by_itself(agent, contact, "missed_offers")
+        elif failed_too_often:
+            self._pause_by_itself(agent, contact, "failed_offers")
         else:
             self._cool_down(agent, contact, "no_answer", leg.queue.config.no_answer_cooldown_s)
+
+    def _pause_by_itself(self, agent: AgentRow, contact: ContactRow, reason: str) -> None:
+        """Offers to him are in vain: pause him, and find another for the contact."""
+        agent.missed = 0
+        agent.failed = []
+        self._refresh(agent)
+        self._set_presence(agent, "paused", reason)
+        self._agent_changed(agent)
+        self._requeue(contact)
 
     def _cool_down(self, agent: AgentRow, contact: ContactRow, cause: str, seconds: float) -> None:
         """Rest `agent`, and find another for `contact` before he can be free again."""
@@ -277,6 +285,7 @@ class Transitions(Conditions):
         agent.logging_out = False
         self._set_presence(agent, "logged_out")
         agent.missed = 0
+        agent.failed = []
         agent.address = agent.config.address
         self._agent_changed(agent)
         agent.client = ""

@@ -189,7 +189,9 @@ def random_channels(rng: Random) -> tuple[Channel, ...]:
 
 def random_pause_reasons(rng: Random) -> tuple[PauseReason, ...]:
     """None, so that any will do, or a few, among them one that the engine gives itself."""
-    names = rng.choice(((), (), ("lunch",), ("lunch", "training", "login"), ("training", "missed_offers")))
+    names = rng.choice(
+        ((), (), ("lunch",), ("lunch", "training", "login"), ("training", "missed_offers", "failed_offers"))
+    )
     return tuple(
         PauseReason(
             name=name,
@@ -258,6 +260,8 @@ def random_config(rng: Random, size: int) -> Config:
             wrapup_max_s=rng.choice((0.25, 2, 10)),
             reject_cooldown_s=rng.choice((0, 1, 5)),
             no_answer_cooldown_s=rng.choice((0, 1, 5)),
+            busy_cooldown_s=rng.choice((None, 0, 2)),
+            unreachable_cooldown_s=rng.choice((None, 0.5, 10)),
             max_waiting=rng.choice((0, 0, 1, 3, 10)),
             max_wait_s=rng.choice((0, 2, 5, 30)),
             max_talk_s=rng.choice((3, 30, 3600)),
@@ -290,12 +294,15 @@ def random_config(rng: Random, size: int) -> Config:
             ranks={path: rng.choice((0, 1, 2)) for path in paths if ranked and rng.random() < 0.3},
             attributes=random_agent_attributes(rng),
             missed_offers_max=rng.choice((None, None, 0, 1, 2)),
+            failed_offers_max=rng.choice((None, None, 0, 1, 3)),
         )
         for number in range(size)
     )
     return Config(
         settings=Settings(
             missed_offers_max=rng.choice((0, 1, 3)),
+            failed_offers_max=rng.choice((0, 0, 2, 4)),
+            failed_offers_window_s=rng.choice((0.5, 5, 600)),
             strict_priority=rng.random() < 0.15,
             occupancy_half_life_s=rng.choice((1, 5, 5, 1800, 86_400)),
             random_seed=rng.choice((0, 1, 2**53 - 1)),
@@ -474,7 +481,7 @@ class Stream:
                     contact=self._talking(), reason=rng.choice(("completed_agent", "completed_caller", "failed"))
                 )
             case "reject":
-                return OfferReject(offer=self._offer(), cause=rng.choice(("", "busy")))
+                return OfferReject(offer=self._offer(), cause=rng.choice(("", "", "busy", "no_answer", "unreachable")))
             case "abandon":
                 return ContactAbandon(contact=self._waiting())
             case "withdraw":

@@ -8,7 +8,9 @@ only those of queues with such rules, of the classes for which the first agent c
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.pace cimport Forecast
 from acd_core.preferences cimport Preferences
+from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record
 from acd_core.timers cimport OF_CALENDAR, OF_STAY
 from acd_core.types cimport (
@@ -16,10 +18,12 @@ from acd_core.types cimport (
 )
 from acd_core.watches cimport Watch
 
+from acd_core import forecast, requirement
 from acd_core.config import JoinRule, ns_of_seconds
 
 cdef object CLOSED_RULE = JoinRule(when="closed")
 cdef object FULL_RULE = JoinRule(when="full")
+cdef int32_t LINES_OWN_MAX = forecast.LINES_OWN_MAX
 
 
 cdef class Conditions(Preferences):
@@ -36,14 +40,48 @@ cdef class Conditions(Preferences):
         watch = self.watches.of(owner)
         return watch.present == 0 if when == "nobody" else watch.able == 0
 
-    cdef object _refusal(self, int32_t queue, int32_t owner, int64_t others):
-        """The first rule by which a contact of a class may not join a queue, or None."""
+    cdef object _refusal(self, int32_t queue, int32_t owner, int64_t others, int32_t contact, Standing *standing):
+        """The first rule by which a contact, which would be of this class and stand there, may not join a queue, or None."""
         for rule in self.queue_configs[queue].join:
-            if self._holds(rule.when, queue, owner, others):
+            if rule.over_s is not None:
+                if self._best_agent(queue, owner) == NONE and self._waits_longer(
+                    queue, contact, standing, ns_of_seconds(rule.over_s) // 1_000_000
+                ):
+                    return rule
+            elif self._holds(rule.when, queue, owner, others):
                 return rule
         if self._holds("closed", queue, owner, others):
             return CLOSED_RULE
         return FULL_RULE if self._holds("full", queue, owner, others) else None
+
+    cdef bint _waits_longer(self, int32_t queue, int32_t contact, Standing *standing, int64_t over_ms) except -1:
+        """Whether half of such waits take longer, were a contact to join a queue and stand there."""
+        cdef tuple asked = self.contact_terms[contact]
+        cdef int32_t pace = self.own_lines.get((queue, asked), NONE) if asked else NONE
+        cdef int64_t ahead
+        cdef Standing own
+        cdef Forecast expected
+        if pace == NONE:
+            if asked and self.tables.queues[queue].own_lines < LINES_OWN_MAX and not requirement.is_for_one(asked):
+                return False  # it would have a line of its own, of which nothing is known
+            pace = self.tables.queues[queue].main_pace
+        if pace == NONE:
+            return False
+        ahead = self.paces_of_lines.ahead_of(pace, standing)
+        if self.tables.contacts[contact].stands and self.tables.contacts[contact].pace == pace:
+            self.lines.stand_for_good(&own, contact)
+            ahead -= stands_before(&own, standing)
+        expected = self.paces_of_lines.estimate(pace, ahead, ahead, self.now // 1000)
+        return expected.known and expected.p50_ms > over_ms
+
+    cdef void _would_stand(self, Standing *standing, int32_t contact, int32_t queue, int32_t stage, bint keep_age) noexcept:
+        """Where a contact would stand for good in another queue, at a stage, with its age or without."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int64_t level, head_start, since = self.now
+        if keep_age:
+            since = self.by_hand[contact][4] if row.by_hand else row.since
+        self._start_in(queue, self.tables.stages[stage].points + row.priority, &level, &head_start)
+        stand(standing, <int32_t>level, since, row.seq, head_start, 0, self.tables.queues[queue].ageing, NONE, 0)
 
     cdef bint _is_useless(self, int32_t contact) except -1:
         """Whether the contact should take its next step at once, since nobody could match at this one."""

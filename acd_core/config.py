@@ -83,6 +83,7 @@ WAY_OUT_REASONS: dict[str, "WayOutReason"] = {
     "full": "queue_full",
     "nobody": "no_agents",
     "all_paused": "no_agents",
+    "wait_estimate": "diverted",
 }
 """How a contact ends that may not join or stay, where its queue does not say."""
 
@@ -205,14 +206,16 @@ class JoinRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Attributes:
         when: `closed` (by its hours, or a supervisor); `full` (`max_waiting` wait and nobody is free); `nobody` (no
             agent who could serve the contact is logged in); `all_paused` (none who could is logged in and not
-            paused).
+            paused); `wait_estimate` (nobody is free, and half of such waits take longer than `over_s`).
+        over_s: how long an estimate must be, for `wait_estimate`.
         to: the queue of the same tenant that takes the contact instead; it ends when left out.
         keep_age: whether it takes its waiting time along.
-        ends_as: the reason with which it ends otherwise: `diverted` for `closed`, `queue_full` for `full`, else `no_agents`,
-            when left out.
+        ends_as: the reason with which it ends otherwise: `diverted` for `closed` and `wait_estimate`, `queue_full` for
+            `full`, else `no_agents`, when left out.
     """
 
-    when: Literal["closed", "full", "nobody", "all_paused"]
+    when: Literal["closed", "full", "nobody", "all_paused", "wait_estimate"]
+    over_s: Seconds | None = None
     to: Name | None = None
     keep_age: bool = False
     ends_as: WayOutReason | None = None
@@ -222,7 +225,7 @@ class StayRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who may not stay in a queue, and where he goes instead.
 
     Attributes:
-        when: as in `JoinRule`, but for `full`.
+        when: `closed`, `nobody` or `all_paused`, as in `JoinRule`.
         after_s: the condition must hold for so long, without a break.
         to, keep_age, ends_as: as in `JoinRule`.
     """
@@ -433,7 +436,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         failed_offers_max: an agent is paused when so many offers to him were rejected or timed out within
             `failed_offers_window_s`, whatever he answered in between; 0 for never.
         strict_priority: contacts of a higher priority always go first, instead of having a head start.
-        occupancy_half_life_s: for `least_occupied`, what an agent did so long ago counts half as much as what he does now.
+        occupancy_half_life_s: for `least_occupied` and `occupancy_max`, what an agent did so long ago counts half as much as what he does now.
+        occupancy_max: an agent whose occupancy is above so many per cent rests: no contacts for him until it is down to
+            `occupancy_resume`, which is five per cent less when left out. Nobody rests when this is left out.
         random_seed: where the draws of `random` and `weighted_random` begin; the same seed and the same commands give
             the same choices.
         max_contacts: most contacts at once, in all states.
@@ -451,6 +456,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     failed_offers_window_s: PositiveSeconds = 600
     strict_priority: bool = False
     occupancy_half_life_s: Annotated[float, Meta(ge=1, le=86_400, description="seconds, at most a day")] = 1800
+    occupancy_max: Annotated[int, Meta(ge=1, le=99)] | None = None
+    occupancy_resume: Annotated[int, Meta(ge=1, le=99)] | None = None
     random_seed: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] = 0
     max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
     callers_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
@@ -502,6 +509,14 @@ def rest_of(queue: Queue, cause: str) -> tuple[str, float]:
         return "rejected", queue.reject_cooldown_s
     seconds = rests[cause]
     return cause, queue.reject_cooldown_s if seconds is None else seconds
+
+
+def rest_levels(settings: Settings) -> tuple[int, int] | None:
+    """Above which per cent of occupancy an agent rests, and at which he is through with it; None if nobody rests."""
+    if settings.occupancy_max is None:
+        return None
+    resume = settings.occupancy_resume
+    return settings.occupancy_max, max(1, settings.occupancy_max - 5) if resume is None else resume
 
 
 def ageing_of(queue: Queue) -> int:
@@ -565,6 +580,9 @@ def validate(config: Config) -> None:
     Raises:
         ConfigError: for the first contradiction found.
     """
+    resume, most = config.settings.occupancy_resume, config.settings.occupancy_max
+    if resume is not None and (most is None or resume > most):
+        raise ConfigError("settings: occupancy_resume is where a rest ends: give an occupancy_max that is not below it")
     _unique("tenant", (tenant.name for tenant in config.tenants))
     _unique("skill", config.skills)
     for skill in config.skills:
@@ -601,6 +619,12 @@ def validate(config: Config) -> None:
             if later.after_s <= earlier.after_s:
                 raise ConfigError(
                     f"{place}: steps: after_s {later.after_s:g} follows {earlier.after_s:g}; order them by after_s"
+                )
+        for joining in queue.join:
+            if (joining.over_s is not None) != (joining.when == "wait_estimate"):
+                raise ConfigError(
+                    f"{place}: join: {joining.when}: over_s is there for wait_estimate, and for nothing else: "
+                    "say how long an estimate must be"
                 )
         for noun, rules in (("join", queue.join), ("stay", queue.stay)):
             for rule in rules:

@@ -5,6 +5,7 @@ cdef class Configured(Pauses):
     cdef int32_t _class(self, int32_t queue, tuple own_terms, int32_t stage) except -1
     cdef int _assign(self, int32_t contact) except -1
     cdef int32_t _plan(self, int32_t queue, object wishes) except -1
+    cdef void _start_in(self, int32_t slot, int64_t points, int64_t *level, int64_t *head_start) noexcept
     cdef void _own_start(self, int32_t contact, int64_t *level, int64_t *head_start) noexcept
     cdef int _enter_line(self, int32_t contact, int32_t owner) except -1
     cdef int _know(self, object config) except -1

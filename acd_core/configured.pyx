@@ -88,8 +88,8 @@ cdef class Configured(Pauses):
             self.tables.queues[slot].strict = key in strict
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
         self._enter_gates()
-        self._enter_capacities()
         self._change_half_life(config)
+        self._enter_capacities()
         self._change_pauses(config)
         self.idle.seed = config.settings.random_seed
         return 0
@@ -265,7 +265,8 @@ cdef class Configured(Pauses):
         for slot in self.agent_slots.values():
             row = &self.tables.agents[slot]
             can_be_idle = (
-                row.presence == READY and not row.logging_out and row.timer == NONE and self.legs.room(slot) != 0
+                row.presence == READY and not row.logging_out and row.timer == NONE and not row.resting
+                and self.legs.room(slot) != 0
             )
             if can_be_idle and not row.idle_seq:
                 self.idle_seq += 1
@@ -276,13 +277,18 @@ cdef class Configured(Pauses):
         return 0
 
     cdef int _change_half_life(self, object config) except -1:
-        """Count occupancy if some queue asks for it, by the half-life that holds from now on."""
-        cdef bint asked = any([queue.strategy == "least_occupied" for queue in config.queues])
+        """Count occupancy if somebody asks for it, by the half-life that holds from now on."""
+        cdef bint other_levels = self._change_levels(config.settings)
+        cdef bint asked = self.rest_most != 0 or any([queue.strategy == "least_occupied" for queue in config.queues])
         cdef int64_t half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
         cdef bint anew = not half_life_us or not self.half_life_us
         cdef int32_t agent
         cdef Agent *row
         if half_life_us == self.half_life_us:
+            if other_levels:
+                for agent in self.agent_slots.values():
+                    self._take_occupancy(agent)
+                self._judge_rests()
             return 0
         if not anew:
             for agent in self.agent_slots.values():
@@ -290,6 +296,8 @@ cdef class Configured(Pauses):
                 self._take_occupancy(agent)
                 row.occupancy_key = order_key(row.occupancy, row.use, row.occupancy_us, half_life_us)
         self.half_life_us = half_life_us
+        if not anew:
+            self._judge_rests()
         if anew:
             for agent in self.agent_slots.values():
                 self._begin_occupancy(agent)
@@ -349,8 +357,11 @@ cdef class Configured(Pauses):
     cdef void _own_start(self, int32_t contact, int64_t *level, int64_t *head_start) noexcept:
         """What a contact begins with, by itself: its level where priority is strict, and its head start."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
-        cdef int64_t points = self.tables.stages[self._stage(contact)].points + row.priority
+        self._start_in(row.queue, self.tables.stages[self._stage(contact)].points + row.priority, level, head_start)
+
+    cdef void _start_in(self, int32_t slot, int64_t points, int64_t *level, int64_t *head_start) noexcept:
+        """The same of one with so many points of priority in a queue."""
+        cdef Queue *queue = &self.tables.queues[slot]
         level[0] = _bounded(points, LEVEL_MAX) if queue.strict else 0
         head_start[0] = queue.head_start if queue.strict else queue.head_start + points * queue.priority_step
         head_start[0] = _bounded(head_start[0], HEAD_START_MAX)

@@ -876,6 +876,7 @@ cdef class Engine(Dumped):
                 self.agents_by_state[<int>LOGGED_OUT] -= 1
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)
+                self._stop_rest_timer(slot)
                 self.free_agents.append(slot)
         self._enter_rows(config)
         self.credits_given.keep(self.callers_kept)
@@ -924,6 +925,11 @@ cdef class Engine(Dumped):
         record.a = len(config.tenants)
         record.b = len(config.queues)
         record.code = len(config.agents)
+        for slot in self.agent_slots.values():
+            state = self._state(slot)
+            self._refresh(slot)
+            if self._state(slot) != state:
+                self._agent_changed(slot)
         for slot in self.queue_slots.values():
             self._closing_changed(slot)
         for _, slot in live:

@@ -24,7 +24,7 @@ EndReason = Literal[
     "failed",
 ]
 AttemptCause = Literal["busy", "no_answer", "unreachable", "invalid"]
-OverflowCause = Literal["step", "closed", "full", "nobody", "all_paused"]
+OverflowCause = Literal["step", "closed", "full", "nobody", "all_paused", "wait_estimate"]
 ClosingCause = Literal["hours", "emergency"]
 OfferOutcome = Literal["rejected", "timed_out", "withdrawn"]
 OFFER_OUTCOMES: tuple[OfferOutcome, ...] = get_args(OfferOutcome)
@@ -268,7 +268,7 @@ class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
     """An agent came into another state.
 
     `reason` is that of a pause (`login`, `missed_offers`, `failed_offers`, `unreachable`, or what the agent gave), or the
-    cause of a cooldown (`rejected`, `no_answer`, `busy`, `unreachable`). `expires_in`, in seconds, is there when the state ends by itself.
+    cause of a cooldown (`rejected`, `no_answer`, `busy`, `unreachable`, or `occupancy` for a rest from work). `expires_in`, in seconds, is there when the state ends by itself.
     `logging_out` is set when a logout waits for the end of the contact in hand.
     """
 

@@ -4,7 +4,7 @@ An agent gets a contact when every one of these conditions holds; they are asked
 that fails is the answer:
 
 1. state of the agent: logged in, not paused, not logging out, not rung, not resting after a missed or rejected
-   offer, and with room for the contact beside what he has in hand;
+   offer or from too much work, and with room for the contact beside what he has in hand;
 2. fit: he serves the contact's tenant, takes its channel at all, has each skill that nobody can do without, at the
    level asked, meets what else is required, his rank in the queue counts yet, and he is among those for whom the
    contact waits by name, if it does;

@@ -19,6 +19,7 @@ Condition = Literal[
     "offered",
     "wrapup",
     "cooldown",
+    "rest",
     "capacity",
     "tenant",
     "channel",
@@ -42,6 +43,7 @@ CONDITION_WORDS: dict[Condition, str] = {
     "offered": "being rung",
     "wrapup": "in wrap-up",
     "cooldown": "in cooldown",
+    "rest": "resting from work",
     "capacity": "without room for it",
     "tenant": "not serving the tenant",
     "channel": "not taking its channel",
@@ -114,6 +116,8 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
             waits = any(leg.contact == agent.contact and leg.disposition_required for leg in agent.legs)
             how_long = f"until he says how it went, at most {left} s" if waits else f"for another {left} s"
             activity = "wrapup", f"in wrap-up of contact {agent.contact}, {how_long}"
+        case "cooldown" if not agent.rest_until_ns:
+            activity = "rest", f"resting from too much work, for another {left} s"
         case "cooldown":
             activity = "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {left} s"
     still = "" if agent.activity == "none" else f", still {activity[1]}"
@@ -128,6 +132,9 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
     if agent.rest_until_ns:
         rest = seconds(agent.rest_until_ns - now)
         return "cooldown", f"in cooldown ({agent.cooldown_cause}), for another {rest} s{still if agent.legs else ''}"
+    if agent.resting:
+        in_hand = f", with {contacts_of(agent)} in hand" if agent.legs else ""
+        return "rest", activity[1] if activity[0] == "rest" else f"resting from too much work{in_hand}"
     if channel in agent.room:
         if not agent.idle_seq:  # seen only when a decision is made at the instant at which he gives an offer back
             return "cooldown", "giving back an offer at this moment"

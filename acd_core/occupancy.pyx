@@ -25,6 +25,14 @@ cdef int64_t free_key(int64_t occupancy, int64_t now_us, int64_t half_life_us) n
     return now_us + ((log2(occupancy) - (<int64_t>ONE_BITS << LOG_BITS)) * half_life_us >> LOG_BITS)
 
 
+cdef int64_t time_until(int64_t occupancy, int use, int64_t level, int64_t half_life_us) noexcept nogil:
+    """In how many microseconds an occupancy comes to a level that it is on its way to."""
+    cdef int64_t left = occupancy if use == USE_FREE else ONE - occupancy
+    cdef int64_t there = level if use == USE_FREE else ONE - level
+    cdef int64_t due = -((log2(there) - log2(left)) * half_life_us >> LOG_BITS)
+    return due if due > 0 else 0
+
+
 cdef int64_t order_key(int64_t occupancy, int use, int64_t now_us, int64_t half_life_us) noexcept nogil:
     """Orders agents by occupancy, the least occupied first; 0 for one who is paused."""
     if use == USE_FREE:

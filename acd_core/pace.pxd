@@ -50,6 +50,7 @@ cdef class Paces:
     cdef int restore(self, int32_t pace, int32_t contact) except -1
     cdef int grow_trees(self) except -1
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil
+    cdef int64_t ahead_of(self, int32_t pace, Standing *standing) noexcept nogil
     cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil
     cdef void elapse(self, int32_t pace, int64_t now_us) noexcept nogil
     cdef void serve(self, int32_t pace, int64_t now_us, int64_t wait_us, int64_t rung_ms) noexcept nogil

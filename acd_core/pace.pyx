@@ -176,7 +176,11 @@ cdef class Paces:
         """How many of a line come before a contact, which need not be in it."""
         cdef Standing standing
         self.lines.stand_for_good(&standing, contact)
-        return tree_before(self.twigs, self.rows[pace].root, &standing)
+        return self.ahead_of(pace, &standing)
+
+    cdef int64_t ahead_of(self, int32_t pace, Standing *standing) noexcept nogil:
+        """How many of a line come before one that would stand there."""
+        return tree_before(self.twigs, self.rows[pace].root, standing)
 
     cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil:
         """The contact's place among all lines of a queue, of which this is the first."""

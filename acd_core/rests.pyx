@@ -1,13 +1,104 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
-"""Agents to whom offers are made in vain; see model/rests.py. Only failed offers cost anything here."""
+"""What makes agents rest beside a cooldown, and how often offers to them were in vain; see model/rests.py.
+
+Where nobody rests from work, only failed offers cost anything here.
+"""
 
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.fixed_point cimport ONE
+from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, time_until
 from acd_core.state cimport State
+from acd_core.timers cimport OF_REST
+from acd_core.types cimport ACTIVITY_COOLDOWN, NONE, Agent
+
+from acd_core import config as configuration
 
 
 cdef class Rests(State):
     """The state with what makes agents rest; see `Engine`."""
+
+    cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
+        cdef bint before = self.tables.agents[agent].resting
+        State._set_presence(self, agent, presence, reason)
+        if before or self.tables.agents[agent].resting:
+            State._refresh(self, agent)
+        return 0
+
+    cdef int _take_occupancy(self, int32_t agent) except -1:
+        State._take_occupancy(self, agent)
+        return self._mind_rest(agent)
+
+    cdef int _begin_occupancy(self, int32_t agent) except -1:
+        State._begin_occupancy(self, agent)
+        self.tables.agents[agent].resting = False
+        return self._mind_rest(agent)
+
+    cdef int _mind_rest(self, int32_t agent) except -1:
+        """His occupancy is known as of now: he may have to rest. Set the time at which that ends, or begins."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int64_t due_us
+        self._stop_rest_timer(agent)
+        if not self.rest_most:
+            row.resting = False
+            return 0
+        if row.occupancy > self.rest_most:
+            row.resting = True
+        if row.resting and not row.rung:
+            self._close(agent)
+        if row.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED):
+            due_us = time_until(
+                row.occupancy, row.use, self.rest_least if row.resting else self.rest_most, self.half_life_us
+            )
+            row.rest_timer = self.timers.arm(self.now + 1000 * due_us, 0, agent, OF_REST)
+        return 0
+
+    cdef int _stop_rest_timer(self, int32_t agent) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        if row.rest_timer != NONE:
+            self.timers.cancel(row.rest_timer)
+            row.rest_timer = NONE
+        return 0
+
+    cdef int _close(self, int32_t agent) except -1:
+        """The agent is idle no more."""
+        cdef Agent *row = &self.tables.agents[agent]
+        if row.idle_seq:
+            self.idle.drop(agent)
+            row.idle_seq = 0
+        row.open = 0
+        return 0
+
+    cdef bint _rest_due(self, int32_t agent) except -1:
+        """His occupancy has fallen as far as it must, or has risen too far. Whether he may be free now."""
+        cdef Agent *row = &self.tables.agents[agent]
+        self._stop_rest_timer(agent)
+        row.resting = not row.resting
+        if row.resting and not row.rung:
+            self._close(agent)
+        return not row.resting and row.activity == ACTIVITY_COOLDOWN and row.timer == NONE
+
+    cdef bint _change_levels(self, object settings) except -1:
+        """Let the levels of occupancy hold that are configured. Whether they are others."""
+        cdef int64_t most = 0, least = 0
+        levels = configuration.rest_levels(settings)
+        if levels is not None:
+            most = ONE * <int64_t>levels[0] // 100
+            least = ONE * <int64_t>levels[1] // 100
+        if most == self.rest_most and least == self.rest_least:
+            return False
+        self.rest_most = most
+        self.rest_least = least
+        return True
+
+    cdef int _judge_rests(self) except -1:
+        """Another half-life, or other levels, hold: find out anew who rests."""
+        cdef int32_t agent
+        for agent in self.agent_slots.values():
+            if self.rest_most and self.tables.agents[agent].occupancy <= self.rest_least:
+                self.tables.agents[agent].resting = False
+            self._mind_rest(agent)
+        return 0
 
     cdef bint _failed_too_often(self, int32_t agent) except -1:
         """One more offer to him was rejected or timed out. Whether those within the window are too many."""
@@ -24,7 +115,16 @@ cdef class Rests(State):
 
     def check(self):
         """See `Machine.check`."""
+        cdef int32_t slot
+        cdef Agent *row
         State.check(self)
         for name, slot in self.agent_slots.items():
+            row = &self.tables.agents[slot]
+            if (row.rest_timer != NONE) != (
+                self.rest_most != 0 and row.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED)
+            ):
+                raise AssertionError(f"the rest of {name}")
+            if row.resting and not self.rest_most:
+                raise AssertionError(f"{name} rests for nothing")
             if self.agent_failures[slot] != sorted(self.agent_failures[slot]):
                 raise AssertionError(f"offers to {name} failed in another order")

@@ -76,11 +76,13 @@ cdef class State:
     cdef int64_t live_waiting  # contacts that only wait
     cdef int64_t live_in_line  # and those that are being offered and may be offered to more
     cdef int64_t agents_by_state[7]
-    cdef int64_t agents_cooling[5]  # agents in cooldown by CooldownCause
+    cdef int64_t agents_cooling[6]  # agents in cooldown by CooldownCause
     cdef dict agents_pausing  # agents seen paused, by reason
     cdef int64_t agent_us[7]  # time spent by state, up to counted_us
     cdef int64_t counted_us
-    cdef int64_t half_life_us  # of occupancy; 0 while no queue asks for it
+    cdef int64_t half_life_us  # of occupancy; 0 while nobody asks for it
+    cdef int64_t rest_most    # an agent of a higher occupancy rests; 0 while nobody does
+    cdef int64_t rest_least   # until it has fallen to this
     cdef int64_t missed_offers_max
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
@@ -199,9 +201,9 @@ cdef class State:
     cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept
     cdef int _count_agent(self, int32_t agent, int by) except -1
-    cdef void _count_occupancy(self, int32_t agent) noexcept
-    cdef void _take_occupancy(self, int32_t agent) noexcept
-    cdef void _begin_occupancy(self, int32_t agent) noexcept
+    cdef int _count_occupancy(self, int32_t agent) except -1
+    cdef int _take_occupancy(self, int32_t agent) except -1
+    cdef int _begin_occupancy(self, int32_t agent) except -1
     cdef int _refresh(self, int32_t agent) except -1
     cdef void _set_open(self, int32_t agent) noexcept
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2

@@ -19,7 +19,7 @@ from acd_core.pace cimport Forecast, Pace, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
-    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSES, CONTACT_CONNECTED,
+    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
     PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
@@ -38,7 +38,7 @@ from acd_core.urgency import Urgency
 
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = events.OFFER_OUTCOMES
-cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer", "busy", "unreachable")
+cdef tuple CAUSE_NAMES = ("", "rejected", "no_answer", "busy", "unreachable", "occupancy")
 cdef tuple PLACE_NAMES = ("", *views.PLACES)
 cdef tuple DIRECTION_NAMES = views.DIRECTIONS
 cdef tuple STATE_NAMES = views.AGENT_STATES
@@ -218,13 +218,15 @@ cdef class State:
         cdef object reason = ""
         cdef int32_t leg = self.legs.foremost(agent)
         cdef int32_t timer = row.timer if leg == NONE else self.legs.legs[leg].timer
+        if row.cooling == CAUSE_OCCUPANCY:
+            timer = row.rest_timer
         record.code = self._state(agent)
         record.flag = row.logging_out
         record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
         if row.presence == PAUSED:
             reason = self.agent_pause_reasons[agent]
         elif row.activity == ACTIVITY_COOLDOWN:
-            reason = CAUSE_NAMES[row.cooldown_cause]
+            reason = CAUSE_NAMES[row.cooling]
         Py_INCREF(reason)
         record.text = <PyObject *>reason
         return 0
@@ -523,30 +525,40 @@ cdef class State:
             else:
                 del self.agents_pausing[reason]
         elif self.tables.agents[agent].activity == ACTIVITY_COOLDOWN:
-            self.agents_cooling[self.tables.agents[agent].cooldown_cause] += by
+            self.agents_cooling[self.tables.agents[agent].cooling] += by
         return 0
 
     cdef int _refresh(self, int32_t agent) except -1:
         """Bring the agent's activity, and what he is open to, up to date with what he holds."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t leg = self.legs.foremost(agent)
-        cdef int activity
+        cdef int activity, cooling = CAUSE_NONE
+        cdef bint resting = row.resting
         if leg == NONE:
-            activity = ACTIVITY_NONE if row.timer == NONE else ACTIVITY_COOLDOWN
+            activity = ACTIVITY_NONE
+            if row.timer != NONE:
+                activity = ACTIVITY_COOLDOWN
+                cooling = row.cooldown_cause
+            elif resting and row.presence == READY:
+                activity = ACTIVITY_COOLDOWN
+                cooling = CAUSE_OCCUPANCY
         elif self.legs.legs[leg].state == LEG_CONNECTED:
             activity = ACTIVITY_BUSY
         else:
             activity = ACTIVITY_OFFERED if self.legs.legs[leg].state == LEG_OFFERED else ACTIVITY_WRAPUP
         self._set_open(agent)
-        if activity == row.activity:
+        if activity == row.activity and cooling == row.cooling:
             return 0
         self._count_time()
         self._count_agent(agent, -1)
-        row.activity = activity
-        row.since = self.now
-        if self.half_life_us:
-            self._count_occupancy(agent)
-        return self._count_agent(agent, 1)
+        row.cooling = cooling
+        if activity != row.activity:
+            row.activity = activity
+            row.since = self.now
+            if self.half_life_us:
+                self._count_occupancy(agent)
+        self._count_agent(agent, 1)
+        return State._refresh(self, agent) if row.resting != resting else 0
 
     cdef void _set_open(self, int32_t agent) noexcept:
         cdef Agent *row = &self.tables.agents[agent]
@@ -624,20 +636,22 @@ cdef class State:
             self._count_occupancy(agent)
         return self._count_agent(agent, 1)
 
-    cdef void _count_occupancy(self, int32_t agent) noexcept:
+    cdef int _count_occupancy(self, int32_t agent) except -1:
         """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
         if self.tables.agents[agent].use != _use_of(&self.tables.agents[agent]):
             self._take_occupancy(agent)
+        return 0
 
-    cdef void _take_occupancy(self, int32_t agent) noexcept:
+    cdef int _take_occupancy(self, int32_t agent) except -1:
         cdef Agent *row = &self.tables.agents[agent]
         cdef int64_t now_us = self.now // 1000
         row.occupancy = later(row.occupancy, row.use, now_us - row.occupancy_us, self.half_life_us)
         row.occupancy_us = now_us
         row.use = _use_of(row)
         row.occupancy_key = order_key(row.occupancy, row.use, now_us, self.half_life_us)
+        return 0
 
-    cdef void _begin_occupancy(self, int32_t agent) noexcept:
+    cdef int _begin_occupancy(self, int32_t agent) except -1:
         """Count from nothing: he is new, or nobody asked for occupancy until now."""
         cdef Agent *row = &self.tables.agents[agent]
         row.occupancy = 0
@@ -648,6 +662,7 @@ cdef class State:
             row.occupancy_us = self.now // 1000
             row.use = _use_of(row)
             row.occupancy_key = order_key(0, row.use, row.occupancy_us, self.half_life_us)
+        return 0
 
     cdef void _enlist(self, int32_t contact) noexcept:
         """Put a contact at the end of its queue's list of those that wait or are offered; one that came from another
@@ -1048,6 +1063,8 @@ cdef class State:
         while leg != NONE:
             legs.append(self._leg_view(leg))
             leg = self.legs.legs[leg].next_of_agent
+        if row.cooling == CAUSE_OCCUPANCY:
+            timer = row.rest_timer
         config = self.agent_configs[slot]
         return views.AgentView(
             agent=config.agent,
@@ -1060,7 +1077,7 @@ cdef class State:
             presence=PRESENCE_NAMES[row.presence],
             activity=ACTIVITY_NAMES[row.activity],
             pause_reason=self.agent_pause_reasons[slot],
-            cooldown_cause=CAUSE_NAMES[row.cooldown_cause],
+            cooldown_cause=CAUSE_NAMES[row.cooling or row.cooldown_cause],
             logging_out=bool(row.logging_out),
             contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
@@ -1083,6 +1100,9 @@ cdef class State:
             occupancy=row.occupancy,
             occupancy_us=row.occupancy_us,
             occupancy_key=row.occupancy_key,
+            resting=bool(row.resting),
+            occupancy_deadline_ns=self.timers.nodes[row.rest_timer].key if row.rest_timer != NONE else 0,
+            occupancy_timer=self.timers.nodes[row.rest_timer].seq if row.rest_timer != NONE else 0,
             turns={path: self.idle.turn(queue, slot) for path, queue in self.going_round if self.idle.turn(queue, slot)},
             missed_total=row.missed_total,
             rejected_total=row.rejected_total,
@@ -1199,7 +1219,7 @@ cdef class State:
         cdef Agent *row
         cdef Queue *queue
         cdef int64_t in_line = 0, offers, talking
-        cdef bint idle, spared
+        cdef bint idle, spared, open_to_more
         cdef Watch *watch
         waiting = 0
         by_queue = {}
@@ -1272,7 +1292,8 @@ cdef class State:
             if units != row.units:
                 raise AssertionError(f"the units of {name} are miscounted")
             idle = row.presence == READY and row.timer == NONE and not row.logging_out
-            if (row.idle_seq != 0) != (idle and (row.rung or self.legs.room(slot) != 0)):
+            open_to_more = self.legs.room(slot) != 0 and not row.resting
+            if (row.idle_seq != 0) != (idle and (row.rung != 0 or open_to_more)):
                 raise AssertionError(f"idle_seq of {name}")
             if row.open != (self.legs.room(slot) if row.idle_seq and not row.rung else 0):
                 raise AssertionError(f"what {name} is open to")

@@ -320,6 +320,7 @@ cdef class Tables:
         self.agents[slot].legs = NONE
         self.agents[slot].last_leg = NONE
         self.agents[slot].timer = NONE
+        self.agents[slot].rest_timer = NONE
         self.agents[slot].pause_timer = NONE
         self.agents[slot].pause_code = NONE
 

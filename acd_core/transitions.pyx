@@ -11,11 +11,12 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.pace cimport Forecast
 from acd_core.places cimport Places
+from acd_core.standing cimport Standing
 from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
@@ -101,6 +102,9 @@ cdef class Transitions(Places):
             elif kind == OF_PREFERENCE:
                 self._end_preference(slot)
                 self._serve_contact(slot)
+            elif kind == OF_REST:
+                if self._rest_due(slot):
+                    self._lighten(slot)
             elif kind == OF_PAUSE:
                 self._allowance_used(slot)
             elif kind == OF_STAY:
@@ -170,7 +174,7 @@ cdef class Transitions(Places):
 
     cdef bint _can_be_idle(self, int32_t agent) noexcept:
         cdef Agent *row = &self.tables.agents[agent]
-        return row.presence == READY and not row.logging_out and row.timer == NONE and self.legs.room(agent) != 0
+        return row.presence == READY and not row.logging_out and row.timer == NONE and not row.resting and self.legs.room(agent) != 0
 
     cdef int _idle(self, int32_t agent) except -1:
         self._not_idle(agent)
@@ -529,11 +533,13 @@ cdef class Transitions(Places):
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int32_t owner = self.lines.lines[row.line].owner, agent
         cdef int64_t deadline
+        cdef Standing standing
         queue.entered += 1
         self._enlist(contact)
         agent = self._best_agent(row.queue, owner)
         if queue.closed or queue.join_count or (agent == NONE and 0 < queue.max_waiting < queue.waiting):
-            rule = self._refusal(row.queue, owner, queue.waiting - 1)
+            self.lines.stand_for_good(&standing, contact)
+            rule = self._refusal(row.queue, owner, queue.waiting - 1, contact, &standing)
             if rule is not None:
                 return self._leave_by(contact, rule)
         if row.callback:
@@ -593,6 +599,7 @@ cdef class Transitions(Places):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t target, plan, owner, stage
         cdef bint keep_age
+        cdef Standing standing
         if row.overflows >= OVERFLOWS_MAX:
             return False
         self._sweep()
@@ -604,7 +611,8 @@ cdef class Transitions(Places):
         if keep_age:
             stage += passed(self.plans[plan], self.now - row.enqueued)
         owner = self._class(target, self.contact_terms[contact], stage)
-        if self._refusal(target, owner, self.tables.queues[target].waiting) is not None:
+        self._would_stand(&standing, contact, target, stage, keep_age)
+        if self._refusal(target, owner, self.tables.queues[target].waiting, contact, &standing) is not None:
             return False
         self._move(contact, target, keep_age, "step")
         return True

@@ -85,7 +85,8 @@ cdef enum CooldownCause:
     CAUSE_NO_ANSWER = 2
     CAUSE_BUSY = 3
     CAUSE_UNREACHABLE = 4
-    CAUSES = 5
+    CAUSE_OCCUPANCY = 5       # a rest from work, not a cooldown
+    CAUSES = 6
 
 cdef enum Held:
     HELD_NOWHERE = 0
@@ -147,6 +148,8 @@ cdef struct Agent:
     uint8_t presence
     uint8_t activity
     uint8_t cooldown_cause
+    uint8_t cooling           # the CooldownCause that he is seen with; CAUSE_NONE unless his activity is a cooldown
+    uint8_t resting           # his occupancy is too high for contacts
     uint8_t logging_out
     uint8_t all_tenants
     uint8_t use               # occupancy.Use, as of occupancy_us
@@ -156,6 +159,7 @@ cdef struct Agent:
     int32_t legs              # first and last of his legs
     int32_t last_leg
     int32_t timer             # of his cooldown
+    int32_t rest_timer        # of the end of his rest from work, or while he is occupied of its beginning
     int32_t pause_timer       # of the allowance of his pause
     int32_t pause_code        # place of its reason in the configuration, while it is counted; else NONE
     int64_t pause_began

@@ -246,6 +246,8 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         presence: what he said; activity: what follows from the contacts he holds: `busy` when he talks, else `offered`
             when he is rung, else `wrapup`, else `cooldown`.
         pause_reason: of the pause; cooldown_cause: of the cooldown.
+        resting: his occupancy is too high for contacts. occupancy_deadline_ns: when that ends, or while he is occupied
+            when it begins; 0 for no such time. occupancy_timer: as in `ContactView.timer`.
         pauses: those for configured reasons, by name. pause_since_ns: since when the present one is counted, 0 for not.
         pause_deadline_ns: when its allowance is used up, 0 for never or when that was told. pause_timer: as in
             `ContactView`. paid_ns, unpaid_ns: all such pauses that ended, by what is paid.
@@ -262,7 +264,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
             `ContactView`. rest_until_ns, rest_timer: those of a cooldown, which may go on while he talks.
         inbound_seq: the `idle_seq` that he first had after his last inbound contact; 0 until then.
         occupancy: share of his time on contacts and wrap-up, the latest counting most, in 1/2**30, as of
-            occupancy_us; kept while some queue works by `least_occupied`, else 0.
+            occupancy_us; kept while some queue works by `least_occupied`, or `occupancy_max` is configured, else 0.
         occupancy_key: order of agents by occupancy; it holds until he is occupied in another way.
         turns: by `tenant/queue`, when he was last offered a contact of a queue that works by `round_robin`:
             the number of that offer among the queue's.
@@ -301,6 +303,9 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     occupancy: int
     occupancy_us: int
     occupancy_key: int
+    resting: bool
+    occupancy_deadline_ns: int
+    occupancy_timer: int
     turns: dict[str, int]
     missed_total: int
     rejected_total: int

@@ -191,6 +191,11 @@ QUEUE = '[[tenants]]\nname = "acme"\n[[queues]]\ntenant = "acme"\nname = "suppor
             "skills = ['b']\n[[agents]]\nagent = 'x'\nskills = { a = 1 }",
             "agent x: skill 'a' is not in the list 'skills'",
         ),
+        ("[settings]\noccupancy_resume = 80", "settings: occupancy_resume is where a rest ends: give an occupancy_max"),
+        (
+            '[[tenants]]\nname = "a"\n[[queues]]\ntenant = "a"\nname = "b"\n[[queues.join]]\nwhen = "wait_estimate"',
+            "queue a/b: join: wait_estimate: over_s is there for wait_estimate, and for nothing else",
+        ),
         ("[[agents]\n", "not valid TOML: "),
         ("x = " + "[" * 5000, "not valid TOML: nested too deeply"),
     ],

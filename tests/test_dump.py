@@ -20,7 +20,7 @@ CORE = Path(__file__).resolve().parent.parent / "acd_core"
 
 DERIVED = {
     "Agent": """
-        all_tenants signature open legs last_leg timer pause_timer skills skill_count skill_room tenants tenant_count ranks
+        all_tenants signature open legs last_leg timer rest_timer cooling pause_timer skills skill_count skill_room tenants tenant_count ranks
         rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max failed_max
     """,
     "Contact": """
@@ -41,7 +41,7 @@ DERIVED = {
 
 DERIVED_STATE = """
     tables lines idle paces_of_lines timers legs watches gates live_contacts live_waiting live_in_line agents_by_state
-    agents_cooling agents_pausing half_life_us missed_offers_max max_contacts ended_contacts_kept tenants_limited
+    agents_cooling agents_pausing half_life_us rest_most rest_least missed_offers_max max_contacts ended_contacts_kept tenants_limited
     classes_swept plans_swept lines_swept texts_swept attributes_swept records record_capacity skill_names skill_ids
     tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs agent_names

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acd_core import Config, Engine, Machine, Outcome
-from acd_core.config import Agent, Queue, StayRule, Step, Tenant
+from acd_core.config import Agent, Queue, Settings, StayRule, Step, Tenant
 from acd_core.explain import ContactExplanation, explain_agent, explain_contact
 from acd_core.explain_offer import explain_offer
 from acd_core.model import Model
@@ -105,6 +105,22 @@ def test_an_agent_in_wrapup_is_told_with_the_time_left(machine: Machine) -> None
     assert machine.complete_contact(START + 10 * S, "c-1", "completed_agent") == Outcome.OK
     enqueue(machine, "c-2", at=12)
     assert reasons(explained(machine, "c-2", at=15)) == {"senior": "in wrap-up of contact c-1, for another 25 s"}
+
+
+def test_an_agent_who_rests_from_work_is_told_so(machine: Machine) -> None:
+    settings = Settings(occupancy_half_life_s=60, occupancy_max=40, occupancy_resume=20)
+    assert machine.apply_config(START, msgspec.structs.replace(CENTRE, settings=settings)) == Outcome.OK
+    login(machine, "senior")
+    enqueue(machine, "c-1", queue="acme/support")
+    accept(machine, "senior", at=0)
+    assert machine.complete_contact(START + 60 * S, "c-1", "completed_agent") == Outcome.OK
+    enqueue(machine, "c-2", queue="acme/support", at=61)
+    found = explained(machine, "c-2", at=61)
+    assert [verdict.condition for verdict in found.agents] == ["rest"]
+    assert reasons(found) == {"senior": "resting from too much work, for another 78 s"}
+    told = explain_agent(machine, "senior", now=START + 61 * S)
+    assert told is not None
+    assert (told.condition, told.reason, told.for_s) == ("rest", "occupancy", 78)
 
 
 def test_an_agent_in_cooldown_is_told_with_the_cause(machine: Machine) -> None:

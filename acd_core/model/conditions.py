@@ -1,6 +1,6 @@
 """Conditions on joining a queue and on staying in it, and steps that are useless."""
 
-from acd_core.config import OVERFLOWS_MAX, JoinRule, ns_of_seconds
+from acd_core.config import OVERFLOWS_MAX, JoinRule, StayRule, ns_of_seconds
 from acd_core.events import QueueClosed, QueueOpened
 from acd_core.model.preferences import Preferences
 from acd_core.model.rows import AgentRow, ContactRow, QueueRow
@@ -19,10 +19,10 @@ class Conditions(Preferences):
     hold up the others.
     """
 
-    def _holds(self, when: str, contact: ContactRow) -> bool:
-        """Whether a condition holds for a contact in the queue that it stands in, or is about to join."""
+    def _holds(self, rule: JoinRule | StayRule, contact: ContactRow) -> bool:
+        """Whether a rule holds for a contact in the queue that it stands in, or is about to join."""
         queue = contact.queue
-        match when:
+        match rule.when:
             case "closed":
                 return queue.closed is not None
             case "full":
@@ -31,12 +31,16 @@ class Conditions(Preferences):
                 return 0 < queue.config.max_waiting <= others and self._best_agent(contact) is None
             case "nobody":
                 return not self._staff(contact)
+            case "wait_estimate":
+                assert isinstance(rule, JoinRule)
+                estimate = self._prospect(contact) if self._best_agent(contact) is None else None
+                return estimate is not None and estimate.p50_ms > ns_of_seconds(rule.over_s or 0) // 1_000_000
         return all(agent.presence == "paused" for agent in self._staff(contact))
 
     def _refusal(self, contact: ContactRow) -> JoinRule | None:
         """The first rule by which a contact may not join the queue that it is about to join."""
         rules = (*contact.queue.config.join, *ALWAYS_JOIN_RULES)
-        return next((rule for rule in rules if self._holds(rule.when, contact)), None)
+        return next((rule for rule in rules if self._holds(rule, contact)), None)
 
     def _is_useless(self, contact: ContactRow) -> bool:
         """Whether the contact should take its next step at once, since nobody could match at this one."""
@@ -59,7 +63,7 @@ class Conditions(Preferences):
             contact.useless = useless
             self._arm_step(contact)
         rules = contact.queue.config.stay if contact.callback is None else ()  # else nobody is on the phone
-        stay = next((index for index, rule in enumerate(rules) if self._holds(rule.when, contact)), None)
+        stay = next((index for index, rule in enumerate(rules) if self._holds(rule, contact)), None)
         if stay != contact.stay:
             contact.stay = stay
             contact.stay_timer = None
@@ -90,7 +94,7 @@ class Conditions(Preferences):
             assert contact.overflows <= OVERFLOWS_MAX, f"{contact.id} moved too often"
             if contact.state in {"queued", "offered"}:
                 rules = contact.queue.config.stay if contact.callback is None else ()
-                holding = [index for index, rule in enumerate(rules) if self._holds(rule.when, contact)]
+                holding = [index for index, rule in enumerate(rules) if self._holds(rule, contact)]
                 assert contact.stay == min(holding, default=None), f"{contact.id} is judged wrongly"
                 assert contact.useless == self._is_useless(contact), f"the step of {contact.id} is judged wrongly"
 

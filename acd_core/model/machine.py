@@ -45,6 +45,7 @@ from acd_core.config import (
     channels_of,
     known_skills,
     ns_of_seconds,
+    rest_levels,
     rest_of,
     seconds_of_ns,
     strict_queues,
@@ -62,7 +63,7 @@ from acd_core.events import (
 )
 from acd_core.model import occupancy
 from acd_core.model.callbacks import Callbacks
-from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, PauseClock, QueueRow, bucket
+from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, PauseClock, QueueRow, RestClock, bucket
 from acd_core.model.state import Owner
 from acd_core.plan import passed
 from acd_core.refusals import Outcome
@@ -132,6 +133,9 @@ class Model(Callbacks):
                 self._reserve_over(owner)
             case PauseClock():
                 self._allowance_used(owner)
+            case RestClock():
+                if self._rest_due(owner):
+                    self._lighten(owner.agent)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -764,6 +768,7 @@ class Model(Callbacks):
         if any(a.presence != "logged_out" and a.config.agent not in agent_ids for a in self._agents.values()):
             return Outcome.AGENT_IN_USE
         pauses_before = self._config.pause_reasons
+        levels_before = rest_levels(self._config.settings)
         self._config = config
         self._skills = known_skills(config)
         self._channels = {channel.name: channel for channel in channels_of(config)}
@@ -781,10 +786,13 @@ class Model(Callbacks):
             queue.strict = path in strict
         for agent in self._agents.values():
             self._count_time(agent)
+        for agent in self._agents.values():
+            if agent.config.agent not in agent_ids and agent.rest_clock is not None:
+                agent.rest_clock.timer = None
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
         for position, agent in enumerate(self._agents.values()):
             agent.position = position
-        self._change_half_life(config)
+        self._change_half_life(config, levels_before)
         self._change_pauses(pauses_before)
         going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
         for agent in self._agents.values():
@@ -819,6 +827,11 @@ class Model(Callbacks):
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )
         for agent in self._agents.values():
+            state = agent.state
+            self._refresh(agent)
+            if agent.state != state:
+                self._agent_changed(agent)
+        for agent in self._agents.values():
             can_be_idle = self._can_be_idle(agent)
             if can_be_idle and not agent.idle_seq:
                 self._idle_seq += 1
@@ -835,17 +848,23 @@ class Model(Callbacks):
         self._unpark_callbacks(self._queues.values())
         return Outcome.OK
 
-    def _change_half_life(self, config: Config) -> None:
-        """Count occupancy if some queue asks for it, by the half-life that holds from now on."""
-        asked = any(queue.strategy == "least_occupied" for queue in config.queues)
+    def _change_half_life(self, config: Config, levels_before: tuple[int, int] | None) -> None:
+        """Count occupancy if somebody asks for it, by the half-life that holds from now on, and see who rests."""
+        levels = rest_levels(config.settings)
+        asked = levels is not None or any(queue.strategy == "least_occupied" for queue in config.queues)
         half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
         if half_life_us == self._half_life_us:
+            if levels != levels_before:
+                for agent in self._agents.values():
+                    self._take_occupancy(agent)
+                self._judge_rests()
             return
         if half_life_us and self._half_life_us:
             for agent in self._agents.values():
                 self._take_occupancy(agent)
                 agent.occupancy_key = occupancy.order_key(agent.occupancy, agent.use, agent.occupancy_us, half_life_us)
             self._half_life_us = half_life_us
+            self._judge_rests()
         else:
             self._half_life_us = half_life_us
             for agent in self._agents.values():

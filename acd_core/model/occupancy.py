@@ -38,6 +38,12 @@ def free_key(occupancy: int, now_us: int, half_life_us: int) -> int:
     return now_us + ((log2(occupancy) - (ONE_BITS << LOG_BITS)) * half_life_us >> LOG_BITS)
 
 
+def time_until(occupancy: int, use: Use, level: int, half_life_us: int) -> int:
+    """In how many microseconds an occupancy comes to a level that it is on its way to, true to a millionth of a half-life."""
+    left, there = (occupancy, level) if use == "free" else (ONE - occupancy, ONE - level)
+    return max(0, -((log2(there) - log2(left)) * half_life_us >> LOG_BITS))
+
+
 def order_key(occupancy: int, use: Use, now_us: int, half_life_us: int) -> int:
     """Orders agents by occupancy, the least occupied first; 0 for one who is paused."""
     match use:

@@ -298,6 +298,8 @@ class AgentRow:
     occupancy_us: int = 0
     occupancy_key: int = 0
     use: Use = "free"
+    resting: bool = False
+    rest_clock: "RestClock | None" = None
     turns: dict[str, int] = field(default_factory=dict)
     missed_total: int = 0
     rejected_total: int = 0
@@ -312,6 +314,20 @@ class AgentRow:
     @property
     def state(self) -> str:
         return self.presence if self.activity == "none" else self.activity
+
+    @property
+    def cause(self) -> str:
+        """Why he is in cooldown, if he is."""
+        return self.cooldown_cause if self.timer else "occupancy"
+
+    @property
+    def clock(self) -> Timer | None:
+        """What ends the state that he is seen in."""
+        if self.leg is not None:
+            return self.leg.timer
+        if self.timer is None and self.activity == "cooldown" and self.rest_clock is not None:
+            return self.rest_clock.timer
+        return self.timer
 
     @property
     def leg(self) -> LegRow | None:
@@ -343,6 +359,14 @@ class PauseSum:
 
     began: int
     used: int = 0
+
+
+@dataclass(eq=False)
+class RestClock:
+    """When an agent's rest ends, or while he is occupied begins."""
+
+    agent: AgentRow
+    timer: Timer | None = None
 
 
 @dataclass(eq=False)

@@ -24,6 +24,7 @@ from acd_core.model.rows import (
     LegRow,
     PauseClock,
     QueueRow,
+    RestClock,
     Timer,
     counted,
     offer_id,
@@ -48,7 +49,7 @@ from acd_core.views import (
 
 UNITS_SHIFT = 40
 """Beyond the number of any place among the idle."""
-Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow | PauseClock
+Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow | PauseClock | RestClock
 
 
 class State:
@@ -144,8 +145,8 @@ class State:
         if agent.presence == "paused":
             fields["reason"] = agent.pause_reason
         elif agent.activity == "cooldown":
-            fields["reason"] = agent.cooldown_cause
-        timer = agent.leg.timer if agent.leg else agent.timer
+            fields["reason"] = agent.cause
+        timer = agent.clock
         if timer is not None:
             fields["expires_in"] = seconds_of_ns(timer.deadline - self.now)
         self._emit(AgentChanged, None, agent, logging_out=agent.logging_out, **fields)
@@ -159,7 +160,8 @@ class State:
     def _refresh(self, agent: AgentRow) -> None:
         """Bring the agent's activity up to date with what he holds."""
         activities: dict[str, Activity] = {"connected": "busy", "offered": "offered", "wrapup": "wrapup"}
-        resting: Activity = "cooldown" if agent.timer else "none"
+        at_rest = agent.timer is not None or (agent.resting and agent.presence == "ready")
+        resting: Activity = "cooldown" if at_rest else "none"
         activity = activities[agent.leg.state] if agent.leg else resting
         if activity != agent.activity:
             self._count_time(agent)
@@ -289,10 +291,23 @@ class State:
     def _line(self, contact: ContactRow) -> Pace:
         """The contact's line in its queue, by what it asks itself; made when first asked for."""
         paces, asked = contact.queue.paces, contact.own_terms
-        full = sum(own != () for own in paces) >= LINES_OWN_MAX
-        if asked not in paces and (full or requirement.is_for_one(asked)):
+        if asked not in paces and self._in_main_line(contact):
             asked = ()
         return paces.setdefault(asked, Pace(self.now // 1000))
+
+    def _in_main_line(self, contact: ContactRow) -> bool:
+        """Whether a contact, for which its queue has no line yet, gets none of its own."""
+        full = sum(own != () for own in contact.queue.paces) >= LINES_OWN_MAX
+        return full or requirement.is_for_one(contact.own_terms)
+
+    def _prospect(self, contact: ContactRow) -> Estimate | None:
+        """How long a contact would wait that is about to join its queue, and finds nobody free."""
+        paces, asked = contact.queue.paces, contact.own_terms
+        pace = paces.get(() if asked not in paces and self._in_main_line(contact) else asked)
+        if pace is None:
+            return None
+        ahead = sum(other.pace is pace for other in self._before(contact))
+        return pace.estimate(ahead, ahead)
 
     def _estimate(self, contact: ContactRow) -> Estimate | None:
         """How much longer a waiting contact waits."""
@@ -339,9 +354,7 @@ class State:
             waiting=sum(contact.state == "queued" for contact in self._contacts.values()),
             agents={state: states.count(state) for state in AGENT_STATES},
             pause_reasons=counted(agent.pause_reason for agent in self._agents.values() if agent.state == "paused"),
-            cooldown_causes=counted(
-                agent.cooldown_cause for agent in self._agents.values() if agent.state == "cooldown"
-            ),
+            cooldown_causes=counted(agent.cause for agent in self._agents.values() if agent.state == "cooldown"),
             agent_us=dict(self._agent_us),
         )
 
@@ -496,8 +509,9 @@ class State:
         )
 
     def _agent_view(self, agent: AgentRow) -> AgentView:
-        timer = agent.leg.timer if agent.leg else agent.timer
+        timer = agent.clock
         clock = agent.pause_clock
+        rest = agent.rest_clock.timer if agent.rest_clock else None
         return AgentView(
             agent=agent.config.agent,
             address=agent.address,
@@ -509,7 +523,10 @@ class State:
             presence=agent.presence,
             activity=agent.activity,
             pause_reason=agent.pause_reason,
-            cooldown_cause=agent.cooldown_cause,
+            cooldown_cause=agent.cause if agent.activity == "cooldown" else agent.cooldown_cause,
+            resting=agent.resting,
+            occupancy_deadline_ns=rest.deadline if rest else 0,
+            occupancy_timer=rest.seq if rest else 0,
             logging_out=agent.logging_out,
             contact=agent.leg.contact_id if agent.leg else "",
             offer=offer_id(agent.leg.number) if agent.leg else "",
@@ -656,7 +673,8 @@ class State:
                 assert leg.contact is None or leg in leg.contact.legs, f"{name} and {leg.contact_id} disagree"
                 assert (leg.timer is not None) == (leg.state != "connected"), f"{name}: deadline of {leg.contact_id}"
             idle = agent.presence == "ready" and not agent.timer and not agent.logging_out
-            assert (agent.idle_seq != 0) == (idle and (agent.rung or bool(self._room(agent)))), f"idle_seq of {name}"
+            open_to_more = not agent.resting and bool(self._room(agent))
+            assert (agent.idle_seq != 0) == (idle and (agent.rung or open_to_more)), f"idle_seq of {name}"
         for queue in self._queues.values():
             live = sum(contact.queue is queue for contact in self._contacts.values())
             gone = queue.overflowed + sum(queue.ended.values())

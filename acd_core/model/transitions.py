@@ -272,7 +272,7 @@ class Transitions(Conditions):
 
     def _can_be_idle(self, agent: AgentRow) -> bool:
         at_work = agent.presence == "ready" and not agent.logging_out and agent.timer is None
-        return at_work and bool(self._room(agent))
+        return at_work and not agent.resting and bool(self._room(agent))
 
     def _idle(self, agent: AgentRow) -> None:
         self._idle_seq += 1

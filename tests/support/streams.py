@@ -208,6 +208,7 @@ def random_join_rules(rng: Random, others: tuple[str, ...]) -> tuple[JoinRule, .
     return tuple(
         JoinRule(
             when=when,
+            over_s=rng.choice((0, 0.5, 2, 10)) if when == "wait_estimate" else None,
             to=rng.choice((None, *others)),
             keep_age=rng.random() < 0.5,
             ends_as=rng.choice((None, None, "diverted", "no_agents")),
@@ -305,6 +306,7 @@ def random_config(rng: Random, size: int) -> Config:
             failed_offers_window_s=rng.choice((0.5, 5, 600)),
             strict_priority=rng.random() < 0.15,
             occupancy_half_life_s=rng.choice((1, 5, 5, 1800, 86_400)),
+            **random_rest(rng),
             random_seed=rng.choice((0, 1, 2**53 - 1)),
             max_contacts=rng.choice((5, 30, 1000)),
             callers_kept=rng.choice((0, 1, 2, 100)),
@@ -327,6 +329,13 @@ def random_config(rng: Random, size: int) -> Config:
         queues=queues,
         agents=agents,
     )
+
+
+def random_rest(rng: Random) -> dict[str, Any]:
+    """Mostly nobody has to rest from work."""
+    most = rng.choice((None, None, 1, 10, 40, 80, 99))
+    resume = rng.choice((None, 1, most))
+    return {"occupancy_max": most, "occupancy_resume": resume if most else None}
 
 
 def random_callback(rng: Random, calendars: tuple[str, ...]) -> Callback | None:

@@ -1,7 +1,7 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.transitions cimport Transitions
+from acd_core.outside cimport OutsideContacts
 
-cdef class Callbacks(Transitions):
+cdef class Callbacks(OutsideContacts):
     cdef int _call_back(self, int32_t contact, str number) except -1
     cdef int _attempt_failed(self, int32_t contact, str cause) except -1
     cdef int _record_callback(self, int32_t contact, str cause, bint over) except -1

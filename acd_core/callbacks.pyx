@@ -8,8 +8,8 @@ a mark; contacts whose callers wait on the phone pay for nothing but a look at t
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.outside cimport OutsideContacts
 from acd_core.state cimport CONTACT_CALLBACK, Record
-from acd_core.transitions cimport Transitions
 from acd_core.types cimport (
     CALLBACK_DONE, COMPLETED_AGENT, COMPLETED_CALLER, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED, FAILED, LEG_CONNECTED, MAX_WAIT, NONE, Contact,
@@ -26,7 +26,7 @@ from acd_core.views import CallbackView
 cdef object UNCONFIGURED = config.Callback()
 
 
-cdef class Callbacks(Transitions):
+cdef class Callbacks(OutsideContacts):
     """The state with callbacks; see `Engine`."""
 
     cdef int _call_back(self, int32_t contact, str number) except -1:
@@ -186,7 +186,7 @@ cdef class Callbacks(Transitions):
     cdef int _calendar_turned(self, int32_t calendar) except -1:
         cdef int32_t slot
         cdef list queues = []
-        Transitions._calendar_turned(self, calendar)
+        OutsideContacts._calendar_turned(self, calendar)
         for slot in self.queue_slots.values():
             rules = self.queue_configs[slot].callback
             if rules is not None and rules.hours is not None and self.calendar_slots[rules.hours] == calendar:
@@ -198,7 +198,7 @@ cdef class Callbacks(Transitions):
 
     cdef int _contact_deadline(self, int32_t contact) except -1:
         if self.tables.contacts[contact].state != CONTACT_PARKED:
-            return Transitions._contact_deadline(self, contact)
+            return OutsideContacts._contact_deadline(self, contact)
         if <int64_t>self.callbacks[contact].expires_ns <= self.now:
             return self._end(contact, MAX_WAIT, NONE)
         self._arm_contact(contact, self.callbacks[contact].expires_ns, 0)
@@ -216,22 +216,22 @@ cdef class Callbacks(Transitions):
         cdef Contact *row = &self.tables.contacts[contact]
         if row.callback and row.state == CONTACT_CONNECTED:
             self._forget_callback(contact)  # its caller is on the phone
-        return Transitions._transfer(self, contact, target, keep_age, only_agent)
+        return OutsideContacts._transfer(self, contact, target, keep_age, only_agent)
 
     cdef int _complete(self, int32_t contact, int reason) except -1:
         if self.tables.contacts[contact].callback and reason in (COMPLETED_AGENT, COMPLETED_CALLER):
             reason = CALLBACK_DONE
-        return Transitions._complete(self, contact, reason)
+        return OutsideContacts._complete(self, contact, reason)
 
     cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
         if not row.callback:
-            return Transitions._end(self, contact, reason, agent)
+            return OutsideContacts._end(self, contact, reason, agent)
         if reason == CALLBACK_DONE:
             # What he waited is what he waited on the phone.
             callback = self.callbacks[contact]
             self._count_answered(row.queue, callback.asked_ns - row.enqueued)
             self.tables.queues[row.queue].callback_delay_ns += row.connected - <int64_t>callback.asked_ns
-        Transitions._end(self, contact, reason, agent)
+        OutsideContacts._end(self, contact, reason, agent)
         self._forget_callback(contact)
         return 0

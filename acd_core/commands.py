@@ -331,6 +331,27 @@ class AgentLogout(Command, tag="agent.logout", frozen=True, kw_only=True):
         return machine.logout_agent(now, self.agent)
 
 
+class AgentOutside(Command, tag="agent.outside", frozen=True, kw_only=True):
+    """The agent has contacts that did not come from here, such as a call on his direct line.
+
+    They take room as contacts of their channel do. An offer to him for which there is no room then is withdrawn. Do not
+    report what he was offered, or talks about, through this server.
+
+    Args:
+        channel: of what kind they are.
+        contacts: how many of them he has now, in place of what was reported before; 0 when they are over.
+        for_s: after so long without another report they count as over.
+    """
+
+    agent: AgentId
+    channel: Name = "voice"
+    contacts: Annotated[int, Meta(ge=0, le=1000)] = 1
+    for_s: PositiveSeconds = 14_400
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.report_outside(now, self.agent, self.channel, self.contacts, ns_of_seconds(self.for_s))
+
+
 class AgentUpdate(Command, tag="agent.update", frozen=True, kw_only=True):
     """Change address, skills or attributes of an agent, at once; until the next configuration says otherwise.
 
@@ -468,6 +489,7 @@ AnyCommand = (
     | AgentReady
     | AgentPause
     | AgentLogout
+    | AgentOutside
     | AgentUpdate
     | AgentWrapupDone
     | AgentWrapupExtend

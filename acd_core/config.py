@@ -439,6 +439,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         occupancy_half_life_s: for `least_occupied` and `occupancy_max`, what an agent did so long ago counts half as much as what he does now.
         occupancy_max: an agent whose occupancy is above so many per cent rests: no contacts for him until it is down to
             `occupancy_resume`, which is five per cent less when left out. Nobody rests when this is left out.
+        outside_counts: whether calls that agents have from elsewhere count as work: for their occupancy, and since who
+            had one has been idle for longest no more.
         random_seed: where the draws of `random` and `weighted_random` begin; the same seed and the same commands give
             the same choices.
         max_contacts: most contacts at once, in all states.
@@ -458,6 +460,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     occupancy_half_life_s: Annotated[float, Meta(ge=1, le=86_400, description="seconds, at most a day")] = 1800
     occupancy_max: Annotated[int, Meta(ge=1, le=99)] | None = None
     occupancy_resume: Annotated[int, Meta(ge=1, le=99)] | None = None
+    outside_counts: bool = True
     random_seed: Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)] = 0
     max_contacts: Annotated[int, Meta(ge=1, le=10_000_000)] = 2_000_000
     callers_kept: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000

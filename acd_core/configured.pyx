@@ -68,6 +68,7 @@ cdef class Configured(Pauses):
         self.configuration = config
         self.skill_names = known_skills(config)
         self.missed_offers_max = config.settings.missed_offers_max
+        self.outside_counts = config.settings.outside_counts
         self.failed_window = ns_of_seconds(config.settings.failed_offers_window_s)
         self.max_contacts = config.settings.max_contacts
         self.ended_contacts_kept = config.settings.ended_contacts_kept
@@ -166,7 +167,7 @@ cdef class Configured(Pauses):
             else:
                 slot = self.tables.new_agent()
                 for column in (self.agent_configs, self.agent_names, self.agent_json, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
-                               self.agent_pause_reasons, self.agent_pauses, self.agent_failures):
+                               self.agent_pause_reasons, self.agent_pauses, self.agent_failures, self.agent_outside):
                     column.append(None)
             row = &self.tables.agents[slot]
             row.since = self.now
@@ -176,6 +177,7 @@ cdef class Configured(Pauses):
             self.agent_pause_reasons[slot] = ""
             self.agent_pauses[slot] = {}
             self.agent_failures[slot] = []
+            self.agent_outside[slot] = {}
             self._count_time()
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
@@ -263,6 +265,15 @@ cdef class Configured(Pauses):
                 ],
             )
         for slot in self.agent_slots.values():
+            if not self.tables.agents[slot].outside:
+                continue
+            known = {name: found for name, found in self.agent_outside[slot].items() if name in self.channel_ids}
+            if len(known) == len(self.agent_outside[slot]):
+                self._enter_outside(slot)
+            else:
+                self.agent_outside[slot] = known
+                self._mind_outside(slot)
+        for slot in self.agent_slots.values():
             row = &self.tables.agents[slot]
             can_be_idle = (
                 row.presence == READY and not row.logging_out and row.timer == NONE and not row.resting
@@ -271,6 +282,7 @@ cdef class Configured(Pauses):
             if can_be_idle and not row.idle_seq:
                 self.idle_seq += 1
                 row.idle_seq = self.idle_seq
+                row.kept_seq = 0
             elif not can_be_idle and not row.rung:
                 row.idle_seq = 0
             self._set_open(slot)

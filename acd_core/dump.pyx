@@ -14,7 +14,7 @@ from acd_core.callbacks cimport Callbacks
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.pace cimport Pace
-from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
     CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
@@ -35,7 +35,7 @@ cdef enum:
     PACES = 4
 
 cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
-cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS, AGENTS]  # by TimerKind; NONE: calendars
+cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS, AGENTS, AGENTS]  # by TimerKind; NONE: calendars
 cdef dict WORDS = {
     "end_reason": list(views.END_REASONS),
     "agent_state": list(views.AGENT_STATES),
@@ -50,6 +50,7 @@ cdef Layout AGENT = Layout.of(&any_agent, sizeof(Agent))
 AGENT.number("presence", &any_agent.presence, sizeof(any_agent.presence))
 AGENT.number("activity", &any_agent.activity, sizeof(any_agent.activity))
 AGENT.number("cooldown_cause", &any_agent.cooldown_cause, sizeof(any_agent.cooldown_cause))
+AGENT.number("kept_seq", &any_agent.kept_seq, sizeof(any_agent.kept_seq))
 AGENT.number("resting", &any_agent.resting, sizeof(any_agent.resting))
 AGENT.number("logging_out", &any_agent.logging_out, sizeof(any_agent.logging_out))
 AGENT.number("use", &any_agent.use, sizeof(any_agent.use))
@@ -255,6 +256,7 @@ cdef class Dumped(Callbacks):
             "pause_reason": self.agent_pause_reasons,
             "pauses": self.agent_pauses,
             "failures": self.agent_failures,
+            "outside": self.agent_outside,
             "skills": self.agent_skills,
             "attributes": self.agent_attributes,
         }
@@ -277,6 +279,8 @@ cdef class Dumped(Callbacks):
             return &self.tables.agents[slot].timer
         if kind == OF_PAUSE:
             return &self.tables.agents[slot].pause_timer
+        if kind == OF_OUTSIDE:
+            return &self.tables.agents[slot].outside_timer
         if kind == OF_REST:
             return &self.tables.agents[slot].rest_timer
         if kind == OF_LEG:
@@ -466,6 +470,7 @@ cdef class Dumped(Callbacks):
         for state in range(7):
             self.agents_by_state[state] = 0
         for slot in self.agent_slots.values():
+            self.tables.agents[slot].outside = len(self.agent_outside[slot]) != 0
             if self.tables.agents[slot].activity == ACTIVITY_COOLDOWN:
                 self.tables.agents[slot].cooling = self.tables.agents[slot].cooldown_cause or <int>CAUSE_OCCUPANCY
             self._count_agent(slot, 1)

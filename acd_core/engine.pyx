@@ -16,8 +16,8 @@ from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.transitions cimport bucket_of
 from acd_core.types cimport (
-    ABANDONED, ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_WRAPUP, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
-    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY, CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
+    ABANDONED, ACCEPT_BUCKETS, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
+    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CHANNEL_UNKNOWN, CAUSE_BUSY, CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
     CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_FREE, LEG_OFFERED,
@@ -598,7 +598,7 @@ cdef class Engine(Dumped):
 
     def logout_agent(self, int64_t now, str agent):
         """See `Machine.logout_agent`."""
-        cdef int32_t slot, contact
+        cdef int32_t slot, contact, leg
         cdef Agent *row
         slot = self._agent_at(now, agent)
         if slot == NONE:
@@ -607,12 +607,13 @@ cdef class Engine(Dumped):
         if row.presence == LOGGED_OUT or row.logging_out:
             return DUPLICATE
         contact = self._stop_offering(slot, "agent_logged_out")
-        if row.activity == ACTIVITY_BUSY:
+        leg = self.legs.foremost(slot)
+        if leg != NONE and self.legs.legs[leg].state == LEG_CONNECTED:
             row.logging_out = True
             self._agent_changed(slot)
-        elif row.activity == ACTIVITY_WRAPUP:
+        elif leg != NONE:
             row.logging_out = True
-            free = [leg for leg in self._wrapups(slot, None) if not self._disposes(leg)]
+            free = [wrapup for wrapup in self._wrapups(slot, None) if not self._disposes(wrapup)]
             for leg in free:
                 self._finish_leg(leg)
             if not free:
@@ -658,6 +659,21 @@ cdef class Engine(Dumped):
         if not alike and (self.watches.fit_changed(slot) or self.bound_to):
             self._judge_flipped(slot)
         self._serve_agent(slot)
+        return self._settled()
+
+    def report_outside(self, int64_t now, str agent, str channel, int64_t contacts, int64_t for_ns):
+        """See `Machine.report_outside`."""
+        cdef int32_t slot = self._agent_at(now, agent)
+        cdef int64_t until
+        if slot == NONE:
+            return AGENT_UNKNOWN
+        if channel not in self.channel_ids:
+            return CHANNEL_UNKNOWN
+        until = self.now + for_ns
+        before = self.agent_outside[slot].get(channel)
+        if (before is None and not contacts) or (before is not None and before == [contacts, until]):
+            return DUPLICATE
+        self._report_outside(slot, channel, contacts, until)
         return self._settled()
 
     cdef bint _disposes(self, int32_t leg) noexcept:
@@ -877,6 +893,8 @@ cdef class Engine(Dumped):
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)
                 self._stop_rest_timer(slot)
+                self.agent_outside[slot] = {}
+                self._mind_outside(slot)
                 self.free_agents.append(slot)
         self._enter_rows(config)
         self.credits_given.keep(self.callers_kept)

@@ -93,7 +93,7 @@ class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
     """An offer ended without a conversation: stop ringing the agent. The contact keeps its place, unless it ended.
 
     `cause` says more: what the adapter gave with offer.reject, or for a withdrawn offer `abandoned`,
-    `withdrawn`, `lost`, `agent_paused`, `agent_logged_out` or `agent_unreachable`.
+    `withdrawn`, `lost`, `agent_paused`, `agent_logged_out`, `agent_unreachable`, or `agent_outside` when he had another call.
     """
 
     offer: str
@@ -269,7 +269,8 @@ class AgentChanged(Event, tag="agent.changed", frozen=True, kw_only=True):
 
     `reason` is that of a pause (`login`, `missed_offers`, `failed_offers`, `unreachable`, or what the agent gave), or the
     cause of a cooldown (`rejected`, `no_answer`, `busy`, `unreachable`, or `occupancy` for a rest from work). `expires_in`, in seconds, is there when the state ends by itself.
-    `logging_out` is set when a logout waits for the end of the contact in hand.
+    A `busy` agent has the reason `outside` while what he talks about did not come from here; `expires_in` then says after how
+    long without a report that counts as over. `logging_out` is set when a logout waits for the end of the contact in hand.
     """
 
     agent: str

@@ -15,6 +15,8 @@ cdef class Legs:
     cdef bint several         # somebody can hold more than one contact
     cdef int32_t *most        # contacts at once by agent and channel
     cdef int64_t most_capacity
+    cdef int32_t *outside     # contacts from elsewhere by agent and channel, of those who have any
+    cdef int64_t outside_capacity
 
     cdef int reset(self, list channels, int32_t agents) except -1
     cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1
@@ -26,5 +28,6 @@ cdef class Legs:
     cdef int drop(self, int32_t leg) except -1
     cdef uint32_t takes(self, int32_t agent) noexcept nogil
     cdef uint32_t room(self, int32_t agent) noexcept nogil
+    cdef uint32_t room_beside(self, int32_t agent, int32_t but) noexcept nogil
     cdef int32_t foremost(self, int32_t agent) noexcept nogil
     cdef int32_t foremost_of_contact(self, int32_t contact) noexcept nogil

@@ -26,6 +26,7 @@ cdef class Legs:
     def __dealloc__(self):
         free(self.legs)
         free(self.most)
+        free(self.outside)
 
     cdef int reset(self, list channels, int32_t agents) except -1:
         """Know these channels, `(units, most_at_once, interruptible)` each; capacities are to be set anew."""
@@ -35,6 +36,7 @@ cdef class Legs:
         self.channel_count = <int32_t>len(channels)
         self.several = False
         reserve(<void **>&self.most, &self.most_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t))
+        reserve(<void **>&self.outside, &self.outside_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t))
         return 0
 
     cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1:
@@ -169,17 +171,29 @@ cdef class Legs:
 
     cdef uint32_t room(self, int32_t agent) noexcept nogil:
         """The channels, a bit each, that the agent could have one more contact of beside those that he holds."""
+        if not self.several and not self.tables.agents[agent].outside:
+            return 1 if self.tables.agents[agent].legs == NONE else 0
+        return self.room_beside(agent, NONE)
+
+    cdef uint32_t room_beside(self, int32_t agent, int32_t but) noexcept nogil:
+        """The same beside all that he holds but one leg."""
         cdef Agent *person = &self.tables.agents[agent]
         cdef int32_t held[31]
         cdef int64_t all_units = 0, firm_units = 0, taken
         cdef int32_t leg, index
         cdef uint32_t found = 0
-        if not self.several:
-            return 1 if person.legs == NONE else 0
         for index in range(self.channel_count):
             held[index] = 0
+            if person.outside:
+                held[index] = self.outside[agent * self.channel_count + index]
+                all_units += held[index] * self.channels[index].units
+                if not self.channels[index].interruptible:
+                    firm_units += held[index] * self.channels[index].units
         leg = person.legs
         while leg != NONE:
+            if leg == but:
+                leg = self.legs[leg].next_of_agent
+                continue
             index = self.tables.queues[self.legs[leg].queue].channel
             held[index] += 1
             all_units += self.channels[index].units

@@ -93,7 +93,8 @@ class Asked(NamedTuple):
 
 
 def contacts_of(agent: AgentView) -> str:
-    return "1 contact" if len(agent.legs) == 1 else f"{len(agent.legs)} contacts"
+    count = len(agent.legs) + sum(agent.outside.values())
+    return "1 contact" if count == 1 else f"{count} contacts"
 
 
 def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condition, str]:
@@ -108,6 +109,8 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
     activity: tuple[Condition, str] = ("none", "free")
     more = f" and {len(agent.legs) - 1} more" if len(agent.legs) > 1 else ""
     match agent.activity:
+        case "busy" if not any(leg.state == "connected" for leg in agent.legs):
+            activity = "busy", f"busy with what did not come from here ({_outside(agent)}) for {since} s"
         case "busy":
             activity = "busy", f"busy with contact {agent.contact}{more} for {since} s"
         case "offered":
@@ -142,6 +145,10 @@ def state_obstacle(agent: AgentView, now: int, channel: str = "") -> tuple[Condi
     if activity[0] == "none" or (channel in agent.channels and agent.room):
         return "capacity", f"no room for {channel or 'anything'} with {contacts_of(agent)} in hand"
     return activity
+
+
+def _outside(agent: AgentView) -> str:
+    return ", ".join(f"{count} {channel}" for channel, count in agent.outside.items())
 
 
 def _of_allowance(agent: AgentView, now: int) -> str:

@@ -32,6 +32,7 @@ class Outcome(IntEnum):
     SKILL_UNKNOWN = 106
     CALENDAR_UNKNOWN = 107
     PAUSE_REASON_UNKNOWN = 108
+    CHANNEL_UNKNOWN = 109
 
     OFFER_GONE = 201
     CONTACT_NOT_CONNECTED = 202
@@ -93,6 +94,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.OFFER_UNKNOWN: "there never was such an offer; use the id of a contact.offered event",
     Outcome.SKILL_UNKNOWN: "the requirement or the agent names a skill that the configuration does not have",
     Outcome.CALENDAR_UNKNOWN: "there is no such calendar; add it with 'acd apply' or correct the name",
+    Outcome.CHANNEL_UNKNOWN: "no such channel is configured; add it under [[channels]], or name another one",
     Outcome.PAUSE_REASON_UNKNOWN: "there is no such pause reason; use one of [[pause_reasons]], or add it there",
     Outcome.OFFER_GONE: (
         "the offer is no longer open: it was answered, timed out or was withdrawn; do not connect the contact"

@@ -21,7 +21,7 @@ cdef class Rests(State):
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef bint before = self.tables.agents[agent].resting
         State._set_presence(self, agent, presence, reason)
-        if before or self.tables.agents[agent].resting:
+        if before or self.tables.agents[agent].resting or self.tables.agents[agent].outside:
             State._refresh(self, agent)
         return 0
 

@@ -146,6 +146,8 @@ cdef class State:
     cdef list agent_addresses
     cdef list agent_clients
     cdef list agent_pause_reasons
+    cdef list agent_outside   # channel to [contacts from elsewhere, until when that report counts]
+    cdef bint outside_counts  # those count as work
     cdef list agent_failures  # when offers failed lately, the earliest first
     cdef int64_t failed_window  # in which they count
     cdef list agent_pauses    # name of a configured reason to [when the window began, time used in it]
@@ -201,6 +203,10 @@ cdef class State:
     cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept
     cdef int _count_agent(self, int32_t agent, int by) except -1
+    cdef int _mind_outside(self, int32_t agent) except -1
+    cdef int _enter_outside(self, int32_t agent) except -1
+    cdef bint _on_outside(self, int32_t agent) noexcept
+    cdef int _use_of(self, int32_t agent) noexcept
     cdef int _count_occupancy(self, int32_t agent) except -1
     cdef int _take_occupancy(self, int32_t agent) except -1
     cdef int _begin_occupancy(self, int32_t agent) except -1

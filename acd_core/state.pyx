@@ -21,7 +21,7 @@ from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
-    HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
+    HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
     PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
 )
 from acd_core.watches cimport Watch, Watches
@@ -72,13 +72,6 @@ cdef object _estimate(Forecast forecast):
 
 cdef str _offer_id(int64_t number):
     return f"o-{number}"
-
-
-cdef int _use_of(Agent *row) noexcept nogil:
-    """What the present does to an agent's occupancy."""
-    if row.activity == ACTIVITY_BUSY or row.activity == ACTIVITY_WRAPUP:
-        return USE_OCCUPIED
-    return USE_PAUSED if row.presence == PAUSED else USE_FREE
 
 
 cdef class State:
@@ -142,6 +135,7 @@ cdef class State:
         self.agent_addresses = []
         self.agent_clients = []
         self.agent_pause_reasons = []
+        self.agent_outside = []
         self.agent_failures = []
         self.agent_pauses = []
         self.pause_reasons = ()
@@ -220,6 +214,9 @@ cdef class State:
         cdef int32_t timer = row.timer if leg == NONE else self.legs.legs[leg].timer
         if row.cooling == CAUSE_OCCUPANCY:
             timer = row.rest_timer
+        if row.outside and self._on_outside(agent):
+            timer = row.outside_timer
+            reason = "outside"
         record.code = self._state(agent)
         record.flag = row.logging_out
         record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
@@ -546,6 +543,9 @@ cdef class State:
             activity = ACTIVITY_BUSY
         else:
             activity = ACTIVITY_OFFERED if self.legs.legs[leg].state == LEG_OFFERED else ACTIVITY_WRAPUP
+        if row.outside and row.presence != LOGGED_OUT:
+            activity = ACTIVITY_BUSY
+            cooling = CAUSE_NONE
         self._set_open(agent)
         if activity == row.activity and cooling == row.cooling:
             return 0
@@ -636,9 +636,37 @@ cdef class State:
             self._count_occupancy(agent)
         return self._count_agent(agent, 1)
 
+    cdef int _mind_outside(self, int32_t agent) except -1:
+        """See outside.pyx, as for the next."""
+        raise NotImplementedError
+
+    cdef int _enter_outside(self, int32_t agent) except -1:
+        raise NotImplementedError
+
+    cdef bint _on_outside(self, int32_t agent) noexcept:
+        """Whether the agent is busy with what did not come from here, and with nothing else."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t leg
+        if not row.outside or row.activity != ACTIVITY_BUSY:
+            return False
+        leg = self.legs.foremost(agent)
+        return leg == NONE or self.legs.legs[leg].state != LEG_CONNECTED
+
+    cdef int _use_of(self, int32_t agent) noexcept:
+        """What the present does to an agent's occupancy."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef bint occupied = row.activity == ACTIVITY_BUSY or row.activity == ACTIVITY_WRAPUP
+        cdef int32_t leg
+        if row.outside and not self.outside_counts and self._on_outside(agent):
+            leg = self.legs.foremost(agent)
+            occupied = leg != NONE and self.legs.legs[leg].state == LEG_WRAPUP
+        if occupied:
+            return USE_OCCUPIED
+        return USE_PAUSED if row.presence == PAUSED else USE_FREE
+
     cdef int _count_occupancy(self, int32_t agent) except -1:
         """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
-        if self.tables.agents[agent].use != _use_of(&self.tables.agents[agent]):
+        if self.tables.agents[agent].use != self._use_of(agent):
             self._take_occupancy(agent)
         return 0
 
@@ -647,7 +675,7 @@ cdef class State:
         cdef int64_t now_us = self.now // 1000
         row.occupancy = later(row.occupancy, row.use, now_us - row.occupancy_us, self.half_life_us)
         row.occupancy_us = now_us
-        row.use = _use_of(row)
+        row.use = self._use_of(agent)
         row.occupancy_key = order_key(row.occupancy, row.use, now_us, self.half_life_us)
         return 0
 
@@ -660,7 +688,7 @@ cdef class State:
         row.use = USE_FREE
         if self.half_life_us:
             row.occupancy_us = self.now // 1000
-            row.use = _use_of(row)
+            row.use = self._use_of(agent)
             row.occupancy_key = order_key(0, row.use, row.occupancy_us, self.half_life_us)
         return 0
 
@@ -1065,6 +1093,8 @@ cdef class State:
             leg = self.legs.legs[leg].next_of_agent
         if row.cooling == CAUSE_OCCUPANCY:
             timer = row.rest_timer
+        if row.outside and self._on_outside(slot):
+            timer = row.outside_timer
         config = self.agent_configs[slot]
         return views.AgentView(
             agent=config.agent,
@@ -1081,6 +1111,9 @@ cdef class State:
             logging_out=bool(row.logging_out),
             contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
+            outside={name: self.agent_outside[slot][name][0] for name in sorted(self.agent_outside[slot])},
+            outside_until_ns=self.timers.nodes[row.outside_timer].key if row.outside_timer != NONE else 0,
+            outside_timer=self.timers.nodes[row.outside_timer].seq if row.outside_timer != NONE else 0,
             legs=tuple(legs),
             capacity=row.capacity,
             channels=self._channel_names(self.legs.takes(slot)),

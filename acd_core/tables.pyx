@@ -321,6 +321,7 @@ cdef class Tables:
         self.agents[slot].last_leg = NONE
         self.agents[slot].timer = NONE
         self.agents[slot].rest_timer = NONE
+        self.agents[slot].outside_timer = NONE
         self.agents[slot].pause_timer = NONE
         self.agents[slot].pause_code = NONE
 

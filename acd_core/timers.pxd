@@ -13,6 +13,7 @@ cdef enum TimerKind:
     OF_PREFERENCE = 7         # how long a contact prefers some agents
     OF_PAUSE = 8              # an agent's allowance for a reason to pause
     OF_REST = 9               # of a rest from work, or its beginning
+    OF_OUTSIDE = 10           # the first report of an agent's contacts from elsewhere is too old
 
 cdef struct Owner:
     int32_t slot              # of the contact, agent, leg or calendar; the next free timer while not set

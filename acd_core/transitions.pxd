@@ -29,6 +29,7 @@ cdef class Transitions(Places):
     cdef list _end_offers(self, int32_t contact, int32_t but, object cause)
     cdef void _had_inbound(self, int32_t agent, int direction) noexcept
     cdef int _drop_leg(self, int32_t leg) except -1
+    cdef int _outside_due(self, int32_t agent) except -1
     cdef int _requeue(self, int32_t contact) except -1
     cdef int _recall(self, int32_t agent) except -1
     cdef int _offer_missed(self, int32_t leg) except -1

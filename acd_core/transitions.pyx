@@ -16,7 +16,7 @@ from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
@@ -103,8 +103,10 @@ cdef class Transitions(Places):
                 self._end_preference(slot)
                 self._serve_contact(slot)
             elif kind == OF_REST:
-                if self._rest_due(slot):
+                if self._rest_due(slot) or (not self.tables.agents[slot].idle_seq and self._can_be_idle(slot)):
                     self._lighten(slot)
+            elif kind == OF_OUTSIDE:
+                self._outside_due(slot)
             elif kind == OF_PAUSE:
                 self._allowance_used(slot)
             elif kind == OF_STAY:
@@ -180,6 +182,7 @@ cdef class Transitions(Places):
         self._not_idle(agent)
         self.idle_seq += 1
         self.tables.agents[agent].idle_seq = self.idle_seq
+        self.tables.agents[agent].kept_seq = 0
         if not self.tables.agents[agent].inbound_seq:
             self.tables.agents[agent].inbound_seq = self.idle_seq
         self._set_open(agent)
@@ -464,6 +467,10 @@ cdef class Transitions(Places):
         if self.legs.legs[leg].contact == NONE:
             del self.left_contacts[leg]
         return self.legs.drop(leg)
+
+    cdef int _outside_due(self, int32_t agent) except -1:
+        """See outside.pyx."""
+        raise NotImplementedError
 
     cdef int _requeue(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
@@ -919,6 +926,7 @@ cdef class Transitions(Places):
             leg = following
         self._disarm_agent(agent)
         self._not_idle(agent)
+        row.kept_seq = 0
         self._refresh(agent)
         row.cooldown_cause = CAUSE_NONE
         return contact

@@ -149,6 +149,7 @@ cdef struct Agent:
     uint8_t activity
     uint8_t cooldown_cause
     uint8_t cooling           # the CooldownCause that he is seen with; CAUSE_NONE unless his activity is a cooldown
+    uint8_t outside           # he has contacts from elsewhere; `State.agent_outside` tells which
     uint8_t resting           # his occupancy is too high for contacts
     uint8_t logging_out
     uint8_t all_tenants
@@ -160,6 +161,7 @@ cdef struct Agent:
     int32_t last_leg
     int32_t timer             # of his cooldown
     int32_t rest_timer        # of the end of his rest from work, or while he is occupied of its beginning
+    int32_t outside_timer     # when the first report of those is too old
     int32_t pause_timer       # of the allowance of his pause
     int32_t pause_code        # place of its reason in the configuration, while it is counted; else NONE
     int64_t pause_began
@@ -186,6 +188,7 @@ cdef struct Agent:
     int32_t missed_max
     int32_t failed_max        # so many failed offers within the window pause him; 0 for never
     int64_t idle_seq          # 0 unless open to contacts or being rung
+    int64_t kept_seq          # the idle_seq that he had before those, and has again after them; 0 for none
     int64_t inbound_seq       # the idle_seq that he first had after his last inbound contact; 0 until then
     int64_t occupancy         # in units of 1/fixed_point.ONE, as of occupancy_us
     int64_t occupancy_us
@@ -396,6 +399,7 @@ cdef enum Answer:
     SKILL_UNKNOWN = 106
     CALENDAR_UNKNOWN = 107
     PAUSE_REASON_UNKNOWN = 108
+    CHANNEL_UNKNOWN = 109
     OFFER_GONE = 201
     CONTACT_NOT_CONNECTED = 202
     CONTACT_NOT_WAITING = 203

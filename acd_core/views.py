@@ -243,7 +243,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         client: name of the client that logged him in.
-        presence: what he said; activity: what follows from the contacts he holds: `busy` when he talks, else `offered`
+        presence: what he said; activity: what follows from the contacts he holds: `busy` when he talks, here or elsewhere, else `offered`
             when he is rung, else `wrapup`, else `cooldown`.
         pause_reason: of the pause; cooldown_cause: of the cooldown.
         resting: his occupancy is too high for contacts. occupancy_deadline_ns: when that ends, or while he is occupied
@@ -251,6 +251,8 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         pauses: those for configured reasons, by name. pause_since_ns: since when the present one is counted, 0 for not.
         pause_deadline_ns: when its allowance is used up, 0 for never or when that was told. pause_timer: as in
             `ContactView`. paid_ns, unpaid_ns: all such pauses that ended, by what is paid.
+        outside: contacts that did not come from here, by channel; outside_until_ns: when the first of these reports is too
+            old to count, 0 for none. outside_timer: as in `ContactView.timer`.
         contact, offer: of the leg that makes that activity. legs: all that he holds, oldest first.
         capacity: in units. channels: those that he can take a contact of when he holds nothing. room: those that he
             could take one more contact of, were he ready and not rung.
@@ -282,6 +284,9 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     pause_reason: str
     cooldown_cause: str
     logging_out: bool
+    outside: dict[str, int]
+    outside_until_ns: int
+    outside_timer: int
     contact: str
     offer: str
     legs: tuple[LegView, ...]

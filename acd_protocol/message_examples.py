@@ -7,6 +7,7 @@ from msgspec import Struct
 from acd_core.commands import (
     AgentLogin,
     AgentLogout,
+    AgentOutside,
     AgentPause,
     AgentReady,
     AgentUpdate,
@@ -95,6 +96,7 @@ EXAMPLES: tuple[Struct, ...] = (
     AgentReady(id=11, agent="a-12"),
     AgentPause(id=12, agent="a-12", reason="lunch"),
     AgentLogout(id=13, agent="a-12"),
+    AgentOutside(id=30, agent="a-12", for_s=3600),
     AgentUpdate(id=14, agent="a-12", skills={"billing": 60, "spanish": 80}),
     AgentWrapupDone(id=15, agent="a-12", disposition="sold"),
     AgentWrapupExtend(id=15, agent="a-12", by_s=30),

@@ -6,6 +6,7 @@ from typing import Any
 from acd_core.commands import (
     AgentLogin,
     AgentLogout,
+    AgentOutside,
     AgentPause,
     AgentReady,
     AgentUpdate,
@@ -175,6 +176,10 @@ class Verbs:
     async def logout(self, agent: str) -> Ok:
         """agent.logout: the agent leaves."""
         return await self.call(AgentLogout(agent=agent))
+
+    async def outside(self, agent: str, channel: str = "voice", contacts: int = 1, *, for_s: float = 14_400) -> Ok:
+        """agent.outside: the agent has so many contacts that did not come from here; 0 when they are over."""
+        return await self.call(AgentOutside(agent=agent, channel=channel, contacts=contacts, for_s=for_s))
 
     async def update_agent(
         self, agent: str, *, address: str | None = None, skills: Mapping[str, int] | None = None

@@ -20,7 +20,7 @@ CORE = Path(__file__).resolve().parent.parent / "acd_core"
 
 DERIVED = {
     "Agent": """
-        all_tenants signature open legs last_leg timer rest_timer cooling pause_timer skills skill_count skill_room tenants tenant_count ranks
+        all_tenants signature open legs last_leg timer rest_timer outside outside_timer cooling pause_timer skills skill_count skill_room tenants tenant_count ranks
         rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max failed_max
     """,
     "Contact": """
@@ -47,7 +47,7 @@ DERIVED_STATE = """
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs agent_names
     agent_json
     callback_numbers free_agents free_queues free_contacts ended_slots callers_kept pause_reasons pause_codes
-    failed_window
+    failed_window outside_counts
 """
 """The same of the attributes of `State`."""
 

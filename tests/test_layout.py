@@ -46,6 +46,7 @@ CORE_ROWS = [
     {"conditions"},
     {"places"},
     {"transitions"},
+    {"outside"},
     {"callbacks"},
     {"dump"},
     {"engine"},

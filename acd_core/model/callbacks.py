@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from acd_core.config import Callback, ns_of_seconds, seconds_of_ns
 from acd_core.events import AttemptCause, ContactCallbackChanged, EndReason
+from acd_core.model.outside import OutsideContacts
 from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, QueueRow
-from acd_core.model.transitions import Transitions
 from acd_core.plan import passed
 from acd_core.views import CallbackView
 
 
-class Callbacks(Transitions):
+class Callbacks(OutsideContacts):
     """The state with callbacks; see `Model`.
 
     A callback waits in line as its caller would have. Outside the hours of its queue, and for a while after an attempt

@@ -63,7 +63,17 @@ from acd_core.events import (
 )
 from acd_core.model import occupancy
 from acd_core.model.callbacks import Callbacks
-from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, LegRow, PauseClock, QueueRow, RestClock, bucket
+from acd_core.model.rows import (
+    AgentRow,
+    CalendarRow,
+    ContactRow,
+    LegRow,
+    OutsideClock,
+    PauseClock,
+    QueueRow,
+    RestClock,
+    bucket,
+)
 from acd_core.model.state import Owner
 from acd_core.plan import passed
 from acd_core.refusals import Outcome
@@ -133,8 +143,11 @@ class Model(Callbacks):
                 self._reserve_over(owner)
             case PauseClock():
                 self._allowance_used(owner)
+            case OutsideClock():
+                self._outside_due(owner)
             case RestClock():
-                if self._rest_due(owner):
+                rested = self._rest_due(owner)
+                if rested or (not owner.agent.idle_seq and self._can_be_idle(owner.agent)):
                     self._lighten(owner.agent)
 
     # -- contacts -----------------------------------------------------------------------------------------------
@@ -582,10 +595,10 @@ class Model(Callbacks):
         if person.presence == "logged_out" or person.logging_out:
             return Outcome.DUPLICATE
         contact = self._stop_offering(person, "agent_logged_out")
-        if person.activity == "busy":
+        if person.leg is not None and person.leg.state == "connected":
             person.logging_out = True
             self._agent_changed(person)
-        elif person.activity == "wrapup":
+        elif person.leg is not None:
             person.logging_out = True
             free = [leg for leg in self._wrapups(person) if not leg.queue.config.disposition_required]
             for leg in free:
@@ -624,6 +637,22 @@ class Model(Callbacks):
         self._emit(AgentUpdated, None, person, agent=agent)
         self._judge_all()
         self._serve_agent(person)
+        return Outcome.OK
+
+    @settled
+    def report_outside(self, now: int, agent: str, channel: str, contacts: int, for_ns: int) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if channel not in self._channels:
+            return Outcome.CHANNEL_UNKNOWN
+        before, until = person.outside.get(channel), self.now + for_ns
+        if before is None and not contacts:
+            return Outcome.DUPLICATE
+        if before is not None and (before.contacts, before.until) == (contacts, until):
+            return Outcome.DUPLICATE
+        self._report_outside(person, channel, contacts, until)
         return Outcome.OK
 
     @settled
@@ -789,10 +818,13 @@ class Model(Callbacks):
         for agent in self._agents.values():
             if agent.config.agent not in agent_ids and agent.rest_clock is not None:
                 agent.rest_clock.timer = None
+            if agent.config.agent not in agent_ids and agent.outside_clock is not None:
+                agent.outside_clock.timer = None
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
         for position, agent in enumerate(self._agents.values()):
             agent.position = position
         self._change_half_life(config, levels_before)
+        self._change_outside()
         self._change_pauses(pauses_before)
         going_round = {queue.path for queue in self._queues.values() if queue.config.strategy == "round_robin"}
         for agent in self._agents.values():
@@ -836,6 +868,7 @@ class Model(Callbacks):
             if can_be_idle and not agent.idle_seq:
                 self._idle_seq += 1
                 agent.idle_seq = self._idle_seq
+                agent.kept_seq = 0
             elif not can_be_idle and not agent.rung:
                 agent.idle_seq = 0
         for queue in self._queues.values():

@@ -24,7 +24,7 @@ class Rests(State):
     def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
         before = agent.resting
         super()._set_presence(agent, presence, reason)
-        if agent.resting or before:
+        if agent.resting or before or agent.outside:
             super()._refresh(agent)
 
     def _take_occupancy(self, agent: AgentRow) -> None:

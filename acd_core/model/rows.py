@@ -300,6 +300,9 @@ class AgentRow:
     use: Use = "free"
     resting: bool = False
     rest_clock: "RestClock | None" = None
+    outside: dict[str, "Outside"] = field(default_factory=dict)
+    outside_clock: "OutsideClock | None" = None
+    kept_seq: int = 0
     turns: dict[str, int] = field(default_factory=dict)
     missed_total: int = 0
     rejected_total: int = 0
@@ -323,6 +326,8 @@ class AgentRow:
     @property
     def clock(self) -> Timer | None:
         """What ends the state that he is seen in."""
+        if self.on_outside:
+            return self.outside_clock.timer if self.outside_clock else None
         if self.leg is not None:
             return self.leg.timer
         if self.timer is None and self.activity == "cooldown" and self.rest_clock is not None:
@@ -334,11 +339,9 @@ class AgentRow:
         return foremost(self.legs)
 
     @property
-    def present_use(self) -> Use:
-        """What the present does to his occupancy."""
-        if self.activity in {"busy", "wrapup"}:
-            return "occupied"
-        return "paused" if self.presence == "paused" else "free"
+    def on_outside(self) -> bool:
+        """Whether he is busy with what did not come from here, and with nothing else."""
+        return self.activity == "busy" and (self.leg is None or self.leg.state != "connected")
 
     @property
     def facts(self) -> dict[str, str | int]:
@@ -359,6 +362,22 @@ class PauseSum:
 
     began: int
     used: int = 0
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Contacts of a channel that an agent has from elsewhere, and until when that report counts."""
+
+    contacts: int
+    until: int
+
+
+@dataclass(eq=False)
+class OutsideClock:
+    """When the first of an agent's reports of contacts from elsewhere is too old."""
+
+    agent: AgentRow
+    timer: Timer | None = None
 
 
 @dataclass(eq=False)

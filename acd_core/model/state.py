@@ -22,6 +22,7 @@ from acd_core.model.rows import (
     CalendarRow,
     ContactRow,
     LegRow,
+    OutsideClock,
     PauseClock,
     QueueRow,
     RestClock,
@@ -49,7 +50,7 @@ from acd_core.views import (
 
 UNITS_SHIFT = 40
 """Beyond the number of any place among the idle."""
-Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow | PauseClock | RestClock
+Owner = ContactRow | AgentRow | LegRow | CalendarRow | QueueRow | PauseClock | RestClock | OutsideClock
 
 
 class State:
@@ -146,6 +147,8 @@ class State:
             fields["reason"] = agent.pause_reason
         elif agent.activity == "cooldown":
             fields["reason"] = agent.cause
+        elif agent.on_outside:
+            fields["reason"] = "outside"
         timer = agent.clock
         if timer is not None:
             fields["expires_in"] = seconds_of_ns(timer.deadline - self.now)
@@ -163,6 +166,8 @@ class State:
         at_rest = agent.timer is not None or (agent.resting and agent.presence == "ready")
         resting: Activity = "cooldown" if at_rest else "none"
         activity = activities[agent.leg.state] if agent.leg else resting
+        if agent.outside and agent.presence != "logged_out":
+            activity = "busy"
         if activity != agent.activity:
             self._count_time(agent)
             agent.activity = activity
@@ -179,15 +184,24 @@ class State:
 
     def _count_occupancy(self, agent: AgentRow) -> None:
         """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
-        if self._half_life_us and agent.use != agent.present_use:
+        if self._half_life_us and agent.use != self._present_use(agent):
             self._take_occupancy(agent)
+
+    def _present_use(self, agent: AgentRow) -> occupancy.Use:
+        """What the present does to his occupancy."""
+        occupied = agent.activity in {"busy", "wrapup"}
+        if agent.on_outside and not self._config.settings.outside_counts:
+            occupied = agent.leg is not None and agent.leg.state == "wrapup"
+        if occupied:
+            return "occupied"
+        return "paused" if agent.presence == "paused" else "free"
 
     def _take_occupancy(self, agent: AgentRow) -> None:
         now_us = self.now // 1000
         elapsed = now_us - agent.occupancy_us
         agent.occupancy = occupancy.later(agent.occupancy, agent.use, elapsed, self._half_life_us)
         agent.occupancy_us = now_us
-        agent.use = agent.present_use
+        agent.use = self._present_use(agent)
         agent.occupancy_key = occupancy.order_key(agent.occupancy, agent.use, now_us, self._half_life_us)
 
     def _begin_occupancy(self, agent: AgentRow) -> None:
@@ -196,7 +210,7 @@ class State:
         agent.use = "free"
         if self._half_life_us:
             agent.occupancy_us = self.now // 1000
-            agent.use = agent.present_use
+            agent.use = self._present_use(agent)
             agent.occupancy_key = occupancy.order_key(0, agent.use, agent.occupancy_us, self._half_life_us)
 
     # -- capacity -----------------------------------------------------------------------------------------------
@@ -205,21 +219,27 @@ class State:
         given = agent.config.capacity
         return given if given is not None else max(channel.units for channel in self._channels.values())
 
-    def _has_room(self, agent: AgentRow, channel: Channel, legs: list[LegRow]) -> bool:
-        """Whether the agent could have one more contact of this channel, beside `legs`."""
-        held = [self._channels[leg.queue.config.channel] for leg in legs]
+    def _has_room(self, agent: AgentRow, channel: Channel, names: list[str]) -> bool:
+        """Whether the agent could have one more contact of this channel, beside those of the channels with these names."""
+        held = [self._channels[name] for name in names]
         taken = sum(other.units for other in held if channel.interruptible or not other.interruptible)
         most = agent.config.channels.get(channel.name, channel.most_at_once)
         return taken + channel.units <= self._capacity(agent) and held.count(channel) < most
 
+    def _in_hand(self, agent: AgentRow) -> list[str]:
+        """The channels of what the agent holds, from here or from elsewhere."""
+        outside = [name for name, found in agent.outside.items() for _ in range(found.contacts)]
+        return [leg.queue.config.channel for leg in agent.legs] + outside
+
     def _room(self, agent: AgentRow) -> tuple[str, ...]:
-        return tuple(name for name, channel in self._channels.items() if self._has_room(agent, channel, agent.legs))
+        held = self._in_hand(agent)
+        return tuple(name for name, channel in self._channels.items() if self._has_room(agent, channel, held))
 
     def _open(self, agent: AgentRow, contact: ContactRow) -> bool:
         """Whether the agent can be offered a contact like this one now, if he is eligible."""
         if not agent.idle_seq or agent.rung:
             return False
-        return self._has_room(agent, self._channels[contact.queue.config.channel], agent.legs)
+        return self._has_room(agent, self._channels[contact.queue.config.channel], self._in_hand(agent))
 
     def _units(self, agent: AgentRow) -> int:
         return sum(self._channels[leg.queue.config.channel].units for leg in agent.legs)
@@ -528,6 +548,11 @@ class State:
             occupancy_deadline_ns=rest.deadline if rest else 0,
             occupancy_timer=rest.seq if rest else 0,
             logging_out=agent.logging_out,
+            outside={name: agent.outside[name].contacts for name in sorted(agent.outside)},
+            outside_until_ns=agent.outside_clock.timer.deadline
+            if agent.outside_clock and agent.outside_clock.timer
+            else 0,
+            outside_timer=agent.outside_clock.timer.seq if agent.outside_clock and agent.outside_clock.timer else 0,
             contact=agent.leg.contact_id if agent.leg else "",
             offer=offer_id(agent.leg.number) if agent.leg else "",
             legs=tuple(self._leg_view(leg) for leg in agent.legs),

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from acd_core.commands import (
     AgentLogin,
     AgentLogout,
+    AgentOutside,
     AgentPause,
     AgentReady,
     AgentUpdate,
@@ -307,6 +308,7 @@ def random_config(rng: Random, size: int) -> Config:
             strict_priority=rng.random() < 0.15,
             occupancy_half_life_s=rng.choice((1, 5, 5, 1800, 86_400)),
             **random_rest(rng),
+            outside_counts=rng.random() < 0.5,
             random_seed=rng.choice((0, 1, 2**53 - 1)),
             max_contacts=rng.choice((5, 30, 1000)),
             callers_kept=rng.choice((0, 1, 2, 100)),
@@ -452,6 +454,7 @@ class Stream:
             "ready": 6,
             "pause": 2,
             "logout": 1.5,
+            "outside": 3,
             "skills": 2,
             "wrapup_done": 3,
             "wrapup_extend": 2,
@@ -545,6 +548,13 @@ class Stream:
                 return AgentReady(agent=agent)
             case "pause":
                 return AgentPause(agent=agent, reason=rng.choice(("", "lunch", "lunch", "training")))
+            case "outside":
+                return AgentOutside(
+                    agent=agent,
+                    channel=rng.choice(("voice", "voice", "chat", "mail")),
+                    contacts=rng.choice((0, 0, 1, 1, 2)),
+                    for_s=rng.choice((0.5, 3, 20, 14_400)),
+                )
             case "logout":
                 return AgentLogout(agent=agent)
             case "skills":

@@ -220,6 +220,75 @@ class ContactTransfer(Command, tag="contact.transfer", frozen=True, kw_only=True
         )
 
 
+class ContactConsult(Command, tag="contact.consult", frozen=True, kw_only=True):
+    """An agent who talks with a caller asks a colleague, while the caller waits on hold, or listens.
+
+    The question is a contact of its own, `internal`, which waits in its queue like any other and is offered with the id of
+    the caller's contact. Whoever accepts talks with the agent who asked. Then the one who asked returns to the
+    caller (contact.complete of the question), or brings the colleague in (contact.merge); until he is answered he
+    can give up (contact.abandon). When the caller's contact ends or is handed on, or the agent who asked leaves
+    it, the question ends too. There is one at a time for each contact.
+
+    Args:
+        contact: the caller's; it must be in conversation.
+        consult: your id for the question.
+        queue: where to ask; that of the caller's contact when left out.
+        agent: the only one to be asked. Otherwise it is anybody who does not talk with the caller already.
+        asked_by: who asks; the one who has talked with the caller for longest when left out.
+        priority, require, attributes: of the question, as in contact.enqueue.
+    """
+
+    contact: ContactId
+    consult: ContactId
+    queue: Name | None = None
+    agent: AgentId | None = None
+    asked_by: AgentId | None = None
+    priority: Priority = 0
+    require: RequirementText = ""
+    attributes: Attributes = {}
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.consult_contact(
+            now,
+            client,
+            self.contact,
+            self.consult,
+            self.queue,
+            self.agent,
+            self.asked_by,
+            self.priority,
+            self.require,
+            self.attributes,
+        )
+
+
+class ContactMerge(Command, tag="contact.merge", frozen=True, kw_only=True):
+    """Bring the colleague who was asked into the caller's conversation, which makes it a conference.
+
+    The question ends as `transferred`. From now on the colleague talks with the caller, who is taken off hold.
+
+    Args:
+        contact: the question.
+        transfer: the agent who asked leaves at once, as contact.drop would have it: an attended transfer.
+    """
+
+    contact: ContactId
+    transfer: bool = False
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.merge_contact(now, self.contact, self.transfer)
+
+
+class ContactDrop(Command, tag="contact.drop", frozen=True, kw_only=True):
+    """One of several agents leaves a conference, and wraps up. The others go on."""
+
+    contact: ContactId
+    agent: AgentId
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.drop_contact(now, self.contact, self.agent)
+
+
 class ContactCallback(Command, tag="contact.callback", frozen=True, kw_only=True):
     """A waiting caller hangs up and wants to be called back, or an attempt to call him back has failed.
 
@@ -480,6 +549,9 @@ AnyCommand = (
     | ContactWithdraw
     | ContactComplete
     | ContactTransfer
+    | ContactConsult
+    | ContactMerge
+    | ContactDrop
     | ContactCallback
     | ContactHold
     | ContactUnhold

@@ -10,7 +10,7 @@ with reloaded engines, so that a field which is dumped but not loaded rightly is
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, qsort
 
-from acd_core.callbacks cimport Callbacks
+from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.pace cimport Pace
@@ -90,6 +90,7 @@ CONTACT.reference("queue", &any_contact.queue, QUEUES)
 CONTACT.reference("pace", &any_contact.pace, PACES)
 CONTACT.number("offers", &any_contact.offers, sizeof(any_contact.offers))
 CONTACT.number("step", &any_contact.step, sizeof(any_contact.step))
+CONTACT.number("consults", &any_contact.consults, sizeof(any_contact.consults))
 CONTACT.number("place", &any_contact.place, sizeof(any_contact.place), NONE)
 CONTACT.number("mean_ms", &any_contact.mean_ms, sizeof(any_contact.mean_ms), NONE)
 CONTACT.number("p50_ms", &any_contact.p50_ms, sizeof(any_contact.p50_ms))
@@ -130,6 +131,8 @@ QUEUE.number("offered", &any_queue.offered, sizeof(any_queue.offered))
 QUEUE.number("connected", &any_queue.connected, sizeof(any_queue.connected))
 QUEUE.number("wrapping_up", &any_queue.wrapping_up, sizeof(any_queue.wrapping_up))
 QUEUE.number("parked", &any_queue.parked, sizeof(any_queue.parked))
+QUEUE.number("consults", &any_queue.consults, sizeof(any_queue.consults))
+QUEUE.number("conferences", &any_queue.conferences, sizeof(any_queue.conferences))
 QUEUE.number("callbacks", &any_queue.callbacks, sizeof(any_queue.callbacks))
 QUEUE.number("callbacks_failed", &any_queue.callbacks_failed, sizeof(any_queue.callbacks_failed))
 QUEUE.number("callback_delay_ns", &any_queue.callback_delay_ns, sizeof(any_queue.callback_delay_ns))
@@ -213,7 +216,7 @@ cdef list _unshare(list values, object places, int64_t count):
         raise DumpError("a place names a value that is not there") from None
 
 
-cdef class Dumped(Callbacks):
+cdef class Dumped(Consults):
     """The state with its way into bytes and back; see `Engine`."""
 
     # -- what there is ------------------------------------------------------------------------------------------
@@ -345,12 +348,18 @@ cdef class Dumped(Callbacks):
             wish_places=wish_places,
             places={
                 "history": {contacts.places[slot]: history for slot, history in self.histories.items()},
+                "trail": {
+                    contacts.places[slot]: [astuple(passage) for passage in trail] for slot, trail in self.trails.items()
+                },
                 "disposition": {contacts.places[slot]: text for slot, text in self.dispositions.items()},
                 "moved_from": {contacts.places[slot]: name for slot, name in self.moved_from.items()},
                 "preference": {contacts.places[slot]: preferred for slot, preferred in self.preferences.items()},
                 "callback": {contacts.places[slot]: astuple(callback) for slot, callback in self.callbacks.items()},
                 "by_hand": {contacts.places[slot]: by_hand for slot, by_hand in self.by_hand.items()},
                 "waited_in_vain": {contacts.places[slot]: waited for slot, waited in self.waited_in_vain.items()},
+                "consult": {
+                    contacts.places[slot]: contacts.places[consult] for slot, consult in self.consulting.items()
+                },
                 "left_contact": {legs.places[slot]: contact for slot, contact in self.left_contacts.items()},
             },
             pace_terms=[requirement.describe(self.pace_terms[paces.slots[place]]) for place in range(paces.count)],
@@ -544,9 +553,14 @@ cdef class Dumped(Callbacks):
         LEG.load(dump.columns["leg"], <char *>self.legs.legs, count, tables)
         self.legs.link()
         self.histories.update({slot: tuple(had) for slot, had in dump.places["history"].items()})
+        for slot, trail in dump.places.get("trail", {}).items():
+            self.trails[slot] = [
+                views.Passage(**dict(zip(views.Passage.__struct_fields__, fields))) for fields in trail
+            ]
         self.moved_from.update(dump.places["moved_from"])
         self.dispositions.update(dump.places.get("disposition", {}))
         self.left_contacts.update(dump.places["left_contact"])
+        self.consulting.update(dump.places.get("consult", {}))
         for slot, fields in dump.places.get("callback", {}).items():
             self.callbacks[slot] = views.CallbackView(**dict(zip(views.CallbackView.__struct_fields__, fields)))
             tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant

@@ -16,9 +16,12 @@ from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.transitions cimport bucket_of
 from acd_core.types cimport (
-    ABANDONED, ACCEPT_BUCKETS, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP,
-    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CHANNEL_UNKNOWN, CAUSE_BUSY, CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, COMPLETED_CALLER, CONFIG_INVALID, CONTACT_CONNECTED,
-    CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_OFFERED, CONTACT_PARKED,
+    ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_TALKING,
+    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY,
+    CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, CHANNEL_UNKNOWN, COMPLETED_CALLER, CONFIG_INVALID,
+    CONSULT_EXISTS, CONSULT_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK,
+    CONTACT_IS_CONSULT, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_NO_CONSULT, CONTACT_OFFERED,
+    CONTACT_PARKED,
     CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_FREE, LEG_OFFERED,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PAUSE_REASON_UNKNOWN, PLACE_INVALID, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
@@ -35,7 +38,7 @@ from acd_core.config import ConfigError, ns_of_seconds, rest_of
 from acd_core.config import validate as validate_config
 from acd_core.dump_form import DumpError
 from acd_core.plan import passed, plan_of
-from acd_core.wishes import NO_WISHES, preference_of, refusal_of
+from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
 
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int64_t ACCEPT_BOUNDS[12]
@@ -181,6 +184,7 @@ cdef class Engine(Dumped):
         row.deserted = False
         row.prefer_timer = NONE
         row.callback = False
+        row.consults = False
         row.overflows = 0
         row.seq = self.contact_seq
         row.enqueued = self.now
@@ -190,6 +194,8 @@ cdef class Engine(Dumped):
             row.since -= <int64_t>wishes.age_ns
             if wishes.caller:
                 self._take_credit(slot, wishes.caller)
+            if wishes.consults:
+                self._begin_consult(slot, wishes)
         row.connected = 0
         row.completed = 0
         self.live_contacts += 1
@@ -336,6 +342,8 @@ cdef class Engine(Dumped):
             return CONTACT_NOT_CONNECTED
         if row.state == CONTACT_PARKED:
             return CONTACT_NOT_WAITING
+        if row.consults:
+            return CONTACT_IS_CONSULT
         if (outside is not None) == (queue is not None or agent is not None):
             return TRANSFER_INVALID
         if outside is not None:
@@ -380,6 +388,88 @@ cdef class Engine(Dumped):
         self._transfer(slot, target, keep_age, agent or "")
         return self._settled()
 
+    def consult_contact(
+        self, int64_t now, str client, str contact, str consult, object queue, object agent, object asked_by,
+        int priority, str require, dict attributes,
+    ):
+        """See `Machine.consult_contact`."""
+        cdef int32_t slot, leg
+        cdef list talking = []
+        slot = self._contact_at(now, contact)
+        found = self.contact_slots.get(consult)
+        if found is not None:
+            same = self.contact_clients[<int32_t>found] == client and self.contact_wishes[<int32_t>found].consults == contact
+            return DUPLICATE if same else CONTACT_EXISTS
+        found = self.ended.get(consult)
+        if found is not None:
+            return DUPLICATE if found[1] == client else CONTACT_EXISTS
+        if slot == NONE:
+            return CONTACT_NOT_CONNECTED if contact in self.ended else CONTACT_UNKNOWN
+        if self.tables.contacts[slot].state != CONTACT_CONNECTED:
+            return CONTACT_NOT_CONNECTED
+        if self.tables.contacts[slot].consults:
+            return CONTACT_IS_CONSULT
+        if slot in self.consulting:
+            return CONSULT_EXISTS
+        leg = self.tables.contacts[slot].legs
+        while leg != NONE:
+            talking.append(self._agent_name(self.legs.legs[leg].agent))
+            leg = self.legs.legs[leg].next_of_contact
+        asker = talking[0] if asked_by is None else asked_by
+        if asker not in talking:
+            return AGENT_NOT_TALKING
+        if agent in talking or (queue is None and agent is None):
+            return CONSULT_INVALID
+        config = self.queue_configs[self.tables.contacts[slot].queue]
+        if agent is not None:
+            found = self.agent_slots.get(agent)
+            if found is None or not self.tables.serves(found, self.tables.queues[self.tables.contacts[slot].queue].tenant):
+                return AGENT_UNKNOWN
+            if self.tables.agents[<int32_t>found].presence == LOGGED_OUT:
+                return AGENT_LOGGED_OUT
+        try:
+            asked = requirement.parse(require)
+            if agent is not None:
+                asked = requirement.for_agent(asked, agent)
+            else:
+                asked = requirement.for_others(asked, talking)
+        except requirement.RequirementError:
+            return REQUIREMENT_INVALID
+        return self.enqueue_contact(
+            now, client, consult, config.tenant, config.name if queue is None else queue, priority,
+            requirement.describe(asked), attributes, "internal", Wishes(consults=contact, asked_by=asker),
+        )
+
+    def merge_contact(self, int64_t now, str contact, bint transfer):
+        """See `Machine.merge_contact`."""
+        cdef int32_t slot, about
+        slot = self._contact_at(now, contact)
+        if slot == NONE:
+            return CONTACT_NOT_CONNECTED if contact in self.ended else CONTACT_UNKNOWN
+        if not self.tables.contacts[slot].consults:
+            return CONTACT_NO_CONSULT
+        about = self._about(slot)
+        if self.tables.contacts[slot].state != CONTACT_CONNECTED or about == NONE:
+            return CONTACT_NOT_CONNECTED
+        self._merge(slot, about, transfer)
+        return self._settled()
+
+    def drop_contact(self, int64_t now, str contact, str agent):
+        """See `Machine.drop_contact`."""
+        cdef int32_t slot, leg
+        slot = self._contact_at(now, contact)
+        if slot == NONE:
+            return CONTACT_NOT_CONNECTED if contact in self.ended else CONTACT_UNKNOWN
+        if self.tables.contacts[slot].state != CONTACT_CONNECTED:
+            return CONTACT_NOT_CONNECTED
+        leg = self._connected_leg(slot, agent)
+        if leg == NONE:
+            return AGENT_NOT_TALKING
+        if self._talking(slot) == 1:
+            return AGENT_ALONE
+        self._leave(slot, leg)
+        return self._settled()
+
     def callback_contact(self, int64_t now, str contact, str number, object failed):
         """See `Machine.callback_contact`."""
         cdef int32_t slot
@@ -399,6 +489,8 @@ cdef class Engine(Dumped):
             return DUPLICATE if self.callbacks[slot].number == number else CALLBACK_EXISTS
         if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
             return CONTACT_NOT_WAITING
+        if row.consults:
+            return CONTACT_IS_CONSULT
         config = self.queue_configs[row.queue]
         if config.callback is None:
             return CALLBACK_NOT_OFFERED
@@ -511,6 +603,7 @@ cdef class Engine(Dumped):
         self.tables.agents[agent].rejected_total += 1
         self._had_inbound(agent, self.legs.legs[leg].direction)
         contact = self._end_offer(leg, OFFER_REJECTED, cause)
+        self._note(contact, "rejected", "", agent, 0)
         self._disappoint(contact, agent)
         self._not_idle(agent)
         if self._failed_too_often(agent):

@@ -60,6 +60,7 @@ cdef bytes ATTRIBUTES = b',"attributes":'
 cdef bytes NO_ATTRIBUTES = b',"attributes":{}'
 cdef bytes HISTORY = b',"history":'
 cdef bytes CALLBACK = b',"callback":'
+cdef bytes CONSULTS = b',"consults":'
 cdef bytes OUTCOME = b',"outcome":'
 cdef bytes CAUSE = b',"cause":'
 cdef bytes QUOTE = b'"'
@@ -178,9 +179,9 @@ cdef int _queued(JsonText out, State state, Record *record) except -1:
 
 
 cdef int _offered(JsonText out, State state, Record *record) except -1:
-    cdef object attributes = <object>record.data, number = ""
+    cdef object attributes = <object>record.data, number = "", consults = ""
     if record.flag:
-        attributes, number = <tuple>record.data
+        attributes, number, consults = <tuple>record.data
     _begin(out, OFFERED_AT, record)
     _offer_and_contact(out, state, record)
     out.add_bytes(ADDRESS)
@@ -198,6 +199,9 @@ cdef int _offered(JsonText out, State state, Record *record) except -1:
     if number:
         out.add_bytes(CALLBACK)
         out.string(number)
+    if consults:
+        out.add_bytes(CONSULTS)
+        out.string(consults)
     return 0
 
 

@@ -73,7 +73,8 @@ class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
 
     `expires_in` is in seconds; `wait` is how long the contact has waited, in seconds; `attributes` are those
     given with contact.enqueue. `history` tells who had it before, as `agent@queue`, latest last. Where `callback` is a
-    number, nobody is on the phone: let the agent accept, then dial it and connect the two.
+    number, nobody is on the phone: let the agent accept, then dial it and connect the two. Where `consults` is the id of a
+    contact, a colleague who talks with that one asks: connect the agent with him.
     """
 
     offer: str
@@ -87,6 +88,7 @@ class ContactOffered(Event, tag="contact.offered", frozen=True, kw_only=True):
     attributes: dict[str, Any]
     history: tuple[str, ...] = ()
     callback: str = ""
+    consults: str = ""
 
 
 class OfferEnded(Event, tag="offer.ended", frozen=True, kw_only=True):
@@ -178,6 +180,40 @@ class ContactTransferred(Event, tag="contact.transferred", frozen=True, kw_only=
     outside: str
     agent: str
     only_agent: str
+
+
+class ContactConsulted(Event, tag="contact.consulted", frozen=True, kw_only=True):
+    """An agent who talks with a contact asks a colleague, by the contact `consult`, which enters its queue at once."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    consult: str
+
+
+class ContactMerged(Event, tag="contact.merged", frozen=True, kw_only=True):
+    """The agent who was asked talks with the caller from now on. The question `consult` ends with it.
+
+    `talking` counts the agents who talk with the caller, the one who asked among them.
+    """
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    consult: str
+    talking: int
+
+
+class ContactLeft(Event, tag="contact.left", frozen=True, kw_only=True):
+    """An agent left a conference; `talking` others go on."""
+
+    contact: str
+    tenant: str
+    queue: str
+    agent: str
+    talking: int
 
 
 class ContactHeld(Event, tag="contact.held", frozen=True, kw_only=True):
@@ -337,6 +373,9 @@ AnyEvent = (
     | ContactConnected
     | ContactCallbackChanged
     | ContactTransferred
+    | ContactConsulted
+    | ContactMerged
+    | ContactLeft
     | ContactHeld
     | ContactResumed
     | ContactUpdated

@@ -40,7 +40,7 @@ from acd_core.obstacles import (
     state_obstacle,
 )
 from acd_core.urgency import AGEING_ONE
-from acd_core.views import AgentView, ContactView, in_seconds
+from acd_core.views import AgentView, ContactView, Passage, in_seconds
 
 CONTACTS_SCANNED_MAX = 10_000
 """Most live contacts that one explanation looks at, so that a question never holds up the decisions for long."""
@@ -92,6 +92,7 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         queue_position: place among the waiting contacts of its own queue.
         wait_estimate: how much longer it will wait; forecast: what it was told when it came. None when too little
             was measured.
+        trail: what happened to it on its way, in words, the earliest first.
         exact: false when more contacts are live than were looked at; `position` is then a lower bound.
         agents_logged_in, agents_qualified: how many are logged in, and how many of those fit.
         conditions: logged-in agents by the first condition that fails, in the order of `Condition`.
@@ -117,6 +118,7 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     queue_position: int = 0
     wait_estimate: WaitEstimate | None = None
     forecast: WaitEstimate | None = None
+    trail: tuple[str, ...] = ()
     exact: bool = True
     agents_logged_in: int = 0
     agents_qualified: int = 0
@@ -215,9 +217,12 @@ def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> Conta
     elif contact.state == "connected":
         wait_s = seconds(contact.connected_ns - contact.enqueued_ns)
         held = ", on hold now" if contact.held else ""
+        talking = ", ".join(contact.agents)
+        who = f"agent {contact.agent}" if contact.talking == 1 else f"agents {talking}"
+        asked = f" A colleague is being asked about it by {contact.consult}." if contact.consult else ""
         summary = (
-            f"{contact.contact} of {place} talks with agent {contact.agent} for "
-            f"{seconds(now - contact.connected_ns)} s{held}, after {wait_s} s of waiting."
+            f"{contact.contact} of {place} talks with {who} for "
+            f"{seconds(now - contact.connected_ns)} s{held}, after {wait_s} s of waiting.{_question(contact)}{asked}"
         )
     else:
         wait_s = seconds(contact.connected_ns - contact.enqueued_ns)
@@ -237,6 +242,7 @@ def explain_contact(machine: Machine, contact_id: str, *, now: int = 0) -> Conta
         agent=contact.agent,
         reason=contact.end_reason,
         forecast=in_seconds(contact.estimate),
+        trail=_trail(contact, now),
     )
 
 
@@ -291,6 +297,7 @@ def _explain_parked(contact: ContactView, now: int) -> ContactExplanation:
         priority=contact.priority,
         require=contact.require,
         wait_s=seconds(now - contact.enqueued_ns),
+        trail=_trail(contact, now),
     )
 
 
@@ -320,6 +327,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
     to_call = ", to be called back" if contact.callback else ""
     sentences = [
         f"{contact.contact} waits in {contact.tenant}/{contact.queue} for {wait_s} s{to_call}.",
+        _question(contact).strip(),
         _urgency(contact, now, wait_s),
         _place(contact),
         _order(position, exact) if present else "",
@@ -348,6 +356,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         queue_position=stands.position,
         wait_estimate=estimate,
         forecast=in_seconds(contact.estimate),
+        trail=_trail(contact, now),
         exact=exact,
         agents_logged_in=len(verdicts),
         agents_qualified=len(present),
@@ -355,6 +364,39 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         agents=tuple(verdicts[:AGENTS_LISTED_MAX]),
         agents_left_out=max(0, len(verdicts) - AGENTS_LISTED_MAX),
     )
+
+
+def _question(contact: ContactView) -> str:
+    return f" By it {contact.asked_by} asks a colleague about {contact.consults}." if contact.consults else ""
+
+
+def _trail(contact: ContactView, now: int) -> tuple[str, ...]:
+    return tuple(f"{seconds(now - passage.at_ns)} s ago {_happened(passage)}" for passage in contact.trail)
+
+
+_WHY_IT_LEFT = {
+    "step": "by a step",
+    "closed": "since that was closed",
+    "full": "since that was full",
+    "nobody": "since nobody who could serve it was logged in",
+    "all_paused": "since all who could serve it were paused",
+}
+
+
+def _happened(passage: Passage) -> str:
+    match passage.why:
+        case "step" if not passage.to:
+            return f"step {passage.step} of {passage.queue} began to hold"
+        case "transferred":
+            who = f"by {passage.agent}" if passage.agent else "by hand"
+            return f"it was sent from {passage.queue} to {passage.to} {who}"
+        case "rejected":
+            return f"{passage.agent} rejected it, in {passage.queue}"
+        case "timed_out":
+            return f"{passage.agent} let it ring out, in {passage.queue}"
+        case "joined" | "left":
+            return f"{passage.agent} {passage.why} the conversation"
+    return f"it left {passage.queue} for {passage.to}, {_WHY_IT_LEFT[passage.why]}"
 
 
 def _next_step(contact: ContactView, now: int) -> str:

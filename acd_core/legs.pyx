@@ -136,6 +136,20 @@ cdef class Legs:
             self.legs[leg.next_of_contact].previous_of_contact = leg.previous_of_contact
         leg.contact = NONE
 
+    cdef void pass_on(self, int32_t slot, int32_t contact) noexcept nogil:
+        """The agent goes on with another contact, where he comes last."""
+        cdef Leg *leg = &self.legs[slot]
+        cdef Contact *held = &self.tables.contacts[contact]
+        self.detach(slot)
+        leg.contact = contact
+        leg.previous_of_contact = held.last_leg
+        leg.next_of_contact = NONE
+        if held.last_leg == NONE:
+            held.legs = slot
+        else:
+            self.legs[held.last_leg].next_of_contact = slot
+        held.last_leg = slot
+
     cdef int drop(self, int32_t slot) except -1:
         """Take a leg out of both lists; its timer is not armed any more."""
         cdef Leg *leg = &self.legs[slot]

@@ -46,6 +46,11 @@ class Outcome(IntEnum):
     CALLBACK_EXISTS = 211
     CALLBACK_NOT_OFFERED = 212
     CONTACT_IS_CALLBACK = 213
+    CONTACT_IS_CONSULT = 221
+    CONTACT_NO_CONSULT = 222
+    CONSULT_EXISTS = 223
+    AGENT_NOT_TALKING = 224
+    AGENT_ALONE = 225
 
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
@@ -55,6 +60,7 @@ class Outcome(IntEnum):
     DISPOSITION_MISSING = 306
     PLACE_INVALID = 307
     CALLBACK_INVALID = 311
+    CONSULT_INVALID = 312
 
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402
@@ -120,6 +126,14 @@ SENTENCES: dict[Outcome, str] = {
     ),
     Outcome.CALLBACK_NOT_OFFERED: "the queue calls nobody back; give it a callback table, or keep the caller waiting",
     Outcome.CONTACT_IS_CALLBACK: "the contact is to be called back, so hanging up does not end it; contact.withdraw does",
+    Outcome.CONTACT_IS_CONSULT: (
+        "the contact is a question of one agent to another; end it with contact.complete or contact.withdraw, or join "
+        "it with contact.merge"
+    ),
+    Outcome.CONTACT_NO_CONSULT: "the contact is no question of one agent to another; name the one that contact.consult made",
+    Outcome.CONSULT_EXISTS: "a colleague is being asked about this contact already; end that first, or join it",
+    Outcome.AGENT_NOT_TALKING: "the agent does not talk with this contact",
+    Outcome.AGENT_ALONE: "nobody else talks with the contact; end it with contact.complete, or hand it on",
     Outcome.REQUIREMENT_INVALID: "the requirement cannot be read; write it like 'billing>=30 & spanish'",
     Outcome.CONFIG_INVALID: "the configuration contradicts itself; nothing of it was applied",
     Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
@@ -127,6 +141,7 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.TRANSFER_INVALID: "a transfer names a queue, an agent or both, or else an address outside",
     Outcome.DISPOSITION_MISSING: "the queue asks for a disposition; say how the contact went",
     Outcome.CALLBACK_INVALID: "ask for a callback with a number, or report a failed attempt with a cause, and not both",
+    Outcome.CONSULT_INVALID: "ask a queue, an agent or both, and nobody who talks with the contact already",
     Outcome.PLACE_INVALID: (
         "there is no such place; with 'before' or 'after' name another contact that waits in the same queue, and give "
         "no priority beside a place"

@@ -137,9 +137,19 @@ def for_agent(requirement: Requirement, agent: str | None) -> Requirement:
     return merge(others, (("value", "id", (agent,)),))
 
 
+def for_others(requirement: Requirement, agents: Iterable[str]) -> Requirement:
+    """The requirement asked of anybody but these agents. Raises as `for_agent` does."""
+    nodes: list[Node] = []
+    for agent in agents:
+        if '"' in agent and "'" in agent:
+            raise RequirementError("an id with quotes of both kinds cannot be excluded", agent, 0)
+        nodes.append(("not", ("value", "id", (agent,))))
+    return merge(requirement, tuple(nodes))
+
+
 def is_for_one(requirement: Requirement) -> bool:
-    """Whether it asks for an agent by his id."""
-    return any(_names_agent(node) for node in requirement)
+    """Whether it asks for an agent by his id, or for anybody but him."""
+    return any(_names_agent(node) or (node[0] == "not" and _names_agent(node[1])) for node in requirement)
 
 
 def without(requirement: Requirement, skills: Collection[str]) -> Requirement:

@@ -16,6 +16,9 @@ cdef enum Kind:
     OFFER_ENDED
     CONTACT_CONNECTED_EVENT
     CONTACT_TRANSFERRED
+    CONTACT_CONSULTED
+    CONTACT_MERGED
+    CONTACT_LEFT
     CONTACT_CALLBACK
     CONTACT_HELD
     CONTACT_RESUMED
@@ -115,6 +118,7 @@ cdef class State:
     cdef dict agent_slots     # id to slot, in the order of the configuration
     cdef dict contact_slots
     cdef dict callbacks       # contact slot to views.CallbackView, of those that are to be called back
+    cdef dict consulting      # contact slot to that of the question that is being asked about it
     cdef dict callback_numbers  # (tenant, number) to contact slot
     cdef object credits_given  # credits.Credits
     cdef dict waited_in_vain  # slot to (credit, waited before) in ns, of the contacts that told their caller
@@ -159,6 +163,7 @@ cdef class State:
     cdef list contact_clients
     cdef list contact_attributes
     cdef list contact_terms
+    cdef dict trails          # contact to what happened to it, where anything did
     cdef dict histories       # contact to those who had it before, where there are any
     cdef dict left_contacts   # leg to the id of the contact that went on without its agent
     cdef list contact_wishes

@@ -146,8 +146,10 @@ cdef class State:
         self.contact_clients = []
         self.contact_attributes = []
         self.contact_terms = []
+        self.trails = {}
         self.histories = {}
         self.callbacks = {}
+        self.consulting = {}
         self.callback_numbers = {}
         self.left_contacts = {}
         self.contact_wishes = []
@@ -321,12 +323,13 @@ cdef class State:
                 callback_offered=record.offer != 0,
             )
         if kind == CONTACT_OFFERED_EVENT:
-            attributes, number = <tuple>record.data if record.flag else (<object>record.data, "")
+            attributes, number, consults = <tuple>record.data if record.flag else (<object>record.data, "", "")
             return events.ContactOffered(
                 seq=record.seq, at=record.at, offer=_offer_id(record.offer), contact=contact, tenant=queue.tenant,
                 queue=queue.name, agent=agent, address=<object>record.text, expires_in=_seconds(record.a),
                 wait=_seconds(record.b), attributes=attributes,
                 history=(<object>record.history if record.history != NULL else ()), callback=number,
+                consults=consults,
             )
         if kind == OFFER_ENDED:
             return events.OfferEnded(
@@ -344,6 +347,21 @@ cdef class State:
             return events.ContactTransferred(
                 seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, to=to,
                 outside=outside, agent=agent, only_agent=only_agent,
+            )
+        if kind == CONTACT_CONSULTED:
+            return events.ContactConsulted(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                consult=<object>record.text,
+            )
+        if kind == CONTACT_MERGED:
+            return events.ContactMerged(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                consult=<object>record.text, talking=record.code,
+            )
+        if kind == CONTACT_LEFT:
+            return events.ContactLeft(
+                seq=record.seq, at=record.at, contact=contact, tenant=queue.tenant, queue=queue.name, agent=agent,
+                talking=record.code,
             )
         if kind == CONTACT_CALLBACK:
             return events.ContactCallbackChanged(
@@ -1017,6 +1035,8 @@ cdef class State:
             connected=row.connected,
             wrapup=row.wrapping_up,
             parked=row.parked,
+            consults=row.consults,
+            conferences=row.conferences,
             callbacks=row.callbacks,
             callbacks_failed=row.callbacks_failed,
             callback_delay_ns=row.callback_delay_ns,
@@ -1158,9 +1178,11 @@ cdef class State:
     cdef object _contact_view(self, int32_t slot):
         cdef Contact *row = &self.tables.contacts[slot]
         cdef int32_t leg = row.legs, first = self.legs.foremost_of_contact(slot)
+        cdef int32_t talking = 0
         cdef list agents = []
         while leg != NONE:
             agents.append(self._agent_name(self.legs.legs[leg].agent))
+            talking += self.legs.legs[leg].state == LEG_CONNECTED
             leg = self.legs.legs[leg].next_of_contact
         config = self.queue_configs[row.queue]
         credit, waited_before = self.waited_in_vain.get(slot, (0, 0))
@@ -1208,7 +1230,12 @@ cdef class State:
             own_steps=self.contact_wishes[slot].steps,
             own_steps_mode=self.contact_wishes[slot].steps_mode,
             history=self.histories.get(slot, ()),
+            trail=tuple(self.trails.get(slot, ())),
             caller=self.contact_wishes[slot].caller,
+            consults=self.contact_wishes[slot].consults,
+            asked_by=self.contact_wishes[slot].asked_by,
+            consult=self.contact_ids[self.consulting[slot]] if slot in self.consulting else "",
+            talking=talking,
             preferred=tuple(self.preferences[slot][0]) if row.prefers else (),
             prefer_wait=bool(row.bound),
             deserted=bool(row.deserted),
@@ -1298,6 +1325,10 @@ cdef class State:
                 leg = self.legs.legs[leg].next_of_contact
             if offers != contact.offers:
                 raise AssertionError(f"the offers of {name} are miscounted")
+            if slot in self.consulting and (
+                contact.state != CONTACT_CONNECTED or not self.tables.contacts[<int32_t>self.consulting[slot]].consults
+            ):
+                raise AssertionError(f"somebody is asked about {name}, against the rules")
             if contact.callback != (slot in self.callbacks) or (contact.state == CONTACT_PARKED and not contact.callback):
                 raise AssertionError(f"{name} is a callback, or is not, against the rules")
             if (contact.state == CONTACT_OFFERED) != (offers != 0) or (contact.state == CONTACT_CONNECTED) != (talking != 0):

@@ -1,10 +1,10 @@
 from libc.stdint cimport int32_t, int64_t
-from acd_core.places cimport Places
+from acd_core.trails cimport Trails
 from acd_core.state cimport Record
 
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
-cdef class Transitions(Places):
+cdef class Transitions(Trails):
     cdef int _advance(self, int64_t now) except -1
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1

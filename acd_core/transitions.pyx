@@ -10,13 +10,13 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.pace cimport Forecast
-from acd_core.places cimport Places
 from acd_core.standing cimport Standing
 from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
 from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
+from acd_core.trails cimport Trails
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
@@ -67,7 +67,7 @@ cdef int64_t _offer_number(str offer) except -1:
     return number
 
 
-cdef class Transitions(Places):
+cdef class Transitions(Trails):
     """The state with everything that can happen to it; see `Engine`."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -141,6 +141,7 @@ cdef class Transitions(Places):
         cdef int32_t leg = self.legs.foremost_of_contact(contact)
         cdef Record *record
         row.step += 1
+        self._note(contact, "step", "", NONE, row.step)
         self._leave_line(contact)
         self._assign(contact)
         row.useless = self._is_useless(contact)
@@ -423,8 +424,10 @@ cdef class Transitions(Places):
         Py_INCREF(attributes)
         record.text = <PyObject *>address
         record.data = <PyObject *>attributes
-        if row.callback:
-            with_number = (attributes, self.callbacks[contact].number)
+        if row.callback or row.consults:
+            with_number = (
+                attributes, self.callbacks[contact].number if row.callback else "", self.contact_wishes[contact].consults
+            )
             Py_DECREF(attributes)
             Py_INCREF(with_number)
             record.data = <PyObject *>with_number
@@ -500,6 +503,7 @@ cdef class Transitions(Places):
         person.missed_total += 1
         self._had_inbound(agent, self.legs.legs[leg].direction)
         contact = self._end_offer(leg, OFFER_TIMED_OUT, "")
+        self._note(contact, "timed_out", "", agent, 0)
         self._disappoint(contact, agent)
         limit = person.missed_max if person.missed_max != NONE else self.missed_offers_max
         self._not_idle(agent)
@@ -630,6 +634,7 @@ cdef class Transitions(Places):
         cdef Record *record
         self._leave_line(contact)
         self._delist(contact)
+        self._note(contact, cause, self.queue_configs[target].name, NONE, 0)
         self.tables.queues[row.queue].overflowed += 1
         row.overflows += 1
         if contact not in self.moved_from:
@@ -758,6 +763,7 @@ cdef class Transitions(Places):
             CONTACT_TRANSFERRED, contact, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue
         )
         cdef object where = (to, outside, only_agent)
+        self._note(contact, "transferred", to or outside, self.legs.legs[leg].agent if leg != NONE else NONE, 0)
         Py_INCREF(where)
         record.data = <PyObject *>where
         return 0
@@ -880,6 +886,8 @@ cdef class Transitions(Places):
         self._set_state(contact, CONTACT_FREE)
         if self.histories:
             self.histories.pop(contact, None)
+        if self.trails:
+            self.trails.pop(contact, None)
         del self.contact_slots[name]
         self.live_contacts -= 1
         self.ended[name] = (reason, self.contact_clients[contact])

@@ -116,6 +116,7 @@ cdef struct Contact:
     uint8_t bound             # nobody else may have it
     uint8_t deserted          # none of whom can come
     uint8_t callback          # its caller is to be called back
+    uint8_t consults          # it is a question of one agent to another
     uint8_t moved             # it is in the heap of its queue, not in the list
     int32_t queue
     int32_t line
@@ -331,6 +332,8 @@ cdef struct Queue:
     int64_t connected
     int64_t wrapping_up
     int64_t parked
+    int64_t consults          # questions about its contacts
+    int64_t conferences
     int64_t callbacks
     int64_t callbacks_failed
     int64_t callback_delay_ns
@@ -412,6 +415,11 @@ cdef enum Answer:
     CALLBACK_EXISTS = 211
     CALLBACK_NOT_OFFERED = 212
     CONTACT_IS_CALLBACK = 213
+    CONTACT_IS_CONSULT = 221
+    CONTACT_NO_CONSULT = 222
+    CONSULT_EXISTS = 223
+    AGENT_NOT_TALKING = 224
+    AGENT_ALONE = 225
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
     HOURS_INVALID = 304
@@ -419,5 +427,6 @@ cdef enum Answer:
     DISPOSITION_MISSING = 306
     PLACE_INVALID = 307
     CALLBACK_INVALID = 311
+    CONSULT_INVALID = 312
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402

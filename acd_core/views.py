@@ -131,6 +131,24 @@ class CallbackView(Struct, frozen=True, kw_only=True, gc=False):
     attempts: int
 
 
+class Passage(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One thing that happened to a contact on its way.
+
+    Attributes:
+        why: `step` (it waited so long that step number `step` holds); `transferred` (by `agent`, or by hand where that is
+            empty); `rejected` or `timed_out` (by `agent`); `joined` or `left` (a conference, `agent`); why it left for
+            another queue (`step`, `closed`, `full`, `nobody`, `all_paused`), where `to` names one.
+        queue: that it was in. to: the queue that it went to, or the address outside.
+    """
+
+    at_ns: int
+    why: str
+    queue: str
+    to: str = ""
+    agent: str = ""
+    step: int = 0
+
+
 class ContactView(Struct, frozen=True, kw_only=True):
     """A live contact.
 
@@ -157,7 +175,10 @@ class ContactView(Struct, frozen=True, kw_only=True):
         step_useless: nobody logged in could match, so the next step comes at once.
         own_steps, own_steps_mode: the steps that it brought.
         history: who had it before it was handed on, as `agent@queue`, latest last; of the latest `HISTORY_MAX`.
+        trail: what happened to it on its way, the latest last; of the latest `TRAIL_MAX`.
         caller: who it is, if that was told.
+        consults: the contact about which a colleague is asked, if this is such a question; asked_by: the agent who asks.
+        consult: the question that is being asked about this one. talking: how many agents talk with it.
         preferred: the agents that it prefers now, the best first; prefer_wait: whether it waits for them until
             `prefer_deadline_ns`. prefer_timer: as `timer`.
         deserted: none of them can come any more, so anybody will do at once.
@@ -207,7 +228,12 @@ class ContactView(Struct, frozen=True, kw_only=True):
     own_steps: tuple[Step, ...]
     own_steps_mode: StepsMode
     history: tuple[str, ...]
+    trail: tuple[Passage, ...]
     caller: str
+    consults: str
+    asked_by: str
+    consult: str
+    talking: int
     preferred: tuple[str, ...]
     prefer_wait: bool
     deserted: bool
@@ -343,6 +369,7 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
         oldest_ns: arrival of the contact that has waited longest, being offered or not; 0 for none.
         closed: by its `hours`, or as an `emergency`; empty while it is open. closed_reason: of the supervisor.
         parked: callbacks whose time has not come.
+        consults: questions of agents about contacts of this queue; conferences: colleagues who were brought in.
         callbacks: callers who asked to be called back; callbacks_failed: attempts that reached nobody.
         callback_delay_ns: sum of the times from request to conversation, of those who were reached.
         entered: contacts that ever asked for this queue, or came from another one.
@@ -376,6 +403,8 @@ class QueueView(Struct, frozen=True, kw_only=True, gc=False):
     connected: int
     wrapup: int
     parked: int
+    consults: int
+    conferences: int
     callbacks: int
     callbacks_failed: int
     callback_delay_ns: int
@@ -428,6 +457,8 @@ class CalendarView(Struct, frozen=True, kw_only=True, gc=False):
     timer: int
 
 
+TRAIL_MAX = 50
+"""So many of the things that happened to a contact are remembered."""
 HISTORY_MAX = 20
 """So many of those who had a contact before are remembered."""
 

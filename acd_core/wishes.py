@@ -31,6 +31,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
         prefer_wait: whether it waits for them.
         caller: by which its last agent is remembered, and what he waited in vain; empty for none.
         age_ns: how long it counts as having waited already; negative to begin later.
+        consults: the contact about which a colleague is asked, if this is such a question; asked_by: the agent who asks.
     """
 
     steps: tuple[Step, ...] = ()
@@ -40,6 +41,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
     prefer_wait: bool = False
     caller: str = ""
     age_ns: int = 0
+    consults: str = ""
+    asked_by: str = ""
 
 
 class Preference(Struct, frozen=True):

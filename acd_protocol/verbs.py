@@ -20,8 +20,11 @@ from acd_core.commands import (
     ContactAbandon,
     ContactCallback,
     ContactComplete,
+    ContactConsult,
+    ContactDrop,
     ContactEnqueue,
     ContactHold,
+    ContactMerge,
     ContactTransfer,
     ContactUnhold,
     ContactUpdate,
@@ -136,6 +139,36 @@ class Verbs:
                 contact=contact, queue=queue, agent=agent, outside=outside, keep_age=keep_age, require=require
             )
         )
+
+    async def consult(
+        self,
+        contact: str,
+        consult: str,
+        *,
+        queue: str | None = None,
+        agent: str | None = None,
+        asked_by: str | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Ok:
+        """contact.consult: ask a colleague, in a queue or by name, by a contact called `consult`."""
+        return await self.call(
+            ContactConsult(
+                contact=contact,
+                consult=consult,
+                queue=queue,
+                agent=agent,
+                asked_by=asked_by,
+                attributes=dict(attributes or {}),
+            )
+        )
+
+    async def merge(self, consult: str, *, transfer: bool = False) -> Ok:
+        """contact.merge: bring in the colleague who was asked; with `transfer` the one who asked leaves."""
+        return await self.call(ContactMerge(contact=consult, transfer=transfer))
+
+    async def drop(self, contact: str, agent: str) -> Ok:
+        """contact.drop: one of several agents leaves a conference."""
+        return await self.call(ContactDrop(contact=contact, agent=agent))
 
     async def call_back(self, contact: str, number: str) -> Ok:
         """contact.callback: the caller hangs up, and is called at this number when his turn comes."""

@@ -190,6 +190,18 @@ METRICS: tuple[Declaration, ...] = (
         lambda q, _: q.view.callback_delay_ns / 1e9,
     ),
     QueueValue(
+        "acd_queue_consults_total",
+        "counter",
+        "Questions of agents to colleagues about contacts of the queue.",
+        lambda q, _: q.view.consults,
+    ),
+    QueueValue(
+        "acd_queue_conferences_total",
+        "counter",
+        "Colleagues who were brought into conversations of the queue.",
+        lambda q, _: q.view.conferences,
+    ),
+    QueueValue(
         "acd_queue_oldest_wait_seconds",
         "gauge",
         "How long the contact that has waited longest has waited, being offered or not; 0 when none waits.",

@@ -501,3 +501,36 @@ def test_every_logged_in_agent_falls_into_exactly_one_condition(
             assert row.could_serve + sum(obstacle.contacts for obstacle in row.obstacles) == row.waiting
         if agent_found.condition == "none":
             assert agent_found.could_serve == 0, "a free agent could serve a waiting contact"
+
+
+def test_the_way_of_a_contact_is_told_step_by_step(machine: Machine) -> None:
+    login(machine, "senior")
+    login(machine, "expert", at=1)
+    enqueue(machine, "c-1", at=10)
+    view = machine.agent("senior")
+    assert view is not None
+    assert machine.reject_offer(START + 12 * S, view.offer, "busy") == Outcome.OK
+    machine.advance(START + 32 * S)
+    assert machine.pause_agent(START + 32 * S, "senior", "lunch") == Outcome.OK
+    assert machine.login_agent(START + 33 * S, "pbx", "junior", None, True) == Outcome.OK
+    assert machine.transfer_contact(START + 40 * S, "c-1", "support", "junior", None, True, None, None) == Outcome.OK
+    accept(machine, "junior", at=41)
+    assert machine.pause_agent(START + 41 * S, "expert", "lunch") == Outcome.OK
+    assert machine.ready_agent(START + 42 * S, "senior") == Outcome.OK
+    assert machine.ready_agent(START + 42 * S, "expert") == Outcome.OK
+    assert (
+        machine.consult_contact(START + 42 * S, "pbx", "c-1", "q-1", "billing", "expert", None, 0, "", {}) == Outcome.OK
+    )
+    accept(machine, "expert", at=43)
+    assert "A colleague is being asked about it by q-1." in explained(machine, "c-1", 44).summary
+    assert "By it junior asks a colleague about c-1." in explained(machine, "q-1", 44).summary
+    assert machine.merge_contact(START + 45 * S, "q-1", False) == Outcome.OK
+    assert "talks with agents junior, expert" in explained(machine, "c-1", 46).summary
+    assert machine.drop_contact(START + 46 * S, "c-1", "junior") == Outcome.OK
+    assert explained(machine, "c-1", 50).trail == (
+        "38 s ago senior rejected it, in billing",
+        "18 s ago expert let it ring out, in billing",
+        "10 s ago it was sent from billing to support by hand",
+        "5 s ago expert joined the conversation",
+        "4 s ago junior left the conversation",
+    )

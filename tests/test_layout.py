@@ -45,9 +45,11 @@ CORE_ROWS = [
     {"preferences"},
     {"conditions"},
     {"places"},
+    {"trails"},
     {"transitions"},
     {"outside"},
     {"callbacks"},
+    {"consults"},
     {"dump"},
     {"engine"},
 ]

@@ -19,6 +19,8 @@ The rules in short:
   the idle order. `longest_idle` prefers those with less in hand.
 * **Ringing several.** A queue may offer a contact to several agents at once. The first to accept gets it; the
   others are told at once and keep their places.
+* **Questions.** An agent who talks with a contact asks a colleague by a contact of its own, which waits like any
+  other. Who accepts it can be brought in, so that several agents talk with one contact, and one of them leaves.
 * **No polling.** An arriving contact looks at free agents, a freed agent at waiting contacts. In between, no
   contact waits that a free agent could serve.
 * **Forecasts.** How fast each line moves is measured while somebody waits in it, and a contact that has to wait is
@@ -62,7 +64,7 @@ from acd_core.events import (
     HoursUpdated,
 )
 from acd_core.model import occupancy
-from acd_core.model.callbacks import Callbacks
+from acd_core.model.consults import Consults
 from acd_core.model.rows import (
     AgentRow,
     CalendarRow,
@@ -97,7 +99,7 @@ def settled(command: Callable[..., int]) -> Callable[..., int]:
     return settling
 
 
-class Model(Callbacks):
+class Model(Consults):
     """The readable machine; see `acd_core.machine.Machine` for the contract."""
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -211,9 +213,13 @@ class Model(Callbacks):
             own_steps_mode=wishes.steps_mode,
             age=wishes.age_ns,
             caller=wishes.caller,
+            consults=wishes.consults,
+            asked_by=wishes.asked_by,
         )
         self._take_credit(arrived)
         arrived.plan = self._plan(target, arrived)
+        if arrived.consults:
+            self._begin_consult(arrived)
         last_agent = self._last_agents.get((tenant, wishes.caller), "")
         self.last_position = self._join(arrived, preference_of(wishes, target.config, last_agent))
         self.last_estimate = arrived.estimate
@@ -362,6 +368,8 @@ class Model(Callbacks):
             return Outcome.CONTACT_NOT_CONNECTED
         if live.state == "parked":
             return Outcome.CONTACT_NOT_WAITING
+        if live.consults:
+            return Outcome.CONTACT_IS_CONSULT
         if (outside is not None) == (queue is not None or agent is not None):
             return Outcome.TRANSFER_INVALID
         if outside is not None:
@@ -396,6 +404,101 @@ class Model(Callbacks):
         return Outcome.OK
 
     @settled
+    def consult_contact(
+        self,
+        now: int,
+        client: str,
+        contact: str,
+        consult: str,
+        queue: str | None,
+        agent: str | None,
+        asked_by: str | None,
+        priority: int,
+        require: str,
+        attributes: dict[str, Any],
+    ) -> int:
+        self.advance(now)
+        known = self._contacts.get(consult)
+        if known is not None:
+            same = (known.client, known.consults) == (client, contact)
+            return Outcome.DUPLICATE if same else Outcome.CONTACT_EXISTS
+        if consult in self._ended:
+            return Outcome.DUPLICATE if self._ended[consult][1] == client else Outcome.CONTACT_EXISTS
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_CONNECTED if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        if live.state != "connected":
+            return Outcome.CONTACT_NOT_CONNECTED
+        if live.consults:
+            return Outcome.CONTACT_IS_CONSULT
+        if live.consult is not None:
+            return Outcome.CONSULT_EXISTS
+        assert live.agent is not None
+        talking = [leg.agent.config.agent for leg in live.legs]
+        asker = live.agent.config.agent if asked_by is None else asked_by
+        if asker not in talking:
+            return Outcome.AGENT_NOT_TALKING
+        if agent in talking or (queue is None and agent is None):
+            return Outcome.CONSULT_INVALID
+        tenant = live.queue.config.tenant
+        if agent is not None:
+            person = self._agents.get(agent)
+            if person is None or (person.config.tenants and tenant not in person.config.tenants):
+                return Outcome.AGENT_UNKNOWN
+            if person.presence == "logged_out":
+                return Outcome.AGENT_LOGGED_OUT
+        try:
+            asked = requirement.parse(require)
+            if agent is not None:
+                asked = requirement.for_agent(asked, agent)
+            else:
+                asked = requirement.for_others(asked, talking)
+        except requirement.RequirementError:
+            return Outcome.REQUIREMENT_INVALID
+        return self.enqueue_contact(
+            now,
+            client,
+            consult,
+            tenant,
+            live.queue.config.name if queue is None else queue,
+            priority,
+            requirement.describe(asked),
+            attributes,
+            "internal",
+            Wishes(consults=contact, asked_by=asker),
+        )
+
+    @settled
+    def merge_contact(self, now: int, contact: str, transfer: bool) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_CONNECTED if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        if not live.consults:
+            return Outcome.CONTACT_NO_CONSULT
+        about = self._about(live)
+        if live.state != "connected" or about is None:
+            return Outcome.CONTACT_NOT_CONNECTED
+        self._merge(live, about, transfer)
+        return Outcome.OK
+
+    @settled
+    def drop_contact(self, now: int, contact: str, agent: str) -> int:
+        self.advance(now)
+        live = self._contacts.get(contact)
+        if live is None:
+            return Outcome.CONTACT_NOT_CONNECTED if contact in self._ended else Outcome.CONTACT_UNKNOWN
+        if live.state != "connected":
+            return Outcome.CONTACT_NOT_CONNECTED
+        legs = [leg for leg in live.legs if leg.agent.config.agent == agent]
+        if not legs:
+            return Outcome.AGENT_NOT_TALKING
+        if len(live.legs) == 1:
+            return Outcome.AGENT_ALONE
+        self._drop(live, legs[0])
+        return Outcome.OK
+
+    @settled
     def callback_contact(self, now: int, contact: str, number: str, failed: AttemptCause | None) -> int:
         self.advance(now)
         live = self._contacts.get(contact)
@@ -412,6 +515,8 @@ class Model(Callbacks):
             return Outcome.DUPLICATE if live.callback.number == number else Outcome.CALLBACK_EXISTS
         if live.state not in {"queued", "offered"}:
             return Outcome.CONTACT_NOT_WAITING
+        if live.consults:
+            return Outcome.CONTACT_IS_CONSULT
         if live.queue.config.callback is None:
             return Outcome.CALLBACK_NOT_OFFERED
         tenant = live.queue.config.tenant
@@ -510,6 +615,7 @@ class Model(Callbacks):
         leg.agent.rejected_total += 1
         self._had_inbound(leg)
         contact = self._end_offer(leg, "rejected", cause)
+        self._note(contact, "rejected", agent=leg.agent)
         self._disappoint(contact, leg.agent)
         leg.agent.idle_seq = 0
         if self._failed_too_often(leg.agent):

@@ -24,6 +24,7 @@ from acd_core.views import (
     Direction,
     Estimate,
     LegState,
+    Passage,
     Presence,
 )
 
@@ -58,6 +59,8 @@ class QueueRow:
     reserving: bool = False
     recent_in_target: int = SERVICE_LEVEL_ONE
     allocated: dict[str, int] = field(default_factory=dict)
+    consults: int = 0
+    conferences: int = 0
     callbacks: int = 0
     callbacks_failed: int = 0
     callback_delay_ns: int = 0
@@ -161,7 +164,11 @@ class ContactRow:
     overflows: int = 0
     arrived_in: str = ""
     history: list[str] = field(default_factory=list)
+    trail: list[Passage] = field(default_factory=list)
     caller: str = ""
+    consults: str = ""
+    asked_by: str = ""
+    consult: "ContactRow | None" = None
     preferred: list[str] = field(default_factory=list)
     prefer_wait: bool = False
     prefer_until: int = 0

@@ -25,8 +25,10 @@ from acd_core.refusals import Outcome
 from acd_core.views import (
     HANDLE_BUCKETS_S,
     HISTORY_MAX,
+    TRAIL_MAX,
     WAIT_BUCKETS_S,
     Estimate,
+    Passage,
     in_seconds,
 )
 from acd_core.wishes import Preference
@@ -52,6 +54,7 @@ class Transitions(Conditions):
     def _take_step(self, contact: ContactRow) -> None:
         """The contact has waited so long that its next step holds, or waits in vain for the one that holds."""
         contact.step += 1
+        self._note(contact, "step", step=contact.step)
         contact.useless = self._is_useless(contact)
         self._arm_step(contact)
         config = contact.queue.config
@@ -66,6 +69,20 @@ class Transitions(Conditions):
         )
         self._judge(contact)
         self._serve_contact(contact)
+
+    def _note(
+        self, contact: ContactRow, why: str, *, to: str = "", agent: AgentRow | None = None, step: int = 0
+    ) -> None:
+        """Remember what happens to a contact now."""
+        passage = Passage(
+            at_ns=self.now,
+            why=why,
+            queue=contact.queue.config.name,
+            to=to,
+            agent=agent.config.agent if agent else "",
+            step=step,
+        )
+        contact.trail = [*contact.trail, passage][-TRAIL_MAX:]
 
     def _stay_over(self, contact: ContactRow) -> None:
         """A condition on staying has failed for long enough. While the phone rings the contact may still be answered."""
@@ -161,6 +178,7 @@ class Transitions(Conditions):
             attributes=contact.attributes,
             history=tuple(contact.history),
             callback=contact.callback.number if contact.callback is not None else "",
+            consults=contact.consults,
         )
         self._agent_changed(agent)
 
@@ -221,6 +239,7 @@ class Transitions(Conditions):
         agent.missed_total += 1
         self._had_inbound(leg)
         contact = self._end_offer(leg, "timed_out", "")
+        self._note(contact, "timed_out", agent=agent)
         self._disappoint(contact, agent)
         limit = agent.config.missed_offers_max
         if limit is None:
@@ -380,6 +399,7 @@ class Transitions(Conditions):
     def _move(self, contact: ContactRow, queue: QueueRow, keep_age: bool, cause: OverflowCause) -> int:
         """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""
         source = contact.queue
+        self._note(contact, cause, to=queue.config.name)
         source.overflowed += 1
         contact.overflows += 1
         contact.arrived_in = contact.arrived_in or source.config.name
@@ -445,6 +465,7 @@ class Transitions(Conditions):
 
     def _emit_transferred(self, contact: ContactRow, to: str, outside: str, only_agent: str) -> None:
         leg = contact.leg if contact.state == "connected" else None
+        self._note(contact, "transferred", to=to or outside, agent=leg.agent if leg else None)
         self._emit(
             ContactTransferred,
             contact,

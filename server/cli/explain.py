@@ -145,6 +145,10 @@ def _clock(ns: int) -> str:
 
 def _show_contact(explanation: ContactExplanation) -> None:
     print_text(explanation.summary)
+    if explanation.trail:
+        print_text("")
+    for line in explanation.trail:
+        print_text(f"{line}.")
     if explanation.conditions:
         print_text("")
         print_table(

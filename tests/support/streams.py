@@ -25,8 +25,11 @@ from acd_core.commands import (
     ContactAbandon,
     ContactCallback,
     ContactComplete,
+    ContactConsult,
+    ContactDrop,
     ContactEnqueue,
     ContactHold,
+    ContactMerge,
     ContactTransfer,
     ContactUnhold,
     ContactUpdate,
@@ -53,7 +56,16 @@ from acd_core.config import (
     Strategy,
     Tenant,
 )
-from acd_core.events import Addressed, ContactConnected, ContactEnded, ContactOffered, ContactQueued, OfferEnded
+from acd_core.events import (
+    Addressed,
+    ContactConnected,
+    ContactConsulted,
+    ContactEnded,
+    ContactMerged,
+    ContactOffered,
+    ContactQueued,
+    OfferEnded,
+)
 from acd_core.wishes import Preferred
 
 NS_PER_MS = 1_000_000
@@ -364,6 +376,9 @@ class Stream:
         self.latest_offer = 0
         self.open_offers: list[str] = []
         self.talking: list[str] = []
+        self.asked: set[str] = set()
+        self.questions: list[str] = []
+        self.conferences: list[tuple[str, str]] = []
         self.waiting: dict[str, tuple[str, str]] = {}
         self.load = self.rng.choice((0.5, 1.0, 2.0))
 
@@ -387,12 +402,20 @@ class Stream:
                 self.open_offers.remove(event.offer)
                 self.talking.append(event.contact)
                 del self.waiting[event.contact]
+                if event.contact in self.asked:
+                    self.questions.append(event.contact)
+            elif isinstance(event, ContactConsulted):
+                self.asked.add(event.consult)
+            elif isinstance(event, ContactMerged):
+                self.conferences = [*self.conferences, (event.contact, event.agent)][-4:]
             elif isinstance(event, ContactQueued):
                 self.waiting[event.contact] = event.tenant, event.queue
             elif isinstance(event, ContactEnded):
                 self.waiting.pop(event.contact, None)
                 if event.contact in self.talking:
                     self.talking.remove(event.contact)
+                if event.contact in self.questions:
+                    self.questions.remove(event.contact)
 
     def _pause(self) -> int:
         rng = self.rng
@@ -448,6 +471,9 @@ class Stream:
             "update": 5,
             "transfer": 3,
             "callback": 6,
+            "consult": 12 if self.talking else 0.5,
+            "merge": 20 if self.questions else 0.5,
+            "drop": 6 if self.conferences else 0.5,
             "hold": 1,
             "unhold": 1,
             "login": 4,
@@ -538,6 +564,27 @@ class Stream:
                     number=rng.choice(("", f"+{rng.randint(1, 9)}", f"+{rng.randint(1, 900)}")),
                     failed=rng.choice((None, None, None, None, "busy")),
                 )
+            case "consult":
+                if rng.random() < 0.95:
+                    self.contact_number += 1
+                return ContactConsult(
+                    contact=rng.choice(self.talking[-3:] or [self._talking()]),
+                    consult=f"c-{self.contact_number}",
+                    queue=rng.choice((None, *QUEUES)),
+                    agent=rng.choice((None, None, None, agent)),
+                    asked_by=rng.choice((None, None, None, None, agent)),
+                    priority=rng.choice((0, 0, 1)),
+                    require=self._own_requirement() if rng.random() < 0.3 else "",
+                    attributes=rng.choice(ATTRIBUTES),
+                )
+            case "merge":
+                question = rng.choice(self.questions) if self.questions and rng.random() < 0.9 else self._talking()
+                return ContactMerge(contact=question, transfer=rng.random() < 0.3)
+            case "drop":
+                if self.conferences and rng.random() < 0.8:
+                    conference, joined = rng.choice(self.conferences)
+                    return ContactDrop(contact=conference, agent=rng.choice((joined, agent)))
+                return ContactDrop(contact=self._talking(), agent=agent)
             case "hold":
                 return ContactHold(contact=self._talking())
             case "unhold":

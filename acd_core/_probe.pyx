@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free
 
 from acd_core cimport draws, fixed_point, occupancy
 from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove
+from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.json_text cimport JsonText
@@ -67,6 +68,38 @@ def json_of(value):
     else:
         out.number(value)
     return out.taken()
+
+
+@cython.final
+cdef class Remembered:
+    """`ended.Ended`."""
+
+    cdef Ended ended
+
+    def __cinit__(self):
+        self.ended = Ended()
+
+    def __len__(self):
+        return len(self.ended)
+
+    def __contains__(self, str contact):
+        return contact in self.ended
+
+    def get(self, str contact):
+        """Reason and client, or None."""
+        return self.ended.get(contact)
+
+    def add(self, str contact, int reason, str client, int64_t most):
+        """Remember one that is not there."""
+        self.ended.add(contact, reason, client, most)
+
+    def keep(self, int64_t most):
+        """Forget the oldest beyond so many."""
+        self.ended.keep(most)
+
+    def items(self):
+        """All, oldest first."""
+        return self.ended.items()
 
 
 @cython.final

@@ -112,6 +112,7 @@ cdef class Configured(Pauses):
             self.queue_configs.append(None)
             self.queue_tenants.append("")
             self.queue_json.append(b"")
+            self.route_of.append({})
             self.queue_calendars.append(NONE)
             self.queue_emergencies.append(None)
             self.queue_told.append(None)
@@ -539,7 +540,8 @@ cdef class Configured(Pauses):
         self.attribute_ids.clear()
         self.text_ids.clear()
         self.class_of.clear()
-        self.route_of.clear()
+        for routes in self.route_of:
+            routes.clear()
         self.going_round = [
             ("/".join(name), slot)
             for name, slot in sorted(self.queue_slots.items())

@@ -21,7 +21,7 @@ cdef class Consults(Callbacks):
     """The state with questions among agents; see `Engine`."""
 
     cdef int _begin_consult(self, int32_t consult, object wishes) except -1:
-        cdef int32_t contact = self.contact_slots[wishes.consults]
+        cdef int32_t contact = self.contact_slots.find(wishes.consults)
         cdef object name = self.contact_ids[consult]
         cdef Record *record
         self.tables.contacts[consult].consults = True

@@ -1,12 +1,12 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
-"""Containers without a word of call centres: growing arrays, pairing heaps over node arrays, a map of integers.
+"""Containers without a word of call centres: growing arrays, pairing heaps over node arrays, maps of integers.
 
 The heap is intrusive: a node is an index into an array that the caller owns, so nothing is allocated per entry and
 any node can be taken out. Inserting is O(1), taking out O(log n) amortised.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
@@ -184,4 +184,89 @@ cdef class IntMap:
                 self.put(old_keys[place], old_values[place])
         free(old_keys)
         free(old_values)
+        return 0
+
+
+@cython.final
+cdef class TagTable:
+    """Values, not negative, by a hash of what they stand for, which their owner knows: a hash table without its keys.
+
+    Several values may have one tag. Open addressing; no more than half of the places are used.
+    """
+
+    def __cinit__(self):
+        cdef int64_t place
+        self.mask = 15
+        self.places = <Tagged *>malloc(16 * sizeof(Tagged))
+        if self.places == NULL:
+            raise MemoryError
+        for place in range(16):
+            self.places[place].value = NONE
+
+    def __dealloc__(self):
+        free(self.places)
+
+    cdef int64_t first(self, uint32_t tag) noexcept nogil:
+        """The first place with this tag, or NONE."""
+        cdef int64_t place = tag & self.mask
+        while self.places[place].value != NONE:
+            if self.places[place].tag == tag:
+                return place
+            place = (place + 1) & self.mask
+        return NONE
+
+    cdef int64_t following(self, int64_t place) noexcept nogil:
+        """The next place with the tag of this one, or NONE."""
+        cdef uint32_t tag = self.places[place].tag
+        place = (place + 1) & self.mask
+        while self.places[place].value != NONE:
+            if self.places[place].tag == tag:
+                return place
+            place = (place + 1) & self.mask
+        return NONE
+
+    cdef int enter(self, uint32_t tag, int32_t value) except -1:
+        """Put a value in."""
+        cdef int64_t place
+        if self.used * 2 > self.mask:
+            self._grow()
+        place = tag & self.mask
+        while self.places[place].value != NONE:
+            place = (place + 1) & self.mask
+        self.places[place].tag = tag
+        self.places[place].value = value
+        self.used += 1
+        return 0
+
+    cdef void leave(self, uint32_t tag, int32_t value) noexcept nogil:
+        """Take a value out that is in. Later entries of its run move up, so no marker is left behind."""
+        cdef int64_t hole = tag & self.mask, place
+        while self.places[hole].value != value:
+            hole = (hole + 1) & self.mask
+        self.used -= 1
+        place = hole
+        while True:
+            place = (place + 1) & self.mask
+            if self.places[place].value == NONE:
+                break
+            if ((place - <int64_t>self.places[place].tag) & self.mask) >= ((place - hole) & self.mask):
+                self.places[hole] = self.places[place]
+                hole = place
+        self.places[hole].value = NONE
+
+    cdef int _grow(self) except -1:
+        cdef Tagged *old = self.places
+        cdef int64_t size = self.mask + 1, place
+        self.places = <Tagged *>malloc(<size_t>(2 * size) * sizeof(Tagged))
+        if self.places == NULL:
+            self.places = old
+            raise MemoryError(f"cannot hold {2 * size} places")
+        self.mask = 2 * size - 1
+        self.used = 0
+        for place in range(2 * size):
+            self.places[place].value = NONE
+        for place in range(size):
+            if old[place].value != NONE:
+                self.enter(old[place].tag, old[place].value)
+        free(old)
         return 0

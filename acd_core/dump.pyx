@@ -235,7 +235,7 @@ cdef class Dumped(Consults):
                 paces.append(pace)
                 pace = self.paces_of_lines.rows[pace].next_in_queue
         return [
-            Rows(list(self.agent_slots.values())), Rows(list(self.contact_slots.values())), Rows([slot for _, slot in legs]),
+            Rows(list(self.agent_slots.values())), Rows(self.contact_slots.values()), Rows([slot for _, slot in legs]),
             Rows(queues), Rows(paces),
         ]
 
@@ -301,7 +301,7 @@ cdef class Dumped(Consults):
         cdef Rows paces = tables[PACES]
         cdef int32_t slot, place
         cdef dict lists = {}
-        cdef list rows = [contacts.slots[place] for place in range(contacts.count)]
+        cdef list rows = [contacts.slots[place] for place in range(contacts.count)], ended = self.ended.items()
         if self.record_count or self.materialised:
             raise ValueError("take the events first: they are not part of the state")
         for name, values in self._lists_of_agents().items():
@@ -321,7 +321,6 @@ cdef class Dumped(Consults):
             "timer": timers["columns"],
         }
         columns["pace"]["queue"] = _column(self._queues_of_paces(queues))
-        last = self.last_estimate
         return encode(Dump(
             version=VERSION,
             words=WORDS,
@@ -376,13 +375,15 @@ cdef class Dumped(Consults):
             ],
             calendars=[(self.calendar_open[slot], self.calendar_changes[slot]) for slot in self.calendar_slots.values()],
             ended=(
-                list(self.ended), [reason for reason, _ in self.ended.values()],
-                [client for _, client in self.ended.values()],
+                [contact for contact, _ in ended], [reason for _, (reason, _) in ended],
+                [client for _, (_, client) in ended],
             ),
             last_agents=[(tenant, caller, agent) for (tenant, caller), agent in self.last_agents.items()],
             credits=self.credits_given.kept(),
             last_position=self.last_position,
-            last_estimate=(last.mean_ms, last.p50_ms, last.p90_ms) if last is not None else None,
+            last_estimate=(
+                None if self.last_mean_ms == NONE else (self.last_mean_ms, self.last_p50_ms, self.last_p90_ms)
+            ),
         ))
 
     cdef dict _dump_timers(self, list tables):
@@ -461,8 +462,7 @@ cdef class Dumped(Consults):
             self.agent_us[slot] = dump.counters[f"agent_us.{slot}"]
         self.last_position = dump.last_position
         if dump.last_estimate is not None:
-            mean_ms, p50_ms, p90_ms = dump.last_estimate
-            self.last_estimate = views.Estimate(mean_ms=mean_ms, p50_ms=p50_ms, p90_ms=p90_ms)
+            self.last_mean_ms, self.last_p50_ms, self.last_p90_ms = dump.last_estimate
         self.gates.opened = False
         return 0
 
@@ -530,8 +530,8 @@ cdef class Dumped(Consults):
         self.contact_clients.extend(_unshare(dump.clients.values, dump.clients.places, count))
         self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))
         self.contact_wishes.extend(_unshare(brought, dump.wish_places, count))
-        self.contact_slots.update(zip(self.contact_ids, range(count), strict=True))
         for slot in range(<int32_t>count):
+            self.contact_slots.add(slot)
             row = &self.tables.contacts[slot]
             row.legs = NONE
             row.last_leg = NONE
@@ -577,8 +577,8 @@ cdef class Dumped(Consults):
         self.last_agents.update({(tenant, caller): agent for tenant, caller, agent in dump.last_agents})
         self.credits_given.load(dump.credits)
         ids, reasons, clients = dump.ended
-        self.ended.update(zip(ids, zip(reasons, clients, strict=True), strict=True))
-        self.ended_order.extend(ids)
+        for contact, reason, of_client in zip(ids, reasons, clients, strict=True):
+            self.ended.add(contact, reason, of_client, len(ids))
         return 0
 
     cdef int _load_calendars(self, object dump) except -1:

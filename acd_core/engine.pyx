@@ -14,7 +14,7 @@ from acd_core.state cimport (
 )
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
-from acd_core.transitions cimport bucket_of
+from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_TALKING,
     AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY,
@@ -23,7 +23,7 @@ from acd_core.types cimport (
     CONTACT_IS_CONSULT, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_NO_CONSULT, CONTACT_OFFERED,
     CONTACT_PARKED,
     CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_FREE, LEG_OFFERED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PAUSE_REASON_UNKNOWN, PLACE_INVALID, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
     REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent, Contact,
     Leg, Queue,
@@ -85,15 +85,14 @@ cdef class Engine(Dumped):
     cdef int32_t _contact_at(self, int64_t now, str contact) except -2:
         """The live contact's slot, NONE for another, once time has come to `now`."""
         self._advance(now)
-        found = self.contact_slots.get(contact)
-        return NONE if found is None else found
+        return self.contact_slots.find(contact)
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
-    def enqueue_contact(
+    cpdef int enqueue_contact(
         self, int64_t now, str client, str contact, str tenant, str queue, int priority, str require,
         dict attributes, str direction="inbound", object wishes=NO_WISHES,
-    ):
+    ) except -1:
         """See `Machine.enqueue_contact`."""
         cdef int32_t slot, target, owner = NONE, plan
         cdef Contact *row
@@ -101,14 +100,14 @@ cdef class Engine(Dumped):
         cdef tuple own_terms = ()
         self._advance(now)
         self.last_position = 0
-        self.last_estimate = None
+        self.last_mean_ms = NONE
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
-        found = self.contact_slots.get(contact)
-        if found is not None:
-            config = self.queue_configs[self.tables.contacts[<int32_t>found].queue]
-            asked_for = self.moved_from.get(found, config.name)
-            if self.contact_clients[<int32_t>found] == client and config.tenant == tenant and asked_for == queue:
+        slot = self.contact_slots.find(contact)
+        if slot != NONE:
+            config = self.queue_configs[self.tables.contacts[slot].queue]
+            asked_for = self.moved_from.get(slot, config.name)
+            if self.contact_clients[slot] == client and config.tenant == tenant and asked_for == queue:
                 return DUPLICATE
             return CONTACT_EXISTS
         found = self.ended.get(contact)
@@ -119,7 +118,7 @@ cdef class Engine(Dumped):
             return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
         target = found
         if require:
-            found = self.route_of.get((target, require))
+            found = (<dict>self.route_of[target]).get(require)
             if found is None:
                 try:
                     own_terms = requirement.parse(require)
@@ -149,7 +148,7 @@ cdef class Engine(Dumped):
             elif found is None:
                 self._sweep()
                 owner = self._class(target, own_terms, self.tables.plans[self.tables.queues[target].plan].first)
-                self.route_of[(target, require)] = (owner, own_terms)
+                self.route_of[target][require] = (owner, own_terms)
             plan = self.tables.queues[target].plan
         self.contact_seq += 1
         slot = self._new_contact_slot()
@@ -199,7 +198,7 @@ cdef class Engine(Dumped):
         row.connected = 0
         row.completed = 0
         self.live_contacts += 1
-        self.contact_slots[contact] = slot
+        self.contact_slots.add(slot)
         self._set_state(slot, CONTACT_QUEUED)
         self._enter_line(slot, owner)
         preference = None
@@ -208,7 +207,9 @@ cdef class Engine(Dumped):
             preference = preference_of(wishes, self.queue_configs[target], last_agent)
         self.last_position = self._join(slot, preference)
         if row.state != CONTACT_FREE and row.mean_ms != NONE:
-            self.last_estimate = views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
+            self.last_mean_ms = row.mean_ms
+            self.last_p50_ms = row.p50_ms
+            self.last_p90_ms = row.p90_ms
         return self._settled()
 
     def update_contact(
@@ -284,7 +285,7 @@ cdef class Engine(Dumped):
             self._stand_in_line(slot)
         return self._settled()
 
-    def abandon_contact(self, int64_t now, str contact):
+    cpdef int abandon_contact(self, int64_t now, str contact) except -1:
         """See `Machine.abandon_contact`."""
         cdef int32_t slot
         slot = self._contact_at(now, contact)
@@ -311,7 +312,7 @@ cdef class Engine(Dumped):
         self._leave_queue(slot, WITHDRAWN)
         return self._settled()
 
-    def complete_contact(self, int64_t now, str contact, str reason):
+    cpdef int complete_contact(self, int64_t now, str contact, str reason) except -1:
         """See `Machine.complete_contact`."""
         cdef int32_t slot
         cdef int code = REASONS[reason]
@@ -522,13 +523,17 @@ cdef class Engine(Dumped):
 
     def offer_owner(self, str offer):
         """See `Machine.offer_owner`."""
-        cdef int32_t leg = self._leg_of(offer)
+        cdef int32_t leg = self._leg_of(offer_number(offer))
         if leg < 0:
             return None
         return self.queue_configs[self.legs.legs[leg].queue].tenant, self._agent_name(self.legs.legs[leg].agent)
 
     def accept_offer(self, int64_t now, str offer):
         """See `Machine.accept_offer`."""
+        return self.accept(now, offer_number(offer))
+
+    cdef int accept(self, int64_t now, int64_t offer) except -1:
+        """The same of an offer by its number."""
         cdef int32_t leg, agent, contact
         cdef Leg *held
         cdef Agent *person
@@ -592,8 +597,9 @@ cdef class Engine(Dumped):
     def reject_offer(self, int64_t now, str offer, str cause):
         """See `Machine.reject_offer`."""
         cdef int32_t leg, agent, contact, queue
+        cdef int64_t number = offer_number(offer)
         self._advance(now)
-        leg = self._leg_of(offer)
+        leg = self._leg_of(number)
         if leg < 0:
             return -1 - leg
         if self.legs.legs[leg].state != LEG_OFFERED:
@@ -772,7 +778,7 @@ cdef class Engine(Dumped):
     cdef bint _disposes(self, int32_t leg) noexcept:
         return self.tables.queues[self.legs.legs[leg].queue].disposes
 
-    def end_wrapup(self, int64_t now, str agent, str disposition="", object contact=None):
+    cpdef int end_wrapup(self, int64_t now, str agent, str disposition="", object contact=None) except -1:
         """See `Machine.end_wrapup`."""
         cdef int32_t slot, leg
         cdef list wrapups
@@ -781,6 +787,12 @@ cdef class Engine(Dumped):
             return AGENT_UNKNOWN
         if self.tables.agents[slot].presence == LOGGED_OUT:
             return AGENT_LOGGED_OUT
+        leg = self.tables.agents[slot].legs
+        if contact is None and leg != NONE and leg == self.tables.agents[slot].last_leg:
+            # As it mostly is: he has one contact in hand, and need not be asked which.
+            if self.legs.legs[leg].state == LEG_WRAPUP and not disposition and not self._disposes(leg):
+                self._finish_leg(leg)
+                return self._settled()
         wrapups = self._wrapups(slot, contact)
         if not wrapups:
             return AGENT_NOT_IN_WRAPUP

@@ -1,9 +1,11 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
+from acd_core.live cimport Live
 from acd_core.pace cimport Forecast, Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
@@ -63,7 +65,9 @@ cdef class State:
     cdef readonly int64_t seq
     cdef readonly int64_t now
     cdef readonly int64_t last_position
-    cdef readonly object last_estimate
+    cdef int64_t last_mean_ms  # of `last_estimate`; NONE for none
+    cdef int64_t last_p50_ms
+    cdef int64_t last_p90_ms
     cdef Tables tables
     cdef Lines lines
     cdef IdleAgents idle
@@ -111,20 +115,19 @@ cdef class State:
     cdef dict attribute_ids
     cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class
-    cdef dict route_of        # (queue slot, requirement text of a contact) to (class, its own requirement)
+    cdef list route_of        # by queue slot: requirement text of a contact to (class, its own requirement)
     cdef dict own_lines       # (queue slot, requirement of a contact) to the pace of its line
     cdef list pace_terms      # by pace: the requirement that its contacts have themselves
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
     cdef dict agent_slots     # id to slot, in the order of the configuration
-    cdef dict contact_slots
+    cdef Live contact_slots
     cdef dict callbacks       # contact slot to views.CallbackView, of those that are to be called back
     cdef dict consulting      # contact slot to that of the question that is being asked about it
     cdef dict callback_numbers  # (tenant, number) to contact slot
     cdef object credits_given  # credits.Credits
     cdef dict waited_in_vain  # slot to (credit, waited before) in ns, of the contacts that told their caller
     cdef dict by_hand         # slot to (level, head start beside its own, nudge, since, its own since) where it was put
-    cdef dict ended           # id to (reason, client)
-    cdef object ended_order   # deque of those ids, oldest first
+    cdef Ended ended
     cdef list queue_configs   # by slot, as are the following
     cdef list queue_tenants
     cdef list queue_json      # the fields tenant and queue as events have them
@@ -172,14 +175,14 @@ cdef class State:
     cdef dict bound_to    # name of an agent to the slots of the contacts that only he, or others named, may have
     cdef object last_agents   # OrderedDict of (tenant, caller) to the name of the agent, oldest first
     cdef int64_t callers_kept
-    cdef list free_contacts
-    cdef list ended_slots     # used again once their events are taken
+    cdef int32_t free_contact  # slot of the first row not in use, and so on by Contact.queue_next; NONE for none
+    cdef int32_t ended_contact  # likewise of those that are not in use once their events are taken
 
     cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL
     cdef int _agent_changed(self, int32_t agent) except -1
     cdef int _state(self, int32_t agent) noexcept
     cdef int _materialise(self) except -1
-    cdef void _forget_records(self)
+    cdef int _forget_records(self) except -1
     cdef object _event(self, Record *record)
     cdef int64_t _oldest(self, int32_t queue) except -1
     cdef object _queue_view(self, int32_t slot)
@@ -190,7 +193,8 @@ cdef class State:
     cdef object _pace_view(self, object queue, int32_t pace)
     cdef Forecast _forecast(self, int32_t contact) noexcept
     cdef str _agent_name(self, int32_t agent)
-    cdef void _release_slots(self)
+    cdef int _release_slots(self) except -1
+    cdef int forget_events(self) except -1
     cdef str _leg_contact(self, int32_t leg)
     cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
@@ -228,6 +232,6 @@ cdef class State:
     cdef tuple _channel_names(self, uint32_t channels)
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
     cdef int _forget(self) except -1
-    cdef void _enlist(self, int32_t contact) noexcept
+    cdef int _enlist(self, int32_t contact) except -1
     cdef void _delist(self, int32_t contact) noexcept
     cdef int32_t _new_contact_slot(self) except -1

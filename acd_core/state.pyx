@@ -10,10 +10,12 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 
 from acd_core.containers cimport heap_insert, heap_remove, reserve
+from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
+from acd_core.live cimport Live
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
 from acd_core.pace cimport Forecast, Pace, Paces
 from acd_core.tables cimport Tables
@@ -22,11 +24,11 @@ from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
-    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Plan, Queue,
+    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Node, Plan, Queue,
 )
 from acd_core.watches cimport Watch, Watches
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 import msgspec
 
@@ -98,17 +100,15 @@ cdef class State:
         self.attribute_ids = {}
         self.text_ids = {}
         self.class_of = {}
-        self.route_of = {}
+        self.route_of = []
         self.own_lines = {}
         self.pace_terms = []
         self.queue_slots = {}
         self.agent_slots = {}
-        self.contact_slots = {}
         self.credits_given = Credits()
         self.waited_in_vain = {}
         self.by_hand = {}
-        self.ended = {}
-        self.ended_order = deque()
+        self.ended = Ended()
         self.agents_pausing = {}
         self.queue_configs = []
         self.queue_tenants = []
@@ -143,6 +143,7 @@ cdef class State:
         self.free_agents = []
         self.free_queues = []
         self.contact_ids = []
+        self.contact_slots = Live(self.tables, self.contact_ids)
         self.contact_clients = []
         self.contact_attributes = []
         self.contact_terms = []
@@ -157,8 +158,9 @@ cdef class State:
         self.preferences = {}
         self.bound_to = {}
         self.last_agents = OrderedDict()
-        self.free_contacts = []
-        self.ended_slots = []
+        self.free_contact = NONE
+        self.ended_contact = NONE
+        self.last_mean_ms = NONE
         self.configuration = Config()
         self.missed_offers_max = self.configuration.settings.missed_offers_max
         self.max_contacts = self.configuration.settings.max_contacts
@@ -235,6 +237,13 @@ cdef class State:
         cdef Agent *row = &self.tables.agents[agent]
         return row.presence if row.activity == ACTIVITY_NONE else 2 + row.activity
 
+    @property
+    def last_estimate(self):
+        """See `Machine`."""
+        if self.last_mean_ms == NONE:
+            return None
+        return views.Estimate(mean_ms=self.last_mean_ms, p50_ms=self.last_p50_ms, p90_ms=self.last_p90_ms)
+
     def take_events(self):
         """See `Machine.take_events`."""
         cdef list taken
@@ -247,11 +256,17 @@ cdef class State:
     def discard_events(self):
         """Forget the events since the last call, unseen. Returns how many there were."""
         cdef int64_t count = self.record_count + len(self.materialised)
-        self._forget_records()
-        self.materialised.clear()
+        self.forget_events()
         return count
 
-    cdef void _forget_records(self):
+    cdef int forget_events(self) except -1:
+        """The same for compiled callers."""
+        self._forget_records()
+        if self.materialised:
+            self.materialised.clear()
+        return 0
+
+    cdef int _forget_records(self) except -1:
         """What the records tell has been told, or is not asked for."""
         cdef int64_t index
         for index in range(self.record_count):
@@ -260,19 +275,22 @@ cdef class State:
             Py_XDECREF(self.records[index].history)
             Py_XDECREF(self.records[index].agent_client)
         self.record_count = 0
-        self._release_slots()
+        return self._release_slots()
 
-    cdef void _release_slots(self):
+    cdef int _release_slots(self) except -1:
         """Rows of ended contacts can be used again, now that no record names them."""
         cdef int32_t slot
-        for slot in self.ended_slots:
+        while self.ended_contact != NONE:
+            slot = self.ended_contact
+            self.ended_contact = self.tables.contacts[slot].queue_next
+            self.tables.contacts[slot].queue_next = self.free_contact
+            self.free_contact = slot
             self.contact_ids[slot] = None
             self.contact_clients[slot] = None
             self.contact_attributes[slot] = None
             self.contact_terms[slot] = None
             self.contact_wishes[slot] = None
-        self.free_contacts.extend(self.ended_slots)
-        self.ended_slots.clear()
+        return 0
 
     cdef int _materialise(self) except -1:
         """Turn the records into events."""
@@ -710,7 +728,7 @@ cdef class State:
             row.occupancy_key = order_key(0, row.use, row.occupancy_us, self.half_life_us)
         return 0
 
-    cdef void _enlist(self, int32_t contact) noexcept:
+    cdef int _enlist(self, int32_t contact) except -1:
         """Put a contact at the end of its queue's list of those that wait or are offered; one that came from another
         queue with its age into a heap beside it, when others there are younger.
         """
@@ -718,10 +736,11 @@ cdef class State:
         cdef Queue *queue = &self.tables.queues[row.queue]
         row.moved = queue.tail != NONE and self.tables.contacts[queue.tail].enqueued > row.enqueued
         if row.moved:
+            reserve(<void **>&self.tables.moved, &self.tables.moved_capacity, contact + 1, sizeof(Node))
             self.tables.moved[contact].key = row.enqueued
             self.tables.moved[contact].seq = row.seq
             queue.moved = heap_insert(self.tables.moved, queue.moved, contact)
-            return
+            return 0
         row.queue_prev = queue.tail
         row.queue_next = NONE
         if queue.tail == NONE:
@@ -729,6 +748,7 @@ cdef class State:
         else:
             self.tables.contacts[queue.tail].queue_next = contact
         queue.tail = contact
+        return 0
 
     cdef void _delist(self, int32_t contact) noexcept:
         cdef Contact *row = &self.tables.contacts[contact]
@@ -746,8 +766,10 @@ cdef class State:
             self.tables.contacts[row.queue_next].queue_prev = row.queue_prev
 
     cdef int32_t _new_contact_slot(self) except -1:
-        if self.free_contacts:
-            return self.free_contacts.pop()
+        cdef int32_t slot = self.free_contact
+        if slot != NONE:
+            self.free_contact = self.tables.contacts[slot].queue_next
+            return slot
         self.contact_ids.append(None)
         self.contact_clients.append(None)
         self.contact_attributes.append(None)
@@ -756,8 +778,7 @@ cdef class State:
         return self.tables.new_contact()
 
     cdef int _forget(self) except -1:
-        while len(self.ended) > self.ended_contacts_kept:
-            del self.ended[self.ended_order.popleft()]
+        self.ended.keep(self.ended_contacts_kept)
         while len(self.last_agents) > self.callers_kept:
             self.last_agents.popitem(last=False)
         return 0
@@ -912,14 +933,13 @@ cdef class State:
         cdef bytearray chosen = bytearray(len(self.queue_configs))
         for (of_tenant, name), slot in self.queue_slots.items():
             chosen[slot] = (not tenant or of_tenant == tenant) and (not queue or name == queue)
-        for slot in self.contact_slots.values():  # which are in the order of arrival
-            if wanted != NONE and self.tables.contacts[slot].state != wanted:
-                continue
-            if not chosen[self.tables.contacts[slot].queue]:
-                continue
-            found.append(self._contact_view(slot))
-            if len(found) == limit:
-                break
+        slot = self.contact_slots.first
+        while slot != NONE:
+            if (wanted == NONE or self.tables.contacts[slot].state == wanted) and chosen[self.tables.contacts[slot].queue]:
+                found.append(self._contact_view(slot))
+                if len(found) == limit:
+                    break
+            slot = self.tables.contacts[slot].live_next
         return found
 
     def contact_owner(self, str contact):

@@ -17,7 +17,7 @@ cdef class Tables:
     cdef int64_t *values
     cdef Stage *stages
     cdef Plan *plans
-    cdef Node *moved          # of the contact with the same slot, in its queue's heap
+    cdef Node *moved          # of the contact with the same slot, in its queue's heap; as many as have been in one
     cdef int64_t plan_capacity
     cdef int64_t moved_capacity
     cdef int32_t plan_count

@@ -132,7 +132,6 @@ cdef class Tables:
         cdef int32_t slot = self.contact_count
         reserve(<void **>&self.contacts, &self.contact_capacity, slot + 1, sizeof(Contact))
         reserve(<void **>&self.nodes, &self.node_capacity, slot + 1, sizeof(Node))
-        reserve(<void **>&self.moved, &self.moved_capacity, slot + 1, sizeof(Node))
         self.contact_count += 1
         return slot
 
@@ -140,7 +139,6 @@ cdef class Tables:
         """So many rows at once, zeroed, in a table that has none."""
         reserve(<void **>&self.contacts, &self.contact_capacity, count, sizeof(Contact))
         reserve(<void **>&self.nodes, &self.node_capacity, count, sizeof(Node))
-        reserve(<void **>&self.moved, &self.moved_capacity, count, sizeof(Node))
         self.contact_count = <int32_t>count
         return 0
 

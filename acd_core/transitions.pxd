@@ -2,6 +2,7 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.trails cimport Trails
 from acd_core.state cimport Record
 
+cdef int64_t offer_number(str offer) except -1
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
 cdef class Transitions(Trails):
@@ -56,6 +57,6 @@ cdef class Transitions(Trails):
     cdef int _dispose(self, int32_t leg, object disposition) except -1
     cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1
     cdef int _gone(self, str contact) except -1
-    cdef int32_t _leg_of(self, str offer) except -1
+    cdef int32_t _leg_of(self, int64_t number) noexcept
     cdef int _make_ready(self, int32_t agent) except -1
     cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2

@@ -52,18 +52,18 @@ cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil:
     return bucket
 
 
-cdef int64_t _offer_number(str offer) except -1:
+cdef int64_t offer_number(str offer) except -1:
     """The number in an offer's id, written as we write it; 0 if it is none."""
-    cdef bytes text = offer.encode("utf-8", "surrogatepass")
-    cdef const unsigned char *digits = text
-    cdef Py_ssize_t index, length = len(text)
+    cdef Py_ssize_t index, length = len(offer)
     cdef int64_t number = 0
-    if not 3 <= length <= 20 or digits[0] != c"o" or digits[1] != c"-" or digits[2] == c"0":
+    cdef Py_UCS4 digit
+    if not 3 <= length <= 20 or offer[0] != u"o" or offer[1] != u"-" or offer[2] == u"0":
         return 0
     for index in range(2, length):
-        if not c"0" <= digits[index] <= c"9":
+        digit = offer[index]
+        if not u"0" <= digit <= u"9":
             return 0
-        number = number * 10 + digits[index] - c"0"
+        number = number * 10 + <int64_t>digit - 48  # which is "0"
     return number
 
 
@@ -888,11 +888,11 @@ cdef class Transitions(Trails):
             self.histories.pop(contact, None)
         if self.trails:
             self.trails.pop(contact, None)
-        del self.contact_slots[name]
+        self.contact_slots.remove(contact)
         self.live_contacts -= 1
-        self.ended[name] = (reason, self.contact_clients[contact])
-        self.ended_order.append(name)
-        self._forget()
+        self.ended.add(name, reason, self.contact_clients[contact], self.ended_contacts_kept)
+        if len(self.last_agents) > self.callers_kept:
+            self._forget()
         record = self._record(CONTACT_ENDED, contact, agent, row.queue)
         record.code = reason
         record.a = wait
@@ -901,14 +901,14 @@ cdef class Transitions(Trails):
             disposition = self.dispositions.pop(contact)
             Py_INCREF(disposition)
             record.data = <PyObject *>disposition
-        self.ended_slots.append(contact)
+        row.queue_next = self.ended_contact
+        self.ended_contact = contact
         return 0
 
     # -- offers -------------------------------------------------------------------------------------------------
 
-    cdef int32_t _leg_of(self, str offer) except -1:
+    cdef int32_t _leg_of(self, int64_t number) noexcept:
         """The leg that began with an offer; or -2 and below: the negated outcome, less one."""
-        cdef int64_t number = _offer_number(offer)
         cdef int32_t leg
         if not 0 < number <= self.offer_seq:
             return -1 - <int32_t>OFFER_UNKNOWN

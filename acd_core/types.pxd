@@ -118,6 +118,7 @@ cdef struct Contact:
     uint8_t callback          # its caller is to be called back
     uint8_t consults          # it is a question of one agent to another
     uint8_t moved             # it is in the heap of its queue, not in the list
+    uint8_t stands            # in the tree of its line, since nobody is rung for it
     int32_t queue
     int32_t line
     int32_t legs              # first and last of its legs
@@ -127,7 +128,6 @@ cdef struct Contact:
     int32_t plan
     int32_t step              # how many steps hold for it
     int32_t step_timer
-    uint8_t stands            # in the tree of its line, since nobody is rung for it
     int32_t pace              # of its line, see pace.pyx; NONE when it never had to wait
     int32_t place             # how many stood before it when it first came to wait
     int32_t mean_ms           # the forecast made when it came; NONE when there was none
@@ -139,6 +139,8 @@ cdef struct Contact:
     int32_t overflows
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next
+    int32_t live_prev         # list of all live contacts, likewise
+    int32_t live_next
     int64_t seq
     int64_t enqueued
     int64_t since             # from when on its waiting counts towards its urgency

@@ -25,6 +25,7 @@ DERIVED = {
     """,
     "Contact": """
         where moved line legs last_leg timer plan step_timer stands stay_timer prefer_timer queue_prev queue_next
+        live_prev live_next
     """,
     "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
     "Queue": """
@@ -46,7 +47,7 @@ DERIVED_STATE = """
     tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs agent_names
     agent_json
-    callback_numbers free_agents free_queues free_contacts ended_slots callers_kept pause_reasons pause_codes
+    callback_numbers free_agents free_queues free_contact ended_contact callers_kept pause_reasons pause_codes
     failed_window outside_counts
 """
 """The same of the attributes of `State`."""

@@ -31,9 +31,9 @@ MAY_IMPORT = {
 CORE_ROWS = [
     {"types", "standing", "fixed_point", "json_text"},
     {"containers", "draws", "occupancy"},
-    {"columns"},
+    {"columns", "ended"},
     {"tables", "timers"},
-    {"gates"},
+    {"gates", "live"},
     {"lines", "idle", "legs", "trees"},
     {"pace", "watches"},
     {"state"},

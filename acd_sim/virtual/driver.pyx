@@ -70,8 +70,7 @@ cdef class Driver:
 
     cdef int forget(self) except -1:
         """Drop the records."""
-        self.engine.discard_events()
-        return 0
+        return self.engine.forget_events()
 
     cdef int64_t next_deadline(self) noexcept nogil:
         """When `advance` next has something to do; INT64_MAX for never."""
@@ -113,7 +112,7 @@ cdef class Driver:
         )
 
     cdef int accept(self, int64_t now, int64_t offer) except -1:
-        return self.engine.accept_offer(now, f"o-{offer}")
+        return self.engine.accept(now, offer)
 
     cdef int reject(self, int64_t now, int64_t offer) except -1:
         return self.engine.reject_offer(now, f"o-{offer}", "")

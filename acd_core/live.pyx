@@ -1,0 +1,82 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""The live contacts by their ids: a dict of ids to slots that keeps neither, since rows and ids are in columns anyway.
+
+They are found by Python's hash of the id, from which nothing follows that can be seen: a list has them all in the order of
+their arrival.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from acd_core.containers cimport TagTable
+from acd_core.tables cimport Tables
+from acd_core.types cimport NONE, Contact
+
+
+@cython.final
+cdef class Live:
+    """The live contacts of one engine, over the rows of its tables and the column of their ids."""
+
+    def __cinit__(self, Tables tables, list ids):
+        self.tables = tables
+        self.ids = ids
+        self.slots = TagTable()
+        self.first = NONE
+        self.last = NONE
+
+    def __len__(self):
+        return self.slots.used
+
+    cdef int32_t find(self, str contact) noexcept:
+        """The slot of a contact, or NONE."""
+        cdef int64_t place = self.slots.first(<uint32_t>hash(contact))
+        while place != NONE:
+            if <str>self.ids[self.slots.places[place].value] == contact:
+                return self.slots.places[place].value
+            place = self.slots.following(place)
+        return NONE
+
+    def get(self, str contact):
+        """The slot of a contact, or None."""
+        cdef int32_t slot = self.find(contact)
+        return None if slot == NONE else slot
+
+    cdef int add(self, int32_t slot) except -1:
+        """A contact has arrived, whose id is in its column and not here."""
+        cdef Contact *row = &self.tables.contacts[slot]
+        self.slots.enter(<uint32_t>hash(<str>self.ids[slot]), slot)
+        row.live_prev = self.last
+        row.live_next = NONE
+        if self.last == NONE:
+            self.first = slot
+        else:
+            self.tables.contacts[self.last].live_next = slot
+        self.last = slot
+        return 0
+
+    cdef int remove(self, int32_t slot) except -1:
+        """A contact that is here lives no longer; its id is still in its column."""
+        cdef Contact *row = &self.tables.contacts[slot]
+        self.slots.leave(<uint32_t>hash(<str>self.ids[slot]), slot)
+        if row.live_prev == NONE:
+            self.first = row.live_next
+        else:
+            self.tables.contacts[row.live_prev].live_next = row.live_next
+        if row.live_next == NONE:
+            self.last = row.live_prev
+        else:
+            self.tables.contacts[row.live_next].live_prev = row.live_prev
+        return 0
+
+    cpdef list values(self):
+        """The slots of all, in the order of their arrival."""
+        cdef list found = []
+        cdef int32_t slot = self.first
+        while slot != NONE:
+            found.append(slot)
+            slot = self.tables.contacts[slot].live_next
+        return found
+
+    cpdef list items(self):
+        """The ids and slots of all, in the order of their arrival."""
+        return [(self.ids[slot], slot) for slot in self.values()]

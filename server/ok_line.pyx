@@ -33,8 +33,11 @@ cdef char *put_number(char *at, int64_t number) noexcept nogil:
     return put(at, digits + place, 20 - place)
 
 
-cpdef bytes ok_line(int64_t seq, object request_id, bint duplicate, int64_t position):
-    """The line that says that a request is carried out; None where its id is of an unusual kind."""
+cpdef bytes ok_line(int64_t seq, object request_id, bint duplicate, int64_t position, object estimate=None):
+    """The line that says that a request is carried out; None where its id is of an unusual kind.
+
+    A forecast is given as the machine has it, in milliseconds.
+    """
     cdef char line[LINE_MAX]
     cdef char *at = put(line, b'{"type":"ok","seq":', 19)
     cdef const unsigned char *text
@@ -66,5 +69,11 @@ cpdef bytes ok_line(int64_t seq, object request_id, bint duplicate, int64_t posi
     if position:
         at = put(at, b',"position":', 12)
         at = put_number(at, position)
+    if estimate is not None:
+        at = put(at, b',"wait_estimate":{"p50":', 24)
+        at = put_number(at, (<int64_t>estimate.p50_ms + 500) // 1000)
+        at = put(at, b',"p90":', 7)
+        at = put_number(at, (<int64_t>estimate.p90_ms + 500) // 1000)
+        at = put(at, b"}", 1)
     at = put(at, b"}\n", 2)
     return PyBytes_FromStringAndSize(line, at - line)

@@ -144,8 +144,10 @@ cdef class SessionCore(Outlet):
         cdef bytes line = None
         if self._plain.kind == ENQUEUE:
             position = engine.last_position
-            if outcome == OK and position and engine.last_estimate is None:
-                line = ok_line(engine.seq, self._plain.request_id, False, position)
+            if outcome == OK and position:
+                line = ok_line(engine.seq, self._plain.request_id, False, position, engine.last_estimate)
+            elif outcome == DUPLICATE and not engine.ended_reason(self._plain.contact):
+                line = ok_line(engine.seq, self._plain.request_id, True, 0)
         elif outcome == OK or outcome == DUPLICATE:
             line = ok_line(engine.seq, self._plain.request_id, outcome == DUPLICATE, 0)
         return answers.to_command(self._plain.command(), outcome, engine) if line is None else line

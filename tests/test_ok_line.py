@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acd_core.commands import RequestId
+from acd_core.views import Estimate, in_seconds
 from acd_protocol.framing import encode
 from acd_protocol.messages import Ok
 from server.ok_line import ok_line
@@ -15,11 +16,20 @@ SEQS = st.integers(0, 2**63 - 1)
 IDS = st.none() | st.integers(0, 2**53 - 1) | st.text(max_size=64) | st.text("abc-./~ {}", max_size=64)
 
 
-@given(seq=SEQS, request_id=IDS, duplicate=st.booleans(), position=st.integers(0, 2**40))
-def test_line_is_that_of_msgspec(seq: int, request_id: RequestId, duplicate: bool, position: int) -> None:
-    line = ok_line(seq, request_id, duplicate, position)
+ESTIMATES = st.none() | st.builds(
+    Estimate, mean_ms=st.just(0), p50_ms=st.integers(0, 10**12), p90_ms=st.integers(0, 10**12)
+)
+
+
+@given(seq=SEQS, request_id=IDS, duplicate=st.booleans(), position=st.integers(0, 2**40), estimate=ESTIMATES)
+def test_line_is_that_of_msgspec(
+    seq: int, request_id: RequestId, duplicate: bool, position: int, estimate: Estimate | None
+) -> None:
+    line = ok_line(seq, request_id, duplicate, position, estimate)
     if line is not None:
-        assert line == encode(Ok(seq=seq, id=request_id, duplicate=duplicate, position=position))
+        wait = in_seconds(estimate)
+        said = Ok(seq=seq, id=request_id, duplicate=duplicate, position=position, wait_estimate=wait)
+        assert line == encode(said)
 
 
 @pytest.mark.parametrize("number", [0, 1, 9, 10, 99, 100, 2**31, 2**53 - 1, 2**63 - 1])

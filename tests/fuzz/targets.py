@@ -17,6 +17,7 @@ from acd_protocol.framing import LineReader, decode_from_client, decode_from_ser
 from acd_protocol.journal_records import Kind, Tail
 from acd_protocol.line_cutter import HEAD_BYTES
 from acd_protocol.messages import Error, Request
+from acd_protocol.plain_line import read_plain
 from server.config import Limits
 from server.config import Settings as ServerSettings
 from server.errors import JournalError
@@ -79,6 +80,8 @@ def decoding(data: bytes) -> None:
         else:
             assert isinstance(message, Command | Request)
             assert decode_from_client(encode(message).rstrip(b"\n")) == message
+        plain = read_plain(line)
+        assert plain is None or plain == message
         try:
             decode_from_server(line)
         except ValueError:

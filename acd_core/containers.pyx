@@ -12,6 +12,9 @@ from libc.string cimport memset
 
 from acd_core.types cimport NONE, Node
 
+cdef enum:
+    LARGE = 65536             # items, from which on arrays do not double any more
+
 
 cdef int reserve(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
     """Make room for `needed` items; new room is zeroed."""
@@ -19,7 +22,10 @@ cdef int reserve(void **items, int64_t *capacity, int64_t needed, size_t item_si
     cdef void *grown
     if needed <= size:
         return 0
-    size = size * 2 if size else 16
+    if size < LARGE:
+        size = size * 2 if size else 16
+    else:
+        size += size >> 2  # the system can move pages without copying them, and idle room is not cheap any more
     if size < needed:
         size = needed
     grown = realloc(items[0], <size_t>size * item_size)

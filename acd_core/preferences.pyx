@@ -12,6 +12,8 @@ from acd_core.state cimport CONTACT_RELAXED
 from acd_core.timers cimport OF_PREFERENCE
 from acd_core.types cimport HELD_BOUND, NONE, READY, Agent, Contact
 
+from acd_core.wishes import NO_WISHES
+
 
 cdef class Preferences(Decisions):
     """The state with whom the contacts prefer; see `Engine`."""
@@ -148,7 +150,10 @@ cdef class Preferences(Decisions):
 
     cdef int _note_last_agent(self, int32_t contact, int32_t agent) except -1:
         """The agent talks with the contact's caller, if that is known."""
-        cdef object caller = self.contact_wishes[contact].caller
+        cdef object wishes = self.contact_wishes[contact], caller
+        if wishes is NO_WISHES:
+            return 0
+        caller = wishes.caller
         if caller:
             key = (self.queue_configs[self.tables.contacts[contact].queue].tenant, caller)
             self.last_agents[key] = self.agent_configs[agent].agent

@@ -4,7 +4,6 @@
 from libc.stdint cimport int32_t
 
 from acd_core.places cimport Places
-from acd_core.types cimport NONE
 
 from acd_core import views
 

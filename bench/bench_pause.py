@@ -19,6 +19,7 @@ import pytest
 import uvloop
 
 from acd_core.commands import AgentWrapupDone, Command, ContactComplete, OfferAccept
+from acd_core.event_lines import EventLine
 from acd_core.events import AgentChanged, ContactConnected, ContactOffered
 from acd_protocol.framing import decode_from_server, encode
 from acd_protocol.journal_records import Tail
@@ -31,7 +32,6 @@ from server.clock import wall_ns
 from server.config import Limits, Settings
 from server.journal.sqlite import SqliteJournal
 from server.recovery import Replica, replay
-from server.ring import Entry
 from server.sequencer import Sequencer
 from server.service import running
 from server.snapshotter import Snapshotter
@@ -84,9 +84,9 @@ class Beats:
                 self._sequencer.execute(CLIENT, encode(command).rstrip(), command)
             self._sequencer.send(Answer(self.answer_ns, now), b"ok")
 
-    def deliver(self, _: int, entry: Entry) -> None:
+    def deliver(self, line: EventLine) -> None:
         """Take an event, and note what is to be done about it."""
-        event = decode_from_server(entry.line.rstrip())
+        event = decode_from_server(line.line.rstrip())
         if isinstance(event, ContactOffered):
             self._due.append(OfferAccept(offer=event.offer))
         elif isinstance(event, ContactConnected):
@@ -135,7 +135,7 @@ def prepare(directory: Path, size: Size) -> None:
     replica = Replica(EVENTS_KEPT)
     for now, line in steps:
         replay(replica.machine, replica.away, (now + shift, [(CLIENT, line)]), 1)
-        replica.events.extend(replica.machine.take_events())
+        replica.events.extend(replica.machine.take_lines())
     begin = Tail(os.urandom(16), 1, 1, bytes(8), steps[-1].now + shift)
     store(directory, *replica.snapshot(begin))
     SqliteJournal(directory).restore(begin, ())

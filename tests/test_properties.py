@@ -320,8 +320,8 @@ class LosesPlaces(Model):
 
 
 class Overloads(Model):
-    def _has_room(self, agent: AgentRow, channel: Any, legs: list[LegRow]) -> bool:
-        return super()._has_room(agent, channel, legs) or len(legs) == 1
+    def _has_room(self, agent: AgentRow, channel: Any, names: list[str]) -> bool:
+        return super()._has_room(agent, channel, names) or len(names) == 1
 
 
 class IgnoresLimits(Model):

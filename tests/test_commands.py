@@ -43,6 +43,7 @@ def public_methods(machine: type) -> dict[str, Any]:
 
 MINIMAL = {
     "contact": "c-1",
+    "consult": "q-1",
     "tenant": "acme",
     "queue": "support",
     "offer": "o-1",

@@ -213,8 +213,7 @@ async def test_disk_that_is_full_leaves_the_server_the_room_that_was_kept_for_th
         kept = data / "ballast"
         async with ServerProcess(data, "--limit", f"ballast_bytes={8 << 20}") as server:
             async with Traffic(server.port) as traffic:
-                await until(kept.exists, 30)
-                assert kept.stat().st_size == 8 << 20
+                await until(lambda: kept.exists() and kept.stat().st_size == 8 << 20, 30)
                 assert await _metric(server, "acd_ballast_missing") == 0
                 room = os.statvfs(disk)
                 filling.write_bytes(bytes(room.f_bavail * room.f_bsize - 131_072))

@@ -235,7 +235,7 @@ async def test_list_of_large_contacts_ends_at_a_bound(tmp_path: Path) -> None:
     async with serving(tmp_path, list_bytes_max=50_000) as service:
         client = await LineClient.connect(service.port, "pbx-1")
         for number in range(10):
-            client.send(centre.enqueue(f"c-{number}", attributes={"note": "x" * 9_000}))
+            client.send(centre.enqueue(f"c-{number}", attributes={"note": "x" * 8_500}))
             await client.answer()
         answer = await client.ask("list", what="contacts")
         assert [row["contact"] for row in answer["result"]] == [f"c-{number}" for number in range(5)]

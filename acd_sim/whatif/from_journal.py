@@ -11,6 +11,7 @@ from acd_core.commands import (
     AgentWrapupExtend,
     Command,
     ConfigApply,
+    ContactConsult,
     ContactEnqueue,
     OfferAccept,
     OfferReject,
@@ -20,6 +21,7 @@ from acd_core.events import (
     Addressed,
     ContactConnected,
     ContactEnded,
+    ContactLeft,
     ContactOffered,
     ContactQueued,
     ContactWrapup,
@@ -116,6 +118,7 @@ class Reader:
         self._stage: dict[str, StageKey] = {}
         self._offers: dict[str, tuple[str, tuple[str, int], int]] = {}  # contact, agent with number, when it began
         self._after: dict[str, list[str]] = {}  # by agent the contacts that he does after-work for
+        self._left: set[tuple[str, str]] = set()  # contacts with agents who left their conversation with others
         self._configs: list[Config] = []
         self._order = 0
         self._start = 0
@@ -172,9 +175,10 @@ class Reader:
         if isinstance(command, ConfigApply):
             self._configs.append(command.config)
         if isinstance(command, ContactEnqueue):
-            path = f"{command.tenant}/{command.queue}"
-            contact = Contact(len(self._contacts), path, deed.client, {}, {}, "")
-            self._contacts[deed.order] = self._live[command.contact] = contact
+            self._arrive(deed, command.contact, f"{command.tenant}/{command.queue}")
+        elif isinstance(command, ContactConsult):
+            path = self._live[command.contact].path
+            self._arrive(deed, command.consult, f"{path.partition('/')[0]}/{command.queue}" if command.queue else path)
         if offer is not None:
             whose, to_whom, began = offer
             self._live[whose].answers[to_whom] = Answer(deed.at - began, deed._replace(at=deed.at - began), cut=False)
@@ -185,6 +189,11 @@ class Reader:
             self._deeds.append(deed)
         self._note("" if offer is not None else about)
 
+    def _arrive(self, deed: Deed, name: str, path: str) -> None:
+        """A contact came, or a question of an agent to a colleague, which is one too."""
+        contact = Contact(len(self._contacts), path, deed.client, {}, {}, "")
+        self._contacts[deed.order] = self._live[name] = contact
+
     def _about(self, command: Command, offer: tuple[str, tuple[str, int], int] | None) -> str:
         """The live contact whose stage a command is part of; empty for what has its own time."""
         if isinstance(command, ContactEnqueue):
@@ -192,9 +201,9 @@ class Reader:
         if offer is not None:
             return offer[0]
         if isinstance(command, AgentWrapupDone | AgentWrapupExtend):
+            after = self._after.get(command.agent, [])
             if command.contact is not None:
-                return command.contact if command.contact in self._stage else ""
-            after = self._after.get(command.agent)
+                return command.contact if command.contact in after else ""
             return after[-1] if after else ""
         contact: str = getattr(command, "contact", "")
         return contact if contact in self._stage else ""
@@ -221,6 +230,10 @@ class Reader:
                     self._offers.pop(event.offer, None)
                     self._live[event.contact].agent = event.agent
                     self._begin(event.contact, TALKING, event.at, "")
+                case ContactLeft():
+                    self._left.add((event.contact, event.agent))
+                case ContactWrapup() if (event.contact, event.agent) in self._left:
+                    self._left.remove((event.contact, event.agent))
                 case ContactWrapup() if self._stage.get(event.contact, ("", 0))[0] == TALKING:
                     # Else it was handed on, and its agent wraps up without it, at his own time.
                     self._after.setdefault(event.agent, []).append(event.contact)
@@ -228,8 +241,9 @@ class Reader:
                 case ContactEnded():
                     if event.contact in self._stage:
                         self._end(event.contact, event.at, about)
-                        if event.agent and event.contact in self._after.get(event.agent, ()):
-                            self._after[event.agent].remove(event.contact)
+                        for after in self._after.values():
+                            if event.contact in after:
+                                after.remove(event.contact)
 
     def _begin(self, contact: str, what: str, at: int, about: str) -> None:
         if contact in self._stage:

@@ -20,6 +20,7 @@ from acd_core.commands import (
     ConfigApply,
     ContactAbandon,
     ContactComplete,
+    ContactConsult,
     ContactEnqueue,
     OfferAccept,
 )
@@ -28,6 +29,7 @@ from acd_core.events import (
     AgentChanged,
     ContactConnected,
     ContactEnded,
+    ContactLeft,
     ContactOffered,
     ContactQueued,
     ContactWrapup,
@@ -177,6 +179,7 @@ class _Rerun:
         self._configured = False
         self._live: dict[str, _Live] = {}
         self._offers: set[str] = set()
+        self._left: set[tuple[str, str]] = set()  # contacts with agents who left their conversation with others
         self._states: dict[str, tuple[str, int]] = {}
         self._like = dict(rules.added)
         self._told = Told([], {}, {}, {}, Trail(0, "", ""))
@@ -264,8 +267,9 @@ class _Rerun:
         if live is not None:
             self._told.planned += 1
             self._told.drawn += order > self._first_drawn
-        if isinstance(command, ContactEnqueue) and order in self._past.contacts:
-            self._live[command.contact] = _Live(self._past.contacts[order], at)
+        if isinstance(command, ContactEnqueue | ContactConsult) and order in self._past.contacts:
+            name = command.contact if isinstance(command, ContactEnqueue) else command.consult
+            self._live[name] = _Live(self._past.contacts[order], at)
         self._follow()
 
     def _follow(self) -> None:
@@ -286,6 +290,10 @@ class _Rerun:
                     live = self._live[event.contact]
                     live.agent, live.connected = event.agent, event.at
                     self._begin(event.contact, TALKING, event.at, event.agent)
+                case ContactLeft():
+                    self._left.add((event.contact, event.agent))
+                case ContactWrapup() if (event.contact, event.agent) in self._left:
+                    self._left.remove((event.contact, event.agent))
                 case ContactWrapup():
                     talking = self._live.get(event.contact)
                     if talking is None or talking.stage is None or talking.stage[0] != TALKING:

@@ -128,29 +128,20 @@ def settings_from(args: argparse.Namespace, environment: Mapping[str, str]) -> S
         StartError: something in them is wrong; it names the place.
     """
     path = args.settings or environment.get("ACD_SETTINGS") or None
-    said = {} if path is None else _read(Path(path))
-    limits_said = said.pop("limits", {})
-    _refuse_unknown(said, OPTIONS, f"{path}")
-    _refuse_unknown(limits_said, LIMITS, f"{path}: limits")
-    values: dict[str, Any] = {}
+    values, limits = ({}, {}) if path is None else values_of(_read(Path(path)), f"{path}")
     for option in OPTIONS:
         value: Any = getattr(args, option.field)
         if value is not None:
             values[option.field] = _value(option, value, f"--{option.name}")
         elif environment.get(option.variable):
             values[option.field] = _value(option, environment[option.variable], option.variable)
-        elif option.key in said:
-            values[option.field] = _value(option, said[option.key], f"{path}: {option.key}")
     given = dict(map(_named_limit, args.limits or ()))
     _refuse_unknown(given, LIMITS, "--limit")
-    limits: dict[str, Any] = {}
     for option in LIMITS:
         if option.key in given:
             limits[option.field] = _value(option, given[option.key], f"--limit {option.key}")
         elif environment.get(option.variable):
             limits[option.field] = _value(option, environment[option.variable], option.variable)
-        elif option.key in limits_said:
-            limits[option.field] = _value(option, limits_said[option.key], f"{path}: limits.{option.key}")
     values["limits"] = Limits(**limits)
     return _with_token(Settings(**values))
 
@@ -192,14 +183,11 @@ def _with_token(settings: Settings) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StartError(f"the settings {path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StartError(f"the settings {path} cannot be read: {error}") from error
-    if not isinstance(said.get("limits", {}), dict):
-        raise StartError(f"{path}: limits is a table: write [limits] above the limits")
-    return said
 
 
 def _named_limit(text: str) -> tuple[str, str]:

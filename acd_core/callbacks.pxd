@@ -5,6 +5,7 @@ cdef class Callbacks(OutsideContacts):
     cdef int _call_back(self, int32_t contact, str number) except -1
     cdef int _attempt_failed(self, int32_t contact, str cause) except -1
     cdef int _record_callback(self, int32_t contact, str cause, bint over) except -1
+    cdef int64_t _enter(self, int32_t contact, int32_t agent, object preference) except -1
     cdef bint _calls(self, int32_t queue) except -1
     cdef int _park(self, int32_t contact) except -1
     cdef int _unpark(self, int32_t contact) except -1

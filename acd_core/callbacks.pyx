@@ -109,6 +109,12 @@ cdef class Callbacks(OutsideContacts):
 
     # -- parking ------------------------------------------------------------------------------------------------
 
+    cdef int64_t _enter(self, int32_t contact, int32_t agent, object preference) except -1:
+        if self.tables.contacts[contact].callback and not self._calls(self.tables.contacts[contact].queue):
+            self._park(contact)  # it came from another queue, whose customers may be called now
+            return 0
+        return OutsideContacts._enter(self, contact, agent, preference)
+
     cdef bint _calls(self, int32_t queue) except -1:
         """Whether customers of the queue may be called now."""
         rules = self.queue_configs[queue].callback

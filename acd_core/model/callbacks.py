@@ -11,6 +11,7 @@ from acd_core.model.outside import OutsideContacts
 from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, QueueRow
 from acd_core.plan import passed
 from acd_core.views import CallbackView
+from acd_core.wishes import Preference
 
 
 class Callbacks(OutsideContacts):
@@ -93,6 +94,12 @@ class Callbacks(OutsideContacts):
         )
 
     # -- parking ------------------------------------------------------------------------------------------------
+
+    def _enter(self, contact: ContactRow, preference: Preference | None = None) -> int:
+        if contact.callback is not None and not self._calls(contact.queue):
+            self._park(contact)  # it came from another queue, whose customers may be called now
+            return 0
+        return super()._enter(contact, preference)
 
     def _calls(self, queue: QueueRow) -> bool:
         """Whether customers of the queue may be called now."""

@@ -200,6 +200,7 @@ async def play(path: Path, crash_after: int | None = None) -> None:
     """Write a story of forty calls; or only its beginning, and stop without saving the end."""
     file = QueueLogFile(path)
     story = Story(file.memory)
+    file.write([], file.memory.at)  # as when the adapter has compared what it knows with the engine
     for number in range(40):
         for kind in ("queued", "offered", "connected", "wrapup"):
             position = {"position": 1} if kind == "queued" else {}

@@ -71,7 +71,7 @@ class QueueLogFile:
         if data:
             self._file.write(b"\n".join([*data, b""]))
             self._file.flush()
-        if self._new:
+        if self._new and data:
             self._new = False
             self.save()  # from now on a crash knows where to go on
         elif self._timer is None:

@@ -218,6 +218,7 @@ class SimLoop(asyncio.AbstractEventLoop):
             process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
             if process is not None:
                 if not process.alive:
+                    _drop(handle)
                     continue
                 if process.paused_until_ns > self.now_ns:
                     heapq.heappush(timers, (process.paused_until_ns, next(self._order), handle))
@@ -228,6 +229,8 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _let_go(self) -> None:
         """End what was killed here and now, so that no `finally` of it runs in the middle of another seed."""
+        for handle in (*self._ready, *(handle for _, _, handle in self._timers)):
+            _drop(handle)
         self._ready.clear()
         self._timers.clear()
         for task, process in self._tasks:
@@ -247,3 +250,10 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._timers.clear()
         self._tasks.clear()
         self.network = None
+
+
+def _drop(handle: asyncio.Handle) -> None:
+    """A callback will not be run: what it would have asked of a future is asked here."""
+    for argument in handle._args or ():
+        if isinstance(argument, asyncio.Future) and argument.done() and not argument.cancelled():
+            argument.exception()

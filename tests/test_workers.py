@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from acd_protocol.client import Client, Refused
 from server.config import Limits, Settings
 from server.errors import StartError
+from server.workers import worker as worker_module
 from server.workers.front import server_name
 from server.workers.handover import EARLY_BYTES_MAX
 from server.workers.metrics import merged
@@ -179,6 +180,24 @@ async def test_a_process_that_is_killed_is_started_again_and_nobody_else_notices
             assert (await acme.enqueue("c-1", tenant="acme", queue="sales")).duplicate
             assert not {*workers_of(server).values()} & {*after.values()}
         assert await server.stop() == 0
+
+
+async def test_a_domain_that_waits_to_be_started_again_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "BACKOFF_FIRST_S", 600.0)
+    (domain,) = read_site(site(tmp_path, "acme"), Settings(data=tmp_path))
+    worker = worker_module.Worker(domain, guarded=False, json=True)
+
+    async def live() -> tuple[int, float | None]:
+        return 1, None
+
+    monkeypatch.setattr(worker, "_live", live)
+    life = asyncio.create_task(worker.run())
+    await until(lambda: worker.state == "waiting")
+    worker.stop()
+    await asyncio.wait_for(life, 10)
+    assert worker.state == "stopped"
 
 
 async def test_processes_stop_when_the_supervisor_is_killed(tmp_path: Path) -> None:

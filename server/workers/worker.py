@@ -50,7 +50,7 @@ class Worker:
         self._json = json
         self._process: asyncio.subprocess.Process | None = None
         self._channel: socket.socket | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._backoff_s = BACKOFF_FIRST_S
 
     def door(self) -> Take | None:
@@ -70,7 +70,7 @@ class Worker:
         while True:
             status, served_s = await self._live()
             ever_served = ever_served or served_s is not None
-            if self._stopping:
+            if self._stopping.is_set():
                 self._set("stopped")
                 if status:
                     raise ChildProcessError(f"the process of the domain {self.domain.name} ended with status {status}")
@@ -90,15 +90,16 @@ class Worker:
             )
             self._set("waiting")
             self._backoff_s = min(BACKOFF_MAX_S, 2 * self._backoff_s)
-            await asyncio.sleep(wait_s)
-            if self._stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait_s)
+            if self._stopping.is_set():
                 self._set("stopped")
                 return
             self.restarts += 1
 
     def stop(self) -> None:
         """Let the process stop cleanly, and start no other."""
-        self._stopping = True
+        self._stopping.set()
         self.send_signal(signal.SIGTERM)
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -111,7 +112,7 @@ class Worker:
         """Let the process stop cleanly, and wait until the next one serves. Without effect on one that is stopping."""
         before = self.restarts
         self.send_signal(signal.SIGTERM)
-        while not self._stopping and (self.restarts == before or self.state != "serving"):
+        while not self._stopping.is_set() and (self.restarts == before or self.state != "serving"):
             self.changed.clear()
             await self.changed.wait()
 
@@ -152,7 +153,7 @@ class Worker:
             self._set("serving")
 
         loop.add_reader(ours.fileno(), on_readable)
-        if self._stopping:
+        if self._stopping.is_set():
             self.send_signal(signal.SIGTERM)
         try:
             status = await process.wait()

@@ -149,6 +149,14 @@ cdef int _time(JsonText out, bytes name, int64_t ns) except -1:
     return out.seconds(ns)
 
 
+cdef int _begin_of_both(JsonText out, bytes head, State state, Record *record) except -1:
+    """What an event on a contact and its agent begins with."""
+    _begin(out, head, record)
+    out.add_bytes(CONTACT)
+    _contact_at(out, state, record)
+    return _agent(out, state, record)
+
+
 cdef int _offer_and_contact(JsonText out, State state, Record *record) except -1:
     out.add_bytes(OFFER)
     out.number(record.offer)
@@ -215,10 +223,7 @@ cdef int _offer_ended(JsonText out, State state, Record *record) except -1:
 
 
 cdef int _connected(JsonText out, State state, Record *record) except -1:
-    _begin(out, CONNECTED_AT, record)
-    out.add_bytes(CONTACT)
-    _contact_at(out, state, record)
-    _agent(out, state, record)
+    _begin_of_both(out, CONNECTED_AT, state, record)
     out.add_bytes(OFFER)
     out.number(record.offer)
     out.add_bytes(QUOTE)
@@ -226,10 +231,7 @@ cdef int _connected(JsonText out, State state, Record *record) except -1:
 
 
 cdef int _wrapup(JsonText out, State state, Record *record) except -1:
-    _begin(out, WRAPUP_AT, record)
-    out.add_bytes(CONTACT)
-    _contact_at(out, state, record)
-    _agent(out, state, record)
+    _begin_of_both(out, WRAPUP_AT, state, record)
     out.add_bytes(REASON)
     out.add_bytes(REASONS[record.code])
     _time(out, TALK, record.a)
@@ -240,10 +242,7 @@ cdef int _wrapup(JsonText out, State state, Record *record) except -1:
 
 
 cdef int _ended(JsonText out, State state, Record *record) except -1:
-    _begin(out, ENDED_AT, record)
-    out.add_bytes(CONTACT)
-    _contact_at(out, state, record)
-    _agent(out, state, record)
+    _begin_of_both(out, ENDED_AT, state, record)
     out.add_bytes(REASON)
     out.add_bytes(REASONS[record.code])
     _time(out, WAIT, record.a)

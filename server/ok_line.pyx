@@ -7,6 +7,8 @@ from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from acd_core.json_text cimport digits_of
+
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
 
@@ -23,14 +25,8 @@ cdef inline char *put(char *at, const char *text, Py_ssize_t length) noexcept no
 cdef char *put_number(char *at, int64_t number) noexcept nogil:
     """Write a number that is 0 or more."""
     cdef char digits[20]
-    cdef int place = 20
-    while True:
-        place -= 1
-        digits[place] = 48 + number % 10
-        number //= 10
-        if not number:
-            break
-    return put(at, digits + place, 20 - place)
+    cdef int64_t count = digits_of(digits + 20, number)
+    return put(at, digits + 20 - count, count)
 
 
 cpdef bytes ok_line(int64_t seq, object request_id, bint duplicate, int64_t position, object estimate=None):

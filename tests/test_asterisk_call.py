@@ -6,7 +6,7 @@ import pytest
 
 from acd_pbx.asterisk import names, recording
 from acd_pbx.asterisk.call import Call, Stage
-from acd_pbx.asterisk.effects import Effect, Locate, Tell, Verify, Wake
+from acd_pbx.asterisk.effects import Locate, Verify, Wake
 from acd_pbx.asterisk.hearing import filled
 from acd_pbx.asterisk.leg import Offer, cause_of, dialled
 from acd_pbx.asterisk.operations import Ask, ask
@@ -27,6 +27,7 @@ from acd_protocol.words import (
     OfferEnded,
     OfferReject,
 )
+from tests.support.effects import told, words
 
 CONTACT = "pbx-1:77.1"
 LEG = names.leg_of("o-1", CONTACT)
@@ -58,21 +59,6 @@ def connected(offer: str = "o-1") -> ContactConnected:
 
 def ended(reason: Any) -> ContactEnded:
     return ContactEnded(**ABOUT, agent="", reason=reason, wait=1, talk=0)
-
-
-def words(effects: list[Effect]) -> list[str]:
-    """One word an effect: the request's, or the command's."""
-    found = []
-    for effect in effects:
-        if isinstance(effect, Ask):
-            found.append(effect.what)
-        elif isinstance(effect, Tell):
-            found.append(str(effect.command.__struct_config__.tag))
-    return found
-
-
-def told(effects: list[Effect]) -> list[Any]:
-    return [effect.command for effect in effects if isinstance(effect, Tell)]
 
 
 def waiting(**queue: Any) -> Call:

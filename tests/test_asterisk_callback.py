@@ -6,7 +6,7 @@ import pytest
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.call import Call, Stage
-from acd_pbx.asterisk.effects import Effect, Tell, Wake
+from acd_pbx.asterisk.effects import Wake
 from acd_pbx.asterisk.leg import Offer
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.settings import AdapterSettings, Callback, Queue
@@ -23,6 +23,7 @@ from acd_protocol.words import (
     OfferAccept,
     OfferReject,
 )
+from tests.support.effects import told, words
 
 CONTACT = "pbx-1:77.1"
 NUMBER = "4930123"
@@ -50,20 +51,6 @@ def connected(offer: str = "o-1") -> ContactConnected:
 
 def ended(reason: Any) -> ContactEnded:
     return ContactEnded(**ABOUT, agent="", reason=reason, wait=1, talk=0)
-
-
-def words(effects: list[Effect]) -> list[str]:
-    found = []
-    for effect in effects:
-        if isinstance(effect, Ask):
-            found.append(effect.what)
-        elif isinstance(effect, Tell):
-            found.append(str(effect.command.__struct_config__.tag))
-    return found
-
-
-def told(effects: list[Effect]) -> list[Any]:
-    return [effect.command for effect in effects if isinstance(effect, Tell)]
 
 
 def make(number: str = NUMBER, attributes: dict[str, Any] | None = None, **callback: Any) -> Call:

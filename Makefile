@@ -95,9 +95,10 @@ coverage: build ## which lines the tests reach, compiled ones too; pages in buil
 	@status=0; $(RUN) coverage run -m pytest --timeout=1200 $(ARGS) || status=$$?; \
 	$(RUN) coverage combine --quiet && $(RUN) coverage html --quiet && $(RUN) coverage report && exit $$status
 
+# The C++ library comes along for packages that throw exceptions, which AddressSanitizer must know from the beginning.
 sanitize: export ACD_BUILD := sanitize
 sanitize: build ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so)" \
+	@LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) libstdc++.so.6" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	$(RUN) pytest --timeout=1200 -m "not slow" $(ARGS)
 

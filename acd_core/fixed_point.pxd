@@ -2,7 +2,7 @@ from libc.stdint cimport int64_t
 
 cdef enum:
     ONE_BITS = 30
-    ONE = 1 << 30
+    ONE = 0x40000000          # 1 << 30; in a .pxd, and with overflow checks, Cython wants the number itself
     EXPONENT_BITS = 26
     LOG_BITS = 20
 

@@ -76,6 +76,7 @@ class Outcome(IntEnum):
 
     UNAVAILABLE = 601
     DRAINING = 602
+    JOURNAL_FULL = 603
 
     INTERNAL_ERROR = 901
 
@@ -160,6 +161,10 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.DOMAIN_UNKNOWN: "several routing domains are served here, and 'hello' names none of them",
     Outcome.UNAVAILABLE: "the server cannot take commands now; try again shortly",
     Outcome.DRAINING: "the server is about to stop; connect again shortly",
+    Outcome.JOURNAL_FULL: (
+        "the disk of the server is full, so nothing can be changed until there is room; nothing was, and questions are "
+        "still answered"
+    ),
     Outcome.INTERNAL_ERROR: (
         "the server could not carry out this command because of a fault of its own; nothing was changed, and "
         "its log has the details"

@@ -7,12 +7,14 @@ on average. Each node counts those below it, so putting in, taking out and count
 Nodes are indexes into arrays that the caller owns; a node is in one tree at most.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from acd_core.standing cimport Standing, seq_of, stands_before
 from acd_core.types cimport NONE
 
 
+@cython.overflowcheck(False)
 cdef inline uint64_t _height(const Twig *twigs, int32_t node) noexcept nogil:
     """A hash of the node's sequence (SplitMix64); the highest of a tree is its root."""
     cdef uint64_t mixed = <uint64_t>seq_of(&twigs[node].standing) * <uint64_t>0x9E3779B97F4A7C15

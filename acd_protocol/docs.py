@@ -191,6 +191,10 @@ must not connect again by itself, or the two would chase each other for ever.
 **Draining.** Before a planned stop the server says `draining`, and refuses what comes later with the code `draining`. The
 client connects again after a short while, with `resume`, and sends again what was refused so.
 
+**Read-only.** While its disk is full the server refuses every command as `journal_full`, changes nothing, and still answers
+questions. What a client asks for it may ask for elsewhere; what has happened already, as that a caller has hung up, it
+tells again until it is taken.
+
 **Slow readers.** A client that does not read what it is sent is read no further itself; when it has fallen too far behind
 it is cut, and may come back with `resume`. Nobody else notices.
 

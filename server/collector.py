@@ -402,6 +402,12 @@ METRICS: tuple[Declaration, ...] = (
     ),
     Value("acd_ready", "gauge", "1 when commands are accepted, else 0.", _one(lambda s: s.state == "serving")),
     Value(
+        "acd_read_only",
+        "gauge",
+        "1 while commands are refused because the disk is full, and questions are answered; else 0.",
+        _one(lambda s: s.state == "read_only"),
+    ),
+    Value(
         "acd_engine_time_seconds", "gauge", "Engine time, in seconds since 1970.", _one(lambda s: s.now_ns / NS_PER_S)
     ),
     Value(

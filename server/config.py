@@ -55,7 +55,8 @@ class Limits(Struct, frozen=True, kw_only=True):
         journal_hours: what is older, in engine time, and in the two newest snapshots, is trimmed from the journal; 0 to
             keep all. `acd explain` of the past and `acd replay` reach back as far as the journal does.
         ballast_bytes: room on the disk that is kept while it is free four times over, and given up when the disk is full, so
-            that there is time to make more; 0 for none.
+            that there is time to make more; a quarter is for the commands under way when that is full too. 0 for none:
+            then the server ends when the disk is full.
         drain_s: clients get so long to take their last answers when the server stops.
     """
 

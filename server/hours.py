@@ -114,7 +114,7 @@ class Hours:
     def tell(self) -> None:
         """Tell the engine what it does not know, now and from then on every day."""
         sequencer = self._sequencer
-        if sequencer.state != "serving":
+        if sequencer.phase != "serving":
             return
         known = {view.calendar: view for view in sequencer.machine.calendars()}
         for calendar in sequencer.machine.config().calendars:

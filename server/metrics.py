@@ -124,7 +124,7 @@ def readiness(source: Source | Progress) -> dict[str, str | int]:
     """What `/readyz` says: `state`, which is `serving` when commands are accepted, and how far a recovery is."""
     if isinstance(source, Progress):
         return {"state": source.state, "records": source.records, "of": source.of, "commands": source.commands}
-    return {"state": source.state}
+    return {"state": source.phase}
 
 
 async def sliced(steps: Generator[None, None, _R]) -> _R:

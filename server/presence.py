@@ -53,6 +53,14 @@ class Presence:
             self._timer.cancel()
             self._timer = None
 
+    def go_on(self) -> None:
+        """The server takes commands again: say who came back, and who is away, meanwhile."""
+        sequencer = self._sequencer
+        for name in sorted(sequencer.away & sequencer.router.receivers.keys()):
+            sequencer.perform(name, ClientBack())
+        self.stop()
+        self._expire()
+
     def left(self, name: str) -> None:
         """The last connection of `name` is gone."""
         sequencer = self._sequencer
@@ -91,7 +99,7 @@ class Presence:
         """Say who is away, a few at a time."""
         self._timer = None
         sequencer = self._sequencer
-        if sequencer.state != "serving":
+        if sequencer.phase != "serving":
             return
         now = sequencer.clock.now()
         if not self._due and any(deadline <= now for deadline in self._deadlines.values()):

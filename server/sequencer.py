@@ -64,6 +64,7 @@ class Sequencer(SequencerCore):
         budget: lines that may still be dealt with in this turn; a line that takes long counts for more.
         commands_journaled: commands that were given to the journal.
         congested: whether so much waits for the journal that nothing more may be read.
+        read_only: whether commands are refused and engine time stands still, because the disk is full.
     """
 
     def __init__(
@@ -80,19 +81,59 @@ class Sequencer(SequencerCore):
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[None] = self._loop.create_future()
         self._read_ns = 0
+        self._recovered_seq = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def start(self, journal: Journal, epoch: int, seq: int, ballast: Ballast) -> None:
         """Begin to serve; `journal` is fenced with `epoch` and ends at record `seq`."""
-        self._writer = JournalWriter(journal, epoch, seq, self._durable, self._fail, ballast)
+        self._writer = JournalWriter(journal, epoch, seq, self._durable, self._fail, self.hold, ballast)
         self.state = "serving"
+        self.go_on()
+        self._arm()
+
+    def start_without_room(self, seq: int) -> None:
+        """Begin to answer questions; `start` may follow. The journal ends at record `seq`, and may not be appended to."""
+        self._recovered_seq = seq
+        self.state = "serving"
+        self.hold()
+
+    @property
+    def writes(self) -> bool:
+        """Whether it has a journal that it may append to."""
+        return self._writer is not None
+
+    @property
+    def phase(self) -> str:
+        """Its `state`, or `read_only` while it serves no more than questions."""
+        return "read_only" if self.read_only and self.state == "serving" else self.state
+
+    def hold(self) -> None:
+        """The disk is full: change nothing more until `go_on`. What was applied has still become durable, or will.
+
+        Questions are answered, from a state that no crash can take back, and events sent; no deadline fires.
+        """
+        if self.read_only:
+            return
+        self.read_only = True
+        note(
+            logging.CRITICAL,
+            "commands are refused from here on, because the disk is full",
+            journal_seq=self.journal_seq,
+        )
+
+    def go_on(self) -> None:
+        """There is room again: take commands. Deadlines that have passed fire now."""
+        if not self.read_only:
+            return
+        self.read_only = False
+        note(logging.WARNING, "there is room on the disk again: commands are taken", journal_seq=self.journal_seq)
         self._arm()
 
     @property
     def journal_seq(self) -> int:
         """Number of the last durable record."""
-        return self._writer.seq if self._writer is not None else 0
+        return self._writer.seq if self._writer is not None else self._recovered_seq
 
     def ask_journal(self, work: Callable[[Journal], _T]) -> "asyncio.Future[_T]":
         """See `JournalWriter.ask`."""
@@ -167,6 +208,10 @@ class Sequencer(SequencerCore):
         if deferred and not self.congested:
             self._need_turn()
 
+    def give_up(self, error: JournalError) -> None:
+        """The journal cannot be used any more: end."""
+        self._fail(error)
+
     def _fail(self, error: JournalError) -> None:
         """Nothing can become durable any more: let nothing out from here on, and let the process end."""
         if self.failed.done():
@@ -197,7 +242,7 @@ class Sequencer(SequencerCore):
         """Fire the deadlines that are due, as a tick of their own unless one is open."""
         self._timer = None
         deadline = self.machine.next_deadline()
-        if deadline and self.state == "serving":
+        if deadline and self.phase == "serving":
             if not self._now and not self._held_up() and self.clock.now() >= deadline:
                 self._advance()
             self._arm()

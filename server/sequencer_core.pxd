@@ -18,6 +18,7 @@ cdef class SequencerCore:
     cdef public str state
     cdef public int64_t budget
     cdef public bint congested
+    cdef public bint read_only
     cdef public int64_t commands_journaled
     cdef public int64_t _now
     cdef public list _commands
@@ -43,6 +44,7 @@ cdef class SequencerCore:
     cpdef object _arm(self)
     cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1
     cdef int _count(self, str client, bytes line, object kind, int64_t outcome, int64_t took_ns) except -1
+    cdef int64_t _no_room(self) except -1
     cdef int64_t seq(self) except -1
     cdef int _schedule_turn(self) except -1
     cdef int64_t _open(self) except -1

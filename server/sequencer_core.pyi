@@ -28,6 +28,7 @@ class SequencerCore:
     state: str
     budget: int
     congested: bool
+    read_only: bool
     commands_journaled: int
     _now: int
     _commands: list[tuple[str, bytes]]

@@ -34,6 +34,7 @@ LINE_NS = COST_OF_LINE_NS
 
 cdef int64_t INTERNAL_ERROR = Outcome.INTERNAL_ERROR
 cdef int64_t UNAVAILABLE = Outcome.UNAVAILABLE
+cdef int64_t JOURNAL_FULL = Outcome.JOURNAL_FULL
 # By `acd_protocol.plain_line.Plain`.
 cdef tuple KINDS = (
     None, core_commands.ContactEnqueue, core_commands.OfferAccept, core_commands.ContactComplete,
@@ -155,6 +156,8 @@ cdef class SequencerCore:
     cpdef int64_t execute(self, str client, bytes line, object command) except -1:
         """Apply a command, now; gives its outcome. The answer must go through `send`."""
         cdef int64_t now, began_ns, outcome
+        if self.read_only:
+            return self._no_room()
         try:
             now = self._now or self._open()
             began_ns = stopwatch_ns()
@@ -169,6 +172,8 @@ cdef class SequencerCore:
     cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1:
         """As `execute`, for a line that was read into `plain`."""
         cdef int64_t now, began_ns, outcome
+        if self.read_only:
+            return self._no_room()
         try:
             now = self._now or self._open()
             began_ns = stopwatch_ns()
@@ -177,6 +182,11 @@ cdef class SequencerCore:
             return self._stopped_by(error)
         self._count(client, line, KINDS[<int>plain.kind], outcome, stopwatch_ns() - began_ns)
         return outcome
+
+    cdef int64_t _no_room(self) except -1:
+        """A command that is not carried out, since the disk is full; its outcome."""
+        self.counters.outcomes.numbers[JOURNAL_FULL] += 1
+        return JOURNAL_FULL
 
     def _stopped_by(self, error):
         """The server ends: it lacks memory, or a deadline failed and memory may differ from the journal; an outcome."""
@@ -296,7 +306,7 @@ cdef class SequencerCore:
     cpdef object _arm(self):
         """Have the loop call when the engine's next deadline is due. A timer that comes too early does no harm."""
         cdef int64_t deadline = self._machine.next_deadline()
-        if not deadline or self.state != "serving":
+        if not deadline or self.read_only or self.state != "serving":
             return
         if self._behind and self._in_flight is not None:
             return  # until `_durable` calls

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ from server.contact_log import ContactLog
 from server.counters import Counters
 from server.door import Door
 from server.entrance import OWN_CLIENT
-from server.errors import StartError
+from server.errors import Full, JournalError, StartError
 from server.journal.ballast import Ballast
 from server.journal.contract import Journal
 from server.journal.lock import DirectoryLock
@@ -130,12 +131,12 @@ async def running(
         recovered = await recover_beside(journal, settings.limits.ring_events_max, progress, settings.data)
         ballast = Ballast(settings.data, settings.limits.ballast_bytes)
         stack.callback(ballast.remove)  # a server that does not serve needs none
-        sequencer, epoch = build(settings, recovered, journal, ballast)
+        sequencer = build(settings, recovered)
         stack.callback(note_end, sequencer)
-        sequencer.start(journal, epoch, recovered.tail.seq + 1, ballast)
+        begin = functools.partial(begin_to_write, settings, recovered, journal, ballast, sequencer, config, audit)
+        if not await begin():
+            sequencer.start_without_room(recovered.tail.seq)
         stack.push_async_callback(sequencer.stop)
-        if config is not None:
-            await apply_config(sequencer, config, str(settings.config_file), audit)
         snapshotter = Snapshotter(sequencer, settings.data, recovered.commands)
         snapshotter.start()
         stack.push_async_callback(snapshotter.stop)
@@ -160,7 +161,7 @@ async def running(
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))
         stack.callback(lag.cancel)
         if settings.limits.ballast_bytes:
-            keeping = asyncio.ensure_future(watch_ballast(ballast, sequencer.counters))
+            keeping = asyncio.ensure_future(keep_room(ballast, door, begin))
             stack.callback(keeping.cancel)
         gc.collect()
         gc.freeze()  # what was recovered stays: the collector need not look at it again and again
@@ -241,20 +242,49 @@ async def recover_beside(journal: Journal, events_kept: int, progress: Progress,
         raise
 
 
-def build(settings: Settings, recovered: Recovered, journal: Journal, ballast: Ballast) -> tuple[Sequencer, int]:
-    """The sequencer over what was recovered, and the epoch in which it may append."""
-    machine, tail = recovered.machine, recovered.tail
+def build(settings: Settings, recovered: Recovered) -> Sequencer:
+    """The sequencer over what was recovered."""
+    machine = recovered.machine
     note_recovery(recovered)
-    last_ns = max(tail.time_ns, machine.now)
-    clock = Clock.after(last_ns, settings.clock_speed)
-    epoch = ballast.insist(lambda: journal.fence(settings.node, tail, max(clock.now(), last_ns)))
+    clock = Clock.after(max(recovered.tail.time_ns, machine.now), settings.clock_speed)
     limits = settings.limits
     first = recovered.events[0].seq if recovered.events else machine.seq + 1
     counters = Counters()
     router = Router(EventRing(limits.ring_events_max, limits.ring_bytes_max, first - 1), counters)
     for event in recovered.events:
         router.remember(event)
-    return Sequencer(machine, clock, router, counters, limits, recovered.away), epoch
+    return Sequencer(machine, clock, router, counters, limits, recovered.away)
+
+
+async def begin_to_write(
+    settings: Settings,
+    recovered: Recovered,
+    journal: Journal,
+    ballast: Ballast,
+    sequencer: Sequencer,
+    config: Config | None,
+    audit: AuditTrail,
+) -> bool:
+    """Take the right to append, and serve; False if the disk has no room for that, and some should be kept.
+
+    Raises:
+        StartError: the engine refuses the configuration.
+        JournalError: the journal cannot be written.
+    """
+    tail = recovered.tail
+    fence = functools.partial(
+        journal.fence, settings.node, tail, max(sequencer.clock.now(), tail.time_ns, sequencer.machine.now)
+    )
+    try:
+        epoch = ballast.insist(fence)
+    except Full:
+        if not settings.limits.ballast_bytes:
+            raise
+        return False
+    sequencer.start(journal, epoch, tail.seq + 1, ballast)
+    if config is not None:
+        await apply_config(sequencer, config, str(settings.config_file), audit)
+    return True
 
 
 def note_recovery(recovered: Recovered) -> None:
@@ -282,7 +312,7 @@ def note_recovery(recovered: Recovered) -> None:
 
 def note_end(sequencer: Sequencer) -> None:
     """Say in the log that everything is safe."""
-    if sequencer.state == "stopped":
+    if sequencer.state == "stopped" and sequencer.writes:
         note(logging.INFO, "stopped cleanly", journal_seq=sequencer.journal_seq + 1)
 
 
@@ -354,12 +384,26 @@ async def watch_lag(counters: Counters) -> None:
         due_ns = now_ns + period_ns
 
 
-async def watch_ballast(ballast: Ballast, counters: Counters) -> None:
-    """Keep room for the day on which the disk is full, whenever there is enough, for ever."""
+async def keep_room(ballast: Ballast, door: Door, begin: Callable[[], Awaitable[bool]]) -> None:
+    """Keep room for the day on which the disk is full, whenever there is enough, for ever.
+
+    A server that was held for want of room goes on then, or begins to write if it could not do so before.
+    """
+    sequencer = door.sequencer
     while True:
         if ballast.missing:
             await asyncio.to_thread(ballast.take)
-        counters.ballast_missing = ballast.missing
+        sequencer.counters.ballast_missing = ballast.missing
+        if sequencer.read_only and ballast.keeps:
+            try:
+                if sequencer.writes or await begin():
+                    sequencer.go_on()
+                    door.presence.go_on()
+                    door.hours.tell()
+            except StartError as error:
+                note(logging.ERROR, str(error))
+            except JournalError as error:
+                sequencer.give_up(error)
         await asyncio.sleep(BALLAST_PERIOD_S)
 
 

@@ -94,7 +94,7 @@ class Source(Protocol):
         ...
 
     @property
-    def state(self) -> str:
+    def phase(self) -> str:
         """`serving` when commands are accepted."""
         ...
 
@@ -238,7 +238,7 @@ class Gatherer:
         return Snapshot(
             now_ns=max(source.clock.now(), machine.now),
             clock_speed=source.clock.speed,
-            state=source.state,
+            state=source.phase,
             seq=machine.seq,
             queues=queues,
             queues_configured=len(config.queues),

@@ -100,7 +100,7 @@ class Snapshotter:
 
     def _due(self) -> bool:
         limits = self._sequencer.limits
-        if self._sequencer.state != "serving" or not limits.snapshot_commands:
+        if self._sequencer.phase != "serving" or not limits.snapshot_commands:
             return False
         commands = self._sequencer.commands_journaled - self._commands_before
         age_ns = wall_ns() - self._sequencer.counters.snapshot_taken_ns

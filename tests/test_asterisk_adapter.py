@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from acd_core import Outcome
 from acd_core.config import from_json
+from acd_pbx.asterisk import adapter
 from acd_pbx.asterisk.ari import Ari
 from acd_pbx.asterisk.lease import Lease
 from acd_pbx.asterisk.service import Service, ServiceError
@@ -17,7 +19,10 @@ from acd_pbx.asterisk.settings import AdapterSettings, Callback, Phones
 from acd_pbx.asterisk.settings import Ari as AriSettings
 from acd_pbx.asterisk.settings import Engine as EngineSettings
 from acd_pbx.asterisk.settings import Queue as CallerHears
-from acd_protocol.client import Client
+from acd_protocol.client import Client, Refused
+from acd_protocol.framing import error
+from acd_protocol.messages import Command, Ok
+from acd_protocol.words import ContactAbandon
 from tests.support.fake_ari import FakeAri, channel
 from tests.support.server_process import ServerProcess
 from tests.support.wait import until
@@ -226,6 +231,31 @@ async def test_a_broken_websocket_is_made_again_and_nothing_is_lost(tmp_path: Pa
         await until(lambda: here.ari.connections == 2)
         await here.becomes("", "pbx-1:c1")
         assert (await here.contacts()) == {"pbx-1:c2": "queued"}
+
+
+async def test_an_engine_whose_disk_is_full_is_told_of_a_hang_up_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, refusals = Client.send, 3
+
+    def send(self: Client, command: Command) -> "asyncio.Future[Ok]":
+        nonlocal refusals
+        if not isinstance(command, ContactAbandon) or not refusals:
+            return taken(self, command)
+        refusals -= 1
+        refused: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
+        refused.set_exception(Refused(error(Outcome.JOURNAL_FULL)))
+        return refused
+
+    monkeypatch.setattr(Client, "send", send)
+    monkeypatch.setattr(adapter, "FULL_RETRY_S", 0.01)
+    async with floor(tmp_path) as here:
+        await here.start()
+        await here.enter("c1", "support")
+        await here.becomes("queued")
+        await here.leave("c1")
+        await here.becomes("")
+    assert not refusals
 
 
 async def test_after_a_restart_of_asterisk_calls_are_lost_and_not_abandoned(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -218,18 +220,120 @@ async def test_disk_that_is_full_leaves_the_server_the_room_that_was_kept_for_th
                 room = os.statvfs(disk)
                 filling.write_bytes(bytes(room.f_bavail * room.f_bsize - 131_072))
                 await until(lambda: server.said("that were kept for this day are given up"), 60)
-                assert not kept.exists()
+                assert kept.stat().st_size == 2 << 20, "the rest of it is for later"
                 before = traffic.acknowledged
                 await until(lambda: traffic.acknowledged > before + 100, 30)
                 async with asyncio.timeout(30):
                     while await _metric(server, "acd_ballast_missing") != 1:
                         pass
                 filling.unlink()
-                await until(kept.exists, 30)
+                await until(lambda: kept.stat().st_size == 8 << 20, 30)
             assert await server.stop() == 0
         assert not kept.exists()
         traffic.judge(data)
     tell(f"a full disk with room kept: {traffic.acknowledged:,} acknowledged, 0 lost")
+
+
+def _fill(disk: Path, spare: int = 65_536) -> None:
+    """Take what room there is, but for some."""
+    room = os.statvfs(disk)
+    with (disk / "filling").open("ab") as filling:
+        filling.write(bytes(max(0, room.f_bavail * room.f_bsize - spare)))
+
+
+async def _keep_full(disk: Path) -> None:
+    """Take each room that somebody makes, for ever."""
+    while True:
+        _fill(disk)
+        await asyncio.sleep(0.05)
+
+
+async def test_full_disk_without_any_room_left_is_read_only_until_there_is_room(tmp_path: Path) -> None:
+    with disk_of("48m", tmp_path / "disk") as disk:
+        data, kept = disk / "data", disk / "data" / "ballast"
+        async with ServerProcess(data, "--limit", f"ballast_bytes={8 << 20}") as server:
+            async with Traffic(server.port) as traffic:
+                await until(lambda: kept.exists() and kept.stat().st_size == 8 << 20, 30)
+                for _ in range(full_or(5, 1)):
+                    await _held_by_a_full_disk(server, traffic, disk)
+            assert await server.stop() == 0
+        traffic.judge(data)
+    tell(f"no room at all on the disk, then room: {traffic.acknowledged:,} acknowledged, 0 lost")
+
+
+async def _held_by_a_full_disk(server: ServerProcess, traffic: Traffic, disk: Path) -> None:
+    """Fill the disk until the server holds, look at what it still does, and make room."""
+    watcher = await LineClient.connect(server.port, "watcher")
+    assert (await watcher.ask("subscribe", topics=["agent"]))["type"] == "ok"
+    held, gone_on = _told(server, "commands are refused from here on"), _told(server, "commands are taken")
+    filling = asyncio.create_task(_keep_full(disk))
+    try:
+        await until(lambda: _told(server, "commands are refused from here on") > held, 60)
+    finally:
+        filling.cancel()
+        await asyncio.wait([filling])
+    assert not (disk / "data" / "ballast").exists()
+    refused = await watcher.ask("contact.enqueue", contact="late", tenant="acme", queue="support")
+    assert refused["code"] == "journal_full"
+    seq = (await watcher.ask("ping"))["seq"]
+    assert (await watcher.ask("list", what="queues"))["result"]
+    assert (await watcher.ask("explain", agent="pbx-0-a0"))["result"]
+    await asyncio.sleep(0.5)
+    assert (await watcher.ask("ping"))["seq"] == seq, "nothing changes, and no deadline fires"
+    late = await LineClient.connect(server.port, "latecomer")
+    assert (await late.ask("stats"))["result"]["domain"]["contacts"] >= 0
+    await late.close()
+    assert await _metric(server, "acd_read_only") == 1
+    assert await _metric(server, "acd_ready") == 0
+    assert await _ready(server) == (503, {"state": "read_only"})
+    assert not traffic.history.sent[-1].answer or traffic.history.sent[-1].answer[0] == "journal_full"  # type: ignore[index]
+    (disk / "filling").unlink()
+    await until(lambda: _told(server, "commands are taken") > gone_on, 30)
+    assert (disk / "data" / "ballast").exists()
+    assert await _ready(server) == (200, {"state": "serving"})
+    before = traffic.acknowledged
+    await until(lambda: traffic.acknowledged > before + 50, 30)
+    await watcher.event("agent.changed")
+    await watcher.close()
+
+
+async def test_start_on_a_full_disk_is_read_only_until_there_is_room(tmp_path: Path) -> None:
+    with disk_of("48m", tmp_path / "disk") as disk:
+        data, filling = disk / "data", disk / "filling"
+        keeping = ("--limit", f"ballast_bytes={8 << 20}", "--port", str(free_port()))
+        traffic = Traffic(int(keeping[-1]))
+        async with ServerProcess(data, *keeping) as server, traffic:
+            await until(lambda: traffic.acknowledged > 200, 30)
+            await server.kill()
+            (data / "ballast").unlink()
+            _fill(disk, 0)
+            async with ServerProcess(data, *keeping) as held:
+                assert held.said("commands are refused from here on")
+                assert await _ready(held) == (503, {"state": "read_only"})
+                reader = await LineClient.connect(held.port, "reader")
+                assert (await reader.ask("stats"))["result"]["server"]["journal_seq"] > 1
+                assert (await reader.ask("list", what="agents"))["result"]
+                assert (await reader.ask("agent.pause", agent="pbx-0-a0"))["code"] == "journal_full"
+                filling.unlink()
+                await until(lambda: held.said("commands are taken"), 30)
+                before = traffic.acknowledged
+                await until(lambda: traffic.acknowledged > before + 50, 30)
+                assert await _ready(held) == (200, {"state": "serving"})
+                await traffic.__aexit__()
+                assert await held.stop() == 0
+        traffic.judge(data)
+    tell(f"started on a full disk, then room: {traffic.acknowledged:,} acknowledged, 0 lost")
+
+
+async def _ready(server: ServerProcess) -> tuple[int, dict[str, str]]:
+    def asked() -> tuple[int, dict[str, str]]:
+        try:
+            answer = urlopen(f"http://127.0.0.1:{server.metrics_port}/readyz")
+        except HTTPError as refusal:
+            answer = refusal
+        return answer.status, json.loads(answer.read())
+
+    return await asyncio.to_thread(asked)
 
 
 def test_room_is_kept_only_where_there_is_plenty(tmp_path: Path) -> None:
@@ -242,14 +346,28 @@ def test_room_is_kept_only_where_there_is_plenty(tmp_path: Path) -> None:
         assert modest.take()
         assert modest.take(), "it is there already"
         assert not modest.missing
-        answers = iter((Full("no room"), Full("no room")))
+        answers = iter((Full("no room"), Full("no room"), Full("no room")))
+        kept: list[tuple[int, bool]] = []
 
         def work() -> None:
+            kept.append(((disk / "ballast").stat().st_size if (disk / "ballast").exists() else 0, modest.spent))
             raise next(answers)
 
         with pytest.raises(Full):
             modest.insist(work)
-        assert next(answers, None) is None, "it was tried again"
+        assert kept == [(1 << 19, False), (1 << 17, False), (0, True)], "most of it, then the rest, then it is told"
+        assert modest.missing
+        assert modest.take()
+        assert not modest.spent
+        assert not modest.missing
+        filling = disk / "filling"
+        filling.write_bytes(bytes(3 << 20))
+        answers = iter((Full("no room"), Full("no room")))
+        with pytest.raises(StopIteration):
+            modest.insist(work)
+        assert modest.spent
+        assert not modest.take(), "the rest is kept again, for there is not room for all"
+        assert not modest.spent
         assert modest.missing
 
 

@@ -59,7 +59,7 @@ class FakeSequencer:
         self.machine = machine
         self.clock = FakeClock()
         self.counters = Counters()
-        self.state = "serving"
+        self.phase = "serving"
         self.journal_seq = 7
         self.journal_pending_bytes = 0
         self.router = Router(EventRing(100, 100_000), self.counters)
@@ -482,8 +482,8 @@ async def test_metrics_are_served_as_text_and_as_openmetrics(server: MetricsServ
 
 
 async def test_ready_only_while_serving_and_healthy_always(server: MetricsServer, sequencer: FakeSequencer) -> None:
-    for state in ("starting", "serving", "draining", "failed"):
-        sequencer.state = state
+    for state in ("starting", "serving", "read_only", "draining", "failed"):
+        sequencer.phase = state
         healthy, ready = await get(server, "/healthz"), await get(server, "/readyz")
         assert (healthy.status, healthy.body) == (200, b"alive\n")
         assert ready.status == (200 if state == "serving" else 503)

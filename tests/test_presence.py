@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -105,6 +106,30 @@ async def test_client_past_its_grace_time_is_away_in_a_tick_of_its_own(desk: Des
     await desk.sequencer.flushed()
     ticks = [[client for client, _ in lines] for record in journal.batches for _, lines in ticks_of(record)]
     assert ticks[-3:] == [["other"], ["desk"], ["other"]], ticks
+
+
+async def test_who_went_and_came_while_the_disk_was_full_is_told_when_there_is_room(
+    desk: Desk, journal: MemoryJournal
+) -> None:
+    desk.configure_grace(60)
+    for agent, client in (("a-1", "gone"), ("a-2", "back"), ("a-3", "early")):
+        desk.login(agent, client)
+    desk.presence.left("back")
+    await desk.pass_time(60)
+    assert states(desk.machine) == ["ready", "paused unreachable", "ready"]
+    desk.sequencer.hold()
+    desk.presence.left("gone")
+    desk.presence.left("early")
+    desk.presence.arrived("back")
+    desk.sequencer.router.receivers["back"] = Mock()
+    await desk.pass_time(60)
+    desk.presence.arrived("early")
+    assert states(desk.machine) == ["ready", "paused unreachable", "ready"], "nothing changes"
+    desk.sequencer.go_on()
+    desk.presence.go_on()
+    assert states(desk.machine) == ["paused unreachable", "ready", "ready"]
+    await desk.sequencer.flushed()
+    assert journaled(journal)[-2:] == [("back", "client.back"), ("gone", "client.away")]
 
 
 async def test_client_that_is_back_in_time_was_never_gone(desk: Desk, journal: MemoryJournal) -> None:

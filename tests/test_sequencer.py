@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -12,6 +13,8 @@ from acd_core.commands import ConfigApply, ContactEnqueue
 from server.clock import Clock
 from server.config import Limits
 from server.errors import Fatal, Full
+from server.journal.ballast import Ballast
+from server.journal.contract import Batch
 from server.journal.records import ticks_of
 from tests.support import centre
 from tests.support.journals import MemoryJournal
@@ -117,6 +120,65 @@ async def test_failing_journal_acknowledges_nothing_any_more(journal: MemoryJour
         with pytest.raises(type(fault)):
             await made.sequencer.stop()
         assert journal.stored[-1].commands == 1  # the configuration: neither c-1 nor a SEAL came after it
+
+
+class FullDisk(MemoryJournal):
+    """One that has room only where the ballast was."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.ballast = Ballast(directory, 1 << 16)
+        self.full = False
+
+    def append(self, epoch: int, seq: int, batch: Batch) -> None:
+        if self.full and self.ballast.keeps:
+            raise Full("no room")
+        super().append(epoch, seq, batch)
+
+
+async def test_a_disk_without_any_room_holds_the_server_and_loses_nothing(tmp_path: Path) -> None:
+    journal = FullDisk(tmp_path)
+    assert journal.ballast.take()
+    async with rig(journal, ballast=journal.ballast) as made:
+        output, sequencer = Collected(), made.sequencer
+        made.configure(max_wait_s=60)
+        await sequencer.flushed()
+        journal.full = True
+        made.execute(centre.enqueue("c-1"))
+        sequencer.send(output, b"c-1 is safe")
+        await sequencer.flushed()
+        assert output.writes == [b"c-1 is safe"]
+        assert (sequencer.phase, sequencer.read_only) == ("read_only", True)
+        assert made.execute(centre.enqueue("c-2")) == Outcome.JOURNAL_FULL
+        assert sequencer.counters.outcomes[Outcome.JOURNAL_FULL] == 1
+        made.clock.time += 61 * 10**9
+        sequencer._deadline()
+        sequencer.send(output, b"a question is answered")
+        await sequencer.flushed()
+        assert output.writes[1:] == [b"a question is answered"]
+        assert made.machine.contact("c-1") is not None, "no deadline has fired"
+        assert len(journal.batches) == 2
+        assert journal.ballast.take()
+        journal.full = False
+        sequencer.go_on()
+        await until(lambda: made.machine.contact("c-1") is None)
+        assert made.machine.ended_reason("c-1") == "max_wait"
+        assert made.execute(centre.enqueue("c-2")) == Outcome.OK
+        await sequencer.flushed()
+        made.assert_replays()
+
+
+async def test_housekeeping_without_room_costs_nothing(journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def maintain(_: bool) -> None:
+        raise Full("no room")
+
+    monkeypatch.setattr(journal, "maintain", maintain)
+    async with rig(journal) as made:
+        made.configure()
+        await made.sequencer.flushed()
+        assert made.execute(centre.enqueue("c-1")) == Outcome.OK
+        await made.sequencer.flushed()
+        assert len(journal.batches) == 2
 
 
 async def test_command_that_fails_inside_the_engine_fails_alike_when_replayed(

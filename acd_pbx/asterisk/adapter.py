@@ -27,7 +27,15 @@ from acd_pbx.asterisk.settings import AdapterSettings
 from acd_pbx.asterisk.wish import read_wish
 from acd_protocol.client import Client, ClientError, ConnectionState, Refused
 from acd_protocol.messages import Command, Estimate, Gap, List, Ok
-from acd_protocol.words import AgentChanged, ContactAbandon, ContactOffered, Event
+from acd_protocol.words import (
+    AgentChanged,
+    ContactAbandon,
+    ContactComplete,
+    ContactDrop,
+    ContactOffered,
+    Event,
+    OfferReject,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +46,10 @@ PICTURE_S = 10.0
 LOCATE_S = 2.0
 """So long the engine may take to say where a caller stands."""
 ROWS_MAX = 10_000
+HAPPENED = (ContactAbandon, ContactComplete, ContactDrop, OfferReject)
+"""What has happened already, so that the engine must be told, if not now then later."""
+FULL_RETRY_S = 5.0
+"""It is told again after so long while the engine's disk is full."""
 SHUTDOWN_CAUSE = 4
 """The cause in a hang-up request of Asterisk that is about to stop."""
 
@@ -494,6 +506,9 @@ class Adapter:
             problem = future.exception()
             if problem is None:
                 call.answered_by_engine(command, future.result().ended)
+            elif isinstance(problem, Refused) and problem.code == "journal_full" and isinstance(command, HAPPENED):
+                asyncio.get_running_loop().call_later(FULL_RETRY_S, self._tell, command, call)
+                return
             elif isinstance(problem, Refused):
                 _log.debug("the engine refused %s: %s", command, problem)
                 call.refused(command, problem.code)

@@ -1,5 +1,6 @@
 """The lock that makes two servers on one data directory impossible."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -37,7 +38,8 @@ class DirectoryLock:
                 "stop it, or choose another directory with --data or ACD_DATA"
             ) from error
         os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"{os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # the number is for people; a disk that is full has no room for it
+            os.write(self._fd, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let others in. The file stays: removing it would let two processes lock two files of one name."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from server.clock import monotonic_ns
-from server.errors import Fatal, JournalError
+from server.errors import Fatal, Full, JournalError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
 
@@ -42,6 +42,7 @@ class JournalWriter:
         seq: of the journal's last record.
         on_durable: called with the nanoseconds that the append took.
         on_failed: called with what went wrong.
+        on_full: called when the last room was given up; before `on_durable` of what found no room.
         ballast: room for the day on which the disk is full.
     """
 
@@ -52,6 +53,7 @@ class JournalWriter:
         seq: int,
         on_durable: Callable[[int], None],
         on_failed: Callable[[JournalError], None],
+        on_full: Callable[[], None],
         ballast: Ballast,
     ) -> None:
         self._journal = journal
@@ -59,6 +61,7 @@ class JournalWriter:
         self._seq = seq
         self._on_durable = on_durable
         self._on_failed = on_failed
+        self._on_full = on_full
         self._ballast = ballast
         self._loop = asyncio.get_running_loop()
         self._seal_time_ns = 0
@@ -110,7 +113,7 @@ class JournalWriter:
                 return True
             if batch is not None:
                 self._append(batch)
-                self._ballast.insist(lambda: self._journal.maintain(idle()))
+                self._maintain(idle())
                 return True
             self._ballast.insist(lambda: self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns))
         except JournalError as error:
@@ -134,7 +137,16 @@ class JournalWriter:
         started_ns = monotonic_ns()
         self._ballast.insist(lambda: self._journal.append(self._epoch, self._seq + 1, batch))
         self._seq += 1
+        if self._ballast.spent:
+            self._tell(self._on_full)
         self._tell(self._on_durable, monotonic_ns() - started_ns)
+
+    def _maintain(self, idle: bool) -> None:
+        """Housekeeping, unless there is no room for it: that loses nothing, and the room is for appends."""
+        try:
+            self._journal.maintain(idle)
+        except Full:
+            pass
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         """Call back in the event loop, unless it is gone: then nobody waits for it."""

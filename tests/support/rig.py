@@ -58,14 +58,14 @@ class Collected:
 class Rig:
     """A sequencer over a journal in memory."""
 
-    def __init__(self, journal: MemoryJournal, limits: Limits) -> None:
+    def __init__(self, journal: MemoryJournal, limits: Limits, ballast: Ballast | None = None) -> None:
         self.journal = journal
         self.clock = HandClock()
         counters = Counters()
         self.machine: Machine = Engine()
         router = Router(EventRing(1000, 1_000_000), counters)
         self.sequencer = Sequencer(self.machine, self.clock, router, counters, limits)
-        self.sequencer.start(journal, journal.fence("node", journal.open(), START), 1, Ballast(Path(), 0))
+        self.sequencer.start(journal, journal.fence("node", journal.open(), START), 1, ballast or Ballast(Path(), 0))
 
     def execute(self, message: dict[str, Any], client: str = "pbx-1") -> int:
         line = msgspec.json.encode(message)
@@ -99,6 +99,10 @@ async def stopped_after(made: R) -> AsyncIterator[R]:
             await made.sequencer.stop()
 
 
-def rig(journal: MemoryJournal, limits: Limits = Limits()) -> AbstractAsyncContextManager[Rig]:  # noqa: B008 - frozen
+def rig(
+    journal: MemoryJournal,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    ballast: Ballast | None = None,
+) -> AbstractAsyncContextManager[Rig]:
     """A sequencer for the length of a block."""
-    return stopped_after(Rig(journal, limits))
+    return stopped_after(Rig(journal, limits, ballast))

@@ -50,9 +50,22 @@ class Ballast:
     def _kept(self) -> int:
         """Bytes that are kept now."""
         try:
-            return self._path.stat().st_size
+            return self._path.stat().st_size if self._size else 0
         except FileNotFoundError:
             return 0
+
+    def _room(self) -> int:
+        """Bytes that are free on the disk."""
+        return room_in(self._directory)
+
+    def _keep(self, size: int) -> None:
+        """Keep so much from here on. Raises `OSError` if there is no room for it."""
+        if not size:
+            self._path.unlink(missing_ok=True)
+            return
+        with self._path.open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
 
     @property
     def keeps(self) -> bool:
@@ -71,7 +84,7 @@ class Ballast:
         kept = self._kept
         if kept == self._size:
             return True
-        room = room_in(self._directory) + kept
+        room = self._room() + kept
         if room >= ROOM_FACTOR * self._size:
             size = self._size
         elif kept < self._rest and room >= REST_FACTOR * self._rest:
@@ -79,9 +92,7 @@ class Ballast:
         else:
             return False
         try:
-            with self._path.open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-                file.truncate(size)
+            self._keep(size)
         except OSError:
             self.remove()
             return False
@@ -93,7 +104,7 @@ class Ballast:
         if not self._size:
             return
         with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+            self._keep(0)
 
     def insist(self, work: Callable[[], _T]) -> _T:
         """Do something that needs room, again each time that more was given up. Raises what it raises the last time."""
@@ -107,14 +118,13 @@ class Ballast:
     def _give_up(self) -> bool:
         """Make room on a disk that has none; gives whether there was something to give up."""
         kept = self._kept
-        if kept > self._rest:
-            with contextlib.suppress(OSError):
-                os.truncate(self._path, self._rest)
-        elif kept:
-            self.remove()
-            self.spent = True
-        if self._kept == kept:
+        if not kept:
             return False
+        try:
+            self._keep(self._rest if kept > self._rest else 0)
+        except OSError:
+            return False
+        self.spent = kept <= self._rest
         note(
             logging.CRITICAL,
             f"the disk of {self._directory} is full: the {(kept - self._kept) >> 20} MiB that were kept for this day are given up. "

@@ -54,7 +54,7 @@ class SimDisk:
 
     Attributes:
         boot: of the process that may use it; operations of earlier ones fail.
-        full: whether a file that grows fails.
+        full: whether a file that grows fails, but for `spare` bytes.
         eio_writes, eio_syncs: so many of the next writes or syncs fail.
         lies: whether a sync does nothing, as with a disk that keeps its cache for itself.
         kill_after: so many operations more are done, the next calls `on_kill` and fails; negative for never.
@@ -68,6 +68,7 @@ class SimDisk:
         self._durable_entries: dict[str, SimFile] = {}
         self.boot = 0
         self.full = False
+        self.spare = 0
         self.eio_writes = 0
         self.eio_syncs = 0
         self.lies = False
@@ -91,13 +92,16 @@ class SimDisk:
         self._operate(boot)
         self.operations["write"] += 1
         failure = None
-        if self.full and offset + len(data) > len(file.data):
+        growth = offset + len(data) - len(file.data)
+        if self.full and growth > self.spare:
             failure = DiskError(full=True)
         elif self.eio_writes:
             self.eio_writes -= 1
             failure = DiskError()
         if failure is not None:
             data = data[: self._rng.choice((0, 0, len(data) // 2))]
+        elif self.full:
+            self.spare -= max(0, growth)
         if data:
             file.pending.append((offset, data))
             _do(file.data, offset, data)

@@ -135,6 +135,7 @@ class Faults:
 
     async def _full_disk(self) -> None:
         self._node.disk.full = True
+        self._node.disk.spare = 0
         await asyncio.sleep(self._rng.uniform(0.1, 3))
         self._node.disk.full = False
 

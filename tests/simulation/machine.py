@@ -28,6 +28,7 @@ from server.audit import AuditTrail
 from server.backup import take_fed_snapshot
 from server.config import Settings
 from server.errors import Corrupt, DirectoryLocked, ServerError
+from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal, Record
 from server.journal.sqlite import SqliteJournal
 from server.journal.writer import Errand, JournalWriter
@@ -93,6 +94,26 @@ class SimJournal(SqliteJournal):
         oldest = list(itertools.islice(self.read(), records_max))
         self.trimmed.update({record.seq: record for record in oldest})
         return super().trim(upto_seq, before_ns, records_max)
+
+
+class SimBallast(Ballast):
+    """The room that is kept, on a disk that is either full, but for what was given up of this, or not."""
+
+    held = 0
+
+    @property
+    def _kept(self) -> int:
+        return self.held
+
+    def _room(self) -> int:
+        disk = SimPath.disk
+        return disk.spare if disk.full else 1 << 40
+
+    def _keep(self, size: int) -> None:
+        disk = SimPath.disk
+        if disk.full:
+            disk.spare += self.held - size
+        self.held = size
 
 
 class SimLock:
@@ -248,6 +269,7 @@ class Node:
             put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_FORCED_BYTES", 2 * self.checkpoint_bytes))
             put(mock.patch.object(server.sequencer, "JournalWriter", SimWriter))
             put(mock.patch.object(server.service, "DirectoryLock", SimLock))
+            put(mock.patch.object(server.service, "Ballast", SimBallast))
             put(mock.patch.object(server.service, "MetricsServer", SimMetrics))
             put(mock.patch.object(server.service, "AuditTrail", SimAudit))
             put(mock.patch.object(server.service, "gc", quiet))

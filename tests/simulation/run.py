@@ -93,7 +93,7 @@ class Simulation:
         self.disk = SimPath.disk = SimDisk(Random(rng.random()))
         own = Random(f"snapshots {seed}")
         limits = Limits(
-            ballast_bytes=0,
+            ballast_bytes=Random(f"ballast {seed}").choice((0, 40_000, 400_000)),
             snapshot_commands=own.choice((0, 3, 20, 100)),
             journal_hours=own.choice((0, 0.0000001, 0.0001)),
             silence_s=3,
@@ -179,7 +179,7 @@ class Simulation:
     def _no_deadline_is_overdue(self) -> None:
         """Every deadline of the engine is kept, but for those of a disk that hangs."""
         service = self.node.service
-        if service is None or service.sequencer.state != "serving" or not self.node.process.alive:
+        if service is None or service.sequencer.phase != "serving" or not self.node.process.alive:
             return
         if self.loop.now_ns < self.node.process.paused_until_ns + OVERDUE_NS:
             return

@@ -180,6 +180,11 @@ def fence_left_out() -> AbstractContextManager[Any]:
     return mock.patch.object(SqliteJournal, "fence", lambda self, owner, seen, time_ns: seen.epoch + 1)
 
 
+def read_only_for_good() -> AbstractContextManager[Any]:
+    """A server that was held by a full disk takes no commands any more."""
+    return mock.patch.object(Sequencer, "go_on")
+
+
 SABOTAGES: tuple[Sabotage, ...] = (
     answer_before_durable,
     failed_append_taken_for_done,
@@ -197,6 +202,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     unanswered_not_sent_again,
     seal_left_out,
     fence_left_out,
+    read_only_for_good,
 )
 """Those that a few seeds find. `failed_flush_read_from_the_cache` takes a failed flush, a start and a power failure in a
 row, which one seed in thousands has."""

@@ -9,6 +9,7 @@ from random import Random
 
 from msgspec.structs import replace
 
+from acd_core import Outcome
 from acd_core.commands import (
     AgentLogin,
     AgentLogout,
@@ -245,8 +246,17 @@ class Program:
             self.trace.note(self.name, "is answered", command.id, sent.answer)
             if isinstance(command, ContactEnqueue) and isinstance(sent.answer, Ok) and sent.answer.ended:
                 self._contacts[command.contact] = True
+            elif problem is not None and problem.number == Outcome.JOURNAL_FULL:
+                self._not_now(client, command)
 
         answer.add_done_callback(on_answer)
+
+    def _not_now(self, client: Client, command: Command) -> None:
+        """The disk is full: a caller goes elsewhere, and what has happened is told again."""
+        if isinstance(command, ContactEnqueue):
+            self._contacts[command.contact] = True
+        elif isinstance(command, ContactAbandon | ContactComplete):
+            self._later(client, 0.5, command)
 
     def _react(self, client: Client, event: Event) -> None:
         """Play the agents and their phones."""

@@ -23,6 +23,7 @@ from acd_core.config import (
     Name,
     PositiveSeconds,
     Priority,
+    QueuePath,
     RequirementText,
     Seconds,
     SkillName,
@@ -46,6 +47,7 @@ CompletionReason = Literal["completed_agent", "completed_caller", "transferred",
 PREFERRED_MAX = 20
 """Most agents that a contact prefers."""
 OwnSteps = Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
+QueuePaths = Annotated[tuple[QueuePath, ...], Meta(max_length=1000)]
 Instants = Annotated[
     tuple[Annotated[int, Meta(ge=0, le=253_402_300_799_999)], ...],
     Meta(max_length=20_000, description="milliseconds since 1970, rising"),
@@ -358,14 +360,37 @@ class AgentLogin(Command, tag="agent.login", frozen=True, kw_only=True):
     Args:
         address: where he sits today; replaces the configured address until he logs out.
         ready: whether contacts may come at once.
+        queues: those of his queues that he serves in this login, as tenant/queue; all that are his when left out. A
+            repeat that leaves them out changes nothing about them.
     """
 
     agent: AgentId
     address: Address | None = None
     ready: bool = False
+    queues: QueuePaths | None = None
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
-        return machine.login_agent(now, client, self.agent, self.address, self.ready)
+        return machine.login_agent(now, client, self.agent, self.address, self.ready, self.queues)
+
+
+class AgentQueues(Command, tag="agent.queues", frozen=True, kw_only=True):
+    """Change which of his queues a logged-in agent serves, until he logs out. With nothing named he serves all his again.
+
+    His are the queues of the tenants that he answers for. A contact of a queue that he left does not come to him any more;
+    one that rings or talks goes on.
+
+    Args:
+        queues: these and no others, as tenant/queue.
+        join: these as well; leave: these no longer. One must be left.
+    """
+
+    agent: AgentId
+    queues: QueuePaths | None = None
+    join: QueuePaths = ()
+    leave: QueuePaths = ()
+
+    def apply(self, machine: Machine, now: int, client: str) -> int:
+        return machine.choose_queues(now, self.agent, self.queues, self.join, self.leave)
 
 
 class AgentReady(Command, tag="agent.ready", frozen=True, kw_only=True):
@@ -558,6 +583,7 @@ AnyCommand = (
     | OfferAccept
     | OfferReject
     | AgentLogin
+    | AgentQueues
     | AgentReady
     | AgentPause
     | AgentLogout

@@ -12,18 +12,20 @@ from acd_core.pace cimport Forecast
 from acd_core.preferences cimport Preferences
 from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record
-from acd_core.timers cimport OF_CALENDAR, OF_STAY
+from acd_core.timers cimport OF_CALENDAR, OF_LOOK, OF_STAY
 from acd_core.types cimport (
     CONTACT_OFFERED, CONTACT_QUEUED, LOGGED_OUT, NONE, READY, Contact, Queue,
 )
 from acd_core.watches cimport Watch
 
 from acd_core import forecast, requirement
-from acd_core.config import JoinRule, ns_of_seconds
+from acd_core.config import ESTIMATE_LOOK_S, JoinRule, ns_of_seconds
 
 cdef object CLOSED_RULE = JoinRule(when="closed")
 cdef object FULL_RULE = JoinRule(when="full")
 cdef int32_t LINES_OWN_MAX = forecast.LINES_OWN_MAX
+cdef int64_t LOOK_NS = ns_of_seconds(ESTIMATE_LOOK_S)
+cdef int64_t LOOKS_APART = 1000  # nanoseconds, so that of ten thousand few are looked at in one step
 
 
 cdef class Conditions(Preferences):
@@ -93,7 +95,7 @@ cdef class Conditions(Preferences):
     cdef int _judge(self, int32_t contact) except -1:
         """Arm or disarm what follows from the conditions that now hold for a contact that waits or is offered."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int32_t owner = self.lines.lines[row.line].owner, stay = NONE, index
+        cdef int32_t stay
         cdef bint useless
         cdef int64_t after
         if row.bound:
@@ -105,18 +107,40 @@ cdef class Conditions(Preferences):
                 self._arm_step(contact)
         if not self.tables.queues[row.queue].stay_count:
             return 0
-        rules = self.queue_configs[row.queue].stay
-        for index in range(0 if row.callback else self.tables.queues[row.queue].stay_count):
-            if self._holds(rules[index].when, row.queue, owner, 0):
-                stay = index
-                break
+        if row.callback or not self.tables.queues[row.queue].looks:
+            self._disarm_look(contact)
+        elif row.look_timer == NONE:
+            row.look_timer = self.timers.arm(self.now + LOOK_NS + row.seq % LOOKS_APART, LOOK_NS, contact, OF_LOOK)
+        stay = self._held_against(contact)
         if stay != row.stay:
             row.stay = stay
             self._disarm_stay(contact)
             if stay != NONE:
-                after = ns_of_seconds(rules[stay].after_s)
+                after = ns_of_seconds(self.queue_configs[row.queue].stay[stay].after_s)
                 row.stay_timer = self.timers.arm(self.now + after, after, contact, OF_STAY)
         return 0
+
+    cdef int32_t _held_against(self, int32_t contact) except -2:
+        """The first rule by which a contact may not stay in its queue, or NONE. Of callbacks nobody is on the phone."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t owner = self.lines.lines[row.line].owner, index = 0
+        if row.callback:
+            return NONE
+        for rule in self.queue_configs[row.queue].stay:
+            if rule.over_s is not None:
+                if row.seen_ms > ns_of_seconds(rule.over_s) // 1_000_000:
+                    return index
+            elif self._holds(rule.when, row.queue, owner, 0):
+                return index
+            index += 1
+        return NONE
+
+    cdef void _look(self, int32_t contact) noexcept:
+        """See how long a contact still has to wait, unless somebody is rung for it."""
+        cdef Forecast expected
+        if self.tables.contacts[contact].state == CONTACT_QUEUED:
+            expected = self._forecast(contact)
+            self.tables.contacts[contact].seen_ms = <int32_t>expected.p50_ms if expected.known else NONE
 
     cdef int _judge_those(self, list contacts) except -1:
         """Judge contacts in the order of their arrival."""
@@ -183,19 +207,18 @@ cdef class Conditions(Preferences):
 
     def check(self):
         """See `Machine.check`."""
-        cdef int32_t slot, owner
+        cdef int32_t slot
         cdef Contact *row
+        cdef bint looked_at
         Preferences.check(self)
         for name, slot in self.contact_slots.items():
             row = &self.tables.contacts[slot]
             if row.state != CONTACT_QUEUED and row.state != CONTACT_OFFERED:
                 continue
-            owner = self.lines.lines[row.line].owner
-            rules = self.queue_configs[row.queue].stay
-            holding = [index for index, rule in enumerate(rules) if self._holds(rule.when, row.queue, owner, 0)]
-            if row.callback:
-                holding = []  # nobody is on the phone
-            if row.stay != (holding[0] if holding else NONE):
+            looked_at = self.tables.queues[row.queue].looks and not row.callback
+            if looked_at != (row.look_timer != NONE) or (not looked_at and row.seen_ms != NONE):
+                raise AssertionError(f"nobody looks at {name}, or in vain")
+            if row.stay != self._held_against(slot):
                 raise AssertionError(f"{name} is judged wrongly")
             if row.useless != self._is_useless(slot):
                 raise AssertionError(f"the step of {name} is judged wrongly")

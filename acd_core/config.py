@@ -76,6 +76,8 @@ RULES_MAX = 10
 """Most rules on joining a queue, and most on staying."""
 FAILED_OFFERS_MAX = 100
 """So many failed offers of an agent are remembered at most."""
+ESTIMATE_LOOK_S = 10
+"""Where a rule on staying asks for the estimate, that of each contact in line is looked at as often."""
 OVERFLOWS_MAX = 8
 """A contact moves to another queue so many times at most."""
 WAY_OUT_REASONS: dict[str, "WayOutReason"] = {
@@ -225,12 +227,15 @@ class StayRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who may not stay in a queue, and where he goes instead.
 
     Attributes:
-        when: `closed`, `nobody` or `all_paused`, as in `JoinRule`.
+        when: `closed`, `nobody` or `all_paused`, as in `JoinRule`; `wait_estimate` (half of such waits take longer than
+            another `over_s`), which is looked at when it comes and every ten seconds from then on.
+        over_s: how long the estimate of what is left to wait must be, for `wait_estimate`.
         after_s: the condition must hold for so long, without a break.
         to, keep_age, ends_as: as in `JoinRule`.
     """
 
-    when: Literal["closed", "nobody", "all_paused"]
+    when: Literal["closed", "nobody", "all_paused", "wait_estimate"]
+    over_s: Seconds | None = None
     after_s: Seconds = 0
     to: Name | None = None
     keep_age: bool = False
@@ -623,14 +628,13 @@ def validate(config: Config) -> None:
                 raise ConfigError(
                     f"{place}: steps: after_s {later.after_s:g} follows {earlier.after_s:g}; order them by after_s"
                 )
-        for joining in queue.join:
-            if (joining.over_s is not None) != (joining.when == "wait_estimate"):
-                raise ConfigError(
-                    f"{place}: join: {joining.when}: over_s is there for wait_estimate, and for nothing else: "
-                    "say how long an estimate must be"
-                )
         for noun, rules in (("join", queue.join), ("stay", queue.stay)):
             for rule in rules:
+                if (rule.over_s is not None) != (rule.when == "wait_estimate"):
+                    raise ConfigError(
+                        f"{place}: {noun}: {rule.when}: over_s is there for wait_estimate, and for nothing else: "
+                        "say how long an estimate must be"
+                    )
                 if rule.to is not None:
                     _other_queue(f"{place}: {noun}: {rule.when}", queue, rule.to, queues)
         if queue.hours is not None and queue.hours not in calendars:

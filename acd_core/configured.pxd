@@ -18,6 +18,7 @@ cdef class Configured(Pauses):
     cdef int32_t _condition(self, tuple node) except -1
     cdef int64_t _value(self, object value) except? -1
     cdef int _enter_attributes(self, int32_t agent) except -1
+    cdef int _enter_queues(self, int32_t agent) except -1
     cdef int _configured_reserve(self, int32_t slot, object reserve, object before) except -1
     cdef int _enter_gates(self) except -1
     cdef int _enter_capacities(self) except -1

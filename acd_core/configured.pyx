@@ -23,6 +23,7 @@ import msgspec
 
 from acd_core import requirement, urgency
 from acd_core.config import ageing_of, channels_of, known_skills, ns_of_seconds, skills_of_steps, strict_queues
+from acd_core.joined import still_there
 from acd_core.plan import plan_of
 from acd_core.wishes import NO_WISHES
 
@@ -124,6 +125,7 @@ cdef class Configured(Pauses):
         row = &self.tables.queues[slot]
         row.join_count = len(config.join)
         row.stay_count = len(config.stay)
+        row.looks = any([rule.over_s is not None for rule in config.stay])
         row.tenant = self.tenant_ids[config.tenant]
         row.channel = self.channel_ids[config.channel]
         row.offers_at_once = config.offers_at_once
@@ -168,7 +170,8 @@ cdef class Configured(Pauses):
             else:
                 slot = self.tables.new_agent()
                 for column in (self.agent_configs, self.agent_names, self.agent_json, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
-                               self.agent_pause_reasons, self.agent_pauses, self.agent_failures, self.agent_outside):
+                               self.agent_pause_reasons, self.agent_pauses, self.agent_failures, self.agent_outside,
+                               self.agent_queues):
                     column.append(None)
             row = &self.tables.agents[slot]
             row.since = self.now
@@ -179,6 +182,7 @@ cdef class Configured(Pauses):
             self.agent_pauses[slot] = {}
             self.agent_failures[slot] = []
             self.agent_outside[slot] = {}
+            self.agent_queues[slot] = ()
             self._count_time()
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
@@ -186,6 +190,7 @@ cdef class Configured(Pauses):
         self.agent_json[slot] = b'"agent":%b' % encode(config.agent)
         self.agent_skills[slot] = dict(config.skills)
         self.agent_attributes[slot] = dict(config.attributes)
+        self.agent_queues[slot] = still_there(self.agent_queues[slot], config.tenants, self.queue_slots)
         row.cost = config.cost
         row.weight = config.weight
         row.failed_max = self.configuration.settings.failed_offers_max
@@ -433,10 +438,13 @@ cdef class Configured(Pauses):
         cdef Queue *row = &self.tables.queues[queue]
         cdef int32_t rank_max = self.tables.stages[stage].rank_max if row.ranked else NONE
         cdef tuple merged = self.stages[stage].asked(own_terms)
-        cdef bint own_order = row.strategy != LONGEST_IDLE or row.ranked or self.legs.several or self.gates.active
+        cdef bint own_order = (
+            row.strategy != LONGEST_IDLE or row.ranked or self.legs.several or self.gates.active or self.choosy
+        )
         cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE
         cdef tuple growth = (row.strict, row.ageing, row.most) if mixed else None
-        cdef tuple key = (row.tenant, row.channel, queue if own_order else NONE, rank_max, merged, growth)
+        cdef tuple further = self.stages[stage].further if self.choosy else ()
+        cdef tuple key = (row.tenant, row.channel, queue if own_order else NONE, rank_max, merged, growth, further)
         cdef tuple terms, wanted, beyond
         cdef int32_t condition = NONE
         found = self.class_of.get(key)
@@ -454,6 +462,9 @@ cdef class Configured(Pauses):
         owner = self.tables.new_class(
             row.tenant, (<uint32_t>1) << row.channel, key[2], rank_max, terms, wanted, condition
         )
+        if further:
+            tenant = self.queue_configs[queue].tenant
+            self.tables.set_further(owner, [self.queue_slots[tenant, name] for name in further])
         self.tables.classes[owner].mixed = mixed
         self.tables.classes[owner].ageing = row.ageing
         self.tables.classes[owner].most = row.most
@@ -496,6 +507,12 @@ cdef class Configured(Pauses):
             (self.attribute_ids.setdefault(name, len(self.attribute_ids)), self._value(value))
             for name, value in (self.agent_attributes[agent] | {"id": self.agent_configs[agent].agent}).items()
         ])
+
+    cdef int _enter_queues(self, int32_t agent) except -1:
+        """Bring an agent's row up to date with the queues that he chose."""
+        return self.tables.set_queues(
+            agent, sorted([self.queue_slots[tuple(path.split("/"))] for path in self.agent_queues[agent]])
+        )
 
     cdef int _sweep(self) except -1:
         """Before a class, a name or a text is added: forget those not in use, when there are very many.
@@ -565,6 +582,7 @@ cdef class Configured(Pauses):
                 slot, [self.tenant_ids[tenant] for tenant in self.agent_configs[slot].tenants]
             )
             self._enter_attributes(slot)
+            self._enter_queues(slot)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
         self.paces_of_lines.forget_trees()
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)

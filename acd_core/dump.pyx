@@ -14,7 +14,7 @@ from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.pace cimport Pace
-from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
     CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
@@ -35,7 +35,7 @@ cdef enum:
     PACES = 4
 
 cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
-cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS, AGENTS, AGENTS]  # by TimerKind; NONE: calendars
+cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS, AGENTS, AGENTS, CONTACTS]  # by TimerKind; NONE: calendars
 cdef dict WORDS = {
     "end_reason": list(views.END_REASONS),
     "agent_state": list(views.AGENT_STATES),
@@ -96,6 +96,7 @@ CONTACT.number("mean_ms", &any_contact.mean_ms, sizeof(any_contact.mean_ms), NON
 CONTACT.number("p50_ms", &any_contact.p50_ms, sizeof(any_contact.p50_ms))
 CONTACT.number("p90_ms", &any_contact.p90_ms, sizeof(any_contact.p90_ms))
 CONTACT.number("stay", &any_contact.stay, sizeof(any_contact.stay), NONE)
+CONTACT.number("seen_ms", &any_contact.seen_ms, sizeof(any_contact.seen_ms), NONE)
 CONTACT.number("overflows", &any_contact.overflows, sizeof(any_contact.overflows))
 CONTACT.number("seq", &any_contact.seq, sizeof(any_contact.seq))
 CONTACT.number("enqueued", &any_contact.enqueued, sizeof(any_contact.enqueued))
@@ -260,6 +261,7 @@ cdef class Dumped(Consults):
             "pauses": self.agent_pauses,
             "failures": self.agent_failures,
             "outside": self.agent_outside,
+            "queues": self.agent_queues,
             "skills": self.agent_skills,
             "attributes": self.agent_attributes,
         }
@@ -276,6 +278,8 @@ cdef class Dumped(Consults):
             return &self.tables.contacts[slot].step_timer
         if kind == OF_STAY:
             return &self.tables.contacts[slot].stay_timer
+        if kind == OF_LOOK:
+            return &self.tables.contacts[slot].look_timer
         if kind == OF_PREFERENCE:
             return &self.tables.contacts[slot].prefer_timer
         if kind == OF_AGENT:
@@ -449,6 +453,7 @@ cdef class Dumped(Consults):
             self.gates.shares[slot].count = counted
         self._enter_gates()
         self._enter_capacities()
+        self.choosy = any(self.agent_queues)
         self._rebuild()
         for queue, slot, turn in dump.turns:
             self.idle.set_turn(queue, slot, turn)
@@ -475,6 +480,7 @@ cdef class Dumped(Consults):
                 if len(loaded) != len(values):
                     raise DumpError(f"it has {len(loaded)} agents with {name}, and {len(values)} in all")
                 values[:] = loaded
+        self.agent_queues[:] = [tuple(chosen) for chosen in self.agent_queues]
         self.agents_pausing.clear()
         for state in range(7):
             self.agents_by_state[state] = 0
@@ -538,6 +544,7 @@ cdef class Dumped(Consults):
             row.timer = NONE
             row.step_timer = NONE
             row.stay_timer = NONE
+            row.look_timer = NONE
             row.prefer_timer = NONE
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 self._enlist(slot)

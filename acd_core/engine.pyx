@@ -9,14 +9,15 @@ from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.state cimport (
-    AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
+    AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
     CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (
-    ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_TALKING,
+    ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_JOINED,
+    AGENT_NOT_TALKING,
     AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY,
     CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, CHANNEL_UNKNOWN, COMPLETED_CALLER, CONFIG_INVALID,
     CONSULT_EXISTS, CONSULT_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK,
@@ -37,6 +38,7 @@ from acd_core import requirement, views
 from acd_core.config import ConfigError, ns_of_seconds, rest_of
 from acd_core.config import validate as validate_config
 from acd_core.dump_form import DumpError
+from acd_core.joined import choice
 from acd_core.plan import passed, plan_of
 from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
 
@@ -178,6 +180,8 @@ cdef class Engine(Dumped):
         row.mean_ms = NONE
         row.stay = NONE
         row.stay_timer = NONE
+        row.seen_ms = NONE
+        row.look_timer = NONE
         row.prefers = False
         row.bound = False
         row.deserted = False
@@ -366,6 +370,8 @@ cdef class Engine(Dumped):
                 return AGENT_UNKNOWN
             if self.tables.agents[<int32_t>found].presence == LOGGED_OUT:
                 return AGENT_LOGGED_OUT
+            if self.tables.agents[<int32_t>found].choosy and not self.tables.joined(found, target):
+                return AGENT_NOT_JOINED
         own_terms = self.contact_terms[slot]
         try:
             if require is not None:
@@ -428,6 +434,12 @@ cdef class Engine(Dumped):
                 return AGENT_UNKNOWN
             if self.tables.agents[<int32_t>found].presence == LOGGED_OUT:
                 return AGENT_LOGGED_OUT
+            target = self.queue_slots.get((config.tenant, config.name if queue is None else queue))
+            if (
+                target is not None and self.tables.agents[<int32_t>found].choosy
+                and not self.tables.joined(found, target)
+            ):
+                return AGENT_NOT_JOINED
         try:
             asked = requirement.parse(require)
             if agent is not None:
@@ -623,9 +635,10 @@ cdef class Engine(Dumped):
 
     # -- agents -------------------------------------------------------------------------------------------------
 
-    def login_agent(self, int64_t now, str client, str agent, object address, bint ready):
+    def login_agent(self, int64_t now, str client, str agent, object address, bint ready, object queues=None):
         """See `Machine.login_agent`."""
         cdef int32_t slot
+        cdef tuple chosen
         cdef Agent *row
         cdef bint was_logging_out
         slot = self._agent_at(now, agent)
@@ -633,28 +646,82 @@ cdef class Engine(Dumped):
             return AGENT_UNKNOWN
         row = &self.tables.agents[slot]
         new_address = self.agent_addresses[slot] if address is None else address
+        chosen = self.agent_queues[slot]
+        if queues is not None:
+            outcome, chosen = choice(chosen, queues, (), (), self.agent_configs[slot].tenants, self.queue_slots)
+            if outcome:
+                return outcome
         if row.presence != LOGGED_OUT:
-            if self.agent_clients[slot] == client and self.agent_addresses[slot] == new_address and not row.logging_out:
+            if (
+                self.agent_clients[slot] == client and self.agent_addresses[slot] == new_address
+                and not row.logging_out and chosen == self.agent_queues[slot]
+            ):
                 return DUPLICATE
             was_logging_out = row.logging_out
             self.agent_clients[slot] = client
             self.agent_addresses[slot] = new_address
             row.logging_out = False
+            self._choose(slot, chosen)
             if was_logging_out and self._can_be_idle(slot):
                 self._idle(slot)
             else:
                 self._agent_changed(slot)
+                self._serve_agent(slot)
             return self._settled()
         self.agent_clients[slot] = client
         self.agent_addresses[slot] = new_address
         row.answered_since_login = 0
         row.inbound_seq = 0
+        self._choose(slot, chosen)
         if ready:
             self._make_ready(slot)
         else:
             self._set_presence(slot, PAUSED, "login")
             self._agent_changed(slot)
         return self._settled()
+
+    def choose_queues(self, int64_t now, str agent, object queues, tuple join, tuple leave):
+        """See `Machine.choose_queues`."""
+        cdef int32_t slot = self._agent_at(now, agent)
+        cdef tuple chosen
+        if slot == NONE:
+            return AGENT_UNKNOWN
+        if self.tables.agents[slot].presence == LOGGED_OUT:
+            return AGENT_LOGGED_OUT
+        outcome, chosen = choice(
+            self.agent_queues[slot], queues, join, leave, self.agent_configs[slot].tenants, self.queue_slots
+        )
+        if outcome:
+            return outcome
+        if chosen == self.agent_queues[slot]:
+            return DUPLICATE
+        self._choose(slot, chosen)
+        self._serve_agent(slot)
+        return self._settled()
+
+    cdef int _choose(self, int32_t agent, tuple queues) except -1:
+        """From now on an agent serves these of his queues; all when there are none."""
+        cdef Agent *row = &self.tables.agents[agent]
+        if queues == self.agent_queues[agent]:
+            return 0
+        if not self.choosy:
+            self.choosy = True
+            self._rebuild()
+        self.watches.note_fit(agent)
+        self.agent_queues[agent] = queues
+        self._enter_queues(agent)
+        if row.idle_seq:
+            self.idle.restore(agent)
+        self._record_choice(agent)
+        self.gates.opened = self.gates.active
+        if self.watches.fit_changed(agent) or self.bound_to:
+            self._judge_flipped(agent)
+        return 0
+
+    cdef int _record_choice(self, int32_t agent) except -1:
+        cdef Record *record = self._record(AGENT_QUEUES_CHANGED, NONE, agent, NONE)
+        record.a = self.tables.agents[agent].queue_count
+        return 0
 
     def ready_agent(self, int64_t now, str agent):
         """See `Machine.ready_agent`."""
@@ -980,6 +1047,7 @@ cdef class Engine(Dumped):
             if self.tables.agents[slot].presence != LOGGED_OUT and name not in wanted_agents:
                 return AGENT_IN_USE
         self._materialise()
+        chosen_before = {slot: self.agent_queues[slot] for slot in self.agent_slots.values()}
         self._know(config)
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
@@ -1017,6 +1085,7 @@ cdef class Engine(Dumped):
             if plan != self.plans[row.plan]:
                 replanned.add(slot)
                 row.step = passed(plan, self.now - row.enqueued)
+        self.choosy = any(self.agent_queues)
         self._rebuild()
         live = sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()])
         for _, slot in live:
@@ -1041,6 +1110,7 @@ cdef class Engine(Dumped):
             if self.queue_configs[row.queue].stay != stay_before[row.queue]:
                 row.stay = NONE
                 self._disarm_stay(slot)
+                self._disarm_look(slot)
             if slot in replanned:
                 row.useless = self._is_useless(slot)
                 self._arm_step(slot)
@@ -1048,6 +1118,9 @@ cdef class Engine(Dumped):
         record.a = len(config.tenants)
         record.b = len(config.queues)
         record.code = len(config.agents)
+        for slot in self.agent_slots.values():
+            if self.agent_queues[slot] != chosen_before.get(slot, ()):
+                self._record_choice(slot)
         for slot in self.agent_slots.values():
             state = self._state(slot)
             self._refresh(slot)

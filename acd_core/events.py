@@ -331,6 +331,13 @@ class AgentUpdated(Event, tag="agent.updated", frozen=True, kw_only=True):
     agent: str
 
 
+class AgentQueuesChanged(Event, tag="agent.queues_changed", frozen=True, kw_only=True):
+    """An agent serves other queues than before: so many that he named, which the list of agents tells; 0 for all his."""
+
+    agent: str
+    queues: int = 0
+
+
 class QueueClosed(Event, tag="queue.closed", frozen=True, kw_only=True):
     """A queue is closed: by its `hours`, or as an `emergency` by a supervisor, who gave the reason."""
 
@@ -386,6 +393,7 @@ AnyEvent = (
     | AgentChanged
     | AgentPauseUsedUp
     | AgentUpdated
+    | AgentQueuesChanged
     | QueueClosed
     | QueueOpened
     | HoursUpdated

@@ -6,8 +6,8 @@ that fails is the answer:
 1. state of the agent: logged in, not paused, not logging out, not rung, not resting after a missed or rejected
    offer or from too much work, and with room for the contact beside what he has in hand;
 2. fit: he serves the contact's tenant, takes its channel at all, has each skill that nobody can do without, at the
-   level asked, meets what else is required, his rank in the queue counts yet, and he is among those for whom the
-   contact waits by name, if it does;
+   level asked, meets what else is required, his rank in the queue counts yet, he is logged in to that queue, and he is
+   among those for whom the contact waits by name, if it does;
 3. gates: neither the queue nor its tenant has as many in conversation as it may, and he is not kept free for another.
 
 State comes first, because it is what a supervisor can change at once. Whether an absent agent would fit is told
@@ -34,6 +34,7 @@ from acd_core.obstacles import (
     contacts_of,
     fit_obstacle,
     gate_obstacle,
+    has_joined,
     is_waited_for,
     rank_counts,
     seconds,
@@ -380,6 +381,7 @@ _WHY_IT_LEFT = {
     "full": "since that was full",
     "nobody": "since nobody who could serve it was logged in",
     "all_paused": "since all who could serve it were paused",
+    "wait_estimate": "since it would have waited too long there",
 }
 
 
@@ -423,12 +425,16 @@ _STAY_WORDS = {
     "closed": "its queue is closed",
     "nobody": "nobody who could serve it is logged in",
     "all_paused": "nobody who could serve it is logged in and not paused",
+    "wait_estimate": "it would have to wait too long",
 }
 
 
 def _not_staying(contact: ContactView, now: int) -> str:
     if not contact.stay:
         return ""
+    if contact.stay == "wait_estimate" and contact.stay_deadline_ns:
+        left_s = seconds(contact.stay_deadline_ns - now)
+        return f"It leaves this queue in {left_s} s, if it would still have to wait too long then."
     left = f"in {seconds(contact.stay_deadline_ns - now)} s" if contact.stay_deadline_ns else "now"
     return f"It leaves this queue {left}, since {_STAY_WORDS[contact.stay]}."
 
@@ -470,6 +476,7 @@ def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:
         (
             agent.tenants,
             agent.channels,
+            agent.queues,
             agent.agent if named else "",
             *(tuple(sorted(given.items())) for given in (agent.skills, agent.attributes, agent.ranks)),
         ): agent
@@ -504,6 +511,10 @@ def _who_could(
     present: int,
 ) -> str:
     """The sentence on the agents: what those who fit are doing, or why nobody fits."""
+    joiners = sum(row.agents for row in conditions if row.condition == "not_joined")
+    if joiners and not present:
+        are = "is" if joiners == 1 else "are"
+        return f"{_agents(joiners)} could serve it, but {are} not logged in to {asked.path}."
     if present:
         doing = ", ".join(f"{row.qualified} {CONDITION_WORDS[row.condition]}" for row in conditions if row.qualified)
         verb = "qualifies" if present == 1 else "qualify"
@@ -527,6 +538,8 @@ def _who_could(
         candidates.append((having, f"{verb} {requirement.describe((node,))}", f"{plural} it", f"{singular} it"))
     counting = [agent for agent in serving if rank_counts(agent, asked)]
     candidates.append((counting, f"has a rank up to {asked.rank_max} in {asked.path}", "have one", "has one"))
+    joined = [agent for agent in serving if has_joined(agent, asked)]
+    candidates.append((joined, f"serves {asked.path}", "serve it", "serves it"))
     awaited = [agent for agent in serving if is_waited_for(agent, asked)]
     candidates.append((awaited, "is among those whom it waits for", "are among them", "is among them"))
     ranked = f", and a rank up to {asked.rank_max}" if asked.rank_max >= 0 else ""

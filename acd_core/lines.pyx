@@ -275,6 +275,7 @@ cdef class Lines:
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
+        cdef bint choosy = self.tables.agents[agent].choosy
         cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef Standing standing, best_standing
         cdef Heads *heads
@@ -286,6 +287,8 @@ cdef class Lines:
             for position in range(heads.count):
                 head = &heads.items[position]
                 if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+                    continue
+                if choosy and not self.tables.counts_for(agent, head.owner):
                     continue
                 if ranked:
                     rank = self.tables.rank_of(agent, head.queue)
@@ -308,6 +311,7 @@ cdef class Lines:
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
+        cdef bint choosy = self.tables.agents[agent].choosy
         cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef int64_t best_key = 0
         cdef Heads *heads
@@ -319,6 +323,8 @@ cdef class Lines:
             for position in range(heads.count):
                 head = &heads.items[position]
                 if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+                    continue
+                if choosy and not self.tables.counts_for(agent, head.owner):
                     continue
                 if ranked:
                     rank = self.tables.rank_of(agent, head.queue)

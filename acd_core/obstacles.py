@@ -10,6 +10,8 @@ from acd_core import requirement
 from acd_core.views import AgentView, ContactView, Limit
 
 NS_PER_S = 1_000_000_000
+QUEUES_TOLD_MAX = 5
+"""So many of the queues that an agent is logged in to are named."""
 
 Condition = Literal[
     "logged_out",
@@ -27,6 +29,7 @@ Condition = Literal[
     "level_too_low",
     "requirement",
     "rank",
+    "not_joined",
     "preferred",
     "limit",
     "reserve",
@@ -51,6 +54,7 @@ CONDITION_WORDS: dict[Condition, str] = {
     "level_too_low": "below a required level",
     "requirement": "not meeting what else is required",
     "rank": "of a rank that does not count yet",
+    "not_joined": "not logged in to its queue",
     "preferred": "not among the agents that it waits for",
     "limit": "free, and held back by a limit",
     "reserve": "kept free for another queue",
@@ -65,6 +69,7 @@ class Asked(NamedTuple):
     queue: str
     channel: str
     require: str
+    further: tuple[str, ...]
     rank_max: int
     waits_for: tuple[str, ...]
     limit: Limit
@@ -77,6 +82,7 @@ class Asked(NamedTuple):
             contact.queue,
             contact.channel,
             contact.require,
+            contact.further,
             contact.rank_max,
             contact.preferred if contact.prefer_wait else (),
             contact.limit,
@@ -178,6 +184,8 @@ def fit_obstacle(agent: AgentView, asked: Asked, required: requirement.Requireme
             return "requirement", f"does not meet {requirement.describe((node,))}"
     if not rank_counts(agent, asked):
         return "rank", f"rank {agent.ranks.get(asked.path, 0)} in {asked.path}, only up to {asked.rank_max} counts yet"
+    if not has_joined(agent, asked):
+        return "not_joined", f"not logged in to {asked.path}, only to {_first_of(agent.queues)}"
     if not is_waited_for(agent, asked):
         return "preferred", f"it waits for {', '.join(asked.waits_for)}"
     return "none", "free and qualified: gets it next"
@@ -197,8 +205,20 @@ def rank_counts(agent: AgentView, asked: Asked) -> bool:
     return asked.rank_max < 0 or agent.ranks.get(asked.path, 0) <= asked.rank_max
 
 
+def has_joined(agent: AgentView, asked: Asked) -> bool:
+    """Whether he is logged in to the contact's queue, or to another whose agents count for it."""
+    helping = (asked.queue, *asked.further)
+    return not agent.queues or any(f"{asked.tenant}/{queue}" in agent.queues for queue in helping)
+
+
 def is_waited_for(agent: AgentView, asked: Asked) -> bool:
     return not asked.waits_for or agent.agent in asked.waits_for
+
+
+def _first_of(queues: tuple[str, ...]) -> str:
+    """Some queues by name, the first of them if there are many."""
+    more = len(queues) - QUEUES_TOLD_MAX
+    return ", ".join(queues[:QUEUES_TOLD_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def seconds(ns: int) -> int:

@@ -24,6 +24,7 @@ class Stage(NamedTuple):
         skip: the next step is taken at once while nobody logged in could match.
         overflow: name of the queue, of the same tenant, that the contact moves to; empty to stay.
         keep_age: whether it takes its waiting time along.
+        further: names of the queues, of the same tenant, whose agents count too.
     """
 
     after_ns: int
@@ -34,6 +35,7 @@ class Stage(NamedTuple):
     skip: bool
     overflow: str
     keep_age: bool
+    further: tuple[str, ...]
 
     def asked(self, own_terms: Requirement) -> Requirement:
         """All that a contact asks at this stage that asks `own_terms` itself."""
@@ -58,16 +60,13 @@ def plan_of(queue: Queue, own: tuple[Step, ...], mode: StepsMode, queues: Mappin
     steps = sorted(own if mode == "replace" else (*queue.steps, *own), key=lambda step: step.after_s)
     asked = requirement.parse(queue.require)
     further: list[Requirement] = []
-    stage = Stage(0, queue.priority, queue.rank_max, asked, frozenset(), queue.skip_if_nobody, "", False)
+    stage = Stage(0, queue.priority, queue.rank_max, asked, frozenset(), queue.skip_if_nobody, "", False, ())
     plan = [stage]
     for step in steps:
         if step.require is not None:
             asked = requirement.parse(step.require)
-        further += [
-            requirement.parse(queues[queue.tenant, name].require)
-            for name in step.further
-            if (queue.tenant, name) in queues
-        ]
+        helping = [name for name in step.further if (queue.tenant, name) in queues]
+        further += [requirement.parse(queues[queue.tenant, name].require) for name in helping]
         if step.drop:
             asked = requirement.without(asked, step.drop)
             further = [requirement.without(other, step.drop) for other in further]
@@ -81,6 +80,7 @@ def plan_of(queue: Queue, own: tuple[Step, ...], mode: StepsMode, queues: Mappin
             skip=step.skip_if_nobody,
             overflow=(step.overflow or "") if moves else stage.overflow,
             keep_age=step.keep_age if moves else stage.keep_age,
+            further=(*stage.further, *helping),
         )
         plan.append(stage)
     return tuple(plan)

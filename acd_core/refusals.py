@@ -51,6 +51,8 @@ class Outcome(IntEnum):
     CONSULT_EXISTS = 223
     AGENT_NOT_TALKING = 224
     AGENT_ALONE = 225
+    AGENT_NOT_JOINED = 231
+    QUEUE_NOT_SERVED = 232
 
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
@@ -61,6 +63,7 @@ class Outcome(IntEnum):
     PLACE_INVALID = 307
     CALLBACK_INVALID = 311
     CONSULT_INVALID = 312
+    QUEUES_INVALID = 313
 
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402
@@ -135,6 +138,12 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.CONSULT_EXISTS: "a colleague is being asked about this contact already; end that first, or join it",
     Outcome.AGENT_NOT_TALKING: "the agent does not talk with this contact",
     Outcome.AGENT_ALONE: "nobody else talks with the contact; end it with contact.complete, or hand it on",
+    Outcome.AGENT_NOT_JOINED: (
+        "the agent is logged in, but not to this queue; name a queue that he serves, or let him join it with agent.queues"
+    ),
+    Outcome.QUEUE_NOT_SERVED: (
+        "the agent does not answer contacts of this queue's tenant, so he cannot log in to it; name queues of his tenants"
+    ),
     Outcome.REQUIREMENT_INVALID: "the requirement cannot be read; write it like 'billing>=30 & spanish'",
     Outcome.CONFIG_INVALID: "the configuration contradicts itself; nothing of it was applied",
     Outcome.VALUE_INVALID: "a value is outside its bounds; the protocol page gives them",
@@ -143,6 +152,10 @@ SENTENCES: dict[Outcome, str] = {
     Outcome.DISPOSITION_MISSING: "the queue asks for a disposition; say how the contact went",
     Outcome.CALLBACK_INVALID: "ask for a callback with a number, or report a failed attempt with a cause, and not both",
     Outcome.CONSULT_INVALID: "ask a queue, an agent or both, and nobody who talks with the contact already",
+    Outcome.QUEUES_INVALID: (
+        "an agent serves one queue at least: name all that he serves, or those that he joins and leaves, and not both; "
+        "to serve none let him pause or log out"
+    ),
     Outcome.PLACE_INVALID: (
         "there is no such place; with 'before' or 'after' name another contact that waits in the same queue, and give "
         "no priority beside a place"

@@ -35,6 +35,7 @@ cdef enum Kind:
     AGENT_CHANGED
     AGENT_PAUSE_USED_UP
     AGENT_UPDATED
+    AGENT_QUEUES_CHANGED
     QUEUE_CLOSED
     QUEUE_OPENED
     HOURS_UPDATED
@@ -94,6 +95,7 @@ cdef class State:
     cdef int64_t max_contacts
     cdef int64_t ended_contacts_kept
     cdef bint tenants_limited  # some tenant has max_contacts
+    cdef bint choosy          # some agent chose his queues, since the configuration was applied: each queue has classes of its own
     cdef int64_t classes_swept
     cdef int64_t plans_swept
     cdef int64_t lines_swept
@@ -153,6 +155,7 @@ cdef class State:
     cdef list agent_addresses
     cdef list agent_clients
     cdef list agent_pause_reasons
+    cdef list agent_queues    # paths of those that they chose; none for all
     cdef list agent_outside   # channel to [contacts from elsewhere, until when that report counts]
     cdef bint outside_counts  # those count as work
     cdef list agent_failures  # when offers failed lately, the earliest first
@@ -205,6 +208,7 @@ cdef class State:
     cdef int _arm_step(self, int32_t contact) except -1
     cdef int32_t _stage(self, int32_t contact) noexcept
     cdef void _disarm_step(self, int32_t contact) noexcept
+    cdef void _disarm_look(self, int32_t contact) noexcept
     cdef void _disarm_stay(self, int32_t contact) noexcept
     cdef void _stay_no_longer(self, int32_t contact) noexcept
     cdef object _closed(self, int32_t queue)

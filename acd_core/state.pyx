@@ -135,6 +135,7 @@ cdef class State:
         self.agent_addresses = []
         self.agent_clients = []
         self.agent_pause_reasons = []
+        self.agent_queues = []
         self.agent_outside = []
         self.agent_failures = []
         self.agent_pauses = []
@@ -442,6 +443,8 @@ cdef class State:
             )
         if kind == AGENT_UPDATED:
             return events.AgentUpdated(seq=record.seq, at=record.at, agent=agent)
+        if kind == AGENT_QUEUES_CHANGED:
+            return events.AgentQueuesChanged(seq=record.seq, at=record.at, agent=agent, queues=record.a)
         if kind == QUEUE_CLOSED:
             return events.QueueClosed(
                 seq=record.seq, at=record.at, tenant=queue.tenant, queue=queue.name,
@@ -516,11 +519,20 @@ cdef class State:
             self.timers.cancel(self.tables.contacts[contact].stay_timer)
             self.tables.contacts[contact].stay_timer = NONE
 
+    cdef void _disarm_look(self, int32_t contact) noexcept:
+        """Nobody asks for the contact's estimate any more."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        row.seen_ms = NONE
+        if row.look_timer != NONE:
+            self.timers.cancel(row.look_timer)
+            row.look_timer = NONE
+
     cdef void _stay_no_longer(self, int32_t contact) noexcept:
         """No conditions for one who does not wait any more."""
         self.tables.contacts[contact].useless = False
         self.tables.contacts[contact].stay = NONE
         self._disarm_stay(contact)
+        self._disarm_look(contact)
         self._disarm_step(contact)
 
     cdef object _closed(self, int32_t queue):
@@ -1149,6 +1161,7 @@ cdef class State:
             pause_reason=self.agent_pause_reasons[slot],
             cooldown_cause=CAUSE_NAMES[row.cooling or row.cooldown_cause],
             logging_out=bool(row.logging_out),
+            queues=self.agent_queues[slot],
             contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
             outside={name: self.agent_outside[slot][name][0] for name in sorted(self.agent_outside[slot])},
@@ -1237,6 +1250,7 @@ cdef class State:
             timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
             wait_expired=bool(row.wait_expired),
             step=row.step,
+            further=self.stages[self._stage(slot)].further,
             rank_max=self.tables.stages[self._stage(slot)].rank_max,
             limit=views.LIMITS[self.gates.at_limit(row.queue) if row.state == CONTACT_QUEUED else 0],
             reserved=bool(self.tables.queues[row.queue].reserved),
@@ -1266,6 +1280,9 @@ cdef class State:
             stay=config.stay[row.stay].when if row.stay != NONE else "",
             stay_deadline_ns=self.timers.nodes[row.stay_timer].key if row.stay_timer != NONE else 0,
             stay_timer=self.timers.nodes[row.stay_timer].seq if row.stay_timer != NONE else 0,
+            seen_ms=row.seen_ms,
+            look_deadline_ns=self.timers.nodes[row.look_timer].key if row.look_timer != NONE else 0,
+            look_timer=self.timers.nodes[row.look_timer].seq if row.look_timer != NONE else 0,
         )
 
     cdef object _urgency(self, int32_t slot):
@@ -1375,6 +1392,12 @@ cdef class State:
                 raise AssertionError(f"{name} is rung {offers} times")
             if units != row.units:
                 raise AssertionError(f"the units of {name} are miscounted")
+            if row.choosy != (self.agent_queues[slot] != ()) or (row.choosy and (row.presence == LOGGED_OUT or not self.choosy)):
+                raise AssertionError(f"{name} is logged in to some queues, or is not, against the rules")
+            if len(self.agent_queues[slot]) != row.queue_count or not all([
+                self.tables.joined(slot, self.queue_slots[tuple(path.split("/"))]) for path in self.agent_queues[slot]
+            ]):
+                raise AssertionError(f"{name} is logged in to other queues than he chose")
             idle = row.presence == READY and row.timer == NONE and not row.logging_out
             open_to_more = self.legs.room(slot) != 0 and not row.resting
             if (row.idle_seq != 0) != (idle and (row.rung != 0 or open_to_more)):

@@ -12,6 +12,8 @@ cdef class Tables:
     cdef int32_t *agent_tenants
     cdef Attribute *agent_attributes
     cdef QueueRank *agent_ranks
+    cdef int32_t *agent_queues  # rising
+    cdef int32_t *further
     cdef int32_t *wanted
     cdef Condition *conditions
     cdef int64_t *values
@@ -32,6 +34,10 @@ cdef class Tables:
     cdef int64_t agent_attribute_capacity
     cdef int64_t agent_rank_capacity
     cdef int64_t agent_rank_count
+    cdef int64_t agent_queue_capacity
+    cdef int64_t agent_queue_count
+    cdef int64_t further_capacity
+    cdef int64_t further_total
     cdef int64_t wanted_capacity
     cdef int64_t condition_capacity
     cdef int64_t value_capacity
@@ -51,6 +57,8 @@ cdef class Tables:
 
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil
     cdef bint serves(self, int32_t agent, int32_t tenant) noexcept nogil
+    cdef bint joined(self, int32_t agent, int32_t queue) noexcept nogil
+    cdef bint counts_for(self, int32_t agent, int32_t owner) noexcept nogil
     cdef bint eligible(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int64_t skill_sum(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int32_t new_agent(self) except -1
@@ -60,6 +68,8 @@ cdef class Tables:
     cdef int set_skills(self, int32_t agent, list skills) except -1
     cdef int set_tenants(self, int32_t agent, list tenants) except -1
     cdef int set_attributes(self, int32_t agent, list attributes) except -1
+    cdef int set_queues(self, int32_t agent, list queues) except -1
+    cdef int set_further(self, int32_t owner, list queues) except -1
     cdef int set_ranks(self, int32_t agent, list ranks) except -1
     cdef int32_t rank_of(self, int32_t agent, int32_t queue) noexcept nogil
     cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil

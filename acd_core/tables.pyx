@@ -37,6 +37,8 @@ cdef class Tables:
         free(self.agent_tenants)
         free(self.agent_attributes)
         free(self.agent_ranks)
+        free(self.agent_queues)
+        free(self.further)
         free(self.wanted)
         free(self.conditions)
         free(self.values)
@@ -64,6 +66,29 @@ cdef class Tables:
                 return True
         return False
 
+    cdef bint joined(self, int32_t agent, int32_t queue) noexcept nogil:
+        """Whether an agent who chose is logged in to a queue."""
+        cdef int32_t *chosen = self.agent_queues + self.agents[agent].queues
+        cdef int32_t low = 0, high = self.agents[agent].queue_count, middle
+        while low < high:
+            middle = (low + high) >> 1
+            if chosen[middle] < queue:
+                low = middle + 1
+            else:
+                high = middle
+        return low < self.agents[agent].queue_count and chosen[low] == queue
+
+    cdef bint counts_for(self, int32_t agent, int32_t owner) noexcept nogil:
+        """Whether an agent who chose is logged in to the queue of a class, or to another one whose agents count for it."""
+        cdef Class *wanted = &self.classes[owner]
+        cdef int32_t index
+        if self.joined(agent, wanted.queue):
+            return True
+        for index in range(wanted.further, wanted.further + wanted.further_count):
+            if self.joined(agent, self.further[index]):
+                return True
+        return False
+
     cdef bint eligible(self, int32_t agent, int32_t owner) noexcept nogil:
         """Whether the agent meets everything that a class asks, free or not."""
         cdef Class *wanted = &self.classes[owner]
@@ -77,6 +102,8 @@ cdef class Tables:
         if wanted.condition != NONE and not self.holds(wanted.condition, agent):
             return False
         if wanted.rank_max != NONE and self.rank_of(agent, wanted.queue) > wanted.rank_max:
+            return False
+        if self.agents[agent].choosy and not self.counts_for(agent, owner):
             return False
         return self.serves(agent, wanted.tenant)
 
@@ -204,6 +231,36 @@ cdef class Tables:
             self.agent_attributes[row.attributes + index].value = attributes[index][1]
         return 0
 
+    cdef int set_queues(self, int32_t agent, list queues) except -1:
+        """Let an agent serve these queues, in rising order, and no others; all when there are none. Room is managed as in
+        `set_skills`, and doubled, since he may choose again and again.
+        """
+        cdef Agent *row = &self.agents[agent]
+        cdef int32_t index, count = <int32_t>len(queues), room
+        if count > row.queue_room:
+            room = max(count, 2 * row.queue_room)
+            reserve(<void **>&self.agent_queues, &self.agent_queue_capacity, self.agent_queue_count + room,
+                    sizeof(int32_t))
+            row.queues = <int32_t>self.agent_queue_count
+            row.queue_room = room
+            self.agent_queue_count += room
+        row.choosy = count != 0
+        row.queue_count = count
+        for index in range(count):
+            self.agent_queues[row.queues + index] = queues[index]
+        return 0
+
+    cdef int set_further(self, int32_t owner, list queues) except -1:
+        """Let the agents of these queues count for a new class, beside those of its own."""
+        cdef int32_t index, count = <int32_t>len(queues)
+        reserve(<void **>&self.further, &self.further_capacity, self.further_total + count, sizeof(int32_t))
+        self.classes[owner].further = <int32_t>self.further_total
+        self.classes[owner].further_count = count
+        for index in range(count):
+            self.further[self.further_total + index] = queues[index]
+        self.further_total += count
+        return 0
+
     cdef int set_ranks(self, int32_t agent, list ranks) except -1:
         """Give an agent these `(queue, rank)` pairs; only while all are entered anew."""
         cdef Agent *row = &self.agents[agent]
@@ -288,6 +345,8 @@ cdef class Tables:
         row.most = NONE
         row.index_skill = ANY_SKILL
         row.next_in_skill = NONE
+        row.further = 0
+        row.further_count = 0
         row.signature = 0
         row.lines = NONE
         row.watch = NONE
@@ -349,9 +408,13 @@ cdef class Tables:
         self.agent_tenant_count = 0
         self.agent_attribute_count = 0
         self.agent_rank_count = 0
+        self.agent_queue_count = 0
+        self.further_total = 0
         for agent in range(self.agent_count):
             self.agents[agent].skill_count = 0
             self.agents[agent].skill_room = 0
             self.agents[agent].attribute_count = 0
             self.agents[agent].attribute_room = 0
             self.agents[agent].rank_count = 0
+            self.agents[agent].queue_count = 0
+            self.agents[agent].queue_room = 0

@@ -14,6 +14,7 @@ cdef enum TimerKind:
     OF_PAUSE = 8              # an agent's allowance for a reason to pause
     OF_REST = 9               # of a rest from work, or its beginning
     OF_OUTSIDE = 10           # the first report of an agent's contacts from elsewhere is too old
+    OF_LOOK = 11              # the estimate of a contact is looked at again
 
 cdef struct Owner:
     int32_t slot              # of the contact, agent, leg or calendar; the next free timer while not set

@@ -12,6 +12,7 @@ cdef class Transitions(Trails):
     cdef int _take_step(self, int32_t contact) except -1
     cdef int _leg_deadline(self, int32_t leg) except -1
     cdef int _stay_over(self, int32_t contact) except -1
+    cdef int _look_again(self, int32_t contact) except -1
     cdef int64_t _join(self, int32_t contact, object preference) except -1
     cdef int64_t _enter(self, int32_t contact, int32_t agent, object preference) except -1
     cdef int _count_answered(self, int32_t slot, int64_t wait) except -1

@@ -15,7 +15,7 @@ from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
-from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
+from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.trails cimport Trails
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
@@ -111,6 +111,8 @@ cdef class Transitions(Trails):
                 self._allowance_used(slot)
             elif kind == OF_STAY:
                 self._stay_over(slot)
+            elif kind == OF_LOOK:
+                self._look_again(slot)
             elif kind == OF_CALENDAR:
                 self._calendar_deadline(slot)
             elif kind == OF_QUEUE:
@@ -153,10 +155,23 @@ cdef class Transitions(Trails):
 
     cdef int _stay_over(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t index = row.stay
+        cdef object rule = self.queue_configs[row.queue].stay[index]
         self._disarm_stay(contact)
-        if row.state == CONTACT_QUEUED:
-            self._leave_by(contact, self.queue_configs[row.queue].stay[row.stay])
+        if rule.over_s is not None:
+            row.seen_ms = NONE
+            self._look(contact)
+            self._judge(contact)
+        if row.state == CONTACT_QUEUED and row.stay == index:
+            self._leave_by(contact, rule)
         return 0
+
+    cdef int _look_again(self, int32_t contact) except -1:
+        """The estimate of a contact, for which a rule on staying asks, was looked at long enough ago."""
+        self.timers.cancel(self.tables.contacts[contact].look_timer)
+        self.tables.contacts[contact].look_timer = NONE
+        self._look(contact)
+        return self._judge(contact)
 
     cdef int _leg_deadline(self, int32_t leg) except -1:
         if self.legs.legs[leg].state == LEG_OFFERED:
@@ -211,6 +226,9 @@ cdef class Transitions(Trails):
         self.tables.agents[agent].missed = 0
         self.agent_failures[agent].clear()
         self.agent_addresses[agent] = self.agent_configs[agent].address
+        if self.agent_queues[agent]:
+            self.agent_queues[agent] = ()
+            self._enter_queues(agent)
         self._agent_changed(agent)
         self.agent_clients[agent] = ""
         return 0
@@ -592,6 +610,8 @@ cdef class Transitions(Trails):
                 row.mean_ms = <int32_t>expected.mean_ms
                 row.p50_ms = <int32_t>expected.p50_ms
                 row.p90_ms = <int32_t>expected.p90_ms
+            if queue.looks:
+                row.seen_ms = <int32_t>expected.p50_ms
         self._judge(contact)
         self._serve_contact(contact)
         return position

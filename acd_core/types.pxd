@@ -135,6 +135,8 @@ cdef struct Contact:
     int32_t p90_ms
     int32_t stay              # the rule by which it may not stay; NONE if it may
     int32_t stay_timer
+    int32_t seen_ms           # the p50 of what it has to wait, where a rule on staying asks for that; NONE for none
+    int32_t look_timer
     int32_t prefer_timer
     int32_t overflows
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
@@ -158,6 +160,7 @@ cdef struct Agent:
     uint8_t all_tenants
     uint8_t use               # occupancy.Use, as of occupancy_us
     uint8_t rung              # one of his legs is offered
+    uint8_t choosy            # he serves some of his queues only; `Tables.agent_queues` tells which
     uint32_t signature        # Bloom bits of his skills, to reject at a glance
     uint32_t open             # channels, a bit each, that he can be offered a contact of now
     int32_t legs              # first and last of his legs
@@ -187,6 +190,9 @@ cdef struct Agent:
     int32_t attributes        # offset into Tables.agent_attributes
     int32_t attribute_count
     int32_t attribute_room
+    int32_t queues            # offset into Tables.agent_queues
+    int32_t queue_count
+    int32_t queue_room
     int32_t missed
     int32_t missed_max
     int32_t failed_max        # so many failed offers within the window pause him; 0 for never
@@ -304,6 +310,7 @@ cdef struct Queue:
     uint8_t closed
     uint8_t join_count        # rules on joining
     uint8_t stay_count        # rules on staying
+    uint8_t looks             # one of which asks for the estimate
     int64_t turn              # number of the latest offer, where offers go round
     int64_t priority_step
     int64_t offer_timeout
@@ -360,7 +367,7 @@ cdef struct Queue:
 cdef struct Class:
     int32_t tenant
     uint32_t channel          # its bit
-    int32_t queue             # NONE when all its queues take the longest idle agent, of no rank
+    int32_t queue             # NONE when all its queues take the longest idle agent, of no rank, and no agent is choosy
     int32_t rank_max          # agents of up to this rank count; NONE for all
     int32_t terms             # levels that nobody can do without: offset into Tables.terms
     int32_t term_count
@@ -369,6 +376,8 @@ cdef struct Class:
     int32_t condition         # what it asks beyond the terms: index into Tables.conditions; NONE for nothing
     int32_t index_skill       # the skill of its terms that the fewest agents have
     int32_t next_in_skill     # next class with that index skill
+    int32_t further           # queues whose agents count beside its own's: offset into Tables.further
+    int32_t further_count
     uint32_t signature
     uint8_t mixed             # its contacts are not of plain urgency: slope 1, no limit, no strict priority
     int64_t ageing
@@ -422,6 +431,8 @@ cdef enum Answer:
     CONSULT_EXISTS = 223
     AGENT_NOT_TALKING = 224
     AGENT_ALONE = 225
+    AGENT_NOT_JOINED = 231
+    QUEUE_NOT_SERVED = 232
     REQUIREMENT_INVALID = 301
     CONFIG_INVALID = 302
     HOURS_INVALID = 304
@@ -430,5 +441,6 @@ cdef enum Answer:
     PLACE_INVALID = 307
     CALLBACK_INVALID = 311
     CONSULT_INVALID = 312
+    QUEUES_INVALID = 313
     TOO_MANY_CONTACTS = 401
     TENANT_FULL = 402

@@ -137,7 +137,7 @@ class Passage(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     Attributes:
         why: `step` (it waited so long that step number `step` holds); `transferred` (by `agent`, or by hand where that is
             empty); `rejected` or `timed_out` (by `agent`); `joined` or `left` (a conference, `agent`); why it left for
-            another queue (`step`, `closed`, `full`, `nobody`, `all_paused`), where `to` names one.
+            another queue (`step`, `closed`, `full`, `nobody`, `all_paused`, `wait_estimate`), where `to` names one.
         queue: that it was in. to: the queue that it went to, or the address outside.
     """
 
@@ -219,6 +219,7 @@ class ContactView(Struct, frozen=True, kw_only=True):
     timer: int
     wait_expired: bool
     step: int
+    further: tuple[str, ...]
     rank_max: int
     step_deadline_ns: int
     step_timer: int
@@ -247,6 +248,9 @@ class ContactView(Struct, frozen=True, kw_only=True):
     stay: str
     stay_deadline_ns: int
     stay_timer: int
+    seen_ms: int
+    look_deadline_ns: int
+    look_timer: int
 
 
 class PauseUse(Struct, frozen=True, kw_only=True, gc=False):
@@ -274,6 +278,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
         pause_reason: of the pause; cooldown_cause: of the cooldown.
         resting: his occupancy is too high for contacts. occupancy_deadline_ns: when that ends, or while he is occupied
             when it begins; 0 for no such time. occupancy_timer: as in `ContactView.timer`.
+        queues: those of his queues that he is logged in to, as paths; empty for all.
         pauses: those for configured reasons, by name. pause_since_ns: since when the present one is counted, 0 for not.
         pause_deadline_ns: when its allowance is used up, 0 for never or when that was told. pause_timer: as in
             `ContactView`. paid_ns, unpaid_ns: all such pauses that ended, by what is paid.
@@ -310,6 +315,7 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     pause_reason: str
     cooldown_cause: str
     logging_out: bool
+    queues: tuple[str, ...]
     outside: dict[str, int]
     outside_until_ns: int
     outside_timer: int

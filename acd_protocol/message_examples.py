@@ -9,6 +9,7 @@ from acd_core.commands import (
     AgentLogout,
     AgentOutside,
     AgentPause,
+    AgentQueues,
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
@@ -38,6 +39,7 @@ from acd_core.config import Agent, Config, Queue, Step, Tenant
 from acd_core.events import (
     AgentChanged,
     AgentPauseUsedUp,
+    AgentQueuesChanged,
     AgentUpdated,
     ConfigApplied,
     ContactCallbackChanged,
@@ -102,6 +104,7 @@ EXAMPLES: tuple[Struct, ...] = (
     OfferAccept(id=8, offer="o-5"),
     OfferReject(id=9, offer="o-5", cause="busy"),
     AgentLogin(id=10, agent="a-12", address="PJSIP/1012", ready=True),
+    AgentQueues(id=33, agent="a-12", join=("acme/second-line",), leave=("acme/support",)),
     AgentReady(id=11, agent="a-12"),
     AgentPause(id=12, agent="a-12", reason="lunch"),
     AgentLogout(id=13, agent="a-12"),
@@ -166,6 +169,7 @@ EXAMPLES: tuple[Struct, ...] = (
     AgentChanged(seq=8131, at=_AT + 12_000_000_000, agent="a-12", state="offered", expires_in=20),
     AgentPauseUsedUp(seq=8164, at=_AT + 2_700_000_000_000, agent="a-12", reason="lunch", used=2700, allowance=2700),
     AgentUpdated(seq=8180, at=_AT + 300_000_000_000, agent="a-12"),
+    AgentQueuesChanged(seq=8181, at=_AT + 310_000_000_000, agent="a-12", queues=1),
     QueueClosed(
         seq=8185, at=_AT + 350_000_000_000, tenant="acme", queue="support", cause="emergency", reason="fire alarm"
     ),

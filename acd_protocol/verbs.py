@@ -1,6 +1,6 @@
 """The commands and requests of the protocol as methods: what a program that uses the client calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acd_core.commands import (
@@ -8,6 +8,7 @@ from acd_core.commands import (
     AgentLogout,
     AgentOutside,
     AgentPause,
+    AgentQueues,
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
@@ -194,9 +195,19 @@ class Verbs:
         """offer.reject: the agent cannot or will not."""
         return await self.call(OfferReject(offer=offer, cause=cause))
 
-    async def login(self, agent: str, *, address: str | None = None, ready: bool = False) -> Ok:
-        """agent.login: log an agent in, paused or ready at once."""
-        return await self.call(AgentLogin(agent=agent, address=address, ready=ready))
+    async def login(
+        self, agent: str, *, address: str | None = None, ready: bool = False, queues: Sequence[str] | None = None
+    ) -> Ok:
+        """agent.login: log an agent in, paused or ready at once, to all his queues or to these (tenant/queue)."""
+        chosen = None if queues is None else tuple(queues)
+        return await self.call(AgentLogin(agent=agent, address=address, ready=ready, queues=chosen))
+
+    async def choose_queues(
+        self, agent: str, queues: Sequence[str] | None = None, *, join: Sequence[str] = (), leave: Sequence[str] = ()
+    ) -> Ok:
+        """agent.queues: he serves these of his queues from now on, or more or fewer than before; all with none given."""
+        chosen = None if queues is None else tuple(queues)
+        return await self.call(AgentQueues(agent=agent, queues=chosen, join=tuple(join), leave=tuple(leave)))
 
     async def ready(self, agent: str) -> Ok:
         """agent.ready: the agent wants contacts."""

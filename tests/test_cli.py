@@ -197,6 +197,39 @@ def test_a_queue_is_closed_and_opened(server: Server, capsys: Capture) -> None:
     assert json.loads(run(capsys, "queue", "open", "zenith/sales", "--json"))["closed"] == ""
 
 
+def test_an_agent_is_led_by_hand(server: Server, capsys: Capture) -> None:
+    centre(server)
+    assert "queues" not in run(capsys, "list", "agents").splitlines()[0].split()
+    assert run(capsys, "agent", "leave", "bob", "zenith/sales") == "bob is paused, serving acme/billing\n"
+    assert run(capsys, "agent", "leave", "bob", "zenith/sales").endswith("; nothing was changed\n")
+    heads, *rows = run(capsys, "list", "agents").splitlines()
+    assert "queues" in heads.split()
+    assert [line.split()[0] for line in rows if "acme/billing" in line] == ["bob"]
+    assert json.loads(run(capsys, "agent", "serve", "bob", "--all", "--json"))["queues"] == []
+    assert run(capsys, "agent", "pause", "cyd", "--reason", "training") == "cyd is paused, serving all his queues\n"
+    assert run(capsys, "agent", "ready", "cyd") == "cyd is ready, serving all his queues\n"
+    assert run(capsys, "agent", "logout", "cyd") == "cyd is logged out, serving all his queues\n"
+    assert main(["agent", "join", "ann", "zenith/nowhere"]) == 1
+    assert "no such queue" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["join", "ann"], "name the queues to join"),
+        (["serve", "ann"], "name the queues, or give --all"),
+        (["serve", "ann", "acme/billing", "--all"], "name the queues, or give --all"),
+        (["pause", "ann", "acme/billing"], "pause is for all queues"),
+        (["join", "ann", "billing"], "write queues as tenant/queue"),
+        (["ready", "ann", "--reason", "x"], "--reason is for pause"),
+        (["leave", "ann", "acme/billing", "--all"], "--all is for serve"),
+    ],
+)
+def test_what_an_agent_cannot_be_told_is_refused(words: list[str], problem: str, capsys: Capture) -> None:
+    assert main(["agent", *words]) == 2
+    assert problem in capsys.readouterr().err
+
+
 def test_hours_of_a_configuration_close_its_queues(server: Server, capsys: Capture, tmp_path: Path) -> None:
     config = tmp_path / "hours.toml"
     config.write_text(

@@ -196,6 +196,10 @@ QUEUE = '[[tenants]]\nname = "acme"\n[[queues]]\ntenant = "acme"\nname = "suppor
             '[[tenants]]\nname = "a"\n[[queues]]\ntenant = "a"\nname = "b"\n[[queues.join]]\nwhen = "wait_estimate"',
             "queue a/b: join: wait_estimate: over_s is there for wait_estimate, and for nothing else",
         ),
+        (
+            '[[tenants]]\nname = "a"\n[[queues]]\ntenant = "a"\nname = "b"\n[[queues.stay]]\nwhen = "closed"\nover_s = 5',
+            "queue a/b: stay: closed: over_s is there for wait_estimate, and for nothing else",
+        ),
         ("[[agents]\n", "not valid TOML: "),
         ("x = " + "[" * 5000, "not valid TOML: nested too deeply"),
     ],

@@ -22,9 +22,10 @@ DERIVED = {
     "Agent": """
         all_tenants signature open legs last_leg timer rest_timer outside outside_timer cooling pause_timer skills skill_count skill_room tenants tenant_count ranks
         rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max failed_max
+        choosy queues queue_count queue_room
     """,
     "Contact": """
-        where moved line legs last_leg timer plan step_timer stands stay_timer prefer_timer queue_prev queue_next
+        where moved line legs last_leg timer plan step_timer stands stay_timer look_timer prefer_timer queue_prev queue_next
         live_prev live_next
     """,
     "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
@@ -32,7 +33,7 @@ DERIVED = {
         tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
         reserved conditional
         reserve_agents reserve_when_wait reserve_until_wait reserve_when_level reserve_until_level reserve_lasts
-        strategy ranked strict head_start ageing most credit_window credit_max closed join_count stay_count priority_step offer_timeout wrapup
+        strategy ranked strict head_start ageing most credit_window credit_max closed join_count stay_count looks priority_step offer_timeout wrapup
         wrapup_most disposes reject_cooldown no_answer_cooldown max_waiting max_wait max_talk service_level head tail main_pace first_pace
         last_pace own_lines moved
     """,
@@ -48,7 +49,7 @@ DERIVED_STATE = """
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs agent_names
     agent_json
     callback_numbers free_agents free_queues free_contact ended_contact callers_kept pause_reasons pause_codes
-    failed_window outside_counts
+    failed_window outside_counts choosy
 """
 """The same of the attributes of `State`."""
 

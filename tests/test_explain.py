@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from acd_core import Config, Engine, Machine, Outcome
 from acd_core.config import Agent, Queue, Settings, StayRule, Step, Tenant
@@ -339,6 +340,43 @@ def test_positions_are_lower_bounds_when_more_wait_than_are_looked_at(
     found = explained(machine, "c-3", at=5)
     assert (found.position, found.exact) == (3, False)
     assert "At least 2 contacts" in found.summary
+
+
+def test_an_agent_who_is_not_logged_in_to_the_queue_is_told_so(machine: Machine) -> None:
+    assert machine.login_agent(START, "pbx", "senior", None, True, ("acme/support",)) == Outcome.OK
+    login(machine, "novice")
+    enqueue(machine, "c-1")
+    found = explained(machine, "c-1", at=3)
+    assert reasons(found) == {
+        "senior": "not logged in to acme/billing, only to acme/support",
+        "novice": "lacks skill billing",
+    }
+    assert {row.condition: row.qualified for row in found.conditions} == {"skill_missing": 0, "not_joined": 0}
+    assert found.summary.endswith("1 agent could serve it, but is not logged in to acme/billing.")
+    agent = explain_agent(machine, "senior", now=START + 3 * S)
+    assert agent is not None
+    assert agent.could_serve == 0
+    assert [obstacle.condition for obstacle in agent.queues[0].obstacles] == ["not_joined"]
+    assert machine.choose_queues(START + 4 * S, "senior", None, ("acme/billing",), ()) == Outcome.OK
+    assert explained(machine, "c-1", at=4).state == "offered"
+
+
+def test_a_contact_that_would_wait_too_long_is_told_when_it_goes(machine: Machine) -> None:
+    rule = StayRule(when="wait_estimate", over_s=5, after_s=30, to="patient")
+    queues = (Queue(tenant="acme", name="hasty", stay=(rule,)), Queue(tenant="acme", name="patient"))
+    assert machine.apply_config(START, replace(CENTRE, queues=(*CENTRE.queues, *queues))) == Outcome.OK
+    login(machine, "senior", ready=False)
+    enqueue(machine, "c-1", queue="acme/hasty")
+    enqueue(machine, "c-2", queue="acme/hasty")
+    assert machine.ready_agent(START + 100 * S, "senior") == Outcome.OK
+    accept(machine, "senior", at=100)
+    machine.advance(START + 111 * S)
+    found = explained(machine, "c-2", at=115)
+    assert "It leaves this queue in 15 s, if it would still have to wait too long then." in found.summary
+    machine.advance(START + 131 * S)
+    assert explained(machine, "c-2", at=131).trail == (
+        "0 s ago it left hasty for patient, since it would have waited too long there",
+    )
 
 
 def test_long_lists_of_agents_are_cut_and_the_counts_stay_complete(

@@ -52,6 +52,8 @@ def message_about(kind: type[Command | Request], world: TwoTenants, tenant: str)
         "agent": f"{tenant}-2",
         "require": "",
         "skills": {},
+        "join": (f"{tenant}/{tenant}-queue",),
+        "leave": (),
         "config": config_of(tenant),
     }
     message: Any = example_of(kind)
@@ -228,7 +230,8 @@ def test_answers_hold_nothing_of_another_company(question: Request, role: Role) 
         return
     world = TwoTenants()
     for agent in ("both-agent", "any-agent"):  # who now talk for the other company
-        world.do(AgentLogin(agent=agent, ready=True), "zeta-pbx")
+        chosen = ("zeta/zeta-queue",) if agent == "any-agent" else None
+        world.do(AgentLogin(agent=agent, ready=True, queues=chosen), "zeta-pbx")
     assert {view.contact for view in world.machine.agents() if view.agent in {"both-agent", "any-agent"}} & {
         "zeta-waiting"
     }

@@ -1,6 +1,6 @@
 """Conditions on joining a queue and on staying in it, and steps that are useless."""
 
-from acd_core.config import OVERFLOWS_MAX, JoinRule, StayRule, ns_of_seconds
+from acd_core.config import ESTIMATE_LOOK_S, OVERFLOWS_MAX, JoinRule, StayRule, ns_of_seconds
 from acd_core.events import QueueClosed, QueueOpened
 from acd_core.model.preferences import Preferences
 from acd_core.model.rows import AgentRow, ContactRow, QueueRow
@@ -8,13 +8,16 @@ from acd_core.views import Presence
 
 ALWAYS_JOIN_RULES = (JoinRule(when="closed"), JoinRule(when="full"))
 """What holds beside the rules of a queue: nobody joins where it is closed or full."""
+LOOK_NS = ns_of_seconds(ESTIMATE_LOOK_S)
+LOOKS_APART = 1000
 
 
 class Conditions(Preferences):
     """The state with what is judged about it; see `Model`.
 
     A rule on staying, and whether a step is useless, are judged when they may have changed: the contact joined or took
-    a step, an agent logged in or out, paused or came back, his skills changed, the queue opened or closed. What then is
+    a step, an agent logged in or out, paused or came back, his skills or queues changed, the queue opened or closed.
+    Estimates change all the time, so those that a rule asks for are looked at again and again. What then is
     to happen is only armed, never done at once, so that an agent who leaves a thousand contacts behind does not
     hold up the others.
     """
@@ -32,9 +35,11 @@ class Conditions(Preferences):
             case "nobody":
                 return not self._staff(contact)
             case "wait_estimate":
-                assert isinstance(rule, JoinRule)
+                over_ms = ns_of_seconds(rule.over_s or 0) // 1_000_000
+                if isinstance(rule, StayRule):
+                    return contact.seen_ms > over_ms
                 estimate = self._prospect(contact) if self._best_agent(contact) is None else None
-                return estimate is not None and estimate.p50_ms > ns_of_seconds(rule.over_s or 0) // 1_000_000
+                return estimate is not None and estimate.p50_ms > over_ms
         return all(agent.presence == "paused" for agent in self._staff(contact))
 
     def _refusal(self, contact: ContactRow) -> JoinRule | None:
@@ -62,13 +67,28 @@ class Conditions(Preferences):
         if useless != contact.useless:
             contact.useless = useless
             self._arm_step(contact)
-        rules = contact.queue.config.stay if contact.callback is None else ()  # else nobody is on the phone
+        rules = self._stay_rules(contact)
+        if not _ask_for_estimate(rules):
+            contact.seen_ms, contact.look_timer = -1, None
+        elif contact.look_timer is None:
+            # Nanoseconds apart, so that of ten thousand few are looked at in one step.
+            contact.look_timer = self._timer(contact, self.now + LOOK_NS + contact.seq % LOOKS_APART)
         stay = next((index for index, rule in enumerate(rules) if self._holds(rule, contact)), None)
         if stay != contact.stay:
             contact.stay = stay
             contact.stay_timer = None
             if stay is not None:
                 contact.stay_timer = self._timer(contact, self.now + ns_of_seconds(rules[stay].after_s))
+
+    def _stay_rules(self, contact: ContactRow) -> tuple[StayRule, ...]:
+        """The rules by which a contact may not stay; none when nobody is on the phone."""
+        return contact.queue.config.stay if contact.callback is None else ()
+
+    def _look(self, contact: ContactRow) -> None:
+        """See how long a contact still has to wait, unless somebody is rung for it."""
+        if contact.state == "queued":
+            estimate = self._estimate(contact)
+            contact.seen_ms = -1 if estimate is None else estimate.p50_ms
 
     def _judge_all(self, queue: QueueRow | None = None) -> None:
         """Judge all who wait or are offered, or those of one queue."""
@@ -81,6 +101,8 @@ class Conditions(Preferences):
         contact.useless = False
         contact.stay = None
         contact.stay_timer = None
+        contact.seen_ms = -1
+        contact.look_timer = None
         contact.step_timer = None
         self._forget_preference(contact)
 
@@ -93,7 +115,10 @@ class Conditions(Preferences):
         for contact in self._contacts.values():
             assert contact.overflows <= OVERFLOWS_MAX, f"{contact.id} moved too often"
             if contact.state in {"queued", "offered"}:
-                rules = contact.queue.config.stay if contact.callback is None else ()
+                rules = self._stay_rules(contact)
+                looked_at = _ask_for_estimate(rules)
+                assert (contact.look_timer is not None) == looked_at, f"nobody looks at {contact.id}, or in vain"
+                assert looked_at or contact.seen_ms == -1, f"something was seen of {contact.id}"
                 holding = [index for index, rule in enumerate(rules) if self._holds(rule, contact)]
                 assert contact.stay == min(holding, default=None), f"{contact.id} is judged wrongly"
                 assert contact.useless == self._is_useless(contact), f"the step of {contact.id} is judged wrongly"
@@ -110,3 +135,7 @@ class Conditions(Preferences):
             cause, reason = queue.closed
             self._emit(QueueClosed, None, None, tenant=config.tenant, queue=config.name, cause=cause, reason=reason)
         self._judge_all(queue)
+
+
+def _ask_for_estimate(rules: tuple[StayRule, ...]) -> bool:
+    return any(rule.when == "wait_estimate" for rule in rules)

@@ -54,6 +54,7 @@ from acd_core.config import (
 )
 from acd_core.config import validate as validate_config
 from acd_core.events import (
+    AgentQueuesChanged,
     AgentUpdated,
     AttemptCause,
     ConfigApplied,
@@ -63,6 +64,7 @@ from acd_core.events import (
     ContactUpdated,
     HoursUpdated,
 )
+from acd_core.joined import choice, still_there
 from acd_core.model import occupancy
 from acd_core.model.consults import Consults
 from acd_core.model.rows import (
@@ -120,6 +122,8 @@ class Model(Consults):
                 assert isinstance(owner, ContactRow)
                 if timer is owner.stay_timer:
                     self._stay_over(owner)
+                elif timer is owner.look_timer:
+                    self._look_again(owner)
                 elif timer is owner.prefer_timer:
                     self._prefer_over(owner)
                 else:
@@ -385,6 +389,8 @@ class Model(Consults):
                 return Outcome.AGENT_UNKNOWN
             if person.presence == "logged_out":
                 return Outcome.AGENT_LOGGED_OUT
+            if not person.serves([target.path]):
+                return Outcome.AGENT_NOT_JOINED
         own_terms = live.own_terms
         try:
             if require is not None:
@@ -447,6 +453,9 @@ class Model(Consults):
                 return Outcome.AGENT_UNKNOWN
             if person.presence == "logged_out":
                 return Outcome.AGENT_LOGGED_OUT
+            target = live.queue if queue is None else self._queues.get((tenant, queue))
+            if target is not None and not person.serves([target.path]):
+                return Outcome.AGENT_NOT_JOINED
         try:
             asked = requirement.parse(require)
             if agent is not None:
@@ -627,34 +636,77 @@ class Model(Consults):
     # -- agents -------------------------------------------------------------------------------------------------
 
     @settled
-    def login_agent(self, now: int, client: str, agent: str, address: str | None, ready: bool) -> int:
+    def login_agent(
+        self,
+        now: int,
+        client: str,
+        agent: str,
+        address: str | None,
+        ready: bool,
+        queues: tuple[str, ...] | None = None,
+    ) -> int:
         self.advance(now)
         person = self._agents.get(agent)
         if person is None:
             return Outcome.AGENT_UNKNOWN
         new_address = person.address if address is None else address
+        chosen = person.queues
+        if queues is not None:
+            outcome, chosen = choice(chosen, queues, (), (), person.config.tenants, self._queues.keys())
+            if outcome is not Outcome.OK:
+                return outcome
         if person.presence != "logged_out":
-            if person.client == client and person.address == new_address and not person.logging_out:
+            same = (person.client, person.address, person.queues) == (client, new_address, chosen)
+            if same and not person.logging_out:
                 return Outcome.DUPLICATE
             was_logging_out = person.logging_out
             person.client = client
             person.address = new_address
             person.logging_out = False
+            self._choose(person, chosen)
             if was_logging_out and self._can_be_idle(person):
                 self._idle(person)
             else:
                 self._agent_changed(person)
+                self._serve_agent(person)
             return Outcome.OK
         person.client = client
         person.address = new_address
         person.answered_since_login = 0
         person.inbound_seq = 0
+        self._choose(person, chosen)
         if ready:
             self._make_ready(person)
         else:
             self._set_presence(person, "paused", "login")
             self._agent_changed(person)
         return Outcome.OK
+
+    @settled
+    def choose_queues(
+        self, now: int, agent: str, queues: tuple[str, ...] | None, join: tuple[str, ...], leave: tuple[str, ...]
+    ) -> int:
+        self.advance(now)
+        person = self._agents.get(agent)
+        if person is None:
+            return Outcome.AGENT_UNKNOWN
+        if person.presence == "logged_out":
+            return Outcome.AGENT_LOGGED_OUT
+        outcome, chosen = choice(person.queues, queues, join, leave, person.config.tenants, self._queues.keys())
+        if outcome is not Outcome.OK:
+            return outcome
+        if chosen == person.queues:
+            return Outcome.DUPLICATE
+        self._choose(person, chosen)
+        self._serve_agent(person)
+        return Outcome.OK
+
+    def _choose(self, agent: AgentRow, queues: tuple[str, ...]) -> None:
+        """From now on an agent serves these of his queues; all when there are none."""
+        if queues != agent.queues:
+            agent.queues = queues
+            self._emit(AgentQueuesChanged, None, agent, agent=agent.config.agent, queues=len(queues))
+            self._judge_all()
 
     @settled
     def ready_agent(self, now: int, agent: str) -> int:
@@ -926,6 +978,7 @@ class Model(Consults):
                 agent.rest_clock.timer = None
             if agent.config.agent not in agent_ids and agent.outside_clock is not None:
                 agent.outside_clock.timer = None
+        chosen_before = {id(agent): agent.queues for agent in self._agents.values()}
         self._agents = {configured.agent: self._configured_agent(configured) for configured in config.agents}
         for position, agent in enumerate(self._agents.values()):
             agent.position = position
@@ -957,13 +1010,17 @@ class Model(Consults):
             plan = self._plan(contact.queue, contact)
             if contact.state in {"queued", "offered"}:
                 if contact.queue.config.stay != before[id(contact.queue)].stay:
-                    contact.stay = contact.stay_timer = None
+                    contact.stay = contact.stay_timer = contact.look_timer = None
+                    contact.seen_ms = -1
                 if plan != contact.plan:
                     self._replan(contact)
             contact.plan = plan
         self._emit(
             ConfigApplied, None, None, tenants=len(config.tenants), queues=len(config.queues), agents=len(config.agents)
         )
+        for agent in self._agents.values():
+            if agent.queues != chosen_before.get(id(agent), ()):
+                self._emit(AgentQueuesChanged, None, agent, agent=agent.config.agent, queues=len(agent.queues))
         for agent in self._agents.values():
             state = agent.state
             self._refresh(agent)
@@ -1039,4 +1096,5 @@ class Model(Consults):
         agent.config = config
         agent.skills = dict(config.skills)
         agent.attributes = dict(config.attributes)
+        agent.queues = still_there(agent.queues, config.tenants, self._queues.keys())
         return agent

@@ -160,6 +160,8 @@ class ContactRow:
     useless: bool = False
     stay: int | None = None
     stay_timer: Timer | None = None
+    seen_ms: int = -1
+    look_timer: Timer | None = None
     callback: CallbackView | None = None
     overflows: int = 0
     arrived_in: str = ""
@@ -179,6 +181,12 @@ class ContactRow:
     def stage(self) -> Stage:
         """What holds now. For one in conversation its plan may have become shorter meanwhile."""
         return self.plan[min(self.step, len(self.plan) - 1)]
+
+    @property
+    def helping(self) -> list[str]:
+        """The queues whose agents count for it, as paths."""
+        tenant = self.queue.config.tenant
+        return [self.queue.path, *(f"{tenant}/{name}" for name in self.stage.further)]
 
     @property
     def offers(self) -> list[LegRow]:
@@ -267,7 +275,7 @@ class ContactRow:
 
     @property
     def timers(self) -> tuple[Timer | None, ...]:
-        return self.timer, self.step_timer, self.stay_timer, self.prefer_timer
+        return self.timer, self.step_timer, self.stay_timer, self.prefer_timer, self.look_timer
 
     @property
     def bound(self) -> bool:
@@ -292,6 +300,7 @@ class AgentRow:
     pause_reason: str = ""
     cooldown_cause: str = ""
     logging_out: bool = False
+    queues: tuple[str, ...] = ()
     legs: list[LegRow] = field(default_factory=list)
     idle_seq: int = 0
     missed: int = 0
@@ -358,6 +367,10 @@ class AgentRow:
     @property
     def rung(self) -> bool:
         return any(leg.state == "offered" for leg in self.legs)
+
+    def serves(self, paths: Iterable[str]) -> bool:
+        """Whether he is logged in to one of these queues, or to all that are his."""
+        return not self.queues or any(path in self.queues for path in paths)
 
     def rank(self, path: str) -> int:
         return self.config.ranks.get(path, 0)

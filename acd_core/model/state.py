@@ -14,6 +14,7 @@ from acd_core.events import (
     Event,
 )
 from acd_core.forecast import LINES_OWN_MAX
+from acd_core.joined import still_there
 from acd_core.model import draws, occupancy
 from acd_core.model.credits import Credits
 from acd_core.model.pace import Pace
@@ -249,6 +250,8 @@ class State:
     def _eligible(self, agent: AgentRow, contact: ContactRow) -> bool:
         tenants = agent.config.tenants
         if tenants and contact.queue.config.tenant not in tenants:
+            return False
+        if not agent.serves(contact.helping):
             return False
         rank_max = contact.stage.rank_max
         if rank_max is not None and agent.rank(contact.queue.path) > rank_max:
@@ -550,6 +553,7 @@ class State:
             occupancy_deadline_ns=rest.deadline if rest else 0,
             occupancy_timer=rest.seq if rest else 0,
             logging_out=agent.logging_out,
+            queues=agent.queues,
             outside={name: agent.outside[name].contacts for name in sorted(agent.outside)},
             outside_until_ns=agent.outside_clock.timer.deadline
             if agent.outside_clock and agent.outside_clock.timer
@@ -647,6 +651,7 @@ class State:
             limit="",
             reserved=False,
             callback=contact.callback,
+            further=contact.stage.further,
             rank_max=-1 if contact.stage.rank_max is None else contact.stage.rank_max,
             step_deadline_ns=contact.step_timer.deadline if contact.step_timer else 0,
             step_timer=contact.step_timer.seq if contact.step_timer else 0,
@@ -672,6 +677,9 @@ class State:
             stay="" if contact.stay is None else contact.queue.config.stay[contact.stay].when,
             stay_deadline_ns=contact.stay_timer.deadline if contact.stay_timer else 0,
             stay_timer=contact.stay_timer.seq if contact.stay_timer else 0,
+            seen_ms=contact.seen_ms,
+            look_deadline_ns=contact.look_timer.deadline if contact.look_timer else 0,
+            look_timer=contact.look_timer.seq if contact.look_timer else 0,
         )
 
     # -- proof --------------------------------------------------------------------------------------------------
@@ -704,6 +712,10 @@ class State:
                 assert leg.agent is agent, f"{name} holds a leg of somebody else"
                 assert leg.contact is None or leg in leg.contact.legs, f"{name} and {leg.contact_id} disagree"
                 assert (leg.timer is not None) == (leg.state != "connected"), f"{name}: deadline of {leg.contact_id}"
+            if agent.queues:
+                assert agent.presence != "logged_out", f"{name} is logged out of all and in to some queues"
+                left = still_there(agent.queues, agent.config.tenants, self._queues.keys())
+                assert left == agent.queues, f"{name} is logged in to queues that are not his"
             idle = agent.presence == "ready" and not agent.timer and not agent.logging_out
             open_to_more = not agent.resting and bool(self._room(agent))
             assert (agent.idle_seq != 0) == (idle and (agent.rung or open_to_more)), f"idle_seq of {name}"

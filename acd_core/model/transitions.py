@@ -87,9 +87,20 @@ class Transitions(Conditions):
     def _stay_over(self, contact: ContactRow) -> None:
         """A condition on staying has failed for long enough. While the phone rings the contact may still be answered."""
         contact.stay_timer = None
-        if contact.state == "queued":
-            assert contact.stay is not None
-            self._leave_by(contact, contact.queue.config.stay[contact.stay])
+        assert contact.stay is not None
+        index, rule = contact.stay, contact.queue.config.stay[contact.stay]
+        if rule.when == "wait_estimate":
+            contact.seen_ms = -1
+            self._look(contact)
+            self._judge(contact)
+        if contact.state == "queued" and contact.stay == index:
+            self._leave_by(contact, rule)
+
+    def _look_again(self, contact: ContactRow) -> None:
+        """The estimate of a contact, for which a rule on staying asks, was looked at long enough ago."""
+        contact.look_timer = None
+        self._look(contact)
+        self._judge(contact)
 
     def _prefer_over(self, contact: ContactRow) -> None:
         """The time for the agents whom the contact prefers is over, or none of them can come."""
@@ -306,6 +317,7 @@ class Transitions(Conditions):
         agent.missed = 0
         agent.failed = []
         agent.address = agent.config.address
+        agent.queues = ()
         self._agent_changed(agent)
         agent.client = ""
 
@@ -344,6 +356,7 @@ class Transitions(Conditions):
             estimate = self._estimate(contact)
             if contact.enqueued == self.now:
                 contact.estimate = estimate  # it is scored by waits that begin here
+            contact.seen_ms = -1 if estimate is None else estimate.p50_ms
         self._emit(
             ContactQueued,
             contact,

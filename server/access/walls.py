@@ -192,12 +192,19 @@ class Walled:
             view,
             legs=tuple(leg for leg in view.legs if self._reach.sees_offer(leg.offer)),
             tenants=tuple(name for name in view.tenants if name in tenants),
+            queues=_within(view.queues, tenants),
             ranks={path: rank for path, rank in view.ranks.items() if path.partition("/")[0] in tenants},
             turns={path: turn for path, turn in view.turns.items() if path.partition("/")[0] in tenants},
             client=view.client if self._reach.owns_agent(view.agent) else "",
             contact=HIDDEN if hidden else view.contact,
             offer=HIDDEN if hidden else view.offer,
         )
+
+
+def _within(queues: tuple[str, ...], tenants: frozenset[str]) -> tuple[str, ...]:
+    """What may be seen of the queues that an agent chose; that he chose at all is no secret."""
+    seen = tuple(path for path in queues if path.partition("/")[0] in tenants)
+    return seen if len(seen) == len(queues) else (*seen, HIDDEN)
 
 
 def own_part(config: Config, reach: Reach) -> Config:

@@ -13,6 +13,7 @@ BUILT_IN = (
     "stats",
     "explain",
     "queue",
+    "agent",
     "top",
     "trace",
     "journal",

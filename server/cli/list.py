@@ -97,9 +97,11 @@ def _show_queues(rows: Any, now_ns: int) -> None:
 
 
 def _show_agents(rows: Any, now_ns: int) -> None:
-    if rows:
+    views = msgspec.convert(rows, list[AgentView])
+    chosen = any(view.queues for view in views)
+    if views:
         print_table(
-            ["agent", "state", "for", "contact", "answered", "missed", "skills"],
+            ["agent", "state", "for", "contact", "answered", "missed", *["queues"] * chosen, "skills"],
             [
                 (
                     view.agent,
@@ -108,9 +110,10 @@ def _show_agents(rows: Any, now_ns: int) -> None:
                     view.contact or "-",
                     view.answered,
                     view.missed_total,
+                    *[" ".join(view.queues) or "all"] * chosen,
                     " ".join(f"{skill}:{level}" for skill, level in view.skills.items()),
                 )
-                for view in msgspec.convert(rows, list[AgentView])
+                for view in views
             ],
             numbers=["for", "answered", "missed"],
         )

@@ -13,6 +13,7 @@ from acd_core.commands import (
     AgentLogout,
     AgentOutside,
     AgentPause,
+    AgentQueues,
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
@@ -235,6 +236,7 @@ def random_stay_rules(rng: Random, others: tuple[str, ...]) -> tuple[StayRule, .
     return tuple(
         StayRule(
             when=when,
+            over_s=rng.choice((0, 0.5, 2, 10)) if when == "wait_estimate" else None,
             after_s=rng.choice((0, 0.25, 1, 5)),
             to=rng.choice((None, *others)),
             keep_age=rng.random() < 0.5,
@@ -480,6 +482,7 @@ class Stream:
             "ready": 6,
             "pause": 2,
             "logout": 1.5,
+            "queues": 2,
             "outside": 3,
             "skills": 2,
             "wrapup_done": 3,
@@ -590,7 +593,19 @@ class Stream:
             case "unhold":
                 return ContactUnhold(contact=self._talking())
             case "login":
-                return AgentLogin(agent=agent, address=rng.choice((None, "SIP/9")), ready=rng.random() < 0.7)
+                return AgentLogin(
+                    agent=agent,
+                    address=rng.choice((None, "SIP/9")),
+                    ready=rng.random() < 0.7,
+                    queues=rng.choice((None, None, self._paths())),
+                )
+            case "queues":
+                named: dict[str, Any] = rng.choice(
+                    ({}, {"queues": self._paths()}, {"join": self._paths()}, {"leave": self._paths()})
+                )
+                if rng.random() < 0.1:
+                    named = {"queues": (), "join": self._paths(), "leave": self._paths()}
+                return AgentQueues(agent=agent, **named)
             case "ready":
                 return AgentReady(agent=agent)
             case "pause":
@@ -654,6 +669,14 @@ class Stream:
             case "odd":
                 return {"place": self.rng.choice((None, "first", "before")), "other": self.rng.choice((None, "c-1"))}
         return {}
+
+    def _paths(self) -> tuple[str, ...]:
+        """Some queues, of which not all need be there."""
+        names = (*QUEUES, *QUEUES, *QUEUES, "nowhere")
+        return tuple(
+            f"{self.rng.choice(TENANTS)}/{self.rng.choice(names)}"
+            for _ in range(self.rng.choice((1, 1, 2, 2, 3, 5, 0)))
+        )
 
     def _own_requirement(self) -> str:
         if self.rng.random() < 0.6:

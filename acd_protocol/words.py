@@ -3,6 +3,7 @@
 from acd_core.commands import (
     AgentLogin,
     AgentLogout,
+    AgentOutside,
     AgentPause,
     AgentReady,
     AgentWrapupDone,
@@ -65,6 +66,7 @@ __all__ = [
     "AgentChanged",
     "AgentLogin",
     "AgentLogout",
+    "AgentOutside",
     "AgentPause",
     "AgentPauseUsedUp",
     "AgentReady",

@@ -32,7 +32,7 @@ LEG = f"acd-leg/o-1/{CONTACT}"
 CONFIG = {
     "tenants": [{"name": "acme"}],
     "queues": [{"tenant": "acme", "name": "support", "callback": {}}],
-    "agents": [{"agent": "a-1", "address": "PJSIP/12"}],
+    "agents": [{"agent": "a-1", "address": "PJSIP/12"}, {"agent": "a-2", "address": "PJSIP/13"}],
 }
 
 
@@ -202,6 +202,41 @@ async def test_a_callback_lives_without_a_channel_and_is_dialled_when_an_agent_i
         await here.asked(f"DELETE /channels/{LEG}")
         (view,) = await here.client.listing("contacts")
         assert (view["callback"]["number"], view["callback"]["attempts"]) == ("4930", 1)
+
+
+async def test_a_question_that_somebody_else_asks_rings_here_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    colleague = f"acd-leg/o-2/{CONTACT}"
+    log = tmp_path / "queue_log"
+    async with floor(tmp_path, queue_log=str(log)) as here:
+        first = await here.start()
+        await here.client.login("a-1", ready=True)
+        await here.enter("c1", "support")
+        await here.asked(f"POST /channels/{LEG}")
+        await here.ari.say("StasisStart", channel=channel(LEG), args=["leg", "o-1"])
+        await here.becomes("connected")
+        await here.client.login("a-2", ready=True)
+        await here.client.consult(CONTACT, f"{CONTACT}/q", agent="a-2")
+        await here.asked(f"POST /channels/{colleague}")
+        await here.ari.say("StasisStart", channel=channel(colleague), args=["leg", "o-2"])
+        await here.asked(f"POST /bridges/acd-aside/{CONTACT}/addChannel")
+        await here.becomes("connected", f"{CONTACT}/q")
+        first.stop()
+        here.ari.channels = [channel("c1", "support"), channel(LEG), channel(colleague)]
+        here.ari.bridges = [
+            {"id": f"acd-bridge/{CONTACT}", "channels": []},
+            {"id": f"acd-aside/{CONTACT}", "channels": [LEG, colleague]},
+        ]
+        await until(lambda: not here.ari._sockets)
+        before = len(here.ari.asked)
+        await here.start()
+        await here.client.merge(f"{CONTACT}/q", transfer=True)
+        await here.asked(f"DELETE /channels/{LEG}")
+        await until(lambda: f"POST /bridges/acd-bridge/{CONTACT}/addChannel" in here.ari.asked[before:])
+        assert f"DELETE /channels/{colleague}" not in here.ari.asked[before:]
+        await here.leave("c1")
+        await here.becomes("")
+    words = [line.split("|")[4] for line in log.read_text().splitlines()]
+    assert words == ["QUEUESTART", "ENTERQUEUE", "CONNECT", "ATTENDEDTRANSFER"]
 
 
 async def test_an_adapter_that_starts_leaves_alone_who_was_transferred(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_nobody_is_joined_before_the_engine_has_said_so() -> None:
     assert "join" not in words(effects)
     call.hear(connected())
     assert words(call.take()) == ["stop_music", "join"]
-    assert call.joined
+    assert call.talk.joined
 
 
 def test_a_caller_who_was_not_answered_yet_is_answered_for_the_agent() -> None:
@@ -322,7 +322,7 @@ def test_an_answer_that_comes_too_late_joins_nobody() -> None:
     (accept,) = told(call.take())
     call.refused(accept, "offer_gone")
     assert words(call.take()) == ["hang_up"]
-    assert not call.joined
+    assert not call.talk.joined
 
 
 def test_several_agents_ring_and_the_first_who_answers_stops_the_others() -> None:
@@ -362,7 +362,7 @@ def test_a_blind_transfer_ends_the_contact_and_leaves_the_caller_where_he_is() -
     assert [each.places["channel"] for each in effects if isinstance(each, Ask)] == [LEG]
     call.hear(ended("transferred"))
     assert call.take() == []
-    assert call.joined
+    assert call.talk.joined
     call.caller_gone()
     assert words(call.take()) == ["hang_up", "destroy_bridge"]
     call.leg_gone("local;1", "normal")
@@ -457,7 +457,7 @@ def test_an_adapter_that_starts_leaves_a_conversation_alone() -> None:
     call = make()
     call.sync(standing(state="connected", offer="o-1", agent="a-1", legs={LEG: "Up"}, joined=["77.1", LEG]))
     assert call.take() == []
-    assert call.joined
+    assert call.talk.joined
 
 
 def test_what_was_accepted_but_not_joined_is_joined() -> None:
@@ -521,7 +521,7 @@ def test_a_conversation_that_the_engine_does_not_know_goes_on() -> None:
     call = talking()
     call.sync(standing(known=False, legs={LEG: "Up"}, joined=["77.1", LEG]))
     assert call.take() == []
-    assert call.joined
+    assert call.talk.joined
 
 
 def test_a_transfer_that_nobody_saw_is_known_from_who_is_in_the_bridge() -> None:

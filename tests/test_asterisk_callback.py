@@ -379,7 +379,7 @@ def test_a_conversation_goes_on() -> None:
         )
     )
     assert call.take() == []
-    assert call.joined
+    assert call.talk.joined
 
 
 def test_what_asterisk_lost_is_tried_again_or_lost() -> None:

@@ -13,6 +13,7 @@ from acd_protocol.words import (
     ContactCallbackChanged,
     ContactConnected,
     ContactEnded,
+    ContactLeft,
     ContactOffered,
     ContactQueued,
     ContactWrapup,
@@ -28,6 +29,7 @@ KINDS: dict[str, type[Event]] = {
     "callback": ContactCallbackChanged,
     "offer_ended": OfferEnded,
     "connected": ContactConnected,
+    "left": ContactLeft,
     "wrapup": ContactWrapup,
     "ended": ContactEnded,
     "agent": AgentChanged,
@@ -54,6 +56,7 @@ class Story:
             "callback": about | {"agent": ""},
             "offer_ended": about | {"offer": "o-1", "agent": "a-1", "outcome": "timed_out", "cause": ""},
             "connected": about | {"offer": "o-1", "agent": "a-1", "wait": 1},
+            "left": about | {"agent": "a-1", "talking": 1},
             "wrapup": about | {"agent": "a-1", "reason": "completed_agent", "talk": 1, "expires_in": 1},
             "ended": about | {"agent": "", "reason": "abandoned", "wait": 1, "talk": 0},
             "agent": {"agent": "a-1", "state": "ready"},
@@ -105,6 +108,18 @@ def test_a_transfer_says_where_to(transfer: tuple[str, ...], line: str) -> None:
     story.tell("offered")
     story.tell("connected")
     assert story.tell("ended", reason="transferred") == [f"{START + 4}|c|support|a-1|{line}"]
+    check_queue_log("\n".join(story.text))
+
+
+def test_who_leaves_a_conference_to_his_colleague_has_transferred_and_who_leaves_him_has_not() -> None:
+    story = Story()
+    for word in ("queued", "offered", "connected"):
+        story.tell(word)
+    assert story.tell("left", agent="a-2") == []
+    assert story.tell("wrapup", agent="a-2") == []
+    assert story.tell("left") == [f"{START + 6}|c|support|a-1|ATTENDEDTRANSFER|BRIDGE|acd-bridge/c|2|3|1"]
+    assert story.tell("wrapup", reason="transferred") == []
+    assert story.tell("ended", reason="completed_caller") == []
     check_queue_log("\n".join(story.text))
 
 

@@ -136,7 +136,7 @@ def test_a_picture_tells_callers_legs_attendants_and_others() -> None:
     )
     assert (list(picture.callers), list(picture.attendants), list(picture.strangers)) == (["1"], ["3"], ["4"])
     assert picture.legs == {leg: "Ringing"}
-    now = standing(picture, contact, "1", None, {})
+    now = standing(picture, contact, "1", None)
     assert (now.caller, now.legs, now.others, now.joined, now.known) == (
         "Up",
         {leg: "Ringing"},
@@ -166,14 +166,15 @@ def test_a_picture_tells_who_was_dialled_back_and_who_was_reached() -> None:
         "tenant": "acme",
         "queue": "q",
         "callback": {"number": "49"},
+        "held": False,
     }
-    now = standing(read_picture("acd", {}, [rings, channel(leg)], bridges), contact, "1", view, {})
+    now = standing(read_picture("acd", {}, [rings, channel(leg)], bridges), contact, "1", view)
     assert (now.caller, now.customers, now.legs) == ("", {customer: "Ringing"}, {leg: "Up"})
     assert (now.number, now.dialled, now.bridged) == ("49", True, False)
     bridges.append({"id": names.bridge_of(contact), "channels": [customer, leg]})
-    now = standing(read_picture("acd", {}, [channel(customer), channel(leg)], bridges), contact, "1", view, {})
+    now = standing(read_picture("acd", {}, [channel(customer), channel(leg)], bridges), contact, "1", view)
     assert (now.customers, now.others, now.bridged) == ({customer: "Up"}, [], True)
-    now = standing(read_picture("acd", {}, [], []), contact, "1", view | {"callback": None}, {})
+    now = standing(read_picture("acd", {}, [], []), contact, "1", view | {"callback": None})
     assert (now.number, now.dialled, now.bridged) == ("", False, False)
 
 

@@ -12,7 +12,11 @@ module          what it owns
 `callback`      one who is called back: what he asked for, and the attempt to reach him
 `leg`           one agent's side of it: offer, channel, cause of the end; `legs` are all of a call's
 `report`        what the engine is told of him
-`conversation`  the bridge in which the two talk
+`ringing`       open offers: whose phones ring
+`talk`          who talks with him, and in which bridges
+`conversation`  the bridge in which they do
+`consult`       what one of them asks a colleague aside
+`room`          a bridge, and who is in it
 `recording`     of conversations, by ARI or MixMonitor
 `effects`       what a call leaves to be done
 `picture`       what Asterisk and engine say at one moment, for a new beginning; `standing` is one contact's part of it

@@ -21,7 +21,7 @@ from acd_pbx.asterisk.effects import Locate, Tell, Verify, Wake
 from acd_pbx.asterisk.leg import cause_of
 from acd_pbx.asterisk.names import Channel, channel_of, contact_of, customer_parts, leg_parts, read_channel
 from acd_pbx.asterisk.operations import Ask, ask
-from acd_pbx.asterisk.picture import Picture, look, open_offers, standing
+from acd_pbx.asterisk.picture import NOTHING_HELD, Picture, held_by_agents, look, question_of, standing
 from acd_pbx.asterisk.presence import Presence
 from acd_pbx.asterisk.settings import AdapterSettings
 from acd_pbx.asterisk.wish import read_wish
@@ -31,7 +31,10 @@ from acd_protocol.words import (
     AgentChanged,
     ContactAbandon,
     ContactComplete,
+    ContactConsulted,
     ContactDrop,
+    ContactEnded,
+    ContactMerge,
     ContactOffered,
     Event,
     OfferReject,
@@ -46,7 +49,7 @@ PICTURE_S = 10.0
 LOCATE_S = 2.0
 """So long the engine may take to say where a caller stands."""
 ROWS_MAX = 10_000
-HAPPENED = (ContactAbandon, ContactComplete, ContactDrop, OfferReject)
+HAPPENED = (ContactAbandon, ContactComplete, ContactDrop, ContactMerge, OfferReject)
 """What has happened already, so that the engine must be told, if not now then later."""
 FULL_RETRY_S = 5.0
 """It is told again after so long while the engine's disk is full."""
@@ -87,6 +90,7 @@ class Adapter:
         self._presence = Presence(settings, ari, client, self._engaged)
         self._engine_there = asyncio.Event()
         self._aliases: dict[str, str] = {}
+        self._questions: dict[str, str] = {}
         self._arriving: set[str] = set()
         self._chains: dict[str, Chain] = {}
         self._began: dict[str, float] = {}
@@ -157,19 +161,23 @@ class Adapter:
         """Look after agents' phones, once calls are in order."""
         await self.synced.wait()
         if self._presence.wanted:
-            await self.client.subscribe(("agent", "config"))
             await self._presence.run()
         await asyncio.Event().wait()
 
     def _engaged(self, agent: str, device: str) -> bool:
         """Whether one of our calls, or a code that we serve, is at an agent's phone."""
         return device in self._attendants.addresses or any(
-            leg.live and leg.agent == agent for call in self.calls.values() for leg in call.legs.values()
+            leg.live and leg.agent == agent
+            for call in self.calls.values()
+            if not call.released
+            for leg in call.legs.values()
         )
 
     async def _keep_synced(self, ready: asyncio.Event) -> None:
         """Take a picture now, and again when events of the engine were missed."""
         await ready.wait()
+        # A question about one of our contacts belongs to whoever asks it, and yet its phones are rung here.
+        await self.client.subscribe(("contact", "offer", *(("agent", "config") if self._presence.wanted else ())))
         while True:
             self._gap.clear()
             self.synced.clear()
@@ -187,20 +195,26 @@ class Adapter:
             chain.drop()
         self._engine_events.clear()
         picture = await look(self.ari)
-        views, seq = await self._contacts()
+        views, questions, seq = await self._contacts()
         if self._on_picture is not None:
             self._on_picture(views)
-        offers = open_offers(await self.client.listing("agents", limit=ROWS_MAX))
+        held = held_by_agents(await self.client.listing("agents", limit=ROWS_MAX))
         restarted = bool(self._started) and picture.started != self._started
         self._started = picture.started
         self._stopping = False
         for contact in [*views, *_conversations(picture)]:
             if contact not in self.calls:
                 self._adopt(contact, views.get(contact), picture)
+        self._questions = {question: view["consults"] for question, view in questions.items()}
+        asked = {
+            view["consults"]: question_of(view, held.get(question, NOTHING_HELD))
+            for question, view in questions.items()
+        }
         pairs = []
         for call in self.calls.values():
             contact = call.contact
-            now = standing(picture, contact, call.channel, views.get(contact), offers.get(contact, {}))
+            holders = held.get(contact, NOTHING_HELD)
+            now = standing(picture, contact, call.channel, views.get(contact), holders, asked.get(contact))
             now.restarted = restarted
             pairs.append((call, now))
         # Those who are gone first, so that no agent who comes free is rung for one of them.
@@ -222,8 +236,8 @@ class Adapter:
                 self._route(engine_event)
         _log.info("in step with Asterisk and engine: %d calls", len(self.calls))
 
-    async def _contacts(self) -> tuple[dict[str, dict[str, Any]], int]:
-        """The live contacts that the engine has of this adapter, and the event up to which that holds."""
+    async def _contacts(self) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], int]:
+        """The live contacts of this adapter, questions about them, and the event up to which that holds."""
         answer = await self.client.call(List(what="contacts", limit=ROWS_MAX))
         rows: list[dict[str, Any]] = list(_rows(answer))
         if answer.more:
@@ -233,8 +247,14 @@ class Adapter:
                         List(what="contacts", tenant=queue["tenant"], queue=queue["queue"], limit=ROWS_MAX)
                     )
                 )
-        mine = {row["contact"]: row for row in rows if channel_of(self.settings.name, row["contact"])}
-        return mine, answer.seq
+        by_id = {row["contact"]: row for row in rows}
+        mine = {
+            contact: row
+            for contact, row in by_id.items()
+            if channel_of(self.settings.name, contact) and not row["consults"]
+        }
+        questions = {row["consult"]: by_id[row["consult"]] for row in mine.values() if row["consult"] in by_id}
+        return mine, questions, answer.seq
 
     def _adopt(self, contact: str, view: dict[str, Any] | None, picture: Picture) -> None:
         """Make the call of a contact that an earlier life of the adapter has left in the engine, or only in a bridge."""
@@ -264,6 +284,8 @@ class Adapter:
             chain.add(ask("destroy_bridge", bridge=names.dial_of(contact)))
         for step in strays(picture.attendants.values(), self._attendants):
             chain.add(step)
+        for contact in picture.asides.keys() - self.calls.keys():
+            chain.add(ask("destroy_bridge", bridge=names.aside_of(contact)))
         for bridge, members in picture.bridges.items():
             if (names.bridge_contact(bridge) or "") not in self.calls:
                 for channel in members:
@@ -371,7 +393,7 @@ class Adapter:
     def _hold(self, event: dict[str, Any]) -> None:
         call = self._call_of(event["channel"]["id"])
         if call is not None and event["channel"]["id"] in call.legs:
-            call.phone_held(event["type"] == "ChannelHold")
+            call.phone_held(event["channel"]["id"], event["type"] == "ChannelHold")
             self._carry_out(call)
 
     def _digit(self, event: dict[str, Any]) -> None:
@@ -481,22 +503,34 @@ class Adapter:
 
     def _on_engine(self, event: Event) -> None:
         self._presence.hear(event)
-        if self._on_event is not None and (not isinstance(event, AgentChanged) or self._presence.here(event.agent)):
+        if isinstance(event, ContactConsulted) and event.contact in self.calls:
+            self._questions[event.consult] = event.contact
+        if self._on_event is not None and self._is_ours(event):
             self._on_event(event)
         if self.synced.is_set():
             self._route(event)
         else:
             self._engine_events.append(event)
 
+    def _is_ours(self, event: Event) -> bool:
+        """Whether it is told of a caller of this Asterisk, or of an agent whose phone is there."""
+        if isinstance(event, AgentChanged):
+            return self._presence.here(event.agent)
+        contact = getattr(event, "contact", "")
+        return bool(channel_of(self.settings.name, contact)) and contact not in self._questions
+
     def _route(self, event: Event) -> None:
         contact = getattr(event, "contact", "")
         if not contact or self.replaced.is_set():
             return
-        call = self.calls.get(contact)
+        about = self._questions.get(contact)
+        if about is not None and isinstance(event, ContactEnded):
+            del self._questions[contact]
+        call = self.calls.get(about or contact)
         if call is not None:
             call.hear(event)
             self._carry_out(call)
-        elif isinstance(event, ContactOffered) and channel_of(self.settings.name, contact):
+        elif isinstance(event, ContactOffered) and self._is_ours(event) and not event.consults:
             self._tell(ContactAbandon(contact=contact), None)
 
     def _tell(self, command: Command, call: Call | None) -> None:
@@ -536,7 +570,7 @@ class Adapter:
                     self._spawn(self._locate(call))
                 case Verify():
                     self._spawn(self._verify(call, effect.channel))
-        if not call.joined:
+        if not call.talk.goes_on:
             for step in self._attendants.call_over(call.contact):
                 self._chain("").add(step)
         if call.closed:

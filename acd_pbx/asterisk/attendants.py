@@ -131,7 +131,7 @@ class Attendants:
 
     async def _supervise(self, channel: Channel, mode: str, agent: str) -> str:
         """Begin to listen; gives why not, or nothing."""
-        call = next((call for call in self._calls() if call.agent == agent and call.joined), None)
+        call = next((call for call in self._calls() if call.talk.phone_of(agent)), None)
         if mode not in MODES:
             return "word_unknown"
         if call is None:
@@ -148,7 +148,7 @@ class Attendants:
             ask("join", bridge=supervision.bridge, channel=channel.id),
             ask(
                 "snoop",
-                channel=call.joined,
+                channel=call.talk.phone_of(agent),
                 snoop=supervision.snoop,
                 spy="both",
                 whisper=MODES[mode],

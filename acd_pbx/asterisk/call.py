@@ -10,6 +10,8 @@ Who may do what:
 
 - the engine alone decides who talks with whom: two channels are joined only after `contact.connected`;
 - Asterisk alone knows who is there: a channel that is gone ends what depended on it, whatever the engine says;
+- of several agents who talk with the caller each may leave, and the engine says who is left; an agent who is asking a
+  colleague aside and hangs up leaves the caller to that one;
 - a contact that is to be called back lives without a channel: for it, who is gone is just where he should be;
 - a conversation is never cut because a server cannot be reached. One that the engine no longer holds, or that a phone
   has transferred away, is `released`: it goes on until one side hangs up.
@@ -21,15 +23,16 @@ from typing import Any
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.callback import Callback
-from acd_pbx.asterisk.conversation import Conversation
 from acd_pbx.asterisk.effects import Effect, Locate, Verify, Wake
 from acd_pbx.asterisk.hearing import AGENT, LAST_WORDS, Heard, Hearing, announcement
-from acd_pbx.asterisk.leg import Leg, Offer, dialled, ring_agent, transfer_to
+from acd_pbx.asterisk.leg import Leg, Offer, transfer_to
 from acd_pbx.asterisk.legs import Legs
 from acd_pbx.asterisk.operations import Ask, ask
 from acd_pbx.asterisk.report import Report
+from acd_pbx.asterisk.ringing import Ringing
 from acd_pbx.asterisk.settings import AdapterSettings, Queue
 from acd_pbx.asterisk.standing import Standing
+from acd_pbx.asterisk.talk import Talk
 from acd_protocol.messages import Command
 from acd_protocol.words import (
     AttemptCause,
@@ -39,9 +42,13 @@ from acd_protocol.words import (
     ContactCallbackChanged,
     ContactComplete,
     ContactConnected,
+    ContactConsulted,
     ContactEnded,
     ContactEnqueue,
     ContactHeld,
+    ContactLeft,
+    ContactMerge,
+    ContactMerged,
     ContactOffered,
     ContactQueued,
     ContactResumed,
@@ -108,9 +115,6 @@ class Call:
         self.answered = answered
         self.lost = False
         self.released = False
-        self.offers: dict[str, Offer] = {}
-        self.offer = ""
-        self.agent = ""
         self.result = ""
         self.outside = ""
         self.key = ""
@@ -120,7 +124,8 @@ class Call:
         self._hearing = Hearing(contact, self._effects)
         self.legs = Legs(self._effects)
         self.callback = Callback(contact, settings, self._effects)
-        self._conversation = Conversation(contact, settings, self._effects)
+        self.talk = Talk(contact, settings, self.legs, self._report, self._effects)
+        self._ringing = Ringing(contact, settings, self.legs, self._report, self._effects)
 
     @property
     def rules(self) -> Queue:
@@ -130,13 +135,8 @@ class Call:
     @property
     def closed(self) -> bool:
         """Whether nothing is left to do, on either side."""
-        at_rest = self.callback.at_rest and not self._conversation.there and not self.legs.live
+        at_rest = self.callback.at_rest and self.talk.at_rest and not self.legs.live
         return at_rest and not self.present and self.stage is Stage.OVER
-
-    @property
-    def joined(self) -> str:
-        """The channel with which the caller is joined, empty while he talks with nobody."""
-        return self._conversation.partner
 
     def take(self) -> list[Effect]:
         """The effects since the last call, in order."""
@@ -165,6 +165,7 @@ class Call:
 
     def caller_replaced(self, channel: str) -> None:
         """Another channel stands where the caller's stood: his side transferred the call."""
+        self.talk.conversation.replaced(self.channel, channel)
         self.channel = channel
         self._step()
 
@@ -182,15 +183,21 @@ class Call:
     def leg_gone(self, channel: str, cause: str, lost: bool = False) -> None:
         """An agent's channel is gone."""
         if self.legs.gone(channel, cause):
+            self.talk.left(channel)
             self.lost = self.lost or lost
             self._step()
 
     def leg_replaced(self, channel: str, by: str, name: str = "") -> None:
         """A transfer has put another channel, called `name`, in the place of an agent's: it is no longer his."""
+        if channel in self.talk.consult.room.members:
+            # He meant the colleague with whom he talks aside, who has the caller now.
+            self._effects.append(ask("hang_up", channel=by, reason="normal"))
+            self.legs.drop(self.legs.get(channel))
+            self.leg_gone(channel, "normal")
+            return
         if not self.legs.replace(channel, by):
             return
-        if self.joined == channel:
-            self._conversation.partner = by
+        self.talk.conversation.replaced(channel, by)
         self.transfer = transfer_to(name)
         self._report.complete("transferred")
         self.released = True
@@ -213,10 +220,10 @@ class Call:
             self.lost = self.lost or lost
             self._step()
 
-    def phone_held(self, held: bool) -> None:
-        """The agent's phone holds the caller, or takes him back."""
+    def phone_held(self, channel: str, held: bool) -> None:
+        """An agent's phone holds the caller, or takes him back."""
         if self.stage is Stage.TALKING and not self.released:
-            self._report.hold(held)
+            self.talk.phone_held(channel, held)
 
     def digit(self, digit: str) -> None:
         """The caller pressed a key."""
@@ -235,7 +242,7 @@ class Call:
         who = self._hearing.played(playback)
         if who == AGENT:
             self.legs.heard()
-        elif who == LAST_WORDS and self.callback.on and not self.joined:
+        elif who == LAST_WORDS and self.callback.on and not self.talk.joined:
             self._leave("callback")
         self._step()
 
@@ -269,11 +276,8 @@ class Call:
             self._report.abandon()
             self._go("engine_away")
         elif word.startswith("ring "):
-            leg = self.legs.get(word.removeprefix("ring "))
-            if leg is not None and leg.state == "asked" and leg.offer in self.offers:
-                leg.cause = "unreachable"
-                self.legs.drop(leg)
-                self._report.reject(leg.offer, leg.cause)
+            for ringing in (self._ringing, self.talk.consult.ringing):
+                ringing.too_silent(word.removeprefix("ring "))
 
     def failed(self, request: Ask, status: int) -> None:
         """Asterisk refused a request."""
@@ -285,14 +289,16 @@ class Call:
             else:
                 self.leg_gone(channel, cause)
         elif request.what in ("join", "play"):
-            for channel in request.params.get("channel", request.places.get("channel", "")).split(","):
-                self._effects.append(Verify(channel))
+            channels = request.params.get("channel", request.places.get("channel", "")).split(",")
+            self._effects += [Verify(channel) for channel in channels]
             if request.what == "play":
                 self.played(request.places["playback"])
-            elif self._report.once("join failed", self.joined):
-                self._conversation.partner = ""
+            elif self._report.once("join failed", *channels):
+                for channel in channels:
+                    self.talk.left(channel)
             else:
-                self.legs.drop(self.legs.get(self.joined))
+                for leg in [leg for leg in self.legs.live if leg.channel in channels or channels == [self.channel]]:
+                    self.legs.drop(leg)
         elif request.what == "answer":
             self._effects.append(Verify(self.channel))
 
@@ -308,7 +314,13 @@ class Call:
     # What the engine says
 
     def hear(self, event: Event) -> None:
-        """An event of the engine that concerns this contact."""
+        """An event of the engine that concerns this contact, or a question about it."""
+        about = getattr(event, "contact", "")
+        if about != self.contact:
+            if about == self.talk.consult.id:
+                self.talk.consult.hear(event)
+                self._step()
+            return
         match event:
             case ContactQueued():
                 self.queue = f"{event.tenant}/{event.queue}"
@@ -323,26 +335,26 @@ class Call:
                 if self.callback.on:
                     self.callback.number = event.callback or self.callback.number
                     self.lost = False
-                self.offers[event.offer] = Offer(event.agent, event.address, float(event.expires_in))
+                self._ringing.offers[event.offer] = Offer(event.agent, event.address, float(event.expires_in))
                 self.attributes = {**self.attributes, **event.attributes}
             case OfferEnded():
                 self._withdraw(event.offer)
             case ContactConnected():
                 self.stage = Stage.TALKING
-                self.offers.clear()
-                self.offer, self.agent = event.offer, event.agent
+                self._ringing.offers.clear()
+                self.talk.hear(event)
+            case ContactConsulted() | ContactMerged() | ContactLeft() | ContactHeld() | ContactResumed():
+                self.talk.hear(event)
             case ContactTransferred():
                 self.outside = event.outside
                 if event.outside:
                     self.transfer = ("blind", event.outside, names.OUTSIDE_CONTEXT)
             case ContactWrapup():
-                # One who handed the caller on wraps up while the caller waits for another.
-                if self.stage is Stage.TALKING:
+                # One who handed the caller on wraps up while the caller waits for another, or talks on with one.
+                if self.stage is Stage.TALKING and event.agent in self.talk.agents.values():
                     self._over(event.reason)
             case ContactEnded():
                 self._over(event.reason)
-            case ContactHeld() | ContactResumed():
-                pass
             case _:
                 return
         self._step()
@@ -357,6 +369,10 @@ class Call:
         """The engine refused a command."""
         if isinstance(command, ContactEnqueue):
             self._over(code)
+        elif isinstance(command, ContactComplete | ContactMerge) and command.contact != self.contact:
+            if command.contact != self.talk.consult.id:
+                return
+            self.talk.consult.end()
         elif isinstance(command, OfferAccept):
             self._withdraw(command.offer)
         elif isinstance(command, ContactCallback) and command.number and code != "contact_unknown":
@@ -389,14 +405,13 @@ class Call:
             self.channel, now.caller = customer, "Up"
         self.present = bool(now.caller)
         self.answered = now.caller == "Up"
-        self._conversation.sync(now, self.channel, self.rules.record)
+        self.talk.sync(now, self.channel, self.rules.record)
         self._sync_stage(now)
         self._step()
 
     def _sync_stage(self, now: Standing) -> None:
-        talking = self.joined in self.legs and self.legs[self.joined].live
         if not now.known:
-            if talking and self.stage is not Stage.OVER:
+            if self.talk.joined_legs and self.stage is not Stage.OVER:
                 self.released = True
             if self.released or self.stage is Stage.OVER or not self.present:
                 self._over(self.result or "lost")
@@ -404,14 +419,15 @@ class Call:
                 self.stage = Stage.NEW
             return
         self.queue = now.queue or self.queue
-        self.offers, self.offer, self.agent = dict(now.offers), now.offer, now.agent
         match now.state:
             case "queued" | "parked":
                 self._queued()
             case "offered":
                 self.stage = Stage.OFFERED
+                self._ringing.offers = dict(now.offers)
             case "connected":
                 self.stage = Stage.TALKING
+                self._ringing.offers.clear()
                 if self.released:
                     self._report.complete("transferred")
             case _:
@@ -434,7 +450,7 @@ class Call:
                 self._wait()
                 self._ring()
             case Stage.TALKING:
-                self._talk()
+                self._converse()
             case Stage.OVER:
                 self._part()
 
@@ -443,12 +459,12 @@ class Call:
         wanted: set[str] = set()
         alive = self.present or self.callback.absent
         if alive and self.stage is Stage.OFFERED:
-            wanted.update(self.offers)
-        elif alive and self.stage is Stage.TALKING and not self._report.has_failed(self.offer):
-            wanted.add(self.offer)
+            wanted.update(self._ringing.offers)
+        elif alive and self.stage is Stage.TALKING and not self._report.has_failed(self.talk.offer):
+            wanted = {*self.talk.agents, *self.talk.consult.wanted}
         self.callback.drop_unless(wanted)
         released = self.released and self.present
-        self.legs.drop_others(wanted, self.joined if released else "")
+        self.legs.drop_others(wanted, self.talk.joined if released else [])
 
     def _clear_up(self) -> None:
         """The caller is gone: tell the engine, and leave nothing behind."""
@@ -489,7 +505,8 @@ class Call:
             if self.present and self._report.once("last words"):
                 self._hearing.announce(self.channel, self.rules.callback.confirmed, LAST_WORDS)
             return
-        self._conversation.unjoin(self.channel)
+        self.talk.consult.room.destroy()
+        self.talk.conversation.unjoin(self.channel)
         if self.rules.answer and not self.answered:
             if self._report.once("answer"):
                 self._effects.append(ask("answer", channel=self.channel))
@@ -499,43 +516,68 @@ class Call:
 
     def _ring(self) -> None:
         """Offers are open: ring their agents, and tell the engine what comes of it."""
-        for number, offer in self.offers.items():
-            channel = names.leg_of(number, self.contact)
-            leg = self.legs.get(channel)
-            if leg is None:
-                self._ring_agent(channel, number, offer)
-            elif leg.state == "gone":
-                self._report.reject(leg.offer, leg.cause)
-            elif leg.state == "up":
-                self._report.accept(number)
-                if not self.callback.on:
-                    self._conversation.prepare()
+        originator = self.channel if self.present else ""
+        if self._ringing.ring(self.rules, self._values(), originator) and not self.callback.on:
+            self.talk.conversation.room.prepare()
 
-    def _talk(self) -> None:
-        """The engine has connected the two: join them, or end it when the agent is gone."""
-        leg = self.legs.of_offer(self.offer)
-        if leg is None or leg.state == "gone":
-            if not self.present:
-                self._attempt_failed("unreachable" if self.lost else "no_answer")
-                return
+    def _converse(self) -> None:
+        """The engine has connected them: join those who are there, and tell it who has left."""
+        talk = self.talk
+        colleague, here = talk.consult.colleague(), talk.here()
+        if not here and not self.present:
+            self._attempt_failed("unreachable" if self.lost else "no_answer")
+            return
+        heir = colleague is not None and not self.lost and talk.asker not in ("", *here)
+        if not here and not heir:
             self._report.complete("lost" if self.lost else "completed_agent")
             self._go("lost" if self.lost else "completed_agent")
             return
-        if leg.state != "up" or self.joined == leg.channel or not self._agent_knows(leg):
-            return
-        if not self.present:
-            self._reach(leg)
-            return
-        self.callback.joined()
+        talk.tell_gone(here, heir)
+        knowing = [leg for leg in here.values() if leg.state == "up" and self._agent_knows(leg, self.rules)]
+        if not self.present and knowing:
+            self._reach(knowing[0])
+        self._ask_colleague()
+        self._arrange(knowing, colleague)
+
+    def _ask_colleague(self) -> None:
+        """Ring those who are asked."""
+        consult = self.talk.consult
+        if consult.ringing.offers:
+            rules, queue = self.settings.queue(consult.queue), consult.queue.partition("/")[2]
+            consult.ringing.ring(rules, {**self._values(), **consult.attributes, "queue": queue}, "")
+
+    def _arrange(self, knowing: list[Leg], colleague: Leg | None) -> None:
+        """Put everybody where he belongs: with the caller, or, who asks and who is asked, aside."""
+        talk, consult = self.talk, self.talk.consult
+        aside = [leg for leg in knowing if leg.offer == talk.asker]
+        if colleague is None or not self._agent_knows(colleague, self.settings.queue(consult.queue)):
+            aside = []
+        if not aside:
+            consult.room.arrange([])
+        with_him = [leg for leg in knowing if leg not in aside]
+        if not with_him or not self.present or talk.caller_waits:
+            talk.conversation.arrange("", with_him if talk.goes_on else [], False)
+            if self.present and self._hearing.heard is Heard.NOTHING:
+                self._hear(Heard.MUSIC if self.answered else Heard.RINGING)
+        else:
+            self._join(with_him)
+        if aside and colleague is not None:
+            consult.room.arrange([aside[0].channel, colleague.channel])
+        elif not consult.id:
+            consult.room.destroy()
+
+    def _join(self, legs: list[Leg]) -> None:
+        """Caller and agents talk."""
+        if not self.talk.conversation.caller:
+            self.callback.joined()
         if not self.answered:
             self._effects.append(ask("answer", channel=self.channel))
             self.answered = True
         self._hear(Heard.NOTHING)
-        self._conversation.join(self.channel, leg, self.rules.record)
+        self.talk.conversation.arrange(self.channel, legs, self.rules.record)
 
-    def _agent_knows(self, leg: Leg) -> bool:
+    def _agent_knows(self, leg: Leg, rules: Queue) -> bool:
         """Whether the agent has heard what he is to hear before he is connected; if not, let him."""
-        rules = self.rules
         media = (rules.callback.agent_announcement if self.callback.on else "") or rules.agent_announcement
         if not media or leg.announced:
             return True
@@ -548,20 +590,22 @@ class Call:
         failure = self.callback.failure()
         if failure is None and self.callback.customer is None:
             values = self._values()
-            failure = None if self.callback.dial(self.offer, leg.channel, self.rules.callback, values) else "invalid"
+            failure = (
+                None if self.callback.dial(self.talk.offer, leg.channel, self.rules.callback, values) else "invalid"
+            )
         if failure is not None:
             self._attempt_failed(failure)
 
     def _attempt_failed(self, cause: AttemptCause) -> None:
         """The customer was not reached: the agent is free at once, and the engine says when the next attempt is."""
-        self._report.attempt_failed(self.offer, cause)
+        self._report.attempt_failed(self.talk.offer, cause)
         self._drop_unwanted()
         self._take_down()
 
     def _part(self) -> None:
         """It is over for the engine. A conversation that goes on without it ends when one side hangs up."""
-        leg = self.legs.get(self.joined)
-        if self.released and leg is not None and leg.live:
+        self.talk.consult.room.destroy()
+        if self.released and self.talk.joined_legs:
             return
         if self.present:
             self._go(self.result)
@@ -614,38 +658,27 @@ class Call:
             first = self.rules.announce_first_s or self.rules.announce_every_s
             self._effects.append(Wake(first, "announce"))
         self.stage = Stage.QUEUED
-        self.offers.clear()
-        self.offer = ""
+        self._ringing.offers.clear()
+        self.talk.forget()
         if self.callback.on:
             self.callback.next_attempt()
 
     def _withdraw(self, offer: str) -> None:
         """An offer is no longer open."""
-        if self.offers.pop(offer, None) is not None and not self.offers and self.stage is Stage.OFFERED:
+        self.talk.consult.ringing.offers.pop(offer, None)
+        offers = self._ringing.offers
+        if offers.pop(offer, None) is not None and not offers and self.stage is Stage.OFFERED:
             self._queued()
 
     def _over(self, reason: str) -> None:
         if self.stage is Stage.OVER:
             return
         self.result = self.result or reason
-        leg = self.legs.get(self.joined)
         # One that has lasted for too long, or ended elsewhere as lost, is still a conversation.
-        if reason == "lost" and leg is not None and leg.live and self.present and not self.lost:
+        if reason == "lost" and self.talk.joined_legs and self.present and not self.lost:
             self.released = True
+        self.talk.consult.end()
         self.stage = Stage.OVER
-
-    def _ring_agent(self, channel: str, number: str, offer: Offer) -> None:
-        leg = self.legs[channel] = Leg(channel, number, offer.agent)
-        endpoint = dialled(offer.address, self.settings)
-        if not endpoint:
-            leg.state, leg.cause = "gone", "invalid_address"
-            self._report.reject(leg.offer, leg.cause)
-            return
-        originator = self.channel if self.present else ""
-        values = self._values()
-        self._effects.append(ring_agent(leg, endpoint, offer.expires_s, self.rules, values, self.settings, originator))
-        if self.settings.phones.ring_within_s:
-            self._effects.append(Wake(self.settings.phones.ring_within_s, f"ring {channel}"))
 
     def _values(self) -> dict[str, Any]:
         """What templates are filled in from."""
@@ -663,7 +696,7 @@ class Call:
 
     def _take_down(self) -> None:
         """Leave nothing of ours in Asterisk but channels."""
-        self._conversation.destroy()
+        self.talk.take_down()
         self.callback.take_down()
 
     def _go(self, result: str) -> None:

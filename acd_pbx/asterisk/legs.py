@@ -55,8 +55,8 @@ class Legs(dict[str, Leg]):
 
     def heard(self) -> None:
         """Whoever has answered has heard what he was told."""
-        for leg in self.live:
-            leg.announced = True
+        for leg in self.values():
+            leg.announced = leg.announced or leg.state == "up"
 
     def drop(self, leg: Leg | None) -> None:
         """Hang up, once."""
@@ -64,10 +64,10 @@ class Legs(dict[str, Leg]):
             leg.unwanted = True
             self._effects.append(ask("hang_up", channel=leg.channel, reason="normal"))
 
-    def drop_others(self, wanted: set[str], kept: str) -> None:
-        """Hang up all but those of the offers `wanted`, and the channel `kept`."""
+    def drop_others(self, wanted: set[str], kept: list[str]) -> None:
+        """Hang up all but those of the offers `wanted`, and the channels `kept`."""
         for leg in self.live:
-            if leg.offer not in wanted and leg.channel != kept:
+            if leg.offer not in wanted and leg.channel not in kept:
                 self.drop(leg)
 
     def sync(self, now: Standing) -> bool:

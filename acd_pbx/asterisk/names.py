@@ -13,6 +13,7 @@ LEG = "acd-leg"
 CUSTOMER = "acd-customer"
 DIAL = "acd-dial"
 BRIDGE = "acd-bridge"
+ASIDE = "acd-aside"
 PLAYBACK = "acd-play"
 SNOOP = "acd-snoop"
 RECORDER = "acd-recorder"
@@ -73,6 +74,17 @@ def bridge_of(contact: str) -> str:
 def bridge_contact(bridge: str) -> str | None:
     """The contact of a bridge, or None."""
     prefix = f"{BRIDGE}/"
+    return bridge.removeprefix(prefix) if bridge.startswith(prefix) else None
+
+
+def aside_of(contact: str) -> str:
+    """The bridge in which an agent asks a colleague about a contact."""
+    return f"{ASIDE}/{contact}"
+
+
+def aside_contact(bridge: str) -> str | None:
+    """The contact of such a bridge, or None."""
+    prefix = f"{ASIDE}/"
     return bridge.removeprefix(prefix) if bridge.startswith(prefix) else None
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from acd_pbx.asterisk import names
 from acd_pbx.asterisk.ari import Ari
 from acd_pbx.asterisk.leg import Offer
 from acd_pbx.asterisk.names import Channel, read_channel
-from acd_pbx.asterisk.standing import Standing
+from acd_pbx.asterisk.standing import Question, Standing
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Picture:
         attendants: channels of agents and supervisors who dialled a feature code.
         strangers: channels in the application that a transfer has put there.
         bridges: channels by id of our bridge.
+        asides: channels by contact, of the bridges in which agents ask colleagues.
         dials: contacts whose customers were dialled.
     """
 
@@ -33,6 +34,7 @@ class Picture:
     attendants: dict[str, Channel] = field(default_factory=dict)
     strangers: dict[str, Channel] = field(default_factory=dict)
     bridges: dict[str, list[str]] = field(default_factory=dict)
+    asides: dict[str, list[str]] = field(default_factory=dict)
     dials: set[str] = field(default_factory=set)
 
 
@@ -72,24 +74,60 @@ def read_picture(
     for bridge in bridges:
         if names.bridge_contact(bridge["id"]) is not None:
             picture.bridges[bridge["id"]] = list(bridge.get("channels", []))
+        asked_about = names.aside_contact(bridge["id"])
+        if asked_about is not None:
+            picture.asides[asked_about] = list(bridge.get("channels", []))
         dialled = names.dial_contact(bridge["id"])
         if dialled is not None:
             picture.dials.add(dialled)
     return picture
 
 
-def open_offers(agents: Iterable[dict[str, Any]]) -> dict[str, dict[str, Offer]]:
-    """The open offers of each contact, by id, from the engine's listing of agents."""
-    offers: dict[str, dict[str, Offer]] = {}
+class Held(NamedTuple):
+    """What agents hold of one contact, by offer: what they are offered, and who talks."""
+
+    offers: dict[str, Offer]
+    talking: dict[str, str]
+
+
+NOTHING_HELD = Held({}, {})
+
+
+def held_by_agents(agents: Iterable[dict[str, Any]]) -> dict[str, Held]:
+    """By contact, from the engine's listing of agents."""
+    held: dict[str, Held] = {}
     for agent in agents:
         for leg in agent["legs"]:
-            if leg["state"] == "offered":
-                offers.setdefault(leg["contact"], {})[leg["offer"]] = Offer(agent["agent"], agent["address"])
-    return offers
+            if leg["state"] in ("offered", "connected"):
+                of_contact = held.setdefault(leg["contact"], Held({}, {}))
+                if leg["state"] == "offered":
+                    of_contact.offers[leg["offer"]] = Offer(agent["agent"], agent["address"])
+                else:
+                    of_contact.talking[leg["offer"]] = agent["agent"]
+    return held
+
+
+def question_of(view: dict[str, Any], held: Held) -> Question:
+    """A question among agents, from the engine's listing of contacts and what agents hold of it."""
+    talking = view["state"] == "connected"
+    return Question(
+        id=view["contact"],
+        asked_by=view["asked_by"],
+        queue=f"{view['tenant']}/{view['queue']}",
+        offer=view["offer"] if talking else "",
+        agent=view["agent"] if talking else "",
+        offers={} if talking else held.offers,
+        attributes=view["attributes"],
+    )
 
 
 def standing(
-    picture: Picture, contact: str, channel: str, view: dict[str, Any] | None, offers: dict[str, Offer]
+    picture: Picture,
+    contact: str,
+    channel: str,
+    view: dict[str, Any] | None,
+    held: Held = NOTHING_HELD,
+    question: Question | None = None,
 ) -> Standing:
     """How one contact stands.
 
@@ -98,7 +136,8 @@ def standing(
         contact: its id.
         channel: the caller's.
         view: the contact in the engine's listing, or None when it is not among the live ones.
-        offers: its open ones.
+        held: what agents hold of it.
+        question: what is asked about it.
     """
     bridge = names.bridge_of(contact)
     joined = picture.bridges.get(bridge, [])
@@ -117,11 +156,16 @@ def standing(
         joined=[each for each in joined if each not in picture.attendants],
         bridged=bridge in picture.bridges,
         dialled=contact in picture.dials,
+        asking=picture.asides.get(contact, []),
+        aside=contact in picture.asides,
     )
     if view is not None:
         now.known = True
         now.state, now.offer, now.agent = view["state"], view["offer"], view["agent"]
         now.queue = f"{view['tenant']}/{view['queue']}"
-        now.offers = offers
+        now.offers = held.offers
+        now.held, now.question = view["held"], question
+        if now.state == "connected":
+            now.talking = held.talking or {now.offer: now.agent}
         now.number = (view["callback"] or {}).get("number", "")
     return now

@@ -1,13 +1,16 @@
-"""What agents' phones do beside our calls, as presence: a phone that cannot be rung takes no offers.
+"""What agents' phones do beside our calls: a phone that cannot be rung takes no offers.
 
-Asterisk tells each change of a device's state. An agent whose phone is not registered, or is in a call of his own, is
-paused, with a reason that begins with `phone_`; when the phone is free again, so is he, unless something else has
-paused him meanwhile. While one of our calls is at the phone its state says nothing new.
+Asterisk tells each change of a device's state. An agent whose phone is not registered is paused as `phone_unavailable`;
+when it is there again, so is he, unless something else has paused him meanwhile. A phone that rings or talks with
+somebody else is reported by agent.outside: it takes room, as a call from here does. The report is made again from time
+to time and is void without that, so that nobody stays busy for ever because an adapter has died for good. While a call of
+the engine's is at the phone, which another adapter may have made, its state says nothing new.
 
 The other way round, each agent's state can be shown as the state of the device `Stasis:acd-AGENT`, for lamps.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -19,16 +22,21 @@ from acd_pbx.asterisk.operations import ask
 from acd_pbx.asterisk.settings import AdapterSettings
 from acd_protocol.client import Client, ClientError
 from acd_protocol.messages import Command
-from acd_protocol.words import AgentChanged, AgentPause, AgentReady, ConfigApplied, Event
+from acd_protocol.words import AgentChanged, AgentOutside, AgentPause, AgentReady, ConfigApplied, Event
 
 _log = logging.getLogger(__name__)
 
 SETTLE_S = 0.3
 """A state that lasts for less is none: Asterisk tells of devices a moment later than of channels."""
 ROWS_MAX = 10_000
-AWAY = {"UNAVAILABLE": "phone_unavailable", "INVALID": "phone_unavailable"}
-IN_USE = dict.fromkeys(("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD"), "phone_in_use")
-REASONS = {**AWAY, **IN_USE}
+OUTSIDE_FOR_S = 900.0
+"""So long a report of a call that is not ours holds; it is made anew three times as often."""
+AWAY = ("UNAVAILABLE", "INVALID")
+AWAY_REASON = "phone_unavailable"
+IN_USE = ("INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD")
+CHANNEL = "voice"
+OUTSIDE = "outside"
+"""Why an agent is busy who talks about nothing that came from the engine."""
 LAMPS = {
     "logged_out": "UNAVAILABLE",
     "paused": "ONHOLD",
@@ -61,6 +69,7 @@ class Presence:
         self._elsewhere: set[str] = set()
         self._states: dict[str, str] = {}
         self._said: dict[str, tuple[str, str]] = {}
+        self._outside: set[str] = set()
         self._refresh = asyncio.Event()
 
     @property
@@ -83,8 +92,10 @@ class Presence:
                 await self._look(subscribed)
             except (AriError, ClientError) as problem:
                 _log.debug("phones could not be looked at: %s", problem)
-            await self._refresh.wait()
-            await asyncio.sleep(SETTLE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(OUTSIDE_FOR_S / 3):
+                    await self._refresh.wait()
+                    await asyncio.sleep(SETTLE_S)
 
     async def _look(self, subscribed: set[str]) -> None:
         views = await self._client.listing("agents", limit=ROWS_MAX)
@@ -100,7 +111,11 @@ class Presence:
             if device and not device.startswith(NO_PHONES) and view["presence"] != "logged_out":
                 self._agents[device] = view["agent"]
                 self._devices[view["agent"]] = device
-            self._said[view["agent"]] = (_state(view), view["pause_reason"])
+            self._said[view["agent"]] = (_state(view), _outside(view) or view["pause_reason"])
+            if view["outside"].get(CHANNEL):
+                self._outside.add(view["agent"])
+            else:
+                self._outside.discard(view["agent"])
             await self._show(view["agent"])
         if not self._settings.phones.presence:
             return
@@ -113,7 +128,7 @@ class Presence:
             answer = await self._ari.request("GET", f"/deviceStates/{quoted(device)}")
             self._states[device] = str(answer["state"])
         for device in self._agents:
-            self._judge(device)
+            self._judge(device, again=True)
 
     def device_changed(self, device: str, state: str) -> None:
         """Asterisk says so."""
@@ -125,10 +140,10 @@ class Presence:
         """An event of the engine."""
         if isinstance(event, AgentChanged):
             before = self._said.get(event.agent, ("logged_out", ""))
-            self._said[event.agent] = (event.state, event.reason if event.state == "paused" else "")
+            self._said[event.agent] = (event.state, event.reason)
             if before[0] == "logged_out" or event.state == "logged_out":
                 self._refresh.set()
-            elif event.state in ("ready", "paused") and event.agent in self._devices:
+            elif event.agent in self._devices:
                 device = self._devices[event.agent]
                 asyncio.get_running_loop().call_later(SETTLE_S, self._judge, device)
             if self._settings.phones.device_states:
@@ -136,17 +151,28 @@ class Presence:
         elif isinstance(event, ConfigApplied):
             self._refresh.set()
 
-    def _judge(self, device: str) -> None:
-        """Pause or release the agent whose device this is, if its state asks for it."""
+    def _judge(self, device: str, again: bool = False) -> None:
+        """Tell the engine what the state of this device means for its agent; `again` what it has been told already."""
         agent = self._agents.get(device)
         if agent is None or self._engaged(agent, device):
             return
-        reason = REASONS.get(self._states.get(device, ""), "")
-        state, paused_for = self._said.get(agent, ("", ""))
-        if reason and state == "ready":
-            self._tell(AgentPause(agent=agent, reason=reason))
-        elif not reason and state == "paused" and paused_for in REASONS.values():
+        state = self._states.get(device, "")
+        presence, reason = self._said.get(agent, ("", ""))
+        if presence == "offered" or (presence == "busy" and reason != OUTSIDE):
+            return
+        self._report_use(agent, state in IN_USE, again)
+        if state in AWAY and presence == "ready":
+            self._tell(AgentPause(agent=agent, reason=AWAY_REASON))
+        elif state not in AWAY and presence == "paused" and reason == AWAY_REASON:
             self._tell(AgentReady(agent=agent))
+
+    def _report_use(self, agent: str, used: bool, again: bool) -> None:
+        if used and (again or agent not in self._outside):
+            self._outside.add(agent)
+            self._tell(AgentOutside(agent=agent, channel=CHANNEL, contacts=1, for_s=OUTSIDE_FOR_S))
+        elif not used and agent in self._outside:
+            self._outside.discard(agent)
+            self._tell(AgentOutside(agent=agent, channel=CHANNEL, contacts=0))
 
     def _tell(self, command: Command) -> None:
         try:
@@ -178,6 +204,12 @@ _shows: set["asyncio.Task[None]"] = set()
 def _state(view: dict[str, Any]) -> str:
     """The one word for what an agent does, as events say it."""
     return str(view["presence"] if view["activity"] == "none" else view["activity"])
+
+
+def _outside(view: dict[str, Any]) -> str:
+    """The reason of an agent who is busy, as events say it."""
+    talks = any(leg["state"] == "connected" for leg in view["legs"])
+    return OUTSIDE if view["activity"] == "busy" and not talks else ""
 
 
 def _heard(answer: "asyncio.Future[Any]") -> None:

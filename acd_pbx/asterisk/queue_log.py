@@ -6,6 +6,8 @@ A line is `epoch|callid|queue|agent|EVENT|data1|data2...`. What holds for each f
   ATTENDEDTRANSFER, ABANDON, EXITWITHTIMEOUT, EXITWITHKEY, EXITEMPTY or WITHDRAW; a contact that goes on to another
   queue begins another stint under the same callid;
 - CONNECT comes between the two, and only before COMPLETE* and *TRANSFER;
+- an agent who leaves a conversation to the colleague whom he has asked has ended it by ATTENDEDTRANSFER; what a colleague
+  does in a conference is not told;
 - a caller who is going to be called back has left with EXITWITHKEY, or with WITHDRAW if he pressed no key; each attempt to
   reach him is a stint of its own, from the first offer on, with CONNECT when the agent answers, and with COMPLETECALLER
   when the customer cannot be reached or hangs up;
@@ -21,11 +23,13 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from acd_pbx.asterisk.names import bridge_of
 from acd_protocol.words import (
     AgentChanged,
     ContactCallbackChanged,
     ContactConnected,
     ContactEnded,
+    ContactLeft,
     ContactOffered,
     ContactQueued,
     ContactWrapup,
@@ -125,6 +129,10 @@ class QueueLog:
                 self._ring_end(event)
             case ContactConnected():
                 self._connect(event)
+            case ContactLeft():
+                stint = self.memory.stints.get(event.contact)
+                if stint is not None and stint.agent == event.agent:
+                    self._close(event.contact, "left")
             case ContactWrapup() | ContactEnded():
                 self._end(event)
             case AgentChanged():
@@ -200,8 +208,8 @@ class QueueLog:
         stint = self.memory.stints.get(event.contact)
         if isinstance(event, ContactEnded):
             self.memory.callbacks.discard(event.contact)
-        if isinstance(event, ContactWrapup) and (stint is None or not stint.connected):
-            return  # he handed it on, and wraps up while it waits for another
+        if isinstance(event, ContactWrapup) and (stint is None or stint.agent != event.agent):
+            return  # he has left it, and wraps up while it waits for another or talks on
         if stint is not None:
             self._close(event.contact, event.reason)
         elif isinstance(event, ContactEnded) and event.reason == "queue_full":
@@ -215,7 +223,7 @@ class QueueLog:
         if stint.connected:
             held = (stint.connected - stint.entered) // NS_PER_S
             talked = (memory.at - stint.connected) // NS_PER_S
-            word, data = _end_of_talk(reason, known, target)
+            word, data = _end_of_talk(contact, reason, known, target)
             self._write(known.callid, stint.queue, stint.agent, word, *data, held, talked, stint.position)
             return
         position = self._leave_line(contact, stint)
@@ -281,8 +289,10 @@ def start_line(at: int) -> str:
     return f"{at // NS_PER_S}|NONE|NONE|NONE|QUEUESTART|"
 
 
-def _end_of_talk(reason: str, known: Known, target: str) -> tuple[str, tuple[str, ...]]:
+def _end_of_talk(contact: str, reason: str, known: Known, target: str) -> tuple[str, tuple[str, ...]]:
     """The word for the end of a conversation, and the fields that come before its times."""
+    if reason == "left":
+        return "ATTENDEDTRANSFER", ("BRIDGE", bridge_of(contact))
     if reason == "transferred" and known.transfer[:1] == ("attended",):
         return "ATTENDEDTRANSFER", ("LINK", *known.transfer[1:])
     if reason == "transferred":

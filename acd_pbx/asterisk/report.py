@@ -8,8 +8,10 @@ from acd_protocol.words import (
     ContactAbandon,
     ContactCallback,
     ContactComplete,
+    ContactDrop,
     ContactEnqueue,
     ContactHold,
+    ContactMerge,
     ContactUnhold,
     ContactWithdraw,
     OfferAccept,
@@ -76,6 +78,21 @@ class Report:
         """The conversation is over."""
         if self.once("end"):
             self.tell(ContactComplete(contact=self._contact, reason=reason))
+
+    def left(self, agent: str, offer: str) -> None:
+        """One of several agents has left the conversation."""
+        if self.once("left", offer):
+            self.tell(ContactDrop(contact=self._contact, agent=agent))
+
+    def taken_over(self, question: str) -> None:
+        """The agent who asks `question` has left, and the colleague whom he asked takes over."""
+        if self.once("taken over", question):
+            self.tell(ContactMerge(contact=question, transfer=True))
+
+    def question_over(self, question: str) -> None:
+        """The colleague who was asked has hung up."""
+        if self.once("question over", question):
+            self.tell(ContactComplete(contact=question, reason="completed_agent"))
 
     def abandon(self) -> None:
         """The caller has hung up."""

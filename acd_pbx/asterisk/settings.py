@@ -149,7 +149,8 @@ class Phones(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Agents' phones.
 
     Attributes:
-        presence: an agent whose phone is not registered, or is in a call of his own, is paused until it is free again.
+        presence: an agent whose phone is not registered is paused until it is; one whose phone is in a call of his own
+            is reported by agent.outside, and gets no offers for which he has no room. Leave that to nobody else then.
         ring_within_s: a phone that has not begun to ring by then has vanished; 0 to wait for the offer's end. Phones
             behind a trunk may take ten seconds.
         device_states: show each agent's state as the device `Stasis:acd-AGENT`, for lamps of phones.

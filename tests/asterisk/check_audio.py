@@ -14,6 +14,7 @@ from tests.asterisk.check_callbacks import Customer
 from tests.asterisk.rig import Rig, until_slow
 
 CALLER, AGENT, SUPERVISOR = 600, 800, 1000
+COLLEAGUE = 1000
 MUSIC = 425
 RINGING = 440
 TONES = (CALLER, AGENT, SUPERVISOR, MUSIC, RINGING)
@@ -59,24 +60,76 @@ async def test_who_hears_whom(rig: Rig, mode: str, caller: set[int], agent: set[
         rig.lab.originate("supervisor", f"Local/{SUPERVISOR}@tones/n", "acd-features", f"{mode}a-1")
         together = {"*51": [2, 2], "*52": [2, 2], "*53": [3]}[mode]
         await until_slow(lambda: sorted(len(bridge["channels"]) for bridge in rig.lab.bridges()) == together, 10)
+    hears = {CALLER: caller, AGENT: agent} | ({SUPERVISOR: supervisor} if mode else {})
+    await listen_and_end(rig, hears)
+
+
+async def listen_and_end(rig: Rig, hears: dict[int, set[int]]) -> None:
+    """Each says his tone and hears just those of `hears`, for three seconds; then the caller hangs up."""
     monitor = rig.lab.base / "spool/monitor"
 
     def seconds(tone: int) -> float:
-        file = monitor / f"{tone}-hears.wav"
+        file = monitor / f"{tone:02d}-hears.wav"
         return file.stat().st_size / 2 / RATE if file.exists() else 0.0
 
-    people = [CALLER, AGENT, *([SUPERVISOR] if mode else [])]
-    before = {tone: seconds(tone) for tone in people}
-    await until_slow(lambda: all(seconds(tone) > before[tone] + 3 for tone in people), 20)
+    before = {tone: seconds(tone) for tone in hears}
+    await until_slow(lambda: all(seconds(tone) > before[tone] + 3 for tone in hears), 20)
     rig.lab.hang_up("caller")
-    assert (await rig.sees("contact.ended")).reason == "completed_caller"
+    await rig.sees("contact.ended", reason="completed_caller")
     await rig.quiet()
-    assert heard(monitor / f"{CALLER}-hears.wav") == caller
-    assert heard(monitor / f"{AGENT}-hears.wav") == agent
-    if mode:
-        assert heard(monitor / f"{SUPERVISOR}-hears.wav") == supervisor
-    for file in monitor.glob("*.wav"):
-        file.unlink()
+    try:
+        assert {tone: heard(monitor / f"{tone:02d}-hears.wav") for tone in hears} == hears
+    finally:
+        for file in monitor.glob("*.wav"):
+            file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("state", "caller", "agent", "colleague"),
+    [
+        ("aside", {MUSIC}, {COLLEAGUE}, {AGENT}),
+        ("conference", {AGENT, COLLEAGUE}, {CALLER, COLLEAGUE}, {CALLER, AGENT}),
+        ("returned", {AGENT}, {CALLER}, None),
+        ("handed over", {COLLEAGUE}, None, {CALLER}),
+        ("held", {MUSIC}, set(), None),
+        ("resumed", {AGENT}, {CALLER}, None),
+    ],
+)
+async def test_who_hears_whom_while_a_colleague_is_asked(
+    rig: Rig, state: str, caller: set[int], agent: set[int] | None, colleague: set[int] | None
+) -> None:
+    await rig.start(agents=2)
+    desk = rig.watcher
+    assert desk is not None
+    tone = 0 if caller == {MUSIC} else CALLER  # see the lab's context
+    rig.lab.originate("caller", f"Local/{tone:02d}@tones/n", "acd-numbers", "2000")
+    await rig.sees("contact.queued")
+    await desk.login("a-1", address=f"Local/{AGENT}@tones/n", ready=True)
+    contact = (await rig.sees("contact.connected")).contact
+    await until_slow(lambda: [bridge for bridge in rig.lab.bridges() if len(bridge["channels"]) == 2], 10)
+    if state in ("held", "resumed"):
+        await desk.hold(contact)
+        await until_slow(lambda: not [bridge for bridge in rig.lab.bridges() if len(bridge["channels"]) == 2], 10)
+        if state == "resumed":
+            await desk.unhold(contact)
+    else:
+        await desk.login("a-2", address=f"Local/{COLLEAGUE}@tones/n", ready=True)
+        await desk.consult(contact, "question", agent="a-2")
+        await rig.sees("contact.connected", contact="question")
+        await until_slow(
+            lambda: any(len(one["channels"]) == 2 and "aside" in one["id"] for one in rig.lab.bridges()), 10
+        )
+    match state:
+        case "conference":
+            await desk.merge("question")
+        case "returned":
+            await desk.complete("question")
+        case "handed over":
+            await desk.merge("question", transfer=True)
+    together = {"aside": [0, 2], "conference": [3], "held": [1]}.get(state, [2])
+    await until_slow(lambda: sorted(len(bridge["channels"]) for bridge in rig.lab.bridges()) == together, 10)
+    hears = {tone: caller, AGENT: agent, COLLEAGUE: colleague}
+    await listen_and_end(rig, {who: tones for who, tones in hears.items() if tones is not None})
 
 
 async def test_the_agent_hears_it_ring_while_a_customer_is_called_back(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """What agents, supervisors and callers can do beside the plain call, with a real Asterisk."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -317,12 +318,54 @@ async def test_an_agent_in_a_call_of_his_own_gets_no_offers(rig: Rig) -> None:
     await rig.start(f"{NUMBERS}\nphones = {{ device_states = true }}")
     await rig.login()
     await until_slow(lambda: lamp(rig) == "NOT_INUSE", 5)
-    private = await rig.dials("agent0001", "1000", sipp.until_answered(), [sipp.pause(2)], sipp.hang_up())
-    await rig.sees("agent.changed", agent="a-1", state="paused", reason="phone_in_use")
-    await until_slow(lambda: lamp(rig) == "ONHOLD", 5)
+    private = await rig.dials("agent0001", "1000", sipp.until_answered(), [sipp.pause(4)], sipp.hang_up())
+    busy = await rig.sees("agent.changed", agent="a-1", state="busy", reason="outside")
+    await until_slow(lambda: lamp(rig) == "INUSE", 5)
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), *sipp.be_hung_up()])
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(7)], sipp.hang_up())
+    offered = await rig.sees("contact.offered")
+    await private.went_well()
+    assert (await rig.sees("agent.changed", agent="a-1", state="ready", count=2)).at <= offered.at
+    assert offered.at - busy.at > 3e9
+    for phone in (caller, agent):
+        await phone.went_well()
+    await rig.quiet()
+
+
+async def test_a_phone_that_somebody_else_calls_rings_for_nobody_else(rig: Rig) -> None:
+    await rig.start()
+    await rig.login()
+    private = await rig.agent([*sipp.rung(), sipp.pause(1), *sipp.answer(), sipp.pause(1), *sipp.agent_hangs_up()])
+    rig.lab.originate("private", "PJSIP/agent0001", "lab-targets", "1000")
+    await rig.sees("agent.changed", agent="a-1", state="busy", reason="outside")
+    caller = await rig.caller(sipp.until_answered(), [sipp.pause(1)], sipp.hang_up())
+    await caller.went_well()
     await private.went_well()
     await rig.sees("agent.changed", agent="a-1", state="ready", count=2)
-    await until_slow(lambda: lamp(rig) == "NOT_INUSE", 5)
+    assert rig.contacts_of("contact.offered") == []
+    await rig.quiet()
+
+
+@pytest.mark.parametrize("still", [True, False])
+async def test_a_private_call_is_known_over_a_restart_of_the_adapter(rig: Rig, still: bool) -> None:
+    await rig.start()
+    await rig.login()
+    lasts = 9 if still else 3
+    private = await rig.dials("agent0001", "1000", sipp.until_answered(), [sipp.pause(lasts)], sipp.hang_up())
+    await rig.sees("agent.changed", agent="a-1", state="busy", reason="outside")
+    await rig.adapter.kill()
+    if not still:
+        await private.went_well()
+    await rig.adapter.start()
+    await rig.adapter.in_step(2)
+    assert rig.watcher is not None
+    if still:
+        await asyncio.sleep(1)
+        (agent,) = await rig.watcher.listing("agents")
+        assert (agent["activity"], agent["outside"]) == ("busy", {"voice": 1})
+        await private.went_well()
+    await rig.sees("agent.changed", agent="a-1", state="ready", count=2)
+    await rig.quiet()
 
 
 def lamp(rig: Rig) -> str:

@@ -14,6 +14,7 @@ STEPS ?= 100000
 MINUTES ?= 30
 AGENTS ?= 60
 RATE ?= 3
+WAITING ?= 100 500 1000
 
 # setup.py is not among them: its base classes have no types.
 TYPED := $(sort $(dir $(wildcard */*.py)))
@@ -53,9 +54,9 @@ soak-asterisk: build ## SIP calls for MINUTES=30 to AGENTS=60 while adapter, eng
 	@tools/install_asterisk.sh
 	@$(RUN) tests.asterisk.soak --minutes $(MINUTES) --agents $(AGENTS) --rate $(RATE) $(ARGS)
 
-bench-asterisk: build ## from an agent's end of a call to his phone's next ring, beside app_queue on the same Asterisk
+bench-asterisk: build ## an agent's call ends, his phone rings next: how long, beside app_queue; into docs/asterisk.md (WAITING=)
 	@tools/install_asterisk.sh
-	@$(RUN) tests.asterisk.gap $(ARGS)
+	@$(RUN) tests.asterisk.gap --waiting $(WAITING) $(if $(ARGS),$(ARGS),--page)
 
 check: build ## lint, formatting, types
 	@$(RUN) ruff check .

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any, Self, TypeGuard
 import msgspec
 
 from acd_core.config import Config, from_json
-from acd_core.events import ContactEnded, Event
+from acd_core.events import ContactConsulted, ContactEnded, Event
 from acd_protocol.client import Client
-from tests.asterisk import sipp
+from tests.asterisk import journal_story, sipp
+from tests.asterisk.journal_story import Story
 from tests.asterisk.lab import PROJECT, Lab
 from tests.asterisk.sipp import Sipp
 from tests.support.queue_log import ENDS, check_queue_log
@@ -90,13 +92,14 @@ class Rig:
         self.watcher: Client | None = None
         self.lines: Counter[str] = Counter()
         self._phones: list[Sipp] = []
+        self._ports = {"PJSIP/1012": lab.phone_port(13)}
         self._count = 0
 
     async def __aenter__(self) -> Self:
         await self.server.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         for phone in self._phones:
             await phone.stop()
         await self.adapter.kill()
@@ -105,6 +108,17 @@ class Rig:
         await self.server.kill()
         for channel in self.lab.channels() if self.lab.running else []:
             self.lab.hang_up(channel["id"])
+        if kind is None and self.watcher is not None:
+            self._compare()
+
+    def _compare(self) -> None:
+        """The journal, the events that were seen, and the phones tell one story."""
+        story = Story(self.directory / "data", self._ports)
+        try:
+            story.check_events(self.events)
+            story.check_phones(self._phones)
+        except AssertionError as problem:
+            raise AssertionError(f"the journal tells another story: {problem}\n{self.story()}") from None
 
     def story(self) -> str:
         """What happened, for whoever has to find a fault."""
@@ -145,11 +159,16 @@ class Rig:
         """Write an adapter's file: `text`, then the connections, which may lead through cables."""
         lab = lab or self.lab
         url = lab.ari_url.replace(str(lab.http_port), str(ari_port or lab.http_port))
-        head = (
-            f'tenant = "acme"\nqueue_log = "{self.queue_log_of(adapter or self.adapter)}"\n{text}\n[ari]\nurl = "{url}"\nuser = "{lab.user}"\npassword = "{lab.password}"\n'
-            f"[engine]\nport = {engine_port or self.server.port}\n"
-        )
-        (adapter or self.adapter).file.write_text(head)
+        table = tomllib.loads(text)
+        table |= {"tenant": "acme", "queue_log": str(self.queue_log_of(adapter or self.adapter))}
+        table["ari"] = {"url": url, "user": lab.user, "password": lab.password}
+        table["engine"] = {"port": engine_port or self.server.port}
+        journal_story.settings(table)
+        for number in range(1, lab.agents + 1):
+            address, port = f"PJSIP/agent{number:04d}", lab.phone_port(number)
+            self._ports[f"{table.get('name', '')}:{address}"] = port
+            self._ports.setdefault(address, port)
+        (adapter or self.adapter).file.write_text("".join(f"{name} = {toml(value)}\n" for name, value in table.items()))
 
     def queue_log_of(self, adapter: AdapterProcess) -> Path:
         """Where an adapter writes its queue_log."""
@@ -266,7 +285,8 @@ class Rig:
             text = next(self.directory.glob("*.queue_log")).read_text()
             self.lines = check_queue_log(text)
             assert self.lines["ENTERQUEUE"] == self.stints(), text
-            assert self.lines["CONNECT"] == len(self.contacts_of("contact.connected")), text
+            calls = [contact for contact in self.contacts_of("contact.connected") if contact not in self.questions()]
+            assert self.lines["CONNECT"] == len(calls), text
 
     def _queue_log_is_whole(self) -> bool:
         """Whether the adapter has written the ends of all."""
@@ -274,13 +294,20 @@ class Rig:
         ends = sum(line[4] in ENDS for line in lines)
         return ends >= self.stints()
 
+    def questions(self) -> set[str]:
+        """The contacts that are questions among agents, which no queue_log tells of."""
+        return {event.consult for event in self.events if isinstance(event, ContactConsulted)}
+
     def stints(self) -> int:
         """How many stints the queue_log should have: one an entry, and for who is called back one an attempt."""
         called_back: set[str] = set()
         open_: set[str] = set()
+        questions = self.questions()
         stints = 0
         for event in self.events:
             kind, contact = event.__struct_config__.tag, getattr(event, "contact", "")
+            if contact in questions:
+                continue
             if kind == "contact.queued" and contact not in called_back:
                 stints += 1
             elif kind == "contact.callback_changed":
@@ -290,6 +317,15 @@ class Rig:
                 open_.add(contact)
                 stints += 1
         return stints
+
+
+def toml(value: Any) -> str:
+    """A value as TOML."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(name)} = {toml(each)}" for name, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
 
 
 async def until_slow(condition: Callable[[], object], timeout_s: float) -> None:

@@ -24,7 +24,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench goals peers instructions performance coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench goals peers instructions safety performance coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -86,6 +86,9 @@ peers: build ## the engine beside C, C++, Python, Redis, PostgreSQL and Asterisk
 instructions: build ## count instructions, and fail when work takes more than is kept (ARGS=--keep); installs valgrind
 	@tools/install_peers.sh valgrind
 	@$(RUN) bench.instructions $(ARGS)
+
+safety: build ## measure what safety costs: guards, TLS, the disk and the journal's chain beside a bare server, one minute
+	@$(RUN) bench.safety $(ARGS)
 
 performance: build ## write docs/performance.md and its pictures from what `make goals`, `make peers` measured last
 	@$(RUN) bench.page $(ARGS)

@@ -40,10 +40,10 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def acd_server(data: Path) -> Iterator[ServerProcess]:
-    """`acd serve` on free ports, with its journal in `data`."""
-    ports = ("--port", "0", "--metrics-port", "0")
-    with started([sys.executable, "-m", "server", "serve", *ports, "--data", str(data), "--json"]) as server:
+def acd_server(data: Path, *options: str) -> Iterator[ServerProcess]:
+    """`acd serve` on free ports, with its journal in `data`, which a ballast would only fill up."""
+    ports = ("--port", "0", "--metrics-port", "0", "--limit", "ballast_bytes=0")
+    with started([sys.executable, "-m", "server", "serve", *ports, "--data", str(data), "--json", *options]) as server:
         yield server
 
 

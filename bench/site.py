@@ -1,6 +1,7 @@
 """A server with a centre on it and connections to it: what the measurements through TCP are made on."""
 
 import time
+from collections.abc import Mapping
 
 from acd_core.commands import AgentLogin, ConfigApply
 from acd_protocol.framing import encode
@@ -28,11 +29,17 @@ class Site:
         self.centre = Centre(shape, tenants=self.tenants, wrapup_s=0)
         self.links = [Link("127.0.0.1", process.port) for _ in self.tenants]
 
-    def log_in(self, *, staffed: bool = True) -> None:
-        """Apply the configuration and, if it is to be `staffed`, log everybody in."""
+    def log_in(self, *, staffed: bool = True, tokens: Mapping[str, str] | None = None) -> None:
+        """Apply the configuration and, if it is to be `staffed`, log everybody in; with tokens, by tenant and of `root`."""
+        if tokens:
+            root = Link("127.0.0.1", self.process.port)
+            root.hello("root", tokens["root"])
+            root.ask(encode(ConfigApply(id=0, config=self.centre.config)))
+            root.close()
         for link, tenant in zip(self.links, self.tenants, strict=True):
-            link.hello(tenant)
-        self.links[0].ask(encode(ConfigApply(id=0, config=self.centre.config)))
+            link.hello(tenant, tokens[tenant] if tokens else "")
+        if not tokens:
+            self.links[0].ask(encode(ConfigApply(id=0, config=self.centre.config)))
         for link, tenant in zip(self.links, self.tenants, strict=True):
             if staffed:
                 agents = [agent.agent for agent in self.centre.config.agents if agent.tenants in ((tenant,), ())]

@@ -26,11 +26,11 @@ from acd_core.commands import Command, ConfigApply, ContactCallback
 from acd_core.config import to_json
 from acd_protocol.permissions import verb
 from server.access.identity import OPERATING, Identity
-from server.access.pace import Pace
 from server.clock import NS_PER_S, wall_ns
 from server.config_diff import difference
 from server.errors import StartError, Tampered
 from server.log import masked, note
+from server.pace import Pace
 
 FILE_NAME = "audit.jsonl"
 CHANGES_MAX = 100

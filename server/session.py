@@ -210,16 +210,6 @@ class Session(SessionCore, asyncio.Protocol):
             self._errors_in_a_row = 0
             self.send(encode(problem))
 
-    def _in_pace(self) -> bool:
-        """Whether the next line may be dealt with, as fast as its sender may send; if not, that goes on later."""
-        wait_s = max(pace.wait_s() for pace in self.identity.paces)
-        if wait_s:
-            self._rest(wait_s)
-            return False
-        for pace in self.identity.paces:
-            pace.take()
-        return True
-
     def _put_off_rest(self) -> None:
         """Go on in a later turn of the loop."""
         self._stop_reading()
@@ -325,7 +315,8 @@ class Session(SessionCore, asyncio.Protocol):
         self._walled = identity.walled
         self._guard = Guard(sequencer.machine, identity, message.client)
         self.set_free(self._guard.free)
-        self._paced = bool(identity.paces)
+        self.set_wall(self._guard.behind_wall, self._guard.reach.tenants_of_events, self._guard.reach)
+        self._paces = identity.paces
         self._stop_timer()
         self._errors_in_a_row = 0
         self._door.presence.arrived(message.client)

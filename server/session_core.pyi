@@ -6,7 +6,9 @@ from typing_extensions import disjoint_base
 from acd_core.commands import Command
 from acd_protocol.framing import LineReader
 from server.access.identity import Identity
+from server.access.walls import Reach
 from server.outlet import Outlet
+from server.pace import Pace
 from server.sequencer_core import SequencerCore
 
 @disjoint_base
@@ -28,10 +30,11 @@ class SessionCore(Outlet):
     _ended: bool
     _closing: bool
     _walled: bool
-    _paced: bool
+    _paces: tuple[Pace, ...]
     @property
     def _free(self) -> frozenset[type[Command]]: ...
     def set_free(self, free: frozenset[type[Command]]) -> None: ...
+    def set_wall(self, behind_wall: frozenset[type[Command]], tenants: frozenset[str], reach: Reach | None) -> None: ...
     @property
     def _sequencer(self) -> SequencerCore: ...
     @property

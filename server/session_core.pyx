@@ -7,8 +7,9 @@ from acd_core.event_lines cimport EventLine
 
 from acd_core.engine cimport Engine
 from acd_protocol.line_cutter cimport LineCutter
-from acd_protocol.plain_line cimport ENQUEUE, PlainLine
+from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PlainLine
 from server.ok_line cimport ok_line
+from server.pace cimport pass_all
 from server.outlet cimport Outlet
 from server.sequencer_core cimport SequencerCore, is_plain
 
@@ -47,11 +48,19 @@ cdef class SessionCore(Outlet):
         self._line_bytes_max = sequencer.limits.line_bytes_max
         self._plain = PlainLine()
         self.set_free(frozenset())
+        self.set_wall(frozenset(), frozenset(), None)
+        self._paces = ()
 
     def set_free(self, frozenset free):
         """Say which types of commands need not be judged; see `server.access.guard.Guard`."""
         self._free = free
         self._plain_free = PLAIN <= free
+
+    def set_wall(self, frozenset behind_wall, frozenset tenants, reach):
+        """Say which types of commands may be sent for what is behind the wall, and what that is; see the same."""
+        self._behind_wall = behind_wall
+        self._tenants = tenants
+        self._reach = reach
 
     # -- in -----------------------------------------------------------------------------------------------------
 
@@ -79,6 +88,7 @@ cdef class SessionCore(Outlet):
         """Deal with the lines at hand until none is left or a limit is reached; see `Sequencer.defer`."""
         cdef SequencerCore sequencer = self._sequencer
         cdef list lines
+        cdef double wait_s
         self._put_off = False
         if sequencer.state != "serving":
             self._refuse_rest()
@@ -94,9 +104,12 @@ cdef class SessionCore(Outlet):
                 if self._unsent > self._unsent_max or self._paused or self._following.cursor:
                     self._stop_reading()
                     return
-                if self._paced and not self._in_pace():
-                    self._stop_reading()
-                    return
+                if self._paces:
+                    wait_s = pass_all(self._paces)
+                    if wait_s:
+                        self._rest(wait_s)
+                        self._stop_reading()
+                        return
             if not self._deal(lines[self._index]):
                 self._stop_reading()
                 return
@@ -118,7 +131,10 @@ cdef class SessionCore(Outlet):
     cdef int _deal(self, bytes line) except -1:
         """Deal with one line; 0 to be asked again later."""
         cdef int64_t outcome
-        if self._plain_free and self._sequencer.engine is not None and is_plain(self._plain, line):
+        if (
+            (self._plain_free or self._walled) and self._sequencer.engine is not None and is_plain(self._plain, line)
+            and (self._plain_free or self._may_plain())
+        ):
             outcome = self._sequencer.execute_plain(self.name, line, self._plain)
             self._errors_in_a_row = 0
             self.send(self._answer_plain(outcome))
@@ -136,6 +152,34 @@ cdef class SessionCore(Outlet):
         else:
             return 1 if self._request(message) else 0
         return 1
+
+    cdef bint _may_plain(self) except -1:
+        """Whether what stands in `_plain` may surely be carried out here; if not, the guard says why, or that it may."""
+        cdef PlainLine plain = self._plain
+        if not PLAIN <= self._behind_wall:
+            return False
+        if plain.kind == ENQUEUE:
+            return plain.tenant in self._tenants
+        if plain.kind == ACCEPT:
+            return self._reach.sees_offer(plain.offer)
+        if plain.kind == COMPLETE:
+            return self._reach.sees_contact(plain.contact, self.name)
+        return self._reach.owns_agent(plain.agent)
+
+    cdef bint _sees(self, EventLine event) except -1:
+        """Whether an event is surely behind the wall; if not, `following` looks closer."""
+        if event.tenant:
+            return event.tenant in self._tenants
+        config = self._sequencer.machine.config()
+        if config is not self._seen_in:
+            self._seen_in = config
+            self._seen = set()
+        if event.agent in self._seen:
+            return True
+        if not event.agent or not self._reach.sees_agent(event.agent):
+            return False
+        self._seen.add(event.agent)
+        return True
 
     cdef bytes _answer_plain(self, int64_t outcome):
         """The line that answers what stood in `_plain`, right after it was applied."""
@@ -163,7 +207,10 @@ cdef class SessionCore(Outlet):
 
     cpdef object deliver(self, EventLine event):
         """Take an event; see `server.router.Receiver`."""
-        if self._walled or self._paused or self._following.cursor or self._unsent > self._unsent_max:
+        if (
+            self._paused or self._following.cursor or self._unsent > self._unsent_max
+            or (self._walled and not self._sees(event))
+        ):
             self._following.take(event)
             return
         self._counters.events_sent += 1

@@ -24,10 +24,10 @@ from server import audit
 from server.access import gate as gate_module
 from server.access import tokens
 from server.access.identity import ANYONE
-from server.access.pace import Pace
 from server.audit import AuditTrail, entries, verify
 from server.config import Limits, Settings
 from server.errors import StartError, Tampered
+from server.pace import Pace
 from server.service import Service, running
 from tests.support import two_tenants
 from tests.support.journals import MemoryJournal
@@ -245,6 +245,41 @@ async def test_nothing_of_another_company_comes_over_the_wall(tmp_path: Path, ke
             assert name == "w-agent" or "acme-c" in json.dumps(listener.events), name
 
 
+async def test_the_usual_commands_stop_at_the_wall_and_what_is_behind_it_follows_the_configuration(
+    tmp_path: Path, keys: Keyring
+) -> None:
+    """Lines that the engine is told without a detour are looked at no less."""
+    keys.add("acme-pbx", "adapter", tenants=["acme"])
+    async with serving(tmp_path) as service:
+        root = await configured(service, keys)
+        pbx = await as_(service, keys, "acme-pbx")
+        assert (await root.ask("agent.login", agent="zeta-0", ready=True))["type"] == "ok"
+        theirs = {"contact": "zeta-c", "tenant": "zeta", "queue": "zeta-queue"}
+        assert (await root.ask("contact.enqueue", **theirs))["type"] == "ok"
+        offer = (await root.event("contact.offered"))["offer"]
+        before = service.sequencer.machine.digest()
+        for code, type_, fields in (
+            ("tenant_unknown", "contact.enqueue", {**theirs, "contact": "x"}),
+            ("offer_unknown", "offer.accept", {"offer": offer}),
+            ("contact_unknown", "contact.complete", {"contact": "zeta-c"}),
+            ("agent_unknown", "agent.ready", {"agent": "zeta-0"}),
+        ):
+            assert (await pbx.ask(type_, **fields))["code"] == code
+        assert service.sequencer.machine.digest() == before
+        assert (await pbx.ask("agent.login", agent="acme-0"))["type"] == "ok"
+        assert (await pbx.ask("agent.ready", agent="acme-0"))["type"] == "ok"
+        assert (await pbx.event("agent.changed"))["agent"] == "acme-0"
+        config = json.loads(encode(ConfigApply(config=two_tenants.config())))["config"]
+        for row in config["agents"]:
+            row["tenants"] = ["zeta"] if row["agent"] == "acme-0" else row.get("tenants", [])
+        assert (await root.ask("config.apply", config=config))["type"] == "ok"
+        await pbx.ask("ping")
+        pbx.events.clear()
+        assert (await root.ask("agent.pause", agent="acme-0", reason="moved"))["type"] == "ok"
+        assert (await pbx.ask("agent.ready", agent="acme-0"))["code"] == "agent_unknown"
+        assert "acme-0" not in json.dumps(pbx.events)
+
+
 async def test_lists_of_a_walled_client_are_searched_for_the_other_companys_name(tmp_path: Path, keys: Keyring) -> None:
     keys.add("eye", "read_only", tenants=["acme"])
     async with serving(tmp_path) as service:
@@ -405,7 +440,7 @@ async def test_lines_that_come_too_fast_wait_and_none_is_lost(tmp_path: Path, ke
 
 def test_a_pace_lets_a_burst_through_and_then_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 10**9
-    monkeypatch.setattr("server.access.pace.monotonic_ns", lambda: now)
+    monkeypatch.setattr("server.stopwatch.monotonic_ns", lambda: now)
     pace = Pace(10, 3)
     taken = 0
     for _ in range(1000):

@@ -34,6 +34,23 @@ NO_POSTGRES = pytest.mark.skipif(
 NO_CXX = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 SHAPES = (Shape(30, 4), Shape(30, 4, 25), Shape(200, 16, 60), Shape(60, 64))
 
+# The price of safety
+
+
+def test_safety_is_priced_beside_a_bare_server() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.safety", "--scale", "tiny", "--json"], cwd=ROOT, capture_output=True, check=True
+    )
+    told = json.loads(done.stdout)
+    kinds = {"guarded", "enciphered", "durable", "chained"}
+    assert told["cpu_ns"].keys() == kinds | {"bare"}
+    assert all(min(values) > 0 for values in told["cpu_ns"].values())
+    bare = min(told["cpu_ns"]["bare"])
+    assert told["prices"].keys() == kinds
+    assert told["prices"]["guarded"] == pytest.approx(min(told["cpu_ns"]["guarded"]) / bare)
+    assert told["prices"]["chained"] == pytest.approx(1 + min(told["cpu_ns"]["chained"]) / bare)
+
+
 # The same behaviour, by others
 
 

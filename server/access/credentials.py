@@ -14,9 +14,9 @@ from acd_core.config import AgentId, Name
 from acd_protocol.permissions import Role
 from server.access import tokens
 from server.access.identity import Identity
-from server.access.pace import Pace
 from server.clock import wall_ns
 from server.errors import StartError
+from server.pace import Pace
 
 CREDENTIALS_MAX = 100_000
 FILE_BYTES_MAX = 64 * 1024 * 1024

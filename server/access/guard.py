@@ -19,23 +19,26 @@ class Guard:
         identity: who is guarded.
         free: types of commands that need not be judged, and of which the audit trail does not tell. Configurations
             are always looked at.
+        behind_wall: likewise, but for what they are about, which must be within its reach.
+        reach: what is behind the wall.
     """
 
     def __init__(self, machine: Machine, identity: Identity, client: str) -> None:
         self.identity = identity
-        self.free = frozenset(
+        self.behind_wall = frozenset(
             kind
             for kind in COMMAND_TYPES
-            if not identity.walled and identity.may(kind) and not identity.audited(kind) and kind is not ConfigApply
+            if identity.may(kind) and not identity.audited(kind) and kind is not ConfigApply
         )
+        self.free = frozenset() if identity.walled else self.behind_wall
         self._machine = machine
         self._client = client
-        self._reach = Reach(machine, identity)
+        self.reach = Reach(machine, identity)
 
     @property
     def view(self) -> Machine | Walled:
         """The machine, as far as it may be seen."""
-        return Walled(self._machine, self._reach, self._client) if self.identity.walled else self._machine
+        return Walled(self._machine, self.reach, self._client) if self.identity.walled else self._machine
 
     def judge(self, message: Command | Request) -> Error | None:
         """Why the message must not be carried out; None if it may."""
@@ -54,7 +57,7 @@ class Guard:
             case "contact":
                 return self._judge_contact(message, message.contact)  # type: ignore[union-attr]
             case "offer":
-                seen = self._reach.sees_offer(message.offer)  # type: ignore[union-attr]
+                seen = self.reach.sees_offer(message.offer)  # type: ignore[union-attr]
                 return None if seen else error(Outcome.OFFER_UNKNOWN, request_id=message.id)
             case "agent":
                 return self._judge_agent(message, message.agent)  # type: ignore[union-attr]
@@ -62,19 +65,19 @@ class Guard:
                 return self._judge_view(message)
 
     def _judge_tenant(self, message: Command | Request, tenant: str | None) -> Error | None:
-        if tenant is None or self._reach.sees_tenant(tenant):
+        if tenant is None or self.reach.sees_tenant(tenant):
             return None
         return error(Outcome.TENANT_UNKNOWN, request_id=message.id)
 
     def _judge_contact(self, message: Command | Request, contact: str) -> Error | None:
-        if self._reach.sees_contact(contact, self._client):
+        if self.reach.sees_contact(contact, self._client):
             return None
         return error(Outcome.CONTACT_UNKNOWN, request_id=message.id)
 
     def _judge_agent(self, message: Command | Request, agent: str) -> Error | None:
-        if self._reach.owns_agent(agent):
+        if self.reach.owns_agent(agent):
             return None
-        if not self._reach.sees_agent(agent):
+        if not self.reach.sees_agent(agent):
             return error(Outcome.AGENT_UNKNOWN, request_id=message.id)
         problem = f"agent {agent} serves others too, so only who has no wall may change what he does"
         return error(Outcome.UNAUTHORISED, problem, message.id)
@@ -88,9 +91,9 @@ class Guard:
         if isinstance(message, Stats) and message.digest:
             return error(Outcome.UNAUTHORISED, "the digest is of everything: only who has no wall gets it", message.id)
         if isinstance(message, Explain):
-            if message.contact is not None and not self._reach.sees_contact(message.contact, self._client):
+            if message.contact is not None and not self.reach.sees_contact(message.contact, self._client):
                 return error(Outcome.CONTACT_UNKNOWN, request_id=message.id)
-            if message.agent is not None and not self._reach.sees_agent(message.agent):
+            if message.agent is not None and not self.reach.sees_agent(message.agent):
                 return error(Outcome.AGENT_UNKNOWN, request_id=message.id)
         return None
 
@@ -101,7 +104,7 @@ class Guard:
         if not isinstance(command, ConfigApply) or not self.identity.walled:
             return line, command
         try:
-            config = merged(self._machine.config(), command.config, self._reach)
+            config = merged(self._machine.config(), command.config, self.reach)
         except NotYours as problem:
             return error(Outcome.UNAUTHORISED, f"{problem}; {SENTENCES[Outcome.CONFIG_INVALID]}", command.id)
         whole = ConfigApply(id=command.id, config=config)
@@ -109,4 +112,4 @@ class Guard:
 
     def sees(self, event: EventLine) -> bool:
         """Whether an event may be sent to this connection."""
-        return not self.identity.walled or self._reach.sees_event(event.tenant, event.agent)
+        return not self.identity.walled or self.reach.sees_event(event.tenant, event.agent)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from acd_core.commands import Command
 from acd_protocol.messages import Request
 from acd_protocol.permissions import PERMISSIONS, Role
-from server.access.pace import Pace
+from server.pace import Pace
 
 OPERATING: frozenset[Role] = frozenset({"supervisor", "tenant_admin", "operator"})
 """Roles whose every command the audit trail tells, when they have a credential of their own."""

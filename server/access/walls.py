@@ -6,6 +6,7 @@ of walls. Agents who serve others too are seen, since they answer one's own cont
 
 from collections import Counter
 from collections.abc import Callable
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -20,22 +21,23 @@ HIDDEN = "(hidden)"
 class Reach:
     """Which tenants, agents and contacts an identity may see, and which are wholly its own.
 
-    The tenants of each agent are copied from the configuration, anew when another one holds.
+    The tenants of each agent are copied from the configuration, anew when another one holds, and once for all connections.
     """
+
+    _latest: ClassVar[tuple[Config | None, dict[str, tuple[str, ...]]]] = (None, {})
 
     def __init__(self, machine: Machine, identity: Identity) -> None:
         self.identity = identity
         self._machine = machine
-        self._config: Config | None = None
-        self._tenants_of: dict[str, tuple[str, ...]] = {}
 
     def _serving(self, agent: str) -> tuple[str, ...] | None:
         """The tenants that an agent serves, empty for all; None if there is no such agent."""
         config = self._machine.config()
-        if config is not self._config:
-            self._config = config
-            self._tenants_of = {row.agent: row.tenants for row in config.agents}
-        return self._tenants_of.get(agent)
+        known, tenants_of = Reach._latest
+        if config is not known:
+            tenants_of = {row.agent: row.tenants for row in config.agents}
+            Reach._latest = (config, tenants_of)
+        return tenants_of.get(agent)
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -49,6 +51,11 @@ class Reach:
             if tenants is not None:
                 found.update(tenants or (tenant.name for tenant in self._machine.config().tenants))
         return frozenset(found)
+
+    @property
+    def tenants_of_events(self) -> frozenset[str]:
+        """The tenants whose every event is behind the wall; none where it is made of agents."""
+        return frozenset() if self.identity.role == "agent" else self.identity.tenants
 
     def sees_tenant(self, tenant: str) -> bool:
         """Whether this tenant is there for it."""

@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 from acd_core.tables cimport Tables
+from acd_core.types cimport Queue
 
 # A group's share of a queue's contacts.
 cdef struct Share:
@@ -30,6 +31,7 @@ cdef class Gates:
     cdef int add_share(self, int32_t queue, int32_t group, int32_t percent, int64_t count) except -1
     cdef int tighten(self, int32_t owner) except -1
     cdef int at_limit(self, int32_t queue) noexcept nogil
+    cdef bint was_at_limit(self, Queue *queue) noexcept nogil
     cdef bint withholds(self, int32_t agent) noexcept nogil
     cdef int64_t above_share(self, int32_t agent, int32_t queue) noexcept nogil
     cdef void allocate(self, int32_t queue, int32_t agent, int by) noexcept nogil

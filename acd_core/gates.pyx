@@ -84,6 +84,14 @@ cdef class Gates:
             return 1
         return 2 if 0 < self.tenant_limits[row.tenant] <= self.tenant_busy[row.tenant] else 0
 
+    cdef bint was_at_limit(self, Queue *queue) noexcept nogil:
+        """Whether a queue or its tenant had as many in conversation as it may, and has one less now."""
+        if queue.max_in_conversation and queue.offered + queue.connected == queue.max_in_conversation - 1:
+            return True
+        return self.tenant_limits[queue.tenant] and (
+            self.tenant_busy[queue.tenant] == self.tenant_limits[queue.tenant] - 1
+        )
+
     cdef bint withholds(self, int32_t agent) noexcept nogil:
         """Whether an agent, who is open to contacts, is kept free for a queue."""
         cdef int32_t index

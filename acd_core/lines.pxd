@@ -42,7 +42,7 @@ cdef class Lines:
     cdef int32_t first(self, int32_t line) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
     cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil
-    cdef void _stand(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil
+    cdef void stand_at(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil
     cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil

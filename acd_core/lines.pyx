@@ -202,7 +202,7 @@ cdef class Lines:
                 return since_a < since_b
         return before(nodes, a, b)
 
-    cdef void _stand(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil:
+    cdef void stand_at(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil:
         """Tell where a contact stands at `now`."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
@@ -227,7 +227,7 @@ cdef class Lines:
         while place != NONE:
             contact = self.first(place)
             if contact != NONE:
-                self._stand(&standing, contact, now)
+                self.stand_at(&standing, contact, now)
                 if best == NONE or stands_before(&standing, &best_standing):
                     best = contact
                     best_standing = standing
@@ -295,7 +295,7 @@ cdef class Lines:
                 if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
                     continue
                 contact = self.first_of(head.owner, now)
-                self._stand(&standing, contact, now)
+                self.stand_at(&standing, contact, now)
                 if best == NONE or rank < best_rank or stands_before(&standing, &best_standing):
                     best = contact
                     best_standing = standing

@@ -35,9 +35,9 @@ cdef class Places(Conditions):
         """The contact that is served first of those in the same queue."""
         cdef int32_t rival, first = contact
         cdef Standing standing, best
-        self.lines._stand(&best, contact, self.now)
+        self.lines.stand_at(&best, contact, self.now)
         for rival in self._waiting_in(self.tables.contacts[contact].queue):
-            self.lines._stand(&standing, rival, self.now)
+            self.lines.stand_at(&standing, rival, self.now)
             if stands_before(&standing, &best):
                 best = standing
                 first = rival

@@ -66,7 +66,7 @@ cdef class Rests(State):
         if row.idle_seq:
             self.idle.drop(agent)
             row.idle_seq = 0
-        row.open = 0
+        self._shut(agent)
         return 0
 
     cdef bint _rest_due(self, int32_t agent) except -1:

@@ -82,6 +82,7 @@ cdef class State:
     cdef int64_t idle_seq
     cdef int64_t live_contacts
     cdef int64_t live_waiting  # contacts that only wait
+    cdef int64_t open_agents  # who could be offered something now
     cdef int64_t live_in_line  # and those that are being offered and may be offered to more
     cdef int64_t agents_by_state[7]
     cdef int64_t agents_cooling[6]  # agents in cooldown by CooldownCause
@@ -225,6 +226,7 @@ cdef class State:
     cdef int _begin_occupancy(self, int32_t agent) except -1
     cdef int _refresh(self, int32_t agent) except -1
     cdef void _set_open(self, int32_t agent) noexcept
+    cdef void _shut(self, int32_t agent) noexcept
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2
     cdef int _stand_in_line(self, int32_t contact) except -1
     cdef int _leave_line(self, int32_t contact) except -1

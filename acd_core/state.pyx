@@ -611,9 +611,16 @@ cdef class State:
     cdef void _set_open(self, int32_t agent) noexcept:
         cdef Agent *row = &self.tables.agents[agent]
         cdef uint32_t room = self.legs.room(agent) if row.idle_seq and not row.rung else 0
-        if self.gates.active and room & ~row.open:
-            self.gates.opened = True
+        if self.gates.reserve_count and room & ~row.open:
+            self.gates.opened = True  # somebody else may be spared now
+        self.open_agents += (room != 0) - (row.open != 0)
         row.open = room
+
+    cdef void _shut(self, int32_t agent) noexcept:
+        """The agent is open to nothing."""
+        if self.tables.agents[agent].open:
+            self.tables.agents[agent].open = 0
+            self.open_agents -= 1
 
     cdef bint _in_line(self, int32_t contact) noexcept:
         """Whether one more agent can be offered the contact."""
@@ -650,9 +657,11 @@ cdef class State:
         self._count_contact(contact, 1)
 
     cdef void _count_busy(self, Queue *queue, int by) noexcept:
+        """A contact of the queue begins to be offered or to talk (by 1), or no longer is (by -1)."""
         if self.gates.active:
             self.gates.tenant_busy[queue.tenant] += by
-            self.gates.opened = True
+            if by < 0 and self.gates.was_at_limit(queue):
+                self.gates.opened = True
 
     cdef void _count_contact(self, int32_t contact, int by) noexcept:
         """Count a contact into the state that it is in (by 1), or out of it (by -1)."""
@@ -1404,6 +1413,8 @@ cdef class State:
                 raise AssertionError(f"idle_seq of {name}")
             if row.open != (self.legs.room(slot) if row.idle_seq and not row.rung else 0):
                 raise AssertionError(f"what {name} is open to")
+        if self.open_agents != sum([self.tables.agents[slot].open != 0 for slot in self.agent_slots.values()]):
+            raise AssertionError("the open agents are miscounted")
         if states != [self.agents_by_state[index] for index in range(7)]:
             raise AssertionError("agents are miscounted by state")
         if sum(self.agents_pausing.values()) != states[<int>PAUSED]:

@@ -23,6 +23,7 @@ cdef class Transitions(Trails):
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1
     cdef int _settle(self) except -1
+    cdef int32_t _first_served(self) except -2
     cdef int _settled(self) except -1
     cdef bint _tenant_full(self, str tenant) except -1
     cdef int _watch_reserve(self, int32_t slot, int64_t wait, bint in_target) except -1

@@ -10,7 +10,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.pace cimport Forecast
-from acd_core.standing cimport Standing
+from acd_core.standing cimport Standing, stands_before
 from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
@@ -211,7 +211,7 @@ cdef class Transitions(Trails):
         if row.idle_seq:
             self.idle.drop(agent)
             row.idle_seq = 0
-        row.open = 0
+        self._shut(agent)
         return 0
 
     cdef int _end_cooldown(self, int32_t agent) except -1:
@@ -277,30 +277,36 @@ cdef class Transitions(Trails):
 
     cdef int _settle(self) except -1:
         """Some gate may have opened: serve those who wait, in their order, until nobody can be served."""
-        cdef list heads
-        cdef int32_t skill, position, contact
-        cdef bint served = True
+        cdef int32_t contact
         self.gates.opened = False
-        if not self.gates.active or not self.live_in_line:
+        if not self.gates.active:
             return 0
-        while served:
-            served = False
-            heads = []
-            for skill in range(self.lines.skill_count):
-                for position in range(self.lines.heads[skill].count):
-                    contact = self.lines.first_of(self.lines.heads[skill].items[position].owner, self.now)
-                    heads.append((self._order_key(contact), contact))
-            for contact in self.preferences:
-                if self.tables.contacts[contact].where == HELD_BOUND:
-                    heads.append((self._order_key(contact), contact))
-            heads.sort()
-            for _, contact in heads:
-                if self._agent_for(contact) != NONE:
-                    self._serve_contact(contact)
-                    served = True
-                    break
+        while self.live_in_line and self.open_agents:
+            contact = self._first_served()
+            if contact == NONE:
+                break
+            self._serve_contact(contact)
         self.gates.opened = False
         return 0
+
+    cdef int32_t _first_served(self) except -2:
+        """Of those who wait and whom a free agent could serve, the first in order; NONE when there is nobody."""
+        cdef int32_t skill, position, contact, best = NONE
+        cdef Standing standing, best_standing
+        for skill in range(self.lines.skill_count):
+            for position in range(self.lines.heads[skill].count):
+                contact = self.lines.first_of(self.lines.heads[skill].items[position].owner, self.now)
+                self.lines.stand_at(&standing, contact, self.now)
+                if (best == NONE or stands_before(&standing, &best_standing)) and self._agent_for(contact) != NONE:
+                    best = contact
+                    best_standing = standing
+        for contact in self.preferences:
+            if self.tables.contacts[contact].where == HELD_BOUND:
+                self.lines.stand_at(&standing, contact, self.now)
+                if (best == NONE or stands_before(&standing, &best_standing)) and self._agent_for(contact) != NONE:
+                    best = contact
+                    best_standing = standing
+        return best
 
     cdef int _settled(self) except -1:
         """What a command that was carried out gives; those are served first for whom a gate has opened."""

@@ -49,7 +49,7 @@ DERIVED_STATE = """
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_configs agent_names
     agent_json
     callback_numbers free_agents free_queues free_contact ended_contact callers_kept pause_reasons pause_codes
-    failed_window outside_counts choosy
+    failed_window outside_counts choosy open_agents
 """
 """The same of the attributes of `State`."""
 

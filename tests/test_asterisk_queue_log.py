@@ -15,6 +15,7 @@ from acd_protocol.words import (
     ContactEnded,
     ContactLeft,
     ContactOffered,
+    ContactOverflowed,
     ContactQueued,
     ContactWrapup,
     Event,
@@ -25,6 +26,7 @@ from tests.support.queue_log import check_queue_log
 START = 1_763_776_800
 KINDS: dict[str, type[Event]] = {
     "queued": ContactQueued,
+    "overflowed": ContactOverflowed,
     "offered": ContactOffered,
     "callback": ContactCallbackChanged,
     "offer_ended": OfferEnded,
@@ -51,6 +53,7 @@ class Story:
         about = {"contact": contact, "tenant": "acme", "queue": "support"}
         defaults: dict[str, dict[str, Any]] = {
             "queued": about | {"priority": 0, "position": 1},
+            "overflowed": about | {"to": "sales", "cause": "step", "wait": 0},
             "offered": about
             | {"offer": "o-1", "agent": "a-1", "address": "", "expires_in": 9, "wait": 0, "attributes": {}},
             "callback": about | {"agent": ""},
@@ -157,9 +160,31 @@ def test_the_position_at_the_end_is_that_of_the_end() -> None:
     assert story.tell("ended", "c3")[0].split("|")[5:] == ["2", "3", "2"]
 
 
-def test_who_was_not_let_in_has_a_line() -> None:
+@pytest.mark.parametrize(
+    ("reason", "word"), [("queue_full", "FULL"), ("no_agents", "JOINEMPTY"), ("diverted", "DIVERTED")]
+)
+def test_who_was_not_let_in_has_a_line(reason: str, word: str) -> None:
     story = Story()
-    assert story.tell("ended", reason="queue_full") == [f"{START + 1}|c|support|NONE|FULL|"]
+    assert story.tell("ended", reason=reason) == [f"{START + 1}|c|support|NONE|{word}|"]
+    check_queue_log("\n".join(story.text))
+
+
+def test_who_is_sent_on_has_a_line_in_each_queue_that_refused_him() -> None:
+    story = Story()
+    assert story.tell("overflowed", cause="closed", to="sales") == [f"{START + 1}|c|support|NONE|CLOSED|"]
+    story.tell("queued", queue="sales")
+    assert story.tell("overflowed", queue="sales", cause="nobody") == [f"{START + 3}|c|sales|NONE|EXITEMPTY|1|1|1"]
+    assert story.tell("overflowed", queue="last", cause="full") == [f"{START + 4}|c|last|NONE|FULL|"]
+    assert story.tell("ended", queue="home", reason="no_agents") == [f"{START + 5}|c|home|NONE|JOINEMPTY|"]
+    check_queue_log("\n".join(story.text))
+
+
+def test_a_callback_that_is_given_up_or_moved_was_not_refused() -> None:
+    story = Story(key="2")
+    story.tell("queued")
+    story.tell("callback")
+    assert story.tell("overflowed", cause="step") == []
+    assert story.tell("ended", reason="no_agents") == []
     check_queue_log("\n".join(story.text))
 
 

@@ -12,7 +12,8 @@ A line is `epoch|callid|queue|agent|EVENT|data1|data2...`. What holds for each f
   reach him is a stint of its own, from the first offer on, with CONNECT when the agent answers, and with COMPLETECALLER
   when the customer cannot be reached or hangs up;
 - time never goes back;
-- whoever was not let in has a line too, FULL, where Asterisk itself writes nothing.
+- whoever was not let in has a line too, where Asterisk itself writes nothing: FULL, JOINEMPTY, CLOSED, DIVERTED (he would have
+  waited for too long, or the queue says so), in each queue that refused him.
 
 The translation is a function of the events and of what is known of callers; it reads no clock. What it has to remember
 of live contacts is plain data, so that a restart goes on where it stopped.
@@ -31,6 +32,7 @@ from acd_protocol.words import (
     ContactEnded,
     ContactLeft,
     ContactOffered,
+    ContactOverflowed,
     ContactQueued,
     ContactWrapup,
     Event,
@@ -40,6 +42,20 @@ from acd_protocol.words import (
 NS_PER_S = 1_000_000_000
 INFO_MAX = 40
 """Asterisk cuts the text of WITHDRAW there."""
+
+
+REFUSALS = {
+    "full": "FULL",
+    "nobody": "JOINEMPTY",
+    "all_paused": "JOINEMPTY",
+    "closed": "CLOSED",
+    "wait_estimate": "DIVERTED",
+}
+"""How a contact is refused that goes on to another queue, by the cause."""
+REFUSED = {"queue_full": "FULL", "no_agents": "JOINEMPTY", "diverted": "DIVERTED"}
+"""And one that ends thereby."""
+MOVED = {"nobody": "no_agents", "all_paused": "no_agents", "closed": "diverted"}
+"""How a stint ends that goes on in another queue, by the cause; by any other for having lasted too long."""
 
 
 class Known(NamedTuple):
@@ -117,6 +133,8 @@ class QueueLog:
         match event:
             case ContactQueued():
                 self._enter(event)
+            case ContactOverflowed():
+                self._overflow(event)
             case ContactCallbackChanged():
                 self._callback(event)
             case ContactOffered():
@@ -172,6 +190,16 @@ class QueueLog:
         known = self._known(event.contact)
         self._write(known.callid, queue, "", "ENTERQUEUE", "", known.number, position)
 
+    def _overflow(self, event: ContactOverflowed) -> None:
+        """It goes on to another queue: from the one that it waited in, or from one that did not let it in."""
+        if event.contact in self.memory.callbacks:
+            return
+        queue, stint = self._name(event.tenant, event.queue), self.memory.stints.get(event.contact)
+        if stint is not None and stint.queue == queue and not stint.connected:
+            self._close(event.contact, MOVED.get(event.cause, "max_wait"))
+        elif event.cause in REFUSALS:
+            self._write(self._known(event.contact).callid, queue, "", REFUSALS[event.cause])
+
     def _callback(self, event: ContactCallbackChanged) -> None:
         """A caller has left, to be called back; or an attempt to do so is over."""
         self.memory.callbacks.add(event.contact)
@@ -206,14 +234,16 @@ class QueueLog:
 
     def _end(self, event: ContactWrapup | ContactEnded) -> None:
         stint = self.memory.stints.get(event.contact)
+        called_back = event.contact in self.memory.callbacks
         if isinstance(event, ContactEnded):
             self.memory.callbacks.discard(event.contact)
         if isinstance(event, ContactWrapup) and (stint is None or stint.agent != event.agent):
             return  # he has left it, and wraps up while it waits for another or talks on
         if stint is not None:
             self._close(event.contact, event.reason)
-        elif isinstance(event, ContactEnded) and event.reason == "queue_full":
-            self._write(self._known(event.contact).callid, self._name(event.tenant, event.queue), "", "FULL")
+        elif isinstance(event, ContactEnded) and event.reason in REFUSED and not called_back:
+            word, queue = REFUSED[event.reason], self._name(event.tenant, event.queue)
+            self._write(self._known(event.contact).callid, queue, "", word)
 
     def _close(self, contact: str, reason: str, target: str = "") -> None:
         """Write how a stint ended, and forget it."""

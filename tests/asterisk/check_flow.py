@@ -205,6 +205,15 @@ async def test_a_full_queue_refuses_and_the_dialplan_goes_on(rig: Rig) -> None:
     assert (rig.lines["FULL"], rig.lines["ENTERQUEUE"], rig.lines["ABANDON"]) == (1, 1, 1)
 
 
+async def test_a_queue_without_agents_refuses_and_the_dialplan_goes_on(rig: Rig) -> None:
+    await rig.start(join=[{"when": "nobody"}])
+    caller = await rig.caller(sipp.until_answered(), sipp.be_hung_up())
+    await caller.went_well()
+    assert (await rig.sees("contact.ended")).reason == "no_agents"
+    await rig.quiet()
+    assert (rig.lines["JOINEMPTY"], rig.lines["ENTERQUEUE"]) == (1, 0)
+
+
 @pytest.mark.parametrize(("number", "priority", "crm"), [("2101", 5, "4711"), ("2102", 7, "4712")])
 async def test_the_dialplan_says_what_a_caller_wants(rig: Rig, number: str, priority: int, crm: str) -> None:
     await rig.start('variables = { crm = "CRM_ID" }')

@@ -107,7 +107,7 @@ def test_members_stay_members(imported: Imported) -> None:
     assert (ann.missed_offers_max, agents["1003"].missed_offers_max) == (1, None)
     assert agents["1003"].address == "Local/1003@from-queue/n"
     assert said(imported, "queues.conf:", "nonsense")
-    assert said(imported, "hint:1003@ext-local")
+    assert said(imported, "Local/1003@from-queue/n", "as his address")
     assert said(imported, "Agent/77", "no phone of their own")
 
 
@@ -146,6 +146,16 @@ def test_a_file_includes_others_and_says_which_are_missing(tmp_path: Path) -> No
     assert [remark.split(" ", 1)[0] for remark in file.remarks] == ["main.conf:4:", "main.conf:5:"]
 
 
+def test_an_included_file_goes_on_with_the_section_as_freepbx_has_it(tmp_path: Path) -> None:
+    (tmp_path / "main.conf").write_text("[general]\n#include general.conf\n#include queues.conf\ny = 2\n")
+    (tmp_path / "general.conf").write_text("x = 1\n")
+    (tmp_path / "queues.conf").write_text("[600]\nstrategy = rrmemory\n")
+    file = ConfFile()
+    file.read(tmp_path / "main.conf")
+    told = {name: {each.name: each.value for each in section.settings} for name, section in file.sections.items()}
+    assert told == {"general": {"x": "1", "y": "2"}, "600": {"strategy": "rrmemory"}}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -164,6 +174,20 @@ def test_a_file_that_includes_itself_ends(tmp_path: Path) -> None:
     (tmp_path / "main.conf").write_text("#include main.conf\n")
     with pytest.raises(ConfFileError, match="include itself"):
         ConfFile().read(tmp_path / "main.conf")
+
+
+def test_what_freepbx_writes_of_unused_settings_is_passed_over_and_what_it_uses_is_not(tmp_path: Path) -> None:
+    (tmp_path / "queues.conf").write_text(
+        "[general]\nmonitor-type=MixMonitor\n[600]\ncontext=\nmemberdelay=0\ncron_schedule=never\nautopausedelay=5\n"
+        "monitor-format=wav\nstrategy=rrmemory\nmember=Local/1012@from-queue/n,0,Ann,hint:1012@ext-local\n"
+    )
+    file = ConfFile()
+    file.read(tmp_path / "queues.conf")
+    imported = import_queues(file, ConfFile(), ConfFile(), "acme")
+    assert imported.queues["600"].keys == {}
+    assert imported.queues["600"].record == "mixmonitor"
+    assert [remark.partition(" ")[0] for remark in imported.remarks] == ["queues.conf:7:", "queues.conf:10:"]
+    assert "better give the phone" in imported.remarks[1]
 
 
 # The command

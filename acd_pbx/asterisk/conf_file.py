@@ -8,6 +8,8 @@
     member => PJSIP/1012,0,Ann
     [support](+)           ; adds to the section
     #include "more.conf"
+
+What an included file says before its first section belongs to the section that was begun last.
 """
 
 import re
@@ -60,6 +62,7 @@ class ConfFile:
         self.sections: dict[str, Section] = {}
         self.remarks: list[str] = []
         self._includes = 0
+        self._current: Section | None = None
 
     def read(self, path: Path) -> None:
         """Read a file into this.
@@ -76,7 +79,7 @@ class ConfFile:
     def read_text(self, text: str, path: Path) -> None:
         """As `read`, of a file that has this text."""
         text = re.sub(r";--.*?--;", lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL)
-        section: Section | None = None
+        section = self._current
         for number, raw in enumerate(text.splitlines(), 1):
             line = re.sub(r"(?<!\\);.*", "", raw).replace("\\;", ";").strip()
             place = f"{path.name}:{number}"
@@ -85,7 +88,7 @@ class ConfFile:
             if line.startswith("#"):
                 self._directive(line, path, place)
             elif line.startswith("["):
-                section = self._section(line, place)
+                section = self._current = self._section(line, place)
             else:
                 name, separator, value = line.partition("=")
                 if not separator:

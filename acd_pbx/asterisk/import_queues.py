@@ -68,6 +68,8 @@ DROPPED = {
     "membergosub": "use the adapter's variables and headers",
     "servicelevel-announce": "nothing like it",
 }
+OFF = frozenset({"", "0", "no", "false", "off", "never"})
+"""Values of what is not used: nothing is lost with it. FreePBX writes every setting there is."""
 
 
 @dataclass
@@ -96,6 +98,8 @@ def import_queues(queues: ConfFile, rules: ConfFile, agents: ConfFile, tenant: s
     media: dict[str, adapter.Queue] = {}
     members: dict[str, _Member] = {}
     strict = weighted = False
+    general = queues.sections.get("general")
+    monitor_type = _value(general, "monitor-type") if general is not None else ""
     for section in queues.sections.values():
         if section.name == "general" or section.template:
             continue
@@ -104,7 +108,7 @@ def import_queues(queues: ConfFile, rules: ConfFile, agents: ConfFile, tenant: s
             remarks.append(f"queue {section.name}: it is called {name!r} now; names have no blanks, quotes and slashes")
         path = f"{tenant}/{name}"
         steps = _steps(section, rules, remarks)
-        queue, hears = _queue(section, name, tenant, steps, remarks)
+        queue, hears = _queue(section, name, tenant, steps, monitor_type, remarks)
         strict = strict or queue.priority > 0
         weighted = weighted or queue.strategy == "weighted_random"
         made.append(queue)
@@ -139,7 +143,7 @@ def import_queues(queues: ConfFile, rules: ConfFile, agents: ConfFile, tenant: s
 
 
 def _queue(
-    section: Section, name: str, tenant: str, steps: tuple[Step, ...], remarks: list[str]
+    section: Section, name: str, tenant: str, steps: tuple[Step, ...], monitor_type: str, remarks: list[str]
 ) -> tuple[Queue, adapter.Queue]:
     place = f"queue {section.name}"
     strategy, remark = STRATEGIES.get(_value(section, "strategy"), ("", ""))
@@ -154,8 +158,8 @@ def _queue(
     weight = int(_seconds(section, "weight", remarks))
     if weight > 100:
         remarks.append(f"{place}: weight {weight} becomes priority 100, the highest there is")
-    record: adapter.RecordBy = section.last("monitor-format") is not None
-    if record and _value(section, "monitor-type").lower() == "mixmonitor":
+    record: adapter.RecordBy = bool(_value(section, "monitor-format"))
+    if record and (_value(section, "monitor-type") or monitor_type).lower() == "mixmonitor":
         record = "mixmonitor"
     frequency = _seconds(section, "announce-frequency", remarks)
     announcements: tuple[str | tuple[str, ...], ...] = ()
@@ -178,7 +182,7 @@ def _queue(
         if len(sounds) > 1:
             remarks.append(f"{place}: periodic-announce: only {sounds[0]} was carried over")
     keys: dict[str, adapter.KeyAction] = {}
-    if section.last("context") is not None:
+    if _value(section, "context"):
         keys = dict.fromkeys("0123456789", "leave")
         remarks.append(
             f"{place}: context {_value(section, 'context')}: any digit leaves the queue; send callers from acd-after, "
@@ -188,6 +192,8 @@ def _queue(
     music = section.last("musicclass") or section.last("musiconhold") or section.last("music")
     for setting in section.settings:
         word = setting.name.lower()
+        if setting.value.lower() in OFF:
+            continue
         if word in DROPPED:
             remarks.append(f"{setting.place}: {section.name}: {setting.name} was left out: {DROPPED[word]}")
         elif word not in SILENT and word not in _CARRIED and not word.startswith(("queue-", "monitor", "sound_")):
@@ -340,7 +346,12 @@ def _member(
         member.ranks[path] = min(rank, 1000)
     member.skills[queue.require] = 100
     member.autopause = member.autopause or autopause
-    if state_interface and state_interface != address:
+    if address.lower().startswith("local/"):
+        remarks.append(
+            f"{setting.place}: {address} is reached through the dialplan, so the state of his phone is not looked at, and "
+            "the codes do not know him by it: better give the phone, such as PJSIP/1012, as his address"
+        )
+    elif state_interface and state_interface != address:
         remarks.append(f"{setting.place}: the state of {state_interface} is not looked at: presence looks at {address}")
     if wrapup and wrapup.isdecimal():
         remarks.append(f"{setting.place}: a wrap-up of one member's own was left out: the queue's wrapup_s holds")

@@ -150,6 +150,10 @@ def test_the_far_half_of_a_local_channel_is_not_ours() -> None:
     near, far = (f"{make('o-1', 'pbx-1:1')}{half}" for make, half in ((names.leg_of, ""), (names.leg_of, ";2")))
     assert names.leg_parts(near) == ("o-1", "pbx-1:1")
     assert names.leg_parts(far) is None
+    # The caller may be such a half, and his agent's leg is not.
+    ours = names.leg_of("o-1", "pbx-1:1;2")
+    assert names.leg_parts(ours) == ("o-1", "pbx-1:1;2")
+    assert names.leg_parts(f"{ours};2") is None
     assert names.customer_parts(names.customer_of("o-1", "pbx-1:1") + ";2") is None
     assert read_picture("acd", {}, [channel(far, name="Local/1@from-queue-1;2")], []).legs == {}
 

@@ -24,6 +24,7 @@ records."""
 
 FAR_HALF = ";2"
 """What Asterisk appends to our id for the other half of a Local channel, which is the dialplan's."""
+_HALF = "%3B"
 AGENT_WORD, QUEUE_WORD, SUPERVISE_WORD, LEG_WORD, SNOOP_WORD = "agent", "queue", "supervise", "leg", "snoop"
 CUSTOMER_WORD, RECORDER_WORD = "customer", "recorder"
 """First arguments of `Stasis()` that say what the channel wants; any other is a queue or a number."""
@@ -42,7 +43,7 @@ def channel_of(adapter: str, contact: str) -> str:
 
 def leg_of(offer: str, contact: str) -> str:
     """The channel that rings the agent of an offer."""
-    return f"{LEG}/{offer}/{contact}"
+    return f"{LEG}/{offer}/{_whole(contact)}"
 
 
 def leg_parts(channel: str) -> tuple[str, str] | None:
@@ -52,7 +53,7 @@ def leg_parts(channel: str) -> tuple[str, str] | None:
 
 def customer_of(offer: str, contact: str) -> str:
     """The channel by which a contact is called back for the agent of an offer."""
-    return f"{CUSTOMER}/{offer}/{contact}"
+    return f"{CUSTOMER}/{offer}/{_whole(contact)}"
 
 
 def customer_parts(channel: str) -> tuple[str, str] | None:
@@ -63,7 +64,12 @@ def customer_parts(channel: str) -> tuple[str, str] | None:
 def _parts(kind: str, channel: str) -> tuple[str, str] | None:
     parts = channel.split("/", 2)
     ours = len(parts) == 3 and parts[0] == kind and not channel.endswith(FAR_HALF)
-    return (parts[1], parts[2]) if ours else None
+    return (parts[1], parts[2].replace(_HALF, ";")) if ours else None
+
+
+def _whole(contact: str) -> str:
+    """A contact within an id: where the caller is half of a Local channel himself, no id of ours may look like a half."""
+    return contact.replace(";", _HALF)
 
 
 def bridge_of(contact: str) -> str:

@@ -287,3 +287,16 @@ async def test_the_agent_is_paused_while_his_phone_rings(rig: Rig) -> None:
     assert (await rig.sees("offer.ended")).cause == "agent_paused"
     await caller.went_well()
     await rig.quiet()
+
+
+async def test_a_caller_who_is_half_of_a_local_channel(rig: Rig) -> None:
+    """So does whoever comes by a ring group or a follow-me of the dialplan."""
+    await rig.start()
+    rig.lab.originate("half", "Local/2000@from-callers/n", "syn-caller", "hold")
+    await rig.sees("contact.queued", contact="asterisk:half;2")
+    await rig.login()
+    agent = await rig.agent([*sipp.rung(), *sipp.answer(), sipp.pause(1), *sipp.agent_hangs_up()])
+    await agent.went_well()
+    assert (await rig.sees("contact.ended")).reason == "completed_agent"
+    rig.lab.hang_up("half")
+    await rig.quiet()

@@ -81,6 +81,7 @@ class Rig:
     Attributes:
         events: all events of the engine, in order, as a watcher sees them.
         lines: how many of each kind the queue_log has, once all was quiet.
+        compares_phones: whether in the end the journal is held against what the phones saw, and not only the events.
     """
 
     def __init__(self, lab: Lab, directory: Path) -> None:
@@ -91,6 +92,7 @@ class Rig:
         self.events: list[Event] = []
         self.watcher: Client | None = None
         self.lines: Counter[str] = Counter()
+        self.compares_phones = True
         self._phones: list[Sipp] = []
         self._ports = {"PJSIP/1012": lab.phone_port(13)}
         self._count = 0
@@ -116,7 +118,8 @@ class Rig:
         story = Story(self.directory / "data", self._ports)
         try:
             story.check_events(self.events)
-            story.check_phones(self._phones)
+            if self.compares_phones:
+                story.check_phones(self._phones)
         except AssertionError as problem:
             raise AssertionError(f"the journal tells another story: {problem}\n{self.story()}") from None
 

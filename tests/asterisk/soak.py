@@ -6,7 +6,7 @@ coming, all calls run out, and the three sides are counted:
 
 - SIPp: how many callers ended as their scenario has it, and how many were cut off;
 - Asterisk, every two seconds: no bridge with three channels, no channel in two bridges, nobody dialled twice at once;
-- the engine: every contact has an end, no agent is in a state beyond its deadline, nobody is connected twice;
+- the engine: its journal, played again, tells what was seen meanwhile; every contact has an end, no agent is in a state beyond its deadline, nobody is connected twice;
 - the queue_log: its invariants, and as many stints and conversations as the engine counts.
 """
 
@@ -115,8 +115,19 @@ class Soak:
     async def run(self, directory: Path) -> dict[str, Any]:
         """Run it; gives the report."""
         with Lab("soak", agents=self.agents) as lab:
-            async with Rig(lab, directory) as rig:
-                return await self._run(rig)
+            rig = Rig(lab, directory)
+            # A phone may be rung twice for one offer when an Asterisk has died in between.
+            rig.compares_phones = False
+            report: dict[str, Any] = {"checks": {}, "problems": []}
+            told = "the journal tells what was seen"
+            try:
+                async with rig:
+                    report = await self._run(rig)
+                report["checks"][told] = True
+            except AssertionError as problem:
+                report["checks"][told] = False
+                report["problems"].append(str(problem)[:1000])
+            return report
 
     async def _run(self, rig: Rig) -> dict[str, Any]:
         queue: dict[str, Any] = {"offer_timeout_s": 8, "no_answer_cooldown_s": 1, "reject_cooldown_s": 3, "wrapup_s": 1}

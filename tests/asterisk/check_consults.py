@@ -211,6 +211,13 @@ async def test_an_agent_who_hangs_up_before_his_colleague_answers_ends_the_call(
     await question.over("completed_agent")
 
 
+async def test_a_caller_who_hangs_up_before_the_colleague_answers_stops_his_phone(question: Question) -> None:
+    await question.begin([sipp.pause(4)], sipp.hang_up())
+    await question.ask(2, [*sipp.rung(), *sipp.be_cancelled()])
+    await question.over("completed_caller")
+    assert await question.rig.outcome(question.question) == "withdrawn"
+
+
 async def test_hold_by_command_gives_the_caller_music(question: Question) -> None:
     await question.begin([sipp.pause(7)], sipp.hang_up())
     await question.desk.hold(question.contact)

@@ -1,6 +1,7 @@
 """Asterisk, engine and adapter together, each a process of its own, and the phones around them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -102,14 +103,18 @@ class Rig:
         return self
 
     async def __aexit__(self, kind: object, *_: object) -> None:
+        await self.adapter.kill()
+        # Phones go last: Asterisk would go on ringing one that is gone, and the next check's is at the same port.
+        if self.lab.running:
+            for channel in self.lab.channels():
+                self.lab.hang_up(channel["id"])
+            with contextlib.suppress(TimeoutError):
+                await until_slow(lambda: not self.lab.channels(), 2)
         for phone in self._phones:
             await phone.stop()
-        await self.adapter.kill()
         if self.watcher is not None:
             await self.watcher.close(0)
         await self.server.kill()
-        for channel in self.lab.channels() if self.lab.running else []:
-            self.lab.hang_up(channel["id"])
         if kind is None and self.watcher is not None:
             self._compare()
 

@@ -5,7 +5,8 @@ callers waiting. A watcher of its own reads Asterisk's events: the gap is from t
 call to the creation of the channel that rings him next, by Asterisk's own clock, in milliseconds. Callers hear ringing
 in both cases, so that no music burdens the machine.
 
-What Asterisk itself needs is shown beside: from the request for a channel to its creation, asked while as many wait.
+What Asterisk itself needs is shown beside: from the request for a channel to its creation, asked now and then meanwhile,
+while as many wait and the agents' calls come and go.
 The result goes into docs/asterisk.md, and as JSON beside the other measured figures.
 """
 
@@ -32,6 +33,9 @@ SETTINGS = """numbers = { "2000" = "support" }
 engine_patience_s = 600
 defaults = { answer = false }
 phones = { presence = false }"""
+PROBE = "9999"
+"""No agent: whom Asterisk is asked to ring for its own part."""
+PROBES = 40
 STEP_S = 240.0
 """One measurement that takes longer has failed: callers come and go within a minute or so, even a thousand of them."""
 FIGURES = PROJECT / "docs/performance/asterisk.json"
@@ -90,7 +94,7 @@ class Watcher:
         if event["type"] == "ChannelCreated":
             self.created[channel["id"]] = at
         found = re.match(r"Local/(\d{4})@bench-agent-.*;([12])$", channel["name"])
-        if found is None:
+        if found is None or found[1] == PROBE:
             return
         agent = found[1]
         if event["type"] == "ChannelCreated":
@@ -124,16 +128,14 @@ class Watcher:
             batch = range(first, min(first + 20, count))
             await asyncio.gather(*(self.originate(f"{prefix}-{number:05d}", endpoint) for number in batch))
 
-    async def own_share(self, prefix: str) -> list[float]:
-        """Milliseconds from the request for a channel to its creation."""
-        found = []
-        for number in range(20):
+    async def own_share(self, prefix: str, seconds: float) -> list[float]:
+        """Milliseconds from the request for a channel to its creation, asked again and again for so long."""
+        asked = {}
+        for number in range(PROBES):
             name = f"{prefix}-probe-{number:02d}"
-            asked = await self.originate(name, "Local/9999@bench-agent/n")
-            await asyncio.sleep(0.05)
-            if name in self.created:
-                found.append((self.created[name] - asked) * 1000)
-        return found
+            asked[name] = await self.originate(name, f"Local/{PROBE}@bench-agent/n")
+            await asyncio.sleep(seconds / PROBES)
+        return [(self.created[name] - at) * 1000 for name, at in asked.items() if name in self.created]
 
 
 async def drained(lab: Lab) -> None:
@@ -159,11 +161,10 @@ async def measure_acd(lab: Lab, waiting: int, seconds: float) -> dict[str, Any]:
                 if len(rig.contacts_of("contact.queued")) >= waiting + extra:
                     break
                 await asyncio.sleep(0.1)
-            own = await watcher.own_share("acd")
             watcher.begin()
             for number in range(1, AGENTS + 1):
                 await client.login(f"a-{number}", address=f"Local/{number:04d}@bench-agent/n", ready=True)
-            await asyncio.sleep(seconds)
+            own = await watcher.own_share("acd", seconds)
             gaps = list(watcher.gaps)
             left = waiting + extra - len(rig.contacts_of("contact.connected"))
             await drained(lab)
@@ -175,11 +176,10 @@ async def measure_app_queue(lab: Lab, waiting: int, seconds: float) -> dict[str,
     async with Watcher(lab) as watcher:
         await watcher.fill("queued", "Local/bench@bench-queue/n", waiting + int(AGENTS * seconds))
         await asyncio.sleep(2)
-        own = await watcher.own_share("queue")
         watcher.begin()
         for number in range(1, AGENTS + 1):
             await asyncio.to_thread(lab.cli, f"queue add member Local/{number:04d}@bench-agent/n to bench")
-        await asyncio.sleep(seconds)
+        own = await watcher.own_share("queue", seconds)
         gaps = list(watcher.gaps)
         for number in range(1, AGENTS + 1):
             await asyncio.to_thread(lab.cli, f"queue remove member Local/{number:04d}@bench-agent/n from bench")

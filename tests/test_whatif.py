@@ -14,6 +14,7 @@ from acd_core.commands import (
     AgentLogin,
     AgentLogout,
     AgentPause,
+    AgentQueues,
     Command,
     ConfigApply,
     ContactAbandon,
@@ -198,6 +199,21 @@ def test_an_agent_who_does_not_come_answers_nobody_and_his_deeds_are_left_out() 
 def test_deeds_of_agents_whom_the_other_configuration_lacks_are_counted() -> None:
     past = Scribe(centre(agents=2), logged_in=2).call(1, "c-1", talk=60).past()
     assert told(past, Rules(name="one", config=centre(agents=1))).refused == {"agent.login": 1}
+
+
+def test_an_agent_who_chose_queues_serves_those_that_the_other_configuration_has() -> None:
+    scribe = Scribe(centre(), logged_in=0).call(2, "c-1", talk=5)
+    two = msgspec.structs.replace(
+        centre(), queues=(*centre().queues, Queue(tenant="t", name="gone"), Queue(tenant="t", name="old"))
+    )
+    scribe.rows[0] = (0, ConfigApply(config=two))
+    scribe.rows.append((1, AgentLogin(agent="a-1", ready=True, queues=("t/gone", "t/q"))))
+    scribe.rows.append((10, AgentQueues(agent="a-1", leave=("t/gone",), join=("t/old",))))
+    past = scribe.past()
+    assert told(past).trail == past.trail
+    other = told(past, Rules(name="other", config=centre()))
+    assert waits(other) == [("completed_agent", "a-1", 0)]
+    assert other.refused == {"agent.queues": 1}
 
 
 def test_a_configuration_that_the_engine_refuses_is_an_error() -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from acd_core import Engine, Outcome
 from acd_core.commands import (
     AgentLogin,
+    AgentQueues,
     AgentWrapupDone,
     AgentWrapupExtend,
     Command,
@@ -35,6 +36,7 @@ from acd_core.events import (
     ContactWrapup,
     OfferEnded,
 )
+from acd_core.joined import still_there
 from acd_sim.whatif.from_journal import REFUSED_FROM, TrailKeeper, apply
 from acd_sim.whatif.past import AFTERWARDS, NS_PER_S, TALKING, WAITING, Contact, Deed, Past, PastError, StageKey, Trail
 from acd_sim.whatif.unknown import Unknown
@@ -253,6 +255,8 @@ class _Rerun:
             return
         if offer and offer not in self._offers:
             return
+        if isinstance(command, AgentLogin | AgentQueues):
+            command = self._among_queues_there(command)
         outcome = apply(self._engine, command, at, client)
         if outcome >= REFUSED_FROM:
             if isinstance(command, ConfigApply):
@@ -271,6 +275,20 @@ class _Rerun:
             name = command.contact if isinstance(command, ContactEnqueue) else command.consult
             self._live[name] = _Live(self._past.contacts[order], at)
         self._follow()
+
+    def _among_queues_there(self, command: AgentLogin | AgentQueues) -> Command:
+        """What an agent chose, as far as the other configuration has those queues and they are his."""
+        config = self._rules.config
+        if config is None or not any(getattr(command, name, ()) for name in ("queues", "join", "leave")):
+            return command
+        known = {(queue.tenant, queue.name) for queue in config.queues}
+        tenants = next((agent.tenants for agent in config.agents if agent.agent == command.agent), ())
+        if command.queues is not None:
+            return structs.replace(command, queues=still_there(command.queues, tenants, known) or None)
+        if isinstance(command, AgentLogin):
+            return command
+        join, leave = (still_there(paths, tenants, known) for paths in (command.join, command.leave))
+        return structs.replace(command, join=join, leave=leave) if join or leave else command
 
     def _follow(self) -> None:
         """See what happened, and plan what the outside world does about it."""

@@ -16,12 +16,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from acd_core import Engine, Machine, Outcome, requirement
 from acd_core.commands import (
     AgentLogin,
     AgentLogout,
+    AgentOutside,
     AgentPause,
+    AgentQueues,
     AgentReady,
     AgentUpdate,
     AgentWrapupDone,
@@ -42,9 +45,10 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_core.config import Agent, Config, Queue, Tenant
+from acd_core.config import Agent, Config, Queue, Settings, Tenant
 from acd_core.model import Model
-from acd_core.model.rows import AgentRow, ContactRow, LegRow
+from acd_core.model.rows import AgentRow, ContactRow, LegRow, RestClock
+from acd_core.views import AgentView
 from tests.support.centres import REQUIREMENTS, SKILL_LEVELS, centres
 from tests.support.watcher import NS_PER_S, Watcher
 
@@ -151,6 +155,39 @@ class Centre(RuleBasedStateMachine):
         self.watcher.skills[agent] = skills
         self.do(AgentUpdate(agent=agent, skills=skills))
 
+    @rule(pick=PICKS, to=PICKS, what=st.sampled_from(("leave", "join", "all")))
+    def choose(self, pick: int, to: int, what: str) -> None:
+        agent = self.config.agents[pick % len(self.config.agents)]
+        queue = self.config.queues[to % len(self.config.queues)]
+        path, his = f"{queue.tenant}/{queue.name}", self.queues_of(agent)
+        before = self.watcher.chosen.get(agent.agent, set())
+        view = self.machine.agent(agent.agent)
+        assert view is not None
+        match what:
+            case "all":
+                command, chosen = AgentQueues(agent=agent.agent), set[str]()
+            case "join":
+                command, chosen = AgentQueues(agent=agent.agent, join=(path,)), before | {path} if before else before
+            case _:
+                command, chosen = AgentQueues(agent=agent.agent, leave=(path,)), (before or his) - {path}
+        if view.presence == "logged_out":
+            assert self.do(command) == Outcome.AGENT_LOGGED_OUT
+        elif what != "all" and path not in his:
+            assert self.do(command) == Outcome.QUEUE_NOT_SERVED
+        elif what == "leave" and not chosen:
+            assert self.do(command) == Outcome.QUEUES_INVALID
+        else:
+            self.watcher.chosen[agent.agent] = chosen
+            assert self.do(command) in {Outcome.OK, Outcome.DUPLICATE}
+
+    def queues_of(self, agent: Agent) -> set[str]:
+        return {f"{q.tenant}/{q.name}" for q in self.config.queues if not agent.tenants or q.tenant in agent.tenants}
+
+    @rule(pick=PICKS, to=PICKS, contacts=st.sampled_from((1, 0)))
+    def call_from_elsewhere(self, pick: int, to: int, contacts: int) -> None:
+        channel = self.config.queues[to % len(self.config.queues)].channel
+        self.do(AgentOutside(agent=self.agent(pick), channel=channel, contacts=contacts, for_s=20))
+
     @rule(pick=PICKS, what=st.sampled_from(("abandon", "withdraw", "urgent", "callback", "unreached")), number=PICKS)
     def turn(self, pick: int, what: str, number: int) -> None:
         match what:
@@ -171,13 +208,12 @@ class Centre(RuleBasedStateMachine):
         live = self.machine.contact(contact)
         queues = [queue.name for queue in self.config.queues if live is None or queue.tenant == live.tenant]
         only = None if agent is None else self.agent(agent)
-        before = self.watcher.asked.get(contact, ())
-        asked = before if require is None else requirement.parse(require)
-        self.watcher.asked[contact] = requirement.for_agent(asked, only)
+        asked = self.watcher.asked.get(contact, ()) if require is None else requirement.parse(require)
         queue = queues[to % len(queues)]
         command = ContactTransfer(contact=contact, queue=queue, agent=only, keep_age=keep_age, require=require)
-        if self.do(command) != Outcome.OK:
-            self.watcher.asked[contact] = before
+        if command.apply(self.machine, self.now, "tests") == Outcome.OK:
+            self.watcher.asked[contact] = requirement.for_agent(asked, only)
+        self.watcher.look()
 
     @rule(pick=PICKS, to=PICKS, what=st.sampled_from(("ask", "merge", "drop")))
     def confer(self, pick: int, to: int, what: str) -> None:
@@ -278,6 +314,18 @@ def small_centre(**queue: Any) -> Config:
     )
 
 
+def two_queues() -> Config:
+    """One agent for two queues, which ask nothing."""
+    config = small_centre()
+    support = replace(config.queues[0], require="")
+    return replace(config, queues=(support, replace(support, name="sales")), agents=config.agents[:1])
+
+
+def tiring() -> Config:
+    """The same where a little work is too much."""
+    return replace(small_centre(), settings=Settings(occupancy_max=20, occupancy_half_life_s=10))
+
+
 class RingsTwo(Model):
     def _serve_contact(self, contact: ContactRow) -> None:
         super()._serve_contact(contact)
@@ -329,6 +377,36 @@ class IgnoresLimits(Model):
         return ""
 
 
+class KeepsThemBack(Model):
+    def _withheld(self) -> list[AgentRow]:
+        return list(self._agents.values())
+
+
+class ForgetsTheChoice(Model):
+    def _eligible(self, agent: AgentRow, contact: ContactRow) -> bool:
+        chosen, agent.queues = agent.queues, ()
+        eligible = super()._eligible(agent, contact)
+        agent.queues = chosen
+        return eligible
+
+
+class HidesWhatWasChosen(Model):
+    def _agent_view(self, agent: AgentRow) -> AgentView:
+        return replace(super()._agent_view(agent), queues=())
+
+
+class NeverRests(Model):
+    def _mind_rest(self, agent: AgentRow) -> None:
+        pass
+
+
+class RestsForEver(Model):
+    def _rest_due(self, clock: RestClock) -> bool:
+        clock.agent.rest_clock = None
+        clock.agent.resting = True
+        return False
+
+
 class WrapsUpForEver(Model):
     def _arm(self, owner: Any, deadline: int) -> None:
         super()._arm(owner, deadline)
@@ -353,6 +431,11 @@ class CountsOnce(Model):
         (LosesPlaces, small_centre(), "lost its place"),
         (Overloads, small_centre(), "has no room|too many"),
         (IgnoresLimits, small_centre(max_in_conversation=1), "over its limit"),
+        (KeepsThemBack, small_centre(), "is idle while"),
+        (ForgetsTheChoice, two_queues(), "which asks"),
+        (HidesWhatWasChosen, two_queues(), "not {'not_joined'}"),
+        (NeverRests, tiring(), "works at"),
+        (RestsForEver, tiring(), "rests at"),
         (WrapsUpForEver, small_centre(), "without end"),
         (CountsOnce, small_centre(), "told were"),
     ],

@@ -6,6 +6,7 @@ What comes first in each choice is the plainest, so a failing example shrinks to
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from acd_core.config import Agent, Callback, Channel, Config, Queue, Reserve, Settings, Step, Tenant
 
@@ -32,12 +33,14 @@ STEPS = st.lists(
         rank_max=st.none() | st.integers(0, 1),
         priority=st.sampled_from((0, 3)),
         drop=st.sampled_from(((), ("billing",))),
+        further=st.sampled_from(((), ("sales",))),
         skip_if_nobody=st.booleans(),
     ),
     max_size=2,
     unique_by=lambda step: step.after_s,
 ).map(lambda steps: tuple(sorted(steps, key=lambda step: step.after_s)))
 GATES = ("none", "none", "limits", "reserves")
+GROUPS = ("", "lisbon", "porto")
 
 
 @st.composite
@@ -47,10 +50,18 @@ def centres(draw: st.DrawFn) -> Config:
     channels = draw(CHANNELS)
     gates = draw(st.sampled_from(GATES))
     paths = [(tenant, name) for tenant in tenants for name in QUEUES[: draw(st.integers(1, 2))]]
-    queues = tuple(draw(queues_of(tenant, name, channels, gates)) for tenant, name in paths)
+    queues = tuple(
+        draw(queues_of(tenant, name, channels, gates, name != "sales" and (tenant, "sales") in paths))
+        for tenant, name in paths
+    )
     agents = tuple(draw(agents_of(number, tenants, paths, channels)) for number in range(draw(st.integers(1, 4))))
     return Config(
-        settings=Settings(missed_offers_max=draw(st.sampled_from((0, 2))), strict_priority=draw(st.booleans())),
+        settings=Settings(
+            missed_offers_max=draw(st.sampled_from((0, 2))),
+            strict_priority=draw(st.booleans()),
+            occupancy_max=draw(st.sampled_from((None, None, None, 20))),
+            occupancy_half_life_s=10,
+        ),
         skills=SKILLS,
         channels=channels,
         tenants=tuple(
@@ -62,7 +73,9 @@ def centres(draw: st.DrawFn) -> Config:
 
 
 @st.composite
-def queues_of(draw: st.DrawFn, tenant: str, name: str, channels: tuple[Channel, ...], gates: str) -> Queue:
+def queues_of(
+    draw: st.DrawFn, tenant: str, name: str, channels: tuple[Channel, ...], gates: str, helped: bool
+) -> Queue:
     gated: dict[str, Any] = {}
     if gates == "limits":
         gated["max_in_conversation"] = draw(st.integers(0, 2))
@@ -70,6 +83,8 @@ def queues_of(draw: st.DrawFn, tenant: str, name: str, channels: tuple[Channel, 
         gated["offers_at_once"] = draw(st.sampled_from((1, 1, 2, 1000)))
     if gates == "reserves" and draw(st.booleans()):
         gated["reserve"] = Reserve(agents=draw(st.integers(1, 2)), when_wait_s=draw(st.none() | st.just(3)))
+    if draw(st.booleans()):
+        gated["allocation"] = {"lisbon": draw(st.sampled_from((50, 0))), "porto": 30}
     return Queue(
         tenant=tenant,
         name=name,
@@ -89,7 +104,7 @@ def queues_of(draw: st.DrawFn, tenant: str, name: str, channels: tuple[Channel, 
         max_wait_s=draw(st.sampled_from((0, 30, 4))),
         max_talk_s=60,
         rank_max=draw(st.none() | st.integers(0, 1)),
-        steps=draw(STEPS),
+        steps=tuple(step if helped else replace(step, further=()) for step in draw(STEPS)),
         last_agent_s=draw(st.sampled_from((0, 5))),
         last_agent_wait=draw(st.booleans()),
         callback=draw(st.none() | st.builds(Callback, retry_s=st.sampled_from((5, 0)), expires_s=st.just(50))),
@@ -108,5 +123,6 @@ def agents_of(
         attributes=draw(st.sampled_from(({}, {"site": "madrid"}))),
         capacity=draw(st.sampled_from((None, 2, 4, 1))) if channels else None,
         cost=draw(st.integers(0, 2)),
+        group=draw(st.sampled_from(GROUPS)),
         ranks={f"{tenant}/{name}": rank for tenant, name in paths if (rank := draw(st.integers(0, 2)))},
     )

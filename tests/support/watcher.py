@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from acd_core import Machine, requirement
-from acd_core.config import Channel, Config, Queue, channels_of
+from acd_core.config import Channel, Config, Queue, channels_of, rest_levels
 from acd_core.events import (
     AgentChanged,
     ContactConnected,
@@ -21,6 +21,8 @@ from acd_core.events import (
     Event,
     OfferEnded,
 )
+from acd_core.explain import explain_contact
+from acd_core.obstacles import Condition
 from acd_core.plan import plan_of
 from acd_core.requirement import Requirement
 from acd_core.views import AgentView, ContactView
@@ -28,6 +30,12 @@ from acd_core.views import AgentView, ContactView
 NS_PER_S = 1_000_000_000
 UNABLE = {"logged_out", "paused", "cooldown", "offered"}
 """States in which nobody is offered a contact."""
+UNFIT: set[Condition] = {"skill_missing", "level_too_low", "requirement"}
+"""What explanations say of those who do not meet a requirement."""
+OCCUPANCY_DOUBT = 0.01
+"""So much the watcher's reckoning in floats may be off."""
+EXPLAINED_AT_ONCE = 2
+"""So many of those who wait are explained at each look."""
 
 
 class Snapshot:
@@ -53,6 +61,8 @@ class Watcher:
         self.open: dict[str, ContactOffered] = {}
         self.states = dict.fromkeys(self.skills, "logged_out")
         self.arrived: dict[str, tuple[int, int, int]] = {}
+        self.chosen: dict[str, set[str]] = {}
+        self.occupancy = dict.fromkeys(self.skills, 0.0)
         self.counted: Counter[tuple[str, str]] = Counter()
         self.complained = False
         self.before = Snapshot(machine)
@@ -63,10 +73,15 @@ class Watcher:
         self.complained = True
         events = [event for event, _, _ in self.machine.take_events()]
         now = Snapshot(self.machine)
+        for agent in now.agents.values():
+            if agent.presence == "logged_out":
+                self.chosen.pop(agent.agent, None)
         self.follow(events, now)
         self.capacity_is_never_exceeded(now)
         self.limits_are_kept(now)
+        self.agents_rest_when_they_must(now)
         self.nobody_is_idle_while_somebody_waits(now)
+        self.explanations_are_true(now)
         self.places_are_kept(events, now)
         self.sums_close(now)
         if not any(queue.reserve for queue in self.config.queues) and not self.limited:
@@ -91,7 +106,14 @@ class Watcher:
         plan = plan_of(self.queue_of(contact), contact.own_steps, contact.own_steps_mode, self.queues)
         stage = plan[min(contact.step if step is None else step, len(plan) - 1)]
         asked = stage.asked(self.asked[contact.contact])
+        if not self.serves(agent, contact.tenant, (contact.queue, *stage.further)):
+            return False
         return self.meets(agent, contact.tenant, contact.queue, asked, stage.rank_max)
+
+    def serves(self, agent: AgentView, tenant: str, queues: tuple[str, ...]) -> bool:
+        """Whether he is logged in to one of these queues, as he was told to be."""
+        chosen = self.chosen.get(agent.agent)
+        return not chosen or any(f"{tenant}/{queue}" in chosen for queue in queues)
 
     def meets(self, agent: AgentView, tenant: str, queue: str, asked: Requirement, rank_max: int | None) -> bool:
         if agent.tenants and tenant not in agent.tenants:
@@ -100,22 +122,31 @@ class Watcher:
             return False
         return all(requirement.meets(node, self.skills[agent.agent], agent.facts) for node in asked)
 
-    def units(self, agent: AgentView, channel: Channel, numbers_below: int = 2**60) -> tuple[int, int]:
-        """Units that count against one more contact of a channel, and contacts of that channel, among older legs."""
+    def units(
+        self, agent: AgentView, channel: Channel, numbers_below: int = 2**60, *, outside: bool = True
+    ) -> tuple[int, int]:
+        """Units that count against one more contact of a channel, and contacts of that channel, among older legs and what
+        he has from elsewhere.
+        """
         held = [
             self.channels[self.queues[tuple(leg.path.split("/"))].channel]  # type: ignore[index]
             for leg in agent.legs
             if int(leg.offer[2:]) < numbers_below
         ]
+        if outside:
+            held += [self.channels[name] for name, count in agent.outside.items() for _ in range(count)]
         return sum(c.units for c in held if channel.interruptible or not c.interruptible), held.count(channel)
 
     def is_free(self, agent: AgentView, channel_name: str) -> bool:
         """Whether he can be offered a contact of the channel now."""
         at_work = agent.presence == "ready" and not agent.logging_out and not agent.rest_until_ns
         rung = any(leg.state == "offered" for leg in agent.legs)
+        return at_work and not rung and not agent.resting and self.has_room(agent, channel_name)
+
+    def has_room(self, agent: AgentView, channel_name: str) -> bool:
         channel = self.channels[channel_name]
         units, count = self.units(agent, channel)
-        return at_work and not rung and units + channel.units <= agent.capacity and count < channel.most_at_once
+        return units + channel.units <= agent.capacity and count < channel.most_at_once
 
     def in_line(self, contact: ContactView) -> bool:
         if contact.state == "offered":
@@ -144,6 +175,7 @@ class Watcher:
             agent.agent
             for agent in now.agents.values()
             if self.is_free(agent, queue.channel)
+            and self.serves(agent, queue.tenant, (queue.name,))
             and self.meets(agent, queue.tenant, queue.name, stage.terms, stage.rank_max)
         ]
 
@@ -207,7 +239,7 @@ class Watcher:
         for agent in now.agents.values():
             for leg in agent.legs:
                 channel = self.channels[self.queues[tuple(leg.path.split("/"))].channel]  # type: ignore[index]
-                units, count = self.units(agent, channel, int(leg.offer[2:]))
+                units, count = self.units(agent, channel, int(leg.offer[2:]), outside=False)
                 assert units + channel.units <= agent.capacity, f"{agent.agent} has no room for {leg.contact}"
                 assert count < channel.most_at_once, f"{agent.agent} has too many contacts of {channel.name}"
 
@@ -224,17 +256,84 @@ class Watcher:
             )
 
     def nobody_is_idle_while_somebody_waits(self, now: Snapshot) -> None:
-        """Unless a limit or a reserve says so, or the contact waits for others by name."""
+        """Each agent who is free and does not get a contact in line is kept from it by something."""
         withheld = self.withheld(now)
         for contact in now.contacts.values():
-            if not self.in_line(contact) or self.at_limit(contact, now):
+            if self.in_line(contact):
+                for agent in now.agents.values():
+                    if agent.presence != "logged_out":
+                        reasons = self.what_keeps(agent, contact, withheld, now)
+                        assert reasons, f"{agent.agent} is idle while {contact.contact} waits"
+
+    def what_keeps(self, agent: AgentView, contact: ContactView, withheld: set[str], now: Snapshot) -> set[Condition]:
+        """What an explanation may say of why a logged-in agent does not get a contact; nothing if he should get it."""
+        queue, asked = self.queue_of(contact), self.asked[contact.contact]
+        if agent.presence == "paused":
+            return {"paused"}
+        if agent.logging_out:
+            return {"logging_out"}
+        if any(leg.state == "offered" for leg in agent.legs):
+            return {"offered"}
+        if agent.rest_until_ns:
+            return {"cooldown"}
+        if agent.resting:
+            return {"rest"}
+        plan = plan_of(queue, contact.own_steps, contact.own_steps_mode, self.queues)
+        stage = plan[min(contact.step, len(plan) - 1)]
+        unfit: set[Condition] = set()
+        if agent.tenants and contact.tenant not in agent.tenants:
+            unfit = {"tenant"}
+        elif queue.channel not in agent.channels:
+            unfit = {"channel"}
+        elif not self.meets(agent, contact.tenant, contact.queue, stage.asked(asked), None):
+            unfit = UNFIT
+        elif not self.meets(agent, contact.tenant, contact.queue, (), stage.rank_max):
+            unfit = {"rank"}
+        elif not self.serves(agent, contact.tenant, (contact.queue, *stage.further)):
+            unfit = {"not_joined"}
+        elif contact.prefer_wait and agent.agent not in contact.preferred:
+            unfit = {"preferred"}
+        if not self.has_room(agent, queue.channel):
+            return unfit | {"capacity", "busy", "wrapup"}
+        if unfit:
+            return unfit
+        if self.at_limit(contact, now):
+            return {"limit"}
+        return {"reserve"} if agent.agent in withheld and not queue.reserve else set()
+
+    def explanations_are_true(self, now: Snapshot) -> None:
+        """What is told of each agent is what keeps him from the contact."""
+        withheld = self.withheld(now)
+        waiting = [contact for contact in now.contacts.values() if contact.state == "queued"]
+        for contact in waiting[:EXPLAINED_AT_ONCE]:
+            found = explain_contact(self.machine, contact.contact)
+            assert found is not None
+            told = {verdict.agent: verdict.condition for verdict in found.agents}
+            there = {agent.agent for agent in now.agents.values() if agent.presence != "logged_out"}
+            assert told.keys() == there, f"{contact.contact} is not explained by all who are there"
+            for name, condition in told.items():
+                reasons = self.what_keeps(now.agents[name], contact, withheld, now)
+                assert condition in reasons, f"{name} does not get {contact.contact}: {condition}, not {reasons}"
+
+    def agents_rest_when_they_must(self, now: Snapshot) -> None:
+        """Nobody is free whose occupancy is above the cap, nor rests with one that is below where rests end."""
+        most = self.config.settings.occupancy_max
+        levels = None if most is None else rest_levels(self.config.settings)
+        elapsed_s = (now.now - self.before.now) / NS_PER_S
+        kept = 0.5 ** (elapsed_s / self.config.settings.occupancy_half_life_s)
+        for name, agent in now.agents.items():
+            before = self.before.agents[name]
+            occupied = before.activity in {"busy", "wrapup"}
+            if before.presence != "paused" or occupied:
+                self.occupancy[name] = self.occupancy[name] * kept + occupied * (1 - kept)
+            if levels is None:
+                assert not agent.resting, f"{name} rests, and nobody must"
                 continue
-            queue = self.queue_of(contact)
-            for agent in now.agents.values():
-                held_back = agent.agent in withheld and not queue.reserve
-                by_name = contact.prefer_wait and agent.agent not in contact.preferred
-                idle = self.is_free(agent, queue.channel) and self.fits(agent, contact)
-                assert not idle or held_back or by_name, f"{agent.agent} is idle while {contact.contact} waits"
+            highest, lowest = (level / 100 for level in levels)
+            share = self.occupancy[name]
+            assert not agent.resting or share >= lowest - OCCUPANCY_DOUBT, f"{name} rests at {share:.0%}"
+            free = agent.activity == "none" and agent.presence == "ready" and not agent.resting
+            assert not free or share <= highest + OCCUPANCY_DOUBT, f"{name} works at {share:.0%}"
 
     def places_are_kept(self, events: list[Event], now: Snapshot) -> None:
         """A contact keeps its number and its arrival, whatever fails, until it is moved."""

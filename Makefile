@@ -24,7 +24,7 @@ RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench goals peers instructions safety performance coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
+.PHONY: help run test test-monitoring test-asterisk soak-asterisk bench-asterisk check build bench goals peers instructions safety performance cost coverage sanitize annotate docs lock sbom vulnerabilities wheel lockstep oracles quality sim faults fuzz ci format clean distclean
 
 help: ## list these words
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 16
@@ -92,6 +92,9 @@ safety: build ## measure what safety costs: guards, TLS, the disk and the journa
 
 performance: build ## write docs/performance.md and its pictures from what `make goals`, `make peers` measured last
 	@$(RUN) bench.page $(ARGS)
+
+cost: build ## measure what dear features of the routing cost, and write it into docs/routing.md (ARGS="--only reserve")
+	@$(RUN) bench.cost $(ARGS)
 
 coverage: export ACD_BUILD := coverage
 coverage: build ## which lines the tests reach, compiled ones too; pages in build/coverage/html

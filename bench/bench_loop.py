@@ -1,19 +1,18 @@
 """Assignments in the core from compiled code: the whole grid, dear features one by one, and memory.
 
 The traffic is that of `bench.drive`. From the grid the report takes how cost grows: the exponent b of cost ~ size ** b, where 0
-is flat, 1 is as the size. Each dear feature is one change to the plain centre, which is measured beside it.
+is flat, 1 is as the size. Each dear feature is one change to the plain centre, which is measured beside it; `make cost` has
+their curves.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any
 
-import msgspec
 import pytest
 
-from acd_core import Config
-from acd_core.config import Step
 from acd_sim.load.floor import Centre, Shape
+from bench.dear import FEATURES, Feature, traffic_with
 from bench.drive import Traffic
 from bench.figures import core
 from bench.figures.samples import Figures
@@ -23,38 +22,6 @@ from bench.sizes import Size
 from bench.trace import traffic_of
 
 ROUNDS = 5
-
-
-def all_queues(**changes: Any) -> Callable[[Config], Config]:
-    """The same change to all queues."""
-
-    def change(config: Config) -> Config:
-        queues = tuple(msgspec.structs.replace(queue, **changes) for queue in config.queues)
-        return msgspec.structs.replace(config, queues=queues)
-
-    return change
-
-
-def ranked(config: Config) -> Config:
-    """Every third agent stands back in all queues."""
-    paths = {f"{queue.tenant}/{queue.name}": 1 for queue in config.queues}
-    agents = tuple(
-        msgspec.structs.replace(agent, ranks=paths) if number % 3 == 0 else agent
-        for number, agent in enumerate(config.agents)
-    )
-    return msgspec.structs.replace(config, agents=agents)
-
-
-FEATURES: dict[str, Callable[[Config], Config]] = {
-    "plain": lambda config: config,
-    "most skilled first": all_queues(strategy="most_skilled"),
-    "least occupied first": all_queues(strategy="least_occupied"),
-    "weighted draw": all_queues(strategy="weighted_random"),
-    "ranks": ranked,
-    "three steps for each contact": all_queues(
-        steps=tuple(Step(after_s=seconds, priority=1) for seconds in (30, 60, 90))
-    ),
-}
 
 
 def rounds(traffic: Traffic, assignments: int) -> Iterator[Callable[[], object]]:
@@ -77,18 +44,16 @@ def bench_loop(benchmark: Any, size: Size, loop_shape: Shape) -> None:
     )
 
 
-@pytest.mark.parametrize("feature", FEATURES)
-def bench_feature(benchmark: Any, size: Size, feature_shape: Shape, feature: str) -> None:
-    centre = Centre(feature_shape)
-    centre.config = FEATURES[feature](centre.config)
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def bench_feature(benchmark: Any, size: Size, feature_shape: Shape, feature: Feature) -> None:
     measure(
         benchmark,
-        rounds(traffic_of(centre), size.looped),
+        rounds(traffic_with(feature, feature_shape), size.looped),
         ROUNDS,
         group="features",
         unit="assignment",
         units=size.looped,
-        feature=feature,
+        feature=feature.name,
         **feature_shape._asdict(),
     )
 

@@ -24,6 +24,8 @@ class Traffic:
         step_ns: int = 1_000_000,
         traced: bool = False,
         seed: int = 1,
+        eventful: bool = False,
+        called_back: bool = False,
     ) -> None: ...
     @property
     def engine(self) -> Engine: ...

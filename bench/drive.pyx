@@ -15,7 +15,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
-from acd_core.state cimport CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT, Record
+from acd_core.state cimport CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT, OFFER_ENDED, Record
 from acd_sim.load.sender import histogram_index
 from acd_sim.virtual.driver cimport Driver
 
@@ -62,10 +62,12 @@ cdef class Traffic:
     Args:
         config: of the centre.
         agents: ids of all its agents.
-        kinds: (tenant, queue, requirement) of each kind of contact.
+        kinds: (tenant, queue, requirement) of each kind of contact, and with or without it what it brings beside.
         waiting: how many contacts wait at all times; 0 for none, with half of the agents free.
         step_ns: engine time between two commands.
         traced: whether `trace` is kept.
+        eventful: whether deadlines may cause offers while anything else is done, and one contact may ring at several.
+        called_back: whether those who have to wait ask to be called back.
     """
 
     cdef Driver driver
@@ -95,13 +97,16 @@ cdef class Traffic:
     cdef int64_t row_count
     cdef int64_t row_room
     cdef bint traced
+    cdef bint eventful
+    cdef bint called_back
+    cdef list more_offers     # (contact, agent, offer) that are still to be accepted, where it is eventful
     cdef int64_t *tail
     cdef readonly int64_t assigned
     cdef readonly int64_t commands
 
     def __init__(
         self, config, list agents, list kinds, *, int64_t waiting=0, int64_t step_ns=1_000_000, bint traced=False,
-        uint64_t seed=1,
+        uint64_t seed=1, bint eventful=False, bint called_back=False,
     ):
         cdef int32_t agent
         self.now = START_NS
@@ -115,6 +120,9 @@ cdef class Traffic:
         self.random_state = seed * 2 + 1
         self.digest_state = 14695981039346656037
         self.traced = traced
+        self.eventful = eventful
+        self.called_back = called_back
+        self.more_offers = []
         self.pending_contact = -1
         for agent in range(self.agent_count):
             self.now += self.step_ns
@@ -251,13 +259,27 @@ cdef class Traffic:
         self.contacts += 1
         self._note(ENQUEUE, number, kind, priority)
         began = self._tick()
-        self._check(
-            self.driver.enqueue(
-                self.now, number, self.names[number], asked[0], asked[1], priority, asked[2], self.attributes[number & 15]
+        if len(asked) > 3:
+            self._check(
+                self.driver.enqueue_wishing(
+                    self.now, number, self.names[number], asked[0], asked[1], priority, asked[2],
+                    self.attributes[number & 15], asked[3],
+                )
             )
-        )
+        else:
+            self._check(
+                self.driver.enqueue(
+                    self.now, number, self.names[number], asked[0], asked[1], priority, asked[2],
+                    self.attributes[number & 15],
+                )
+            )
         self._tock(began)
         self._see(number)
+        if self.called_back and self.waiting_count and self.waiting[self.waiting_count - 1] == number:
+            began = self._tick()
+            self._check(self.driver.call_back(self.now, number))
+            self._tock(began)
+            self._see(-1)
         return 0
 
     cdef int _complete(self, int32_t number) except -1:
@@ -268,7 +290,7 @@ cdef class Traffic:
         began = self._tick()
         self._check(self.driver.complete(self.now, number, False))
         self._tock(began)
-        self.driver.forget()
+        self._done()
         self._note(FREE, number, agent, 0)
         began = self._tick()
         self._check(self.driver.end_wrapup(self.now, agent))
@@ -281,15 +303,22 @@ cdef class Traffic:
         self._take(self.waiting, &self.waiting_count, number)
         self._note(ABANDON, number, 0, 0)
         began = self._tick()
-        self._check(self.driver.abandon(self.now, number))
+        self._check(
+            self.driver.withdraw(self.now, number) if self.called_back else self.driver.abandon(self.now, number)
+        )
         self._tock(began)
-        self.driver.forget()
-        return 0
+        return self._done()
+
+    cdef int _done(self) except -1:
+        """After what causes no offers by itself."""
+        return self._see(-1) if self.eventful else self.driver.forget()
 
     cdef int _see(self, int32_t enqueued) except -1:
         """Look at what the last command caused, and accept what was offered."""
         cdef int64_t index, began
         cdef Record *record
+        if self.eventful:
+            return self._see_all(enqueued)
         for index in range(self.driver.count()):
             record = self.driver.record(index)
             if record.kind == CONTACT_QUEUED_EVENT:
@@ -315,6 +344,37 @@ cdef class Traffic:
         self.driver.forget()
         self.assigned += 1
         return 0
+
+    cdef int _see_all(self, int32_t enqueued) except -1:
+        """The same where there may be several offers, and some that are taken back at once."""
+        cdef int64_t index, began
+        cdef int32_t number
+        cdef Record *record
+        cdef list offers = self.more_offers
+        while True:
+            for index in range(self.driver.count()):
+                record = self.driver.record(index)
+                if record.kind == CONTACT_QUEUED_EVENT and enqueued >= 0:
+                    self._number(record.contact, enqueued)
+                    self._put(self.waiting, &self.waiting_count, enqueued)
+                    enqueued = -1
+                elif record.kind == CONTACT_OFFERED_EVENT:
+                    number = self.number_of[record.contact]
+                    if not offers or offers[len(offers) - 1][0] != number:
+                        offers.append((number, self.driver.agent_at(record.agent), record.offer))
+                elif record.kind == OFFER_ENDED:
+                    offers[:] = [offer for offer in offers if offer[2] != record.offer]
+            self.driver.forget()
+            if not offers:
+                return 0
+            number, agent, offer = offers.pop(0)
+            self.agent_of[number] = agent
+            self._take(self.waiting, &self.waiting_count, number)
+            self._put(self.talking, &self.talking_count, number)
+            began = self._tick()
+            self._check(self.driver.accept(self.now, offer))
+            self._tock(began)
+            self.assigned += 1
 
     cdef int64_t _tick(self) noexcept:
         self.now += self.step_ns

@@ -18,7 +18,8 @@ from acd_core.commands import ContactAbandon, ContactEnqueue, OfferAccept
 from acd_core.model import Model
 from acd_protocol.framing import decode_from_client
 from acd_sim.load.floor import Centre, Shape
-from bench import report
+from bench import cost, dear, report
+from bench.figures.samples import Figures
 from bench.measure import quantiles
 from bench.sizes import SIZES
 from bench.workload import Recording, calls_of, record
@@ -83,6 +84,50 @@ def test_the_full_size_has_the_grid_that_was_promised() -> None:
     assert {shape.waiting for shape in full.loop_shapes} == {0, 1_000, 100_000, 1_000_000}
     for size in SIZES.values():
         assert set(size.model_shapes) <= set(size.shapes)
+
+
+# What features cost
+
+
+def test_what_features_cost_is_measured_drawn_and_written(tmp_path: Path) -> None:
+    figures = Figures()
+    cost.measure(figures, cost.TINY, lambda _: None)
+    names = [*(feature.name for feature in dear.FEATURES), cost.CONSULT]
+    rows = cost.table(figures)
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]] == names
+    plain = [float(cell) for cell in rows[2].strip("| ").split(" | ")[1:]]
+    assert len(plain) == len(cost.TINY.shapes)
+    assert all(cell > 0 for cell in plain)
+    cost.picture(figures).savefig(tmp_path / "cost.png")
+    page = f"before\n{cost.BEGIN}\nold\n{cost.END}\nafter\n"
+    written = cost.written(page, figures)
+    assert written.startswith(f"before\n{cost.BEGIN}\n\n{rows[0]}\n")
+    assert written.endswith(f"{cost.END}\nafter\n")
+    assert "old" not in written
+    with pytest.raises(ValueError, match="has no lines"):
+        cost.written("a page", figures)
+
+
+def test_the_page_on_routing_shows_what_was_measured_last() -> None:
+    page = cost.PAGE.read_text("utf-8")
+    assert cost.written(page, Figures.read(cost.KEPT)) == page
+
+
+@pytest.mark.parametrize("feature", dear.FEATURES, ids=lambda feature: feature.name)
+def test_a_dear_feature_is_at_work_and_stops_nobody(feature: dear.Feature) -> None:
+    for shape in (Shape(40, 8), Shape(40, 8, 30)):
+        traffic = dear.traffic_with(feature, shape)
+        traffic.open()
+        traffic.settle(100)
+        traffic.engine.check()
+        states = traffic.engine.domain().agents
+        assert states["busy"] >= (shape.agents // 2 if shape.waiting else shape.agents // 4)
+        assert (
+            traffic.engine.config() != Centre(shape).config
+            or feature.wishes
+            or feature.chooses
+            or feature is dear.PLAIN
+        )
 
 
 # The traffic

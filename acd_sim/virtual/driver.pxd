@@ -18,6 +18,10 @@ cdef class Driver:
     cdef int enqueue(
         self, int64_t now, int32_t caller, str name, str tenant, str queue, int priority, str require, dict attributes
     ) except -1
+    cdef int enqueue_wishing(
+        self, int64_t now, int32_t caller, str name, str tenant, str queue, int priority, str require, dict attributes,
+        object wishes
+    ) except -1
     cdef int abandon(self, int64_t now, int32_t caller) except -1
     cdef int withdraw(self, int64_t now, int32_t caller) except -1
     cdef int call_back(self, int64_t now, int32_t caller) except -1

@@ -89,6 +89,18 @@ cdef class Driver:
         self.names[caller] = name
         return self.engine.enqueue_contact(now, CLIENT, name, tenant, queue, priority, require, attributes)
 
+    cdef int enqueue_wishing(
+        self, int64_t now, int32_t caller, str name, str tenant, str queue, int priority, str require, dict attributes,
+        object wishes
+    ) except -1:
+        """The same of a contact with rules of its own."""
+        while len(self.names) <= caller:
+            self.names.append(None)
+        self.names[caller] = name
+        return self.engine.enqueue_contact(
+            now, CLIENT, name, tenant, queue, priority, require, attributes, "inbound", wishes
+        )
+
     cdef int abandon(self, int64_t now, int32_t caller) except -1:
         return self.engine.abandon_contact(now, self.names[caller])
 

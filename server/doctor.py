@@ -64,6 +64,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from check(settings)
 
 
+def hazards(settings: Settings) -> Iterator[Finding]:
+    """What a server should be told of at its start, as far as that is found out at once: where its journal lies, versions."""
+    for check in (check_file_system, check_versions):
+        yield from (finding for finding in check(settings) if finding.level != "fine")
+
+
 def _existing(path: Path) -> Path:
     """The directory itself, or where it would be made."""
     path = path.absolute()

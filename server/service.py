@@ -21,7 +21,7 @@ from server import answers, hours
 from server.access.gate import Gate
 from server.access.identity import Identity
 from server.audit import AuditTrail
-from server.clock import NS_PER_S, Clock, monotonic_ns
+from server.clock import NS_PER_S, Clock, monotonic_ns, wall_ns
 from server.config import Settings, is_loopback
 from server.contact_log import ContactLog
 from server.counters import Counters
@@ -49,6 +49,8 @@ BACKLOG = 4096
 FILES_RESERVED = 160
 """Open files that are no connections of clients: journal, metrics, those about to be refused, and what libraries open."""
 LAG_PERIOD_S = 0.1
+CLOCK_JUMP_NS = 2 * NS_PER_S
+"""A change of the machine's clock by more than so much at once is told."""
 BALLAST_PERIOD_S = 5.0
 RECOVERY_NOTE_S = 5
 """The log says so often how far a recovery is."""
@@ -374,12 +376,20 @@ async def close_connections(stop_taking: Callable[[], None], door: Door, drain_s
 
 
 async def watch_lag(counters: Counters) -> None:
-    """Count how late the event loop is, for ever."""
+    """Count how late the event loop is, for ever; and tell when the machine's clock jumps, which engine time does not."""
     period_ns = int(LAG_PERIOD_S * NS_PER_S)
     due_ns = monotonic_ns() + period_ns
+    offset_ns = wall_ns() - monotonic_ns()
     while True:
         await asyncio.sleep(max(0, due_ns - monotonic_ns()) / NS_PER_S)
         now_ns = monotonic_ns()
+        jump_ns = wall_ns() - now_ns - offset_ns
+        if abs(jump_ns) > CLOCK_JUMP_NS:
+            note(
+                logging.WARNING,
+                f"the machine's clock jumped by {jump_ns / NS_PER_S:+.1f} s; engine time goes on steadily",
+            )
+        offset_ns += jump_ns
         counters.lag_ns.observe(max(0, now_ns - due_ns))
         due_ns = now_ns + period_ns
 

@@ -18,7 +18,7 @@ import pytest
 
 from server import service as service_module
 from server.cli.serve import serve
-from server.clock import Clock
+from server.clock import Clock, wall_ns
 from server.config import Settings
 from server.errors import Corrupt
 from server.journal.contract import Batch, Kind, Record, Tail
@@ -341,6 +341,19 @@ async def test_engine_time_goes_on_from_the_journal_when_that_is_ahead(tmp_path:
     async with running(settings(tmp_path)) as service:
         pbx = await LineClient.connect(service.port, "pbx")
         assert future <= pbx.welcome["time"] < future + 600 * 10**9
+
+
+async def test_a_jump_of_the_machines_clock_is_told_and_does_not_reach_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(settings(tmp_path)) as service:
+        await asyncio.sleep(0.15)
+        before = service.sequencer.clock.now()
+        monkeypatch.setattr(service_module, "wall_ns", lambda: wall_ns() + 3600 * 10**9)
+        await until(lambda: "clock jumped by +3600.0 s" in caplog.text)
+        monkeypatch.setattr(service_module, "wall_ns", wall_ns)
+        await until(lambda: "clock jumped by -3600.0 s" in caplog.text)
+        assert before <= service.sequencer.clock.now() < before + 600 * 10**9
 
 
 def test_clock_runs_at_its_speed_and_never_starts_before_the_journal() -> None:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from tests.support.line_client import LineClient
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.wait import until
 from tools import supply
+
+IN_MEMORY = doctor.mount_of(Path("/dev/shm"), Path("/proc/self/mountinfo").read_text("utf-8"))[0] == "tmpfs"
 
 UNIT = ROOT / "deploy" / "systemd" / "acd.service"
 CONTAINER = ROOT / "deploy" / "container" / "Containerfile"
@@ -263,6 +266,14 @@ def test_the_doctor_knows_which_file_system_a_path_is_on(path: str, kind: str) -
 )
 def test_the_doctor_knows_the_versions_of_sqlite_that_lose_pages(version: tuple[int, int, int], faulty: bool) -> None:
     assert doctor.sqlite_may_lose_pages(version) == faulty
+
+
+@pytest.mark.skipif(not IN_MEMORY, reason="there is no file system in memory here")
+async def test_a_server_tells_at_its_start_what_voids_its_promises() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        async with ServerProcess(Path(directory)) as server:
+            assert server.said("it is gone with the next restart; use a disk")
+            assert await server.stop() == 0
 
 
 def test_the_doctor_looks_at_certificates_and_secrets(tmp_path: Path) -> None:

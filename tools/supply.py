@@ -130,7 +130,11 @@ def judge(report: str, strict: bool) -> int:
         print(f"{len(holes)} known holes: raise the versions in pyproject.toml, then 'make lock'")
         return 1
     if len(asked) < len(rows) or not rows:
-        print(f"the database could not be asked about {len(rows) - len(asked) if rows else 'any'} of the packages")
+        count = len(rows) - len(asked) if rows else "any"
+        print(
+            f"NOT AUDITED: the public database could not be asked about {count} of the packages, so nothing is known of holes in "
+            f"them; {'that fails because of --strict' if strict else 'that fails with ARGS=--strict only'}"
+        )
         return 1 if strict else 0
     print(f"no holes are known in {len(asked)} packages")
     return 0

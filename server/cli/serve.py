@@ -57,8 +57,11 @@ async def serve(
         tell: told the port of the metrics when the server serves.
         guarded: whether the metrics ask for a token in any case.
     """
+    from server.doctor import hazards
     from server.service import running
 
+    for finding in hazards(settings):
+        log.note(logging.WARNING, f"{finding.check}: {finding.text}")
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     starting = asyncio.current_task()

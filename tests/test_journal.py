@@ -216,6 +216,27 @@ def test_flipped_bytes_of_the_file_give_the_truth_or_a_refusal(tmp_path: Path) -
     assert refused > 20
 
 
+def test_every_flipped_bit_in_the_words_of_the_tables_is_found(tmp_path: Path) -> None:
+    """`INTEGER PRIMARY KEY` with a letter wrong is a column in which no number stands."""
+    (tmp_path / "good").mkdir()
+    fill(tmp_path / "good", batches=3)
+    truth = read_all(tmp_path / "good")
+    content = (tmp_path / "good" / FILE_NAME).read_bytes()
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    words = range(content.index(b"CREATE TABLE record"), content.index(b"NOT NULL)", content.index(b"data BLOB")) + 9)
+    refused = 0
+    for bit in range(8 * words.start, 8 * words.stop):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (damaged / FILE_NAME).write_bytes(flipped)
+        try:
+            assert read_all(damaged) == truth
+        except JournalError:
+            refused += 1
+    assert refused == 8 * len(words)
+
+
 def test_cut_off_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "good").mkdir()
     fill(tmp_path / "good", batches=20)

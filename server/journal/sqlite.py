@@ -32,6 +32,11 @@ CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_FORCED_BYTES = 16 * 1024 * 1024
 """Size from which on it is folded in even when an append waits."""
 _PAGE_BYTES = 4096
+_TABLES = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE record (seq INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+)
+"""As SQLite keeps them, by their names."""
 _SQLITE_ERRORS = (sqlite3.Error, ValueError)
 """A damaged file can also make the module fail to decode the text of its own error."""
 
@@ -62,6 +67,9 @@ class SqliteJournal:
                     f"{self.path} has format version {version}, this server reads up to {SCHEMA_VERSION}: "
                     "start the newer release that wrote it"
                 )
+            # A flipped bit in the words of a table can make it another table, in which no record is found.
+            if sorted(connection.execute("SELECT sql FROM sqlite_master")) != [(table.encode(),) for table in _TABLES]:
+                raise Corrupt(self._damaged("its tables are not those of a journal"))
             row = connection.execute("SELECT value FROM meta WHERE key='uuid'").fetchone()
             if row is None or len(row[0]) != 16:
                 raise Corrupt(f"{self.path} has lost its identity: restore the data directory from a backup")
@@ -111,8 +119,8 @@ class SqliteJournal:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute("PRAGMA user_version=1")
-        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-        connection.execute("CREATE TABLE record (seq INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+        for table in _TABLES:
+            connection.execute(table)
         connection.execute(
             "INSERT INTO meta VALUES ('uuid', ?)", (uuid.uuid4().bytes if begin is None else begin.uuid,)
         )

@@ -1,7 +1,8 @@
-"""The file in which the default journal keeps its records, for those who only read it.
+"""A journal, for those who only read it, in whichever of two forms a data directory holds it.
 
-One SQLite database: table `meta` with the journal's uuid, table `record` with one row a record. A reader works on a
-copy, so that it can neither hold up a server nor change a byte of what is being looked at.
+The form that servers begin with is a row of files, see `acd_protocol.segments`. The other is one SQLite database: table
+`meta` with the journal's uuid, table `record` with one row a record; of that a reader makes a copy first, so that it can
+neither hold up a server nor change a byte of what is being looked at.
 """
 
 import fcntl
@@ -10,14 +11,13 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from acd_protocol import journal_records
-from acd_protocol.journal_records import DamagedRecord, Record, Tail
+from acd_protocol import journal_records, segments
+from acd_protocol.journal_records import DamagedRecord, Record, Stored, Tail
 
 FILE_NAME = "journal.sqlite"
 LOCK_NAME = "lock"
@@ -49,15 +49,6 @@ def begin_as_stored(tail: Tail) -> bytes:
     return msgspec.msgpack.encode(tail[1:])
 
 
-class Stored(NamedTuple):
-    """A record, the tails before and after it, and its bytes."""
-
-    before: Tail
-    record: Record
-    tail: Tail
-    data: bytes
-
-
 def read_copy(directory: Path, *, beside_server: bool = False) -> Iterator[Record]:
     """Every record of the journal in `directory`; see `read_stored`. A journal that was trimmed begins later than 1."""
     for stored in read_stored(directory, beside_server=beside_server):
@@ -71,21 +62,43 @@ def begin_of_copy(directory: Path) -> Tail:
     return Tail(bytes(16))
 
 
+def is_in(directory: Path) -> bool:
+    """Whether a directory holds a journal."""
+    return directory.is_dir() and ((directory / FILE_NAME).is_file() or bool(segments.found_in(directory)))
+
+
+def is_file_of_one(path: Path) -> bool:
+    """Whether a path is named like the file, or one of the files, of a journal."""
+    return path.name == FILE_NAME or (path.name.startswith(segments.PREFIX) and path.name.endswith(segments.SUFFIX))
+
+
 def read_stored(directory: Path, *, beside_server: bool = False) -> Iterator[Stored]:
-    """Every record of the journal in `directory`, verified, from a copy that is made first and removed at the end.
+    """Every record of the journal in `directory`, verified.
 
     Args:
         directory: where the journal is.
-        beside_server: whether a server may work in it meanwhile. Then the copy is of some moment while it is made, and
-            the latest records may be missing.
+        beside_server: whether a server may work in it meanwhile. Then the latest records may be missing.
 
     Raises:
         UnreadableJournal: there is none, a server works in it that must not, or it is no journal of this release.
         DamagedRecord: a record cannot be trusted.
     """
-    path = directory / FILE_NAME
-    if not path.is_file():
+    if not is_in(directory):
         raise UnreadableJournal(f"there is no journal in {directory}: name the data directory of a server")
+    with nullcontext() if beside_server else _without_server(directory):
+        if (directory / FILE_NAME).is_file():
+            yield from _read_database(directory / FILE_NAME, beside_server=beside_server)
+            return
+        try:
+            yield from segments.read(directory)
+        except OSError as error:
+            raise UnreadableJournal(
+                f"the journal in {directory} cannot be read ({error.strerror or error}): try again, or name a copy of the directory"
+            ) from error
+
+
+def _read_database(path: Path, *, beside_server: bool) -> Iterator[Stored]:
+    """The records of a database, from a copy that is made first and removed at the end; made of some moment meanwhile."""
     with tempfile.TemporaryDirectory(prefix="acd-journal-") as copies:
         copy = Path(copies) / FILE_NAME
         try:
@@ -98,9 +111,10 @@ def read_stored(directory: Path, *, beside_server: bool = False) -> Iterator[Sto
         yield from _records(path, copy)
 
 
-def _copy(path: Path, copy: Path) -> None:
-    """Copy the database and its log while no server can write to them."""
-    lock = path.with_name(LOCK_NAME)
+@contextmanager
+def _without_server(directory: Path) -> Iterator[None]:
+    """Keep servers from beginning to work in a directory. Raises `UnreadableJournal` if one does."""
+    lock = directory / LOCK_NAME
     descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC) if lock.exists() else -1
     try:
         if descriptor >= 0:
@@ -108,15 +122,20 @@ def _copy(path: Path, copy: Path) -> None:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UnreadableJournal(
-                    f"a server works in {path.parent}: stop it, or name a copy of the directory"
+                    f"a server works in {directory}: stop it, or name a copy of the directory"
                 ) from None
-        for suffix in ("", "-wal"):
-            source = path.with_name(path.name + suffix)
-            if source.exists():
-                shutil.copyfile(source, copy.with_name(copy.name + suffix))
+        yield
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy the database and its log while no server can write to them."""
+    for suffix in ("", "-wal"):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            shutil.copyfile(source, copy.with_name(copy.name + suffix))
 
 
 def _copy_beside_server(path: Path, copy: Path) -> None:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 FORMAT_VERSION = 1
-_MAGIC = b"ACDJ"
+MAGIC = b"ACDJ"
 _HEADER = struct.Struct("<4sHH16sQQqII8s")
 _CRC = struct.Struct("<I")
 
@@ -65,6 +65,15 @@ class Record(NamedTuple):
     payload: bytes
 
 
+class Stored(NamedTuple):
+    """A record, the tails before and after it, and its bytes."""
+
+    before: Tail
+    record: Record
+    tail: Tail
+    data: bytes
+
+
 class DamagedRecord(Exception):  # noqa: N818 - the name says what was found
     """A record is damaged, missing, out of order, or of a format that this version does not know."""
 
@@ -90,24 +99,26 @@ def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payloa
     seq = tail.seq + 1
     time_ns = max(time_ns, tail.time_ns)
     header = _HEADER.pack(
-        _MAGIC, FORMAT_VERSION, kind, tail.uuid, epoch, seq, time_ns, commands, len(payload), tail.hash
+        MAGIC, FORMAT_VERSION, kind, tail.uuid, epoch, seq, time_ns, commands, len(payload), tail.hash
     )
     body = header + payload
     record = body + _CRC.pack(zlib.crc32(body))
     return record, Tail(tail.uuid, seq, epoch, hash_of(record), time_ns, kind is Kind.SEAL)
 
 
-def unpack(tail: Tail, data: bytes) -> tuple[Record, Tail]:
+def unpack(tail: Tail, data: bytes, *, whole: bool = False) -> tuple[Record, Tail]:
     """Read and verify the record that follows `tail`; gives it and the tail that it makes.
+
+    Its checksum is not looked at if the caller has found it `whole`.
 
     Raises:
         DamagedRecord: with the record's number and what is wrong with it.
     """
     seq = tail.seq + 1
-    if len(data) < _HEADER.size + _CRC.size or not data.startswith(_MAGIC):
+    if len(data) < _HEADER.size + _CRC.size or not data.startswith(MAGIC):
         raise _damaged(seq, "it is not a record")
     _, version, kind, uuid, epoch, own_seq, time_ns, commands, length, previous = _HEADER.unpack_from(data)
-    if zlib.crc32(memoryview(data)[: -_CRC.size]) != _CRC.unpack_from(data, len(data) - _CRC.size)[0]:
+    if not whole and not is_whole(data):
         raise _damaged(seq, "its checksum is wrong")
     if version > FORMAT_VERSION:
         raise DamagedRecord(
@@ -136,12 +147,36 @@ def unpack(tail: Tail, data: bytes) -> tuple[Record, Tail]:
 
 def tail_of(data: bytes) -> Tail:
     """The tail that a record makes, told from the record alone. Raises `DamagedRecord`."""
-    if len(data) < _HEADER.size + _CRC.size or not data.startswith(_MAGIC):
+    if len(data) < _HEADER.size + _CRC.size or not data.startswith(MAGIC):
         raise DamagedRecord("a record of the journal is not one: look at it with 'acd journal verify'")
-    if zlib.crc32(memoryview(data)[: -_CRC.size]) != _CRC.unpack_from(data, len(data) - _CRC.size)[0]:
+    if not is_whole(data):
         raise DamagedRecord("the checksum of a record of the journal is wrong: look at it with 'acd journal verify'")
     _, _, kind, uuid, epoch, seq, time_ns, _, _, _ = _HEADER.unpack_from(data)
     return Tail(uuid, seq, epoch, hash_of(data), time_ns, kind == Kind.SEAL)
+
+
+def length_at(data: bytes, place: int) -> int:
+    """How long the record that begins at `place` says it is; 0 if none begins there."""
+    if data[place : place + len(MAGIC)] != MAGIC or len(data) < place + _HEADER.size:
+        return 0
+    return _HEADER.size + int(_HEADER.unpack_from(data, place)[8]) + _CRC.size
+
+
+def seq_at(data: bytes, place: int) -> int:
+    """The number of the record that begins at `place`."""
+    return int(_HEADER.unpack_from(data, place)[5])
+
+
+def uuid_at(data: bytes, place: int) -> bytes:
+    """The journal of the record that begins at `place`."""
+    return bytes(_HEADER.unpack_from(data, place)[3])
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the checksum at the end of a record is right."""
+    return len(data) >= _HEADER.size + _CRC.size and _CRC.unpack_from(data, len(data) - _CRC.size)[0] == zlib.crc32(
+        memoryview(data)[: -_CRC.size]
+    )
 
 
 def ticks_of(record: Record) -> list[Tick]:

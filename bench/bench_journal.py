@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from acd_protocol.journal_records import Tail
 from acd_protocol.snapshot_file import store
 from acd_sim.load.floor import Shape
@@ -19,7 +21,8 @@ from bench.sizes import Size
 from bench.workload import CLIENT, Step, record
 from server.journal.contract import Batch
 from server.journal.records import encode_ticks
-from server.journal.sqlite import SqliteJournal
+from server.journal.segments import SegmentJournal
+from server.journal.stores import KINDS, journal_in
 from server.recovery import Replica, recover, replay
 
 COMMANDS_PER_BATCH = 64
@@ -36,9 +39,9 @@ def batch_of(steps: list[Step]) -> Batch:
 class Writer:
     """A new journal that can be appended to."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kind: str = "segments") -> None:
         directory.mkdir()
-        self.journal = SqliteJournal(directory)
+        self.journal = journal_in(directory, kind)
         tail = self.journal.open()
         self._epoch = self.journal.fence("bench", tail, 1)
         self._seq = tail.seq + 1
@@ -50,10 +53,11 @@ class Writer:
         self.journal.maintain(False)
 
 
-def bench_append(benchmark: Any, size: Size, group: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def bench_append(benchmark: Any, size: Size, group: int, kind: str, tmp_path: Path) -> None:
     steps = record(Shape(20, 4), 1, max(100, group)).segments[0]
     batch = batch_of(steps[:group])
-    writer = Writer(tmp_path / "journal")
+    writer = Writer(tmp_path / "journal", kind)
 
     def append_all() -> None:
         for _ in range(size.appends):
@@ -65,6 +69,7 @@ def bench_append(benchmark: Any, size: Size, group: int, tmp_path: Path) -> None
         3,
         group="journal",
         unit="command",
+        kind=kind,
         units=size.appends * group,
         commands_per_append=group,
         bytes_per_append=len(batch.payload),
@@ -96,7 +101,7 @@ def bench_recovery(benchmark: Any, size: Size, tmp_path: Path) -> None:
     writer.journal.close()
 
     def replay() -> None:
-        journal = SqliteJournal(tmp_path / "journal")
+        journal = SegmentJournal(tmp_path / "journal")
         recovered = recover(journal, EVENTS_KEPT)
         journal.close()
         assert recovered.commands == len(steps)
@@ -123,10 +128,10 @@ def bench_restart(benchmark: Any, size: Size, tmp_path: Path) -> None:
     header, data = replica.snapshot(begin)
     del replica, steps
     store(tmp_path, header, data)
-    SqliteJournal(tmp_path).restore(begin, ())
+    SegmentJournal(tmp_path).restore(begin, ())
 
     def restart() -> None:
-        journal = SqliteJournal(tmp_path)
+        journal = SegmentJournal(tmp_path)
         recovered = recover(journal, EVENTS_KEPT, snapshots=tmp_path)
         journal.close()
         assert recovered.snapshot == 1

@@ -30,7 +30,7 @@ from bench.sizes import Size
 from bench.workload import CLIENT, record
 from server.clock import wall_ns
 from server.config import Limits, Settings
-from server.journal.sqlite import SqliteJournal
+from server.journal.segments import SegmentJournal
 from server.recovery import Replica, replay
 from server.sequencer import Sequencer
 from server.service import running
@@ -138,7 +138,7 @@ def prepare(directory: Path, size: Size) -> None:
         replica.events.extend(replica.machine.take_lines())
     begin = Tail(os.urandom(16), 1, 1, bytes(8), steps[-1].now + shift)
     store(directory, *replica.snapshot(begin))
-    SqliteJournal(directory).restore(begin, ())
+    SegmentJournal(directory).restore(begin, ())
 
 
 async def watch(directory: Path, shape: Shape, snapshot: str, quiet_s: float) -> dict[str, float]:

@@ -85,9 +85,11 @@ class _Journal:
     """In place of the journal's writer: keeps the batch under way."""
 
     batch: Batch | None = None
+    at_once = False
 
-    def submit(self, batch: Batch) -> None:
+    def submit(self, batch: Batch) -> int:
         self.batch = batch
+        return -1
 
 
 class ServerPath:

@@ -1,6 +1,6 @@
 """Snapshots and backups of a data directory, beside a server or without one.
 
-A server holds its journal for itself, so whoever works beside it reads a copy of the file.
+A server holds its journal for itself; whoever works beside it only reads.
 """
 
 import os
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from acd_protocol import snapshot_file
-from acd_protocol.journal_file import FILE_NAME, Stored, UnreadableJournal, read_stored
-from acd_protocol.journal_records import DamagedRecord, Tail, tail_of
+from acd_protocol import journal_file, snapshot_file
+from acd_protocol.journal_file import UnreadableJournal, read_stored
+from acd_protocol.journal_records import DamagedRecord, Stored, Tail, tail_of
 from acd_protocol.snapshot_file import DamagedSnapshot, Header
 from server.errors import Corrupt, DirectoryLocked, StartError
 from server.journal import archive
 from server.journal.archive import ArchiveWriter, Sums
 from server.journal.lock import DirectoryLock
 from server.journal.records import unpack
-from server.journal.sqlite import SqliteJournal
+from server.journal.stores import journal_in
 from server.recovery import EVENTS_KEPT, Recovered, Replica, recover
 
 _LENGTH = struct.Struct("<I")
@@ -45,7 +45,7 @@ def stored_in(directory: Path) -> Iterator[Stored]:
 
 def _is_served(directory: Path) -> bool:
     """Whether a server works in a directory."""
-    if not (directory / FILE_NAME).is_file():
+    if not journal_file.is_in(directory):
         raise StartError(f"there is no journal in {directory}: give its directory with --data or ACD_DATA")
     try:
         DirectoryLock(directory).release()
@@ -198,7 +198,7 @@ def restore(path: Path, directory: Path) -> Recovered:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise StartError(f"{directory} is not empty: restore into a new directory, and then exchange the two")
     lock = DirectoryLock(directory)
-    journal = SqliteJournal(directory)
+    journal = journal_in(directory)
     done = False
     made: list[Path] = []
     try:

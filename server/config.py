@@ -3,7 +3,7 @@
 import ipaddress
 import platform
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -101,6 +101,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         log_contacts: log the life of every contact.
         log_attributes: attributes of contacts that the log shows as they are; others are masked.
         data: directory of the journal.
+        journal: what a new journal is: `segments`, files that are written one after the other, or `sqlite`, one SQLite
+            file, several times dearer. A directory keeps the kind that it has.
         token: one that clients may show to get all rights; better given in the environment or a file than as an
             option, because other users can see options.
         token_file: file with that token.
@@ -128,6 +130,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_contacts: bool = False
     log_attributes: tuple[str, ...] = ()
     data: Path = Path("acd-data")
+    journal: Literal["segments", "sqlite"] = "segments"
     token: Annotated[str, Meta(max_length=TOKEN_CHARACTERS_MAX)] = ""
     token_file: Path | None = None
     credentials: Path | None = None

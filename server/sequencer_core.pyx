@@ -322,6 +322,7 @@ cdef class SequencerCore:
     cdef int _begin(self) except -1:
         """Append what has gathered. With nothing to append, what was only read can leave at once."""
         cdef list outputs = []
+        cdef int64_t took_ns
         cdef Counters counters = self.counters
         for output in self._outputs:
             outputs.append((output, b"".join(output.gathered)))
@@ -340,7 +341,9 @@ cdef class SequencerCore:
         self.congested = False
         self._in_flight = outputs
         self._idle.clear()
-        self._writer.submit(batch)
+        took_ns = self._writer.submit(batch)
+        if took_ns >= 0:
+            self._durable(took_ns)
         return 0
 
     def _durable(self, int64_t flush_ns):
@@ -352,12 +355,12 @@ cdef class SequencerCore:
         self.counters.flush_ns.add(flush_ns)
         try:
             self._close()
-            if self._ticks:
+            if self._ticks and not self._writer.at_once:
                 self._begin()  # first, so that the disk works while we write to the connections
             self._release(outputs)
+            if self._in_flight is None and (self._ticks or self._outputs):
+                self._begin()
             if self._in_flight is None:
-                if self._outputs:
-                    self._begin()
                 self._idle.set()
             self._arm()
         except Exception as error:  # as in `execute`

@@ -31,7 +31,7 @@ from server.errors import Full, JournalError, StartError
 from server.journal.ballast import Ballast
 from server.journal.contract import Journal
 from server.journal.lock import DirectoryLock
-from server.journal.sqlite import SqliteJournal
+from server.journal.stores import journal_in
 from server.log import note
 from server.metrics import MetricsServer
 from server.notify import inherited_listener, notify
@@ -77,7 +77,7 @@ class Service:
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings,
-    make_journal: Callable[[Path], Journal] = SqliteJournal,
+    make_journal: Callable[[Path], Journal] | None = None,
     *,
     reception: Reception | None = None,
     guarded: bool = False,
@@ -128,7 +128,7 @@ async def running(
                 listen_sentence(settings.metrics_host, settings.metrics_port, error, "--metrics-port")
             ) from error
         stack.push_async_callback(metrics.stop)
-        journal = make_journal(settings.data)
+        journal = make_journal(settings.data) if make_journal else journal_in(settings.data, settings.journal)
         stack.callback(journal.close)
         recovered = await recover_beside(journal, settings.limits.ring_events_max, progress, settings.data)
         ballast = Ballast(settings.data, settings.limits.ballast_bytes)

@@ -18,15 +18,20 @@ import pytest
 
 from acd_protocol import snapshot_file
 from acd_protocol.journal_records import Record
+from acd_protocol.segments import found_in
 from server.errors import Full, JournalError
+from server.journal import segments
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch
 from server.journal.records import Tick, encode_ticks
+from server.journal.segments import SegmentJournal
 from server.journal.sqlite import FILE_NAME, SqliteJournal
+from server.journal.stores import KINDS, journal_in
 from server.recovery import recover
 from tests.faults.shim import Shim
 from tests.faults.sizes import FULL, full_or, tell
 from tests.faults.traffic import Traffic
+from tests.support.damage import place_of
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
 from tests.support.wait import until
@@ -133,17 +138,19 @@ async def test_server_stopped_for_longer_than_clients_wait_goes_on_where_it_was(
         ("pwrite", errno.ENOSPC, "make room"),
     ],
 )
+@pytest.mark.parametrize("kind", KINDS)
 async def test_disk_that_fails_ends_the_server_and_nothing_acknowledged_is_lost(
-    tmp_path: Path, operation: str, error: int, said: str
+    tmp_path: Path, operation: str, error: int, said: str, kind: str
 ) -> None:
     shim = Shim(tmp_path)
     rounds = full_or(10, 2)
-    async with restarted(tmp_path / "data", shim.environment) as server:
+    file = "journal-0" if kind == "segments" else "journal.sqlite"
+    async with restarted(tmp_path / "data", {**shim.environment, "ACD_JOURNAL": kind}) as server:
         async with Traffic(server.port) as traffic:
             for number in range(rounds):
                 before = traffic.acknowledged
                 await until(lambda before=before: traffic.acknowledged > before + 20, 30)  # type: ignore[misc]
-                shim.order(operation, error, skip=number, count=1000)
+                shim.order(operation, error, skip=number, count=1000, file=file)
                 assert await server.process.exit_status() == 1
                 assert said in server.process.stderr
                 shim.relent()
@@ -300,7 +307,8 @@ async def _held_by_a_full_disk(server: ServerProcess, traffic: Traffic, disk: Pa
 async def test_start_on_a_full_disk_is_read_only_until_there_is_room(tmp_path: Path) -> None:
     with disk_of("48m", tmp_path / "disk") as disk:
         data, filling = disk / "data", disk / "filling"
-        keeping = ("--limit", f"ballast_bytes={8 << 20}", "--port", str(free_port()))
+        # The other kind has room for the FENCE in the file that it is writing.
+        keeping = ("--journal", "sqlite", "--limit", f"ballast_bytes={8 << 20}", "--port", str(free_port()))
         traffic = Traffic(int(keeping[-1]))
         async with ServerProcess(data, *keeping) as server, traffic:
             await until(lambda: traffic.acknowledged > 200, 30)
@@ -397,7 +405,7 @@ async def test_disk_that_fails_under_a_snapshot_costs_the_snapshot_and_nothing_e
             await until(lambda: traffic.acknowledged > before + 50, 30)
             shim.relent()
             await until(lambda: snapshot_file.found_in(data)[0].seq > first.seq, 60)
-        assert not list(data.glob("*.new"))
+        assert not list(data.glob("snapshot-*.new"))
         assert await server.stop() == 0
     assert shim.faults >= failures
     traffic.judge(data)
@@ -431,7 +439,7 @@ def _told(server: ServerProcess, words: str) -> int:
 
 def _recovered_from(data: Path) -> int:
     """Record of the snapshot that a start begins with."""
-    journal = SqliteJournal(data)
+    journal = journal_in(data)
     try:
         return recover(journal, 0, snapshots=data).snapshot
     finally:
@@ -554,3 +562,77 @@ def test_log_cut_off_anywhere_gives_a_prefix(small: SmallJournal) -> None:
 def test_the_whole_of_it_is_asked_for_by_name() -> None:
     assert os.environ.get("ACD_FAULTS", "") in {"", "full"}, "ACD_FAULTS is 'full' or not there"
     assert full_or(True, False) is FULL
+
+
+class SmallFiles:
+    """A journal of a few records in several files, as a kill leaves it.
+
+    Attributes:
+        files: their bytes, by name, in their order.
+        records: what they hold.
+        last: the place of the last record in the last file.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir()
+        journal = SegmentJournal(directory)
+        epoch = journal.fence("node", journal.open(), 500)
+        for number in range(24):
+            journal.append(epoch, 2 + number, Batch(2_000, 1, encode_ticks(TICKS)))
+        self.records = list(journal.read())
+        self.files = {path.name: path.read_bytes() for path in found_in(directory)}
+        _, *self.last = place_of(directory, len(self.records))
+        journal.close()
+        self.target = directory.parent / "damaged"
+        self.target.mkdir()
+
+    def read(self, name: str, data: bytes) -> list[Record] | None:
+        """What the journal shows when one of the files has these bytes; None if it is refused."""
+        for other, sound in self.files.items():
+            (self.target / other).write_bytes(data if other == name else sound)
+        journal = SegmentJournal(self.target)
+        try:
+            journal.open()
+            return list(journal.read())
+        except JournalError:
+            return None
+        finally:
+            journal.close()
+
+
+@pytest.fixture
+def several(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> SmallFiles:
+    for name, size in (("BYTES_MIN", 700), ("BYTES_MAX", 1400), ("_BLOCK_BYTES", 64)):
+        monkeypatch.setattr(segments, name, size)
+    return SmallFiles(tmp_path_factory.mktemp("files") / "good")
+
+
+def test_any_flipped_byte_of_the_files_gives_the_truth_or_a_refusal_or_takes_what_no_flush_confirmed(
+    several: SmallFiles,
+) -> None:
+    """The last record of a journal without a SEAL cannot be told from an append that did not get through."""
+    outcomes = {"refused": 0, "whole": 0, "shorter": 0}
+    assert len(several.files) >= 3
+    for name, content in several.files.items():
+        for index in places(len(content)):
+            found = several.read(name, flipped(content, index))
+            if found is None:
+                outcomes["refused"] += 1
+            elif found == several.records:
+                outcomes["whole"] += 1
+            else:
+                assert found == several.records[:-1], (name, index)
+                assert name == list(several.files)[-1]
+                assert several.last[0] <= index < several.last[1]
+                outcomes["shorter"] += 1
+    assert outcomes["refused"]
+    tell(f"flipped bytes of the files: {outcomes}, 0 wrong")
+
+
+def test_files_cut_off_anywhere_are_refused(several: SmallFiles) -> None:
+    tried = 0
+    for name, content in several.files.items():
+        for length in places(len(content)):
+            assert several.read(name, content[:length]) is None, (name, length)
+            tried += 1
+    tell(f"the files cut off at {tried:,} places: all refused")

@@ -1,13 +1,15 @@
 """Data directories and backups that earlier releases wrote are read by this one.
 
 `tests/golden/N` was written by the release in which the format N of the journal's files was the latest. They are never
-written again. When a format changes, `python -m tests.test_golden tests/golden/N` makes the next one, before the change
-is released; what each must give is told by `expected.json` in it.
+written again. When a format changes, `python -m tests.test_golden tests/golden/N segments` makes the next one, before the
+change is released; what each must give is told by `expected.json` in it.
 """
 
 import json
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,21 @@ from acd_core.commands import AgentLogin, Command, ConfigApply, ContactEnqueue, 
 from acd_core.config import Agent, Config, Queue, Step, Tenant
 from acd_protocol import snapshot_file
 from acd_protocol.framing import encode
-from acd_protocol.journal_file import read_copy
+from acd_protocol.journal_file import FILE_NAME, read_copy
+from acd_protocol.journal_records import Tail
 from server import backup
+from server.journal import archive, segments
 from server.journal.contract import Batch
 from server.journal.records import encode_ticks
-from server.journal.sqlite import FILE_NAME, SqliteJournal
+from server.journal.sqlite import SqliteJournal
+from server.journal.stores import journal_in
 from server.recovery import recover
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 START = 1_795_000_000_000_000_000
 S = 1_000_000_000
+SMALL = {"BYTES_MIN": 1024, "BYTES_MAX": 1024, "_BLOCK_BYTES": 512}
+"""So that the files of a short story are several."""
 
 
 def story() -> list[list[Command]]:
@@ -56,15 +63,15 @@ def story() -> list[list[Command]]:
     ]
 
 
-def write(directory: Path) -> None:
+def write(directory: Path, kind: str) -> None:
     """The data directory of the story, with two snapshots, trimmed up to the older one; and a backup of it."""
     directory.mkdir(parents=True)
-    journal = SqliteJournal(directory)
+    journal = journal_in(directory, kind)
     epoch = journal.fence("golden", journal.open(), START)
     journal.close()
     seq, now = 1, START
     for number, part in enumerate(story()):
-        journal = SqliteJournal(directory)
+        journal = journal_in(directory)
         journal.open()
         for command in part:
             seq, now = seq + 1, now + S
@@ -73,7 +80,7 @@ def write(directory: Path) -> None:
         if number < len(story()) - 1:
             backup.take_snapshot(directory, lambda _: None)
     backup.export(directory, directory / "whole.acdx", lambda _: None)
-    journal = SqliteJournal(directory)
+    journal = journal_in(directory)
     journal.open()
     while journal.trim(snapshot_file.found_in(directory)[-1].seq, 1 << 62, 3):
         pass
@@ -84,7 +91,7 @@ def write(directory: Path) -> None:
 
 def seen(directory: Path) -> dict[str, Any]:
     """What of the state must be the same in every release."""
-    journal = SqliteJournal(directory)
+    journal = journal_in(directory)
     recovered = recover(journal, 100, snapshots=directory)
     begin = journal.begin.seq
     journal.close()
@@ -111,9 +118,9 @@ def test_what_an_earlier_release_wrote_is_read(number: str, tmp_path: Path) -> N
     shutil.copytree(GOLDEN / number, data)
     expected = json.loads((data / "expected.json").read_text())
     assert seen(data) == expected
-    for found in snapshot_file.found_in(data)[:1]:
-        found.path.write_bytes(b"")
-        assert seen(data) == {**expected, "snapshot": expected["begin"]}, "from the older snapshot"
+    newest, older = snapshot_file.found_in(data)
+    newest.path.write_bytes(b"")
+    assert seen(data) == {**expected, "snapshot": older.seq}, "from the older snapshot"
     whole = tmp_path / "whole"
     backup.restore(data / "whole.acdx", whole)
     assert seen(whole) == {**expected, "begin": 0}
@@ -123,17 +130,40 @@ def test_what_an_earlier_release_wrote_is_read(number: str, tmp_path: Path) -> N
     assert [record.seq for record in read_copy(whole)] == list(range(1, expected["records"] + 1))
 
 
-def test_what_this_release_writes_is_told_to_earlier_ones(tmp_path: Path) -> None:
-    """A trimmed journal is refused by releases that would take it for damaged; others are read by them."""
-    import sqlite3
-    from contextlib import closing
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL.items():
+        monkeypatch.setattr(segments, name, value)
 
-    write(tmp_path / "now")
-    backup.restore(tmp_path / "now" / "whole.acdx", tmp_path / "whole")
+
+@pytest.mark.usefixtures("small_files")
+def test_what_this_release_writes_is_told_to_earlier_ones(tmp_path: Path) -> None:
+    """A trimmed database is refused by releases that would take it for damaged; others are read by them."""
+    write(tmp_path / "now", "sqlite")
+    (tmp_path / "whole").mkdir()
+    SqliteJournal(tmp_path / "whole").restore(*whole_chain(tmp_path / "now" / "whole.acdx"))
     for name, version in (("now", 2), ("whole", 1)):
         with closing(sqlite3.connect(tmp_path / name / FILE_NAME)) as connection:
             assert connection.execute("PRAGMA user_version").fetchone() == (version,)
 
 
+def whole_chain(path: Path) -> tuple[Tail, list[bytes]]:
+    """What comes before the first record of a backup, and its records."""
+    with archive.closing_parts(path) as parts:
+        return archive.begin_in(path), [data for kind, data in parts if kind == b"R"]
+
+
+@pytest.mark.usefixtures("small_files")
+def test_what_this_release_writes_is_what_the_latest_golden_files_are(tmp_path: Path) -> None:
+    write(tmp_path / "now", "segments")
+    latest = max(GOLDEN.glob("[0-9]*"), key=lambda path: int(path.name))
+    names = {path.name for path in latest.iterdir()}
+    assert {path.name for path in (tmp_path / "now").iterdir()} - {"lock"} == names
+    assert json.loads((tmp_path / "now" / "expected.json").read_text()) == json.loads(
+        (latest / "expected.json").read_text()
+    )
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    vars(segments).update(SMALL)
+    write(Path(sys.argv[1]), sys.argv[2])

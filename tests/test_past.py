@@ -3,9 +3,7 @@
 import asyncio
 import re
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from server.__main__ import main
 from server.errors import Corrupt, StartError
 from server.past import decision_of, state_at
 from tests.support import centre
+from tests.support.damage import damage
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
 
@@ -131,9 +130,6 @@ async def test_a_damaged_journal_is_no_past(tmp_path: Path) -> None:
     async with ServerProcess(tmp_path) as server:
         await a_morning(server)
         assert await server.stop() == 0
-    path = tmp_path / "journal.sqlite"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    path.write_bytes(path.read_bytes().replace(b"contact.enqueue", b"contact.ENQUEUE"))
+    damage(tmp_path, 3)
     with pytest.raises((Corrupt, StartError)):
         decision_of(tmp_path, "o-2", untold)

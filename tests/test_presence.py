@@ -16,7 +16,7 @@ from server.clock import Clock
 from server.config import Limits, Settings
 from server.errors import Fatal
 from server.journal.records import ticks_of
-from server.journal.sqlite import SqliteJournal
+from server.journal.stores import journal_in
 from server.presence import Presence
 from server.recovery import recover
 from server.service import Service, running
@@ -337,7 +337,7 @@ async def test_kill_forgets_neither_who_is_away_nor_who_may_come_back(tmp_path: 
         await back.ask("ping")
         digest = (await admin.ask("stats", digest=True))["result"]["digest"]
         await server.kill()
-    kept = SqliteJournal(tmp_path)
+    kept = journal_in(tmp_path)
     recovered = recover(kept, 0)
     kept.close()
     assert recovered.machine.digest() == digest

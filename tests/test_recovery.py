@@ -5,17 +5,16 @@ import os
 import random
 import signal
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from acd_protocol import segments
 from server import service as service_module
 from server.cli.serve import serve
 from server.clock import Clock, wall_ns
@@ -23,10 +22,12 @@ from server.config import Settings
 from server.errors import Corrupt
 from server.journal.contract import Batch, Kind, Record, Tail
 from server.journal.records import encode_ticks, ticks_of
-from server.journal.sqlite import FILE_NAME, SqliteJournal
+from server.journal.segments import SegmentJournal
+from server.journal.stores import journal_in
 from server.recovery import recover
 from server.service import running
 from tests.support import centre
+from tests.support.damage import damage
 from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
@@ -121,7 +122,7 @@ async def test_killed_in_the_middle_of_traffic_everything_acknowledged_comes_bac
             waiting = [row["contact"] for row in rows if row["state"] in {"queued", "offered"}]
             await server.kill()
             await working
-        journal = SqliteJournal(tmp_path)
+        journal = journal_in(tmp_path)
         machine = recover(journal, 0).machine
         journaled = {
             contact
@@ -151,7 +152,7 @@ async def test_state_after_a_crash_is_that_of_a_replay(tmp_path: Path) -> None:
         before = await digest(client)
         order = [row["contact"] for row in (await client.ask("list", what="contacts"))["result"]]
         await server.kill()
-    journal = SqliteJournal(tmp_path)
+    journal = journal_in(tmp_path)
     assert recover(journal, 0).machine.digest() == before
     journal.close()
     async with ServerProcess(tmp_path) as server:
@@ -280,17 +281,17 @@ async def test_signal_stops_a_recovery(
         pbx = await LineClient.connect(service.port, "pbx")
         for _ in range(20):
             await pbx.ask("contact.abandon", contact="nobody")
-    read = SqliteJournal.read
+    read = SegmentJournal.read
     records = 0
 
-    def read_slowly(self: SqliteJournal, after: Tail | None = None) -> Iterator[Record]:
+    def read_slowly(self: SegmentJournal, after: Tail | None = None) -> Iterator[Record]:
         nonlocal records
         for record in read(self, after):
             records += 1
             time.sleep(0.05)
             yield record
 
-    monkeypatch.setattr(SqliteJournal, "read", read_slowly)
+    monkeypatch.setattr(SegmentJournal, "read", read_slowly)
     serving = asyncio.create_task(serve(settings(tmp_path)))
     await until(lambda: records)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -306,7 +307,7 @@ async def test_clean_stop_and_crash_are_told_apart_in_the_log(tmp_path: Path, ca
         caplog.clear()
         async with running(settings(tmp_path)):
             assert words in caplog.text
-    journal = SqliteJournal(tmp_path)
+    journal = journal_in(tmp_path)
     tail = journal.open()
     journal.fence("crashed", tail, tail.time_ns)
     journal.close()
@@ -317,7 +318,7 @@ async def test_clean_stop_and_crash_are_told_apart_in_the_log(tmp_path: Path, ca
 
 async def test_deadlines_that_passed_while_the_server_was_down_fire_at_their_own_instant(tmp_path: Path) -> None:
     past = 1_500_000_000 * 10**9
-    journal = SqliteJournal(tmp_path)
+    journal = journal_in(tmp_path)
     epoch = journal.fence("long ago", journal.open(), past)
     lines = [
         {"type": "config.apply", "config": centre.config(max_wait_s=60)},
@@ -335,7 +336,7 @@ async def test_deadlines_that_passed_while_the_server_was_down_fire_at_their_own
 
 async def test_engine_time_goes_on_from_the_journal_when_that_is_ahead(tmp_path: Path) -> None:
     future = 4_000_000_000 * 10**9
-    journal = SqliteJournal(tmp_path)
+    journal = journal_in(tmp_path)
     journal.fence("fast clock", journal.open(), future)
     journal.close()
     async with running(settings(tmp_path)) as service:
@@ -367,7 +368,7 @@ def test_clock_runs_at_its_speed_and_never_starts_before_the_journal() -> None:
 
 @pytest.mark.parametrize("line", [b"not json", b'{"type":"ping"}', b'{"type":"contact.teleport"}'])
 def test_line_that_is_no_command_of_this_release_is_refused(tmp_path: Path, line: bytes) -> None:
-    journal = SqliteJournal(tmp_path)
+    journal = journal_in(tmp_path)
     epoch = journal.fence("node", journal.open(), START)
     journal.append(epoch, 2, Batch(START, 1, encode_ticks([(START, [("pbx", line)])])))
     journal.close()
@@ -380,12 +381,11 @@ async def test_damaged_journal_keeps_the_server_from_starting(tmp_path: Path) ->
     async with running(settings(tmp_path)) as service:
         pbx = await LineClient.connect(service.port, "pbx")
         await pbx.ask("config.apply", config=centre.config())
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
-        connection.execute("UPDATE record SET data=replace(data, 'support', 'suppurt') WHERE seq=2")
-        connection.commit()
-    before = (tmp_path / FILE_NAME).read_bytes()
+    damage(tmp_path, 2)
+    before = [path.read_bytes() for path in segments.found_in(tmp_path)]
     server = await ServerProcess(tmp_path).launch()
     assert await server.exit_status() == 1
-    assert "acd: the journal is damaged at record 2" in server.stderr
+    assert "acd: the journal is damaged" in server.stderr
+    assert "record 2 cannot be read" in server.stderr
     assert "Traceback" not in server.stderr
-    assert (tmp_path / FILE_NAME).read_bytes() == before
+    assert [path.read_bytes() for path in segments.found_in(tmp_path)] == before

@@ -24,6 +24,7 @@ from acd_core.commands import (
 )
 from acd_core.config import Agent, Config, Queue, Settings, Tenant
 from acd_core.events import ContactConnected, ContactOffered
+from acd_protocol import segments
 from acd_protocol.config_text import to_toml
 from acd_protocol.framing import encode
 from acd_protocol.journal_file import UnreadableJournal
@@ -39,7 +40,7 @@ from acd_sim.whatif.past import AFTERWARDS, NS_PER_S, TALKING, WAITING, Past, Pa
 from acd_sim.whatif.rerun import Rules, Told, rerun
 from acd_sim.whatif.unknown import Lengths, Unknown, chance
 from server.journal.contract import Batch
-from server.journal.sqlite import SqliteJournal
+from server.journal.stores import journal_in
 from tests.support import recorded
 from tests.support.recorded import CALLS_FILE, needs_month
 from tests.support.streams import Stream
@@ -429,7 +430,7 @@ def test_files_that_are_no_records_are_told(content: bytes, sentence: str, tmp_p
 def journal(directory: Path, ticks: list[Tick]) -> Path:
     from acd_protocol.journal_records import encode_ticks
 
-    stored = SqliteJournal(directory)
+    stored = journal_in(directory)
     epoch = stored.fence("test", stored.open(), 1)
     for number, start in enumerate(range(0, len(ticks), 50)):
         part = ticks[start : start + 50]
@@ -542,11 +543,11 @@ def test_a_directory_without_a_journal_is_told(tmp_path: Path) -> None:
 
 
 def test_a_trimmed_journal_is_refused_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stored = SqliteJournal(journal(tmp_path, wild(3, 200)))
-    stored.open()
-    assert not stored.trim(3, 1 << 62, 64), "there is more to trim"
-    stored.close()
-    assert run(str(tmp_path)) == 2
+    (tmp_path / "whole").mkdir()
+    written = list(segments.read(journal(tmp_path / "whole", wild(3, 200))))
+    (tmp_path / "trimmed").mkdir()
+    journal_in(tmp_path / "trimmed").restore(written[2].tail, [stored.data for stored in written[3:]])
+    assert run(str(tmp_path / "trimmed")) == 2
     error = capsys.readouterr().err
     assert "begins with record 4" in error
     assert "journal_hours" in error

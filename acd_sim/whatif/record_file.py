@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 from typing import Literal
 
-from acd_protocol.journal_file import FILE_NAME, read_copy
+from acd_protocol.journal_file import is_file_of_one, read_copy
 from acd_sim import recorded_calls
 from acd_sim.whatif import from_calls, from_journal, from_queue_log
 from acd_sim.whatif.past import Past, PastError
@@ -18,7 +18,7 @@ def source_of(path: Path) -> Source:
     Raises:
         PastError: it is not there, or is none of these.
     """
-    if path.is_dir() or path.name == FILE_NAME:
+    if path.is_dir() or is_file_of_one(path):
         return "journal"
     try:
         with path.open("rb") as file:
@@ -51,7 +51,7 @@ def read(path: Path, source: Source | None = None, days: int = 0) -> Past:
     if days and source != "calls":
         raise PastError("only recorded calls can be limited to their first days")
     if source == "journal":
-        directory = path.parent if path.name == FILE_NAME else path
+        directory = path.parent if is_file_of_one(path) else path
         return from_journal.read(read_copy(directory), str(path))
     if source == "calls":
         return from_calls.read(recorded_calls.read(path), str(path), days)

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 from acd_core import Machine
-from acd_protocol import snapshot_file
+from acd_protocol import journal_file, snapshot_file
 from acd_protocol.cli import Command, add_json_option, fail, print_json
 from server.clock import monotonic_ns
 from server.errors import ServerError, StartError
 from server.journal.contract import Journal, Kind, Record, Tail
 from server.journal.lock import DirectoryLock
 from server.journal.records import ticks_of
-from server.journal.sqlite import FILE_NAME, SqliteJournal
+from server.journal.stores import journal_in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
         if args.action in _ON_DIRECTORIES:
             _ON_DIRECTORIES[args.action](args)
             return 0
-        if not (args.data / FILE_NAME).is_file():
+        if not journal_file.is_in(args.data):
             raise StartError(f"there is no journal in {args.data}: give its directory with --data or ACD_DATA")
         lock = DirectoryLock(args.data)
         try:
-            _ACTIONS[args.action](SqliteJournal(args.data), args.data, args.json)
+            _ACTIONS[args.action](journal_in(args.data), args.data, args.json)
         finally:
             lock.release()
     except ServerError as error:
@@ -176,13 +176,13 @@ def stats(journal: Journal, directory: Path, as_json: bool) -> None:
         commands += record.commands
         size += len(record.payload)
         first_ns = first_ns or record.time_ns
-    begin = journal.begin
+    begin, stored_bytes = journal.begin, journal.stored_bytes
     journal.close()
     snapshots = snapshot_file.found_in(directory)
     result = {
         **_tail(tail),
         "trimmed": begin.seq,
-        "file_bytes": (directory / FILE_NAME).stat().st_size,
+        "file_bytes": stored_bytes,
         "snapshots": [one.seq for one in snapshots],
         "snapshot_bytes": sum(one.bytes for one in snapshots),
         **{kind.name.lower(): count for kind, count in kinds.items()},

@@ -38,6 +38,11 @@ class Journal(Protocol):
         """What comes before its first record: nothing, or the last record that was trimmed."""
         ...
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the disk that it takes."""
+        ...
+
     def open(self, trusted: Sequence[Tail] = ()) -> Tail:
         """Open or create it, and verify the chain.
 
@@ -86,7 +91,7 @@ class Journal(Protocol):
         ...
 
     def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
-        """Forget the oldest records up to a number and to a time, at most so many at once.
+        """Forget the oldest records up to a number and to a time, at most so many at once where they can be counted.
 
         Gives whether there may be more of them. Raises like `append`.
         """

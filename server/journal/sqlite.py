@@ -1,4 +1,4 @@
-"""The default journal: one SQLite file, one row a record.
+"""A journal in one SQLite file, one row a record, for those who want its tools; and that of older data directories.
 
 SQLite is used in the one way that its own history recommends for a log: a single connection that holds the file
 exclusively, write-ahead log, a flush at every commit, checkpoints made by us between commits. Its checksums cover
@@ -54,6 +54,12 @@ class SqliteJournal:
     def begin(self) -> Tail:
         """See the contract."""
         return self._start
+
+    @property
+    def stored_bytes(self) -> int:
+        """See the contract."""
+        names = (FILE_NAME, f"{FILE_NAME}-wal")
+        return sum(path.stat().st_size for path in map(self.path.with_name, names) if path.exists())
 
     def open(self, trusted: Sequence[Tail] = ()) -> Tail:
         """See the contract."""

@@ -1,15 +1,22 @@
-"""The thread that appends to the journal, so that the event loop never waits for a disk."""
+"""Who appends to the journal, so that the event loop never waits for a disk.
+
+A batch for which there is room where the journal is being written is written and flushed by an `AppendLane`; what is
+more than that, such as a new file, is the work of a thread that also runs errands. They never work at the same time.
+"""
 
 import asyncio
+import errno
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from server.append_lane import AppendLane, LaneFailed
 from server.clock import monotonic_ns
 from server.errors import Fatal, Full, JournalError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
+from server.journal.segments import SegmentJournal, Staged
 
 _T = TypeVar("_T")
 
@@ -37,13 +44,16 @@ class JournalWriter:
     Both callbacks run in the event loop's thread. After `on_failed` nothing more is appended.
 
     Args:
-        journal: open and fenced; used by this thread alone until `stop` is done.
+        journal: open and fenced; used by nobody else until `stop` is done.
         epoch: of the fence.
         seq: of the journal's last record.
         on_durable: called with the nanoseconds that the append took.
         on_failed: called with what went wrong.
         on_full: called when the last room was given up; before `on_durable` of what found no room.
         ballast: room for the day on which the disk is full.
+
+    Attributes:
+        at_once: whether most batches are durable when `submit` returns, since the journal is in memory.
     """
 
     def __init__(
@@ -66,21 +76,99 @@ class JournalWriter:
         self._loop = asyncio.get_running_loop()
         self._seal_time_ns = 0
         self._ended = asyncio.Event()
+        self._errands = 0
+        self._put_off: list[Errand] = []
+        self._staged: Staged | None = None
+        self._batch: Batch | None = None
+        self._lane: AppendLane | None = None
+        self.at_once = False
         self._begin()
 
     def _begin(self) -> None:
-        self._inbox: queue.SimpleQueue[Batch | Errand | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Batch | Errand | JournalError | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
+        if isinstance(self._journal, SegmentJournal):
+            self.at_once = AppendLane.in_memory(self._journal.descriptor)
+            if not self.at_once:
+                self._lane = AppendLane()
+                self._loop.add_reader(self._lane.fileno(), self._landed)
 
     @property
     def seq(self) -> int:
         """Number of the last durable record."""
         return self._seq
 
-    def submit(self, batch: Batch) -> None:
-        """Append `batch`; no other may be under way."""
-        self._inbox.put(batch)
+    # -- appends ------------------------------------------------------------------------------------------------
+
+    def submit(self, batch: Batch) -> int:
+        """Append `batch`; no other may be under way.
+
+        Gives the nanoseconds that it took if it is durable already, else -1: then `on_durable` will be called.
+        """
+        staged = self._stage(batch)
+        if staged is None:
+            self._inbox.put(batch)
+            return -1
+        self._staged, self._batch = staged, batch
+        if self._lane is not None:
+            self._lane.start(staged.descriptor, staged.data, staged.place)
+            return -1
+        try:
+            took_ns = self._store(staged)
+        except LaneFailed as failure:
+            self._lost(failure)
+            return -1
+        self._settle()
+        return took_ns
+
+    def _store(self, staged: Staged) -> int:
+        """Write and flush in this thread; gives the nanoseconds that it took. Raises `LaneFailed`."""
+        return AppendLane.at_once(staged.descriptor, staged.data, staged.place)
+
+    def _stage(self, batch: Batch) -> Staged | None:
+        """Where `batch` can be written without anything else; None if the thread has to append it."""
+        if self._errands or not (self.at_once or self._lane is not None):
+            return None
+        assert isinstance(self._journal, SegmentJournal)
+        try:
+            return self._journal.stage(self._epoch, self._seq + 1, batch)
+        except JournalError:
+            return None  # the thread is told the same
+
+    def _landed(self) -> None:
+        """The lane is done with what it was given."""
+        assert self._lane is not None
+        try:
+            took_ns = self._lane.finish()
+        except LaneFailed as failure:
+            self._lost(failure)
+            return
+        self._settle()
+        self._on_durable(took_ns)
+
+    def _settle(self) -> None:
+        """What was staged is durable."""
+        staged, self._staged = self._staged, None
+        assert isinstance(self._journal, SegmentJournal)
+        assert staged is not None
+        self._journal.settle(staged)
+        self._seq += 1
+        self._go_on_errands()
+
+    def _lost(self, failure: LaneFailed) -> None:
+        """What was staged was not stored. Where there is no room the thread tries again, since it can make some."""
+        self._staged = None
+        if failure.errno == errno.ENOSPC and not failure.flush:
+            assert self._batch is not None
+            self._inbox.put(self._batch)
+            self._go_on_errands()
+            return
+        self._inbox.put(
+            Fatal(f"the journal cannot be written ({failure}): check the disk, then start the server again")
+        )
+
+    # -- errands ------------------------------------------------------------------------------------------------
 
     def ask(self, work: Callable[[Journal], _T]) -> "asyncio.Future[_T]":
         """Have `work` done with the journal between two appends, which it holds up meanwhile; gives what it gives.
@@ -88,50 +176,80 @@ class JournalWriter:
         Once an append has failed, or after `stop`, there is no answer any more.
         """
         answer: asyncio.Future[_T] = self._loop.create_future()
+        self._errands += 1
         self._take_errand(Errand(work, answer))
         return answer
 
     def _take_errand(self, errand: Errand) -> None:
-        self._inbox.put(errand)
+        if self._staged is None:
+            self._inbox.put(errand)
+        else:
+            self._put_off.append(errand)
+
+    def _go_on_errands(self) -> None:
+        for errand in self._put_off:
+            self._inbox.put(errand)
+        self._put_off.clear()
+
+    def _errand_done(self, errand: Errand, value: object, error: Exception | None) -> None:
+        self._errands -= 1
+        errand.settle(value, error)
+
+    # -- the end ------------------------------------------------------------------------------------------------
 
     async def stop(self, seal_time_ns: int) -> None:
-        """Append the SEAL, unless an append failed, and end the thread. Nothing may be under way."""
+        """Append the SEAL, unless an append failed, and end the threads. Nothing may be under way."""
         self._seal_time_ns = seal_time_ns
         self._inbox.put(None)
         await self._ended.wait()
         self._thread.join()
 
+    def _end(self, error: JournalError | None) -> None:
+        """The thread has ended, with an error or without."""
+        if self._lane is not None:
+            self._loop.remove_reader(self._lane.fileno())
+            self._lane.stop()
+            self._lane = None
+        if error is not None:
+            self._on_failed(error)
+        self._ended.set()
+
+    # -- the thread ---------------------------------------------------------------------------------------------
+
     def _run(self) -> None:
         while self._work(self._inbox.get(), self._inbox.empty):
             pass
 
-    def _work(self, batch: Batch | Errand | None, idle: Callable[[], bool]) -> bool:
+    def _work(self, order: Batch | Errand | JournalError | None, idle: Callable[[], bool]) -> bool:
         """Append a batch, or the SEAL for None, or go on an errand; False when nothing may follow."""
+        failed: JournalError | None = None
         try:
-            if isinstance(batch, Errand):
-                self._run_errand(batch)
+            if isinstance(order, Errand):
+                self._run_errand(order)
                 return True
-            if batch is not None:
-                self._append(batch)
+            if isinstance(order, JournalError):
+                raise order
+            if order is not None:
+                self._append(order)
                 self._maintain(idle())
                 return True
             self._ballast.insist(lambda: self._journal.seal(self._epoch, self._seq + 1, self._seal_time_ns))
         except JournalError as error:
-            self._tell(self._on_failed, error)
+            failed = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch cannot be called durable
-            self._tell(self._on_failed, Fatal(f"the journal failed in an unknown way ({error!r})"))
-        self._tell(self._ended.set)
+            failed = Fatal(f"the journal failed in an unknown way ({error!r})")
+        self._tell(self._end, failed)
         return False
 
     def _run_errand(self, errand: Errand) -> None:
         try:
             value, error = errand.work(self._journal), None
         except Fatal as fatal:
-            self._tell(errand.settle, None, fatal)
+            self._tell(self._errand_done, errand, None, fatal)
             raise
         except Exception as failure:  # noqa: BLE001 - who asked is told
             value, error = None, failure
-        self._tell(errand.settle, value, error)
+        self._tell(self._errand_done, errand, value, error)
 
     def _append(self, batch: Batch) -> None:
         started_ns = monotonic_ns()

@@ -26,7 +26,7 @@ class Shim:
         preload = " ".join(filter(None, (os.environ.get("LD_PRELOAD"), str(library))))
         self.environment = {"LD_PRELOAD": preload, "ACD_SHIM": str(self._orders)}
 
-    def order(self, operation: str, error: int, *, skip: int = 0, count: int = 1, file: str = "journal.sqlite") -> None:
+    def order(self, operation: str, error: int, *, skip: int = 0, count: int = 1, file: str = "journal-0") -> None:
         """Let so many operations, `pwrite`, `write` or `sync`, on a file with `file` in its path go wrong after `skip` of
         them; `error` 0 for half a `pwrite`. Each process counts for itself.
         """

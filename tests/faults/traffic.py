@@ -21,7 +21,7 @@ from acd_core.config import Agent, Config, Queue, Settings, Tenant
 from acd_core.events import ContactOffered, Event
 from acd_protocol.client import Client, Refused
 from acd_protocol.messages import Gap, Ok
-from server.journal.sqlite import SqliteJournal
+from server.journal.stores import journal_in
 from tests.simulation.checks import Replay, check
 from tests.simulation.history import Heard, History, Sent
 from tests.support.wait import until
@@ -136,7 +136,7 @@ class Traffic:
 
     def judge(self, data: Path) -> Replay:
         """Compare all of it with the journal of a server that has ended. Raises `Violation`."""
-        journal = SqliteJournal(data)
+        journal = journal_in(data)
         journal.open()
         try:
             replay = Replay(journal.read())

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -18,11 +19,13 @@ from acd_protocol.journal_records import Kind, Tail
 from acd_protocol.line_cutter import HEAD_BYTES
 from acd_protocol.messages import Error, Request
 from acd_protocol.plain_line import read_plain
+from acd_protocol.segments import found_in
 from server.config import Limits
 from server.config import Settings as ServerSettings
 from server.errors import JournalError
-from server.journal import records
+from server.journal import records, segments
 from server.journal.contract import Batch
+from server.journal.segments import SegmentJournal
 from server.journal.sqlite import FILE_NAME, SqliteJournal
 from tests.fuzz.choices import Choices, command_of
 from tests.simulation.checks import Replay
@@ -179,6 +182,73 @@ class _JournalFile:
 _journal_file: _JournalFile | None = None
 
 
+class _JournalFiles:
+    """The bytes of a small journal's files, by name."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryDirectory() as name, _small_files():
+            directory = Path(name)
+            journal = SegmentJournal(directory)
+            epoch = journal.fence("node", journal.open(), 500)
+            for number in range(12):
+                journal.append(epoch, 2 + number, Batch(2_000, 1, records.encode_ticks([(2_000, [("p", b"{}")])])))
+            self.records = list(journal.read())
+            self.files = {path.name: path.read_bytes() for path in found_in(directory)}
+            journal.close()
+
+
+@contextmanager
+def _small_files() -> Iterator[None]:
+    sizes = {"BYTES_MIN": 400, "BYTES_MAX": 800, "_BLOCK_BYTES": 64}
+    before = {name: getattr(segments, name) for name in sizes}
+    vars(segments).update(sizes)
+    try:
+        yield
+    finally:
+        vars(segments).update(before)
+
+
+_journal_files: _JournalFiles | None = None
+
+
+def journal_segments(data: bytes) -> None:
+    """Damaged files give the records that were written, or all but what no other record confirms, or a refusal."""
+    global _journal_files
+    if _journal_files is None:
+        _journal_files = _JournalFiles()
+    good = _journal_files
+    choices = Choices(data)
+    damaged = {name: bytearray(content) for name, content in good.files.items()}
+    for _ in range(1 + choices.below(4)):
+        target = damaged[choices.of(tuple(damaged))]
+        at = choices.below(len(target) + 1)
+        if choices.one_in(4):
+            del target[at:]
+        elif choices.one_in(4):
+            other = good.files[choices.of(tuple(good.files))]
+            begin = choices.below(len(other))
+            target[at : at + 200] = other[begin : begin + 200]
+        else:
+            patch = bytes(choices.below(256) for _ in range(1 + choices.below(8)))
+            target[at : at + len(patch)] = patch
+    missing = choices.of(tuple(damaged)) if choices.one_in(8) else ""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
+        directory = Path(name)
+        for file, content in damaged.items():
+            if file != missing:
+                (directory / file).write_bytes(content)
+        journal = SegmentJournal(directory)
+        try:
+            journal.open()
+            found = list(journal.read())
+        except JournalError:
+            return
+        finally:
+            journal.close()
+        begin = journal.begin.seq
+        assert found == good.records[begin : begin + len(found)]
+
+
 def journal_file(data: bytes) -> None:
     """A damaged file or log gives the records that were written, or the first of them, or a refusal."""
     global _journal_file
@@ -295,5 +365,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "machine": machine,
     "journal_record": journal_record,
     "journal_file": journal_file,
+    "journal_segments": journal_segments,
     "session": session,
 }

@@ -4,9 +4,10 @@ A killed process leaves the page cache as it is. A power loss keeps what was syn
 likes: none, all, some of the writes, some of them torn at a sector. The same holds for names in the directory.
 """
 
+import errno
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from random import Random
 from types import SimpleNamespace
@@ -21,6 +22,15 @@ class DiskError(Exception):
     def __init__(self, *, full: bool = False) -> None:
         super().__init__("full" if full else "EIO")
         self.full = full
+
+
+@contextmanager
+def as_os_error() -> Iterator[None]:
+    """What the simulated disk cannot do, said as the system says it."""
+    try:
+        yield
+    except DiskError as error:
+        raise OSError(errno.ENOSPC if error.full else errno.EIO, str(error)) from error
 
 
 class SimFile:
@@ -241,10 +251,14 @@ class SimPath(PurePosixPath):
             raise OSError(str(error)) from error
 
     def unlink(self, missing_ok: bool = False) -> None:
-        if not missing_ok and not self.exists():
+        if not self.exists():
+            if missing_ok:
+                return
             raise FileNotFoundError(str(self))
-        self.disk.delete(self.disk.boot, str(self), durably=False)
+        with as_os_error():
+            self.disk.delete(self.disk.boot, str(self), durably=False)
 
     def rename(self, target: Self) -> Self:
-        self.disk.rename(str(self), str(target))
+        with as_os_error():
+            self.disk.rename(str(self), str(target))
         return target

@@ -6,7 +6,6 @@ what no client sees: the metrics' own port, the audit trail's file, and the coll
 
 import asyncio
 import io
-import itertools
 import logging
 import sys
 import types
@@ -18,6 +17,7 @@ from typing import Any, cast
 from unittest import mock
 
 import server.clock
+import server.journal.segments
 import server.journal.sqlite
 import server.sequencer
 import server.service
@@ -27,15 +27,18 @@ from acd_protocol.journal_records import Tail
 from server.audit import AuditTrail
 from server.backup import take_fed_snapshot
 from server.config import Settings
-from server.errors import Corrupt, DirectoryLocked, ServerError
+from server.errors import Corrupt, DirectoryLocked, JournalError, ServerError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal, Record
+from server.journal.segments import SegmentJournal, Staged
 from server.journal.sqlite import SqliteJournal
+from server.journal.stores import KINDS
 from server.journal.writer import Errand, JournalWriter
 from server.log import logger
 from server.service import Service, running
 from server.snapshotter import BaseError, Slices, SnapshotError
-from tests.simulation.disk import DiskError, SimDisk, SimPath
+from tests.simulation.disk import SECTOR, DiskError, SimDisk, SimPath
+from tests.simulation.files import SimFiles, SimLane
 from tests.simulation.loop import NS, PROCESS, Process, SimLoop
 from tests.simulation.network import Listener, Network
 from tests.simulation.trace import Trace
@@ -46,54 +49,81 @@ DATA = "/data"
 
 
 class SimWriter(JournalWriter):
-    """The journal's writer without a thread: each append happens at one instant, some time after it was asked for."""
+    """The journal's writer without threads: each append happens at one instant, some time after it was asked for."""
 
     node: "Node"
 
     def _begin(self) -> None:
-        self._queued = 0
+        self._appends = 0
+        self._inbox = cast("Any", self)  # it has what is used of one
+        self.at_once = isinstance(self._journal, SegmentJournal) and self.node.in_memory
+        if isinstance(self._journal, SegmentJournal) and not self.at_once:
+            later = lambda work, *args: self._loop.call_later(self.node.append_s(), work, *args)  # noqa: E731
+            self._lane = cast("Any", SimLane(self.node.files, later, self._landed))
 
-    def submit(self, batch: Batch) -> None:
-        self._submit(batch)
+    def put(self, order: Batch | Errand | JournalError | None) -> None:
+        """What the thread would get."""
+        if order is None or isinstance(order, Batch):
+            assert self._appends == 0, "a second append was asked for while one was under way"
+            self._appends += 1
+        self._loop.call_later(self.node.append_s(), self._step, order)
 
-    def _take_errand(self, errand: Errand) -> None:
-        self._loop.call_later(self.node.append_s(), self._go, errand)
-
-    def _go(self, errand: Errand) -> None:
+    def _step(self, order: Batch | Errand | JournalError | None) -> None:
+        if order is None or isinstance(order, Batch):
+            self._appends -= 1
         if not self._ended.is_set():
-            self._work(errand, lambda: False)
+            self._work(order, lambda: self.node.rng.random() < 0.5)
 
-    def _submit(self, batch: Batch | None) -> None:
-        assert self._queued == 0, "a second append was asked for while one was under way"
-        self._queued += 1
-        self._loop.call_later(self.node.append_s(), self._step, batch)
-
-    def _step(self, batch: Batch | None) -> None:
-        self._queued -= 1
-        self._work(batch, lambda: self.node.rng.random() < 0.5)
+    def _store(self, staged: Staged) -> int:
+        lane = SimLane(self.node.files, lambda work, *args: work(*args), lambda: None)
+        lane.start(staged.descriptor, staged.data, staged.place)
+        return lane.finish()
 
     def _append(self, batch: Batch) -> None:
         super()._append(batch)
         self.node.trace.note("journal", self._seq, batch.payload)
 
+    def _settle(self) -> None:
+        batch = self._batch
+        assert batch is not None
+        super()._settle()
+        self.node.trace.note("journal", self._seq, batch.payload)
+
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
         self._loop.call_later(self.node.rng.uniform(0.00001, 0.002), callback, *args)
 
+    def _end(self, error: JournalError | None) -> None:
+        self._lane = None
+        super()._end(error)
+
     async def stop(self, seal_time_ns: int) -> None:
         self._seal_time_ns = seal_time_ns
-        self._submit(None)
+        self._inbox.put(None)
         await self._ended.wait()
 
 
-class SimJournal(SqliteJournal):
-    """The journal, of which what is trimmed is kept, so that all that ever happened can be judged."""
+def keeping(kind: type[SegmentJournal] | type[SqliteJournal]) -> type[Any]:
+    """A kind of journal, of which what is trimmed is kept, so that all that ever happened can be judged."""
 
-    trimmed: dict[int, Record]
+    class Keeping(kind):  # type: ignore[misc, valid-type]
+        trimmed: dict[int, Record]
 
-    def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
-        oldest = list(itertools.islice(self.read(), records_max))
-        self.trimmed.update({record.seq: record for record in oldest})
-        return super().trim(upto_seq, before_ns, records_max)
+        def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
+            before = self.begin.seq
+            records = {}
+            for record in self.read():
+                if record.seq > max(before + records_max, upto_seq):
+                    break
+                records[record.seq] = record
+            try:
+                return bool(super().trim(upto_seq, before_ns, records_max))
+            finally:
+                self.trimmed.update({seq: record for seq, record in records.items() if seq <= self.begin.seq})
+
+    return Keeping
+
+
+JOURNALS = {kind: keeping(journal) for kind, journal in KINDS.items()}
 
 
 class SimBallast(Ballast):
@@ -194,7 +224,9 @@ class Node:
         starts, kills: how often.
         slow_s: how long an append may take.
         wall_offset_ns: how wrong the machine's clock is.
-        checkpoint_bytes: size of SQLite's log at which it is folded in.
+        checkpoint_bytes: size of SQLite's log at which it is folded in, and of the files of the other journal.
+        files: where the journal's files are.
+        in_memory: whether appends take no time, so that the server does them at once.
         gone: set while no server runs.
         trimmed: records that were trimmed from the journal, by number.
         snapshots: how many were taken.
@@ -220,6 +252,8 @@ class Node:
         self.slow_s = 0.003
         self.wall_offset_ns = 0
         self.checkpoint_bytes = rng.choice((20_000, 200_000))
+        self.files = SimFiles(disk, rng)
+        self.in_memory = Random(settings.node).random() < 1 / 4
         self.down = True
         self.trimmed: dict[int, Record] = {}
         self.snapshots = 0
@@ -267,6 +301,10 @@ class Node:
             put(mock.patch.object(server.journal.sqlite, "uuid", chance))
             put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_BYTES", self.checkpoint_bytes))
             put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_FORCED_BYTES", 2 * self.checkpoint_bytes))
+            put(mock.patch.object(server.journal.segments, "files", self.files))
+            put(mock.patch.object(server.journal.segments, "BYTES_MIN", self.checkpoint_bytes // 20))
+            put(mock.patch.object(server.journal.segments, "BYTES_MAX", self.checkpoint_bytes // 10))
+            put(mock.patch.object(server.journal.segments, "_BLOCK_BYTES", SECTOR))
             put(mock.patch.object(server.sequencer, "JournalWriter", SimWriter))
             put(mock.patch.object(server.service, "DirectoryLock", SimLock))
             put(mock.patch.object(server.service, "Ballast", SimBallast))
@@ -347,11 +385,11 @@ class Node:
                 data[place] ^= 1 << self.rng.randrange(8)
 
     def _journal(self, directory: Path) -> Journal:
-        journal = SimJournal(directory)
+        journal: Any = JOURNALS[self.settings.journal](directory)
         journal.trimmed = self.trimmed
         # Closing a journal is a last write to it, so those of the killed must not be closed by the way.
         self._journals.append(journal)
-        return journal
+        return cast("Journal", journal)
 
     def _ended(self) -> None:
         """The process is gone; have another one soon."""
@@ -404,7 +442,7 @@ class Node:
     def read_journal(self) -> tuple[Tail, list[Any]]:
         """What is on the disk, read by nobody's process while no server runs."""
         self.disk.restarted()
-        journal = SqliteJournal(data_directory())
+        journal = KINDS[self.settings.journal](data_directory())
         self._journals.append(journal)
         tail = journal.open()
         begin = journal.begin.seq

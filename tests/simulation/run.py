@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from random import Random
+from typing import Literal
 
 from msgspec import Struct
 
@@ -106,7 +107,8 @@ class Simulation:
             page_bytes=rng.choice((200, 128 * 1024)),
             ring_events_max=rng.choice((20, 200, 65_536)),
         )
-        settings = Settings(host=HOST, data=data_directory(), node="sim", limits=limits)
+        kind: Literal["segments", "sqlite"] = "sqlite" if Random(f"journal {seed}").random() < 1 / 3 else "segments"
+        settings = Settings(host=HOST, data=data_directory(), node=f"sim-{seed}", limits=limits, journal=kind)
         self.node = Node(loop, network, self.disk, Random(rng.random()), settings, self.trace)
         names = [f"pbx-{number}" for number in range(rng.choice((1, 2, 3)))]
         agents = rng.choice((1, 3))

@@ -4,8 +4,8 @@ Each is a context within which the server, or its client, or the disk, is wrong 
 by a change that looks harmless.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -16,9 +16,10 @@ from acd_core import Outcome
 from acd_core.commands import AgentPause, Command, ContactEnqueue
 from acd_core.event_lines import EventLine
 from acd_protocol.client import Client
-from acd_protocol.journal_records import Tick
+from acd_protocol.journal_records import Tail, Tick
 from server.errors import JournalError
 from server.following import Following
+from server.journal.segments import SegmentJournal
 from server.journal.sqlite import SqliteJournal
 from server.journal.writer import JournalWriter
 from server.presence import Presence
@@ -26,8 +27,16 @@ from server.router import Router
 from server.sequencer import Sequencer
 from server.session import Session
 from tests.simulation.disk import SimDisk
+from tests.simulation.files import SimFiles
 
 Sabotage = Callable[[], AbstractContextManager[Any]]
+
+
+@contextmanager
+def _both(one: AbstractContextManager[Any], other: AbstractContextManager[Any]) -> Iterator[None]:
+    """Two at once: something of each kind of journal."""
+    with one, other:
+        yield
 
 
 def answer_before_durable() -> AbstractContextManager[Any]:
@@ -49,7 +58,7 @@ def failed_append_taken_for_done() -> AbstractContextManager[Any]:
 
 
 def no_flush() -> AbstractContextManager[Any]:
-    """SQLite does not flush at each commit."""
+    """An append is not flushed."""
     connect = server.journal.sqlite._connect
 
     def unsafe(*args: Any, **kwargs: Any) -> Any:
@@ -57,7 +66,10 @@ def no_flush() -> AbstractContextManager[Any]:
         connection.execute("PRAGMA synchronous=NORMAL")
         return connection
 
-    return mock.patch.object(server.journal.sqlite, "_connect", unsafe)
+    return _both(
+        mock.patch.object(server.journal.sqlite, "_connect", unsafe),
+        mock.patch.object(SimFiles, "sync"),
+    )
 
 
 def disk_that_lies() -> AbstractContextManager[Any]:
@@ -73,7 +85,7 @@ def disk_that_lies() -> AbstractContextManager[Any]:
 
 def failed_flush_read_from_the_cache() -> AbstractContextManager[Any]:
     """What a start reads is not written again before something is built on it."""
-    return mock.patch.object(SqliteJournal, "_write_again")
+    return _both(mock.patch.object(SqliteJournal, "_write_again"), mock.patch.object(SegmentJournal, "_write_again"))
 
 
 def event_lost_on_resume() -> AbstractContextManager[Any]:
@@ -177,7 +189,13 @@ def seal_left_out() -> AbstractContextManager[Any]:
 
 def fence_left_out() -> AbstractContextManager[Any]:
     """A server appends without having taken the right to."""
-    return mock.patch.object(SqliteJournal, "fence", lambda self, owner, seen, time_ns: seen.epoch + 1)
+
+    def careless(self: object, owner: str, seen: Tail, time_ns: int) -> int:
+        return seen.epoch + 1
+
+    return _both(
+        mock.patch.object(SqliteJournal, "fence", careless), mock.patch.object(SegmentJournal, "fence", careless)
+    )
 
 
 def read_only_for_good() -> AbstractContextManager[Any]:

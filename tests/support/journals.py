@@ -29,6 +29,10 @@ class MemoryJournal:
     def begin(self) -> Tail:
         return Tail(self.open_tail.uuid)
 
+    @property
+    def stored_bytes(self) -> int:
+        return sum(len(record.payload) for record in self.stored)
+
     def open(self, trusted: Sequence[Tail] = ()) -> Tail:
         return self.open_tail
 

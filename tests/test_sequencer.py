@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -16,6 +18,7 @@ from server.errors import Fatal, Full
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch
 from server.journal.records import ticks_of
+from server.journal.segments import SegmentJournal
 from tests.support import centre
 from tests.support.journals import MemoryJournal
 from tests.support.rig import START, Collected, Rig, rig
@@ -80,6 +83,29 @@ async def test_what_arrives_during_an_append_is_applied_and_forms_the_next_batch
         assert [time - START for time, _ in ticks_of(second)] == list(range(2, 11))
         assert output.writes == [b"0 ", b"1 2 3 4 5 6 7 8 9 "]
         made.assert_replays()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no file system in memory")
+async def test_answers_keep_their_order_where_appends_take_no_time() -> None:
+    """A batch that had to wait for an errand is followed by one that is durable at once."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        gate = threading.Event()
+        async with rig(cast("MemoryJournal", SegmentJournal(Path(name)))) as made:
+            output, sequencer = Collected(), made.sequencer
+            made.configure()
+            await sequencer.flushed()
+            errand = sequencer.ask_journal(lambda _: gate.wait(30))
+            made.execute(centre.enqueue("c-1"))
+            sequencer.send(output, b"c-1 is safe")
+            await asyncio.sleep(0.01)
+            made.execute(centre.enqueue("c-2"))
+            sequencer.send(output, b"c-2 is safe")
+            await asyncio.sleep(0.01)
+            assert output.writes == []
+            gate.set()
+            await errand
+            await sequencer.flushed()
+            assert output.writes == [b"c-1 is safe", b"c-2 is safe"]
 
 
 async def test_reading_needs_no_append_but_waits_for_the_one_under_way(journal: MemoryJournal) -> None:

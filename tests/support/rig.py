@@ -94,7 +94,8 @@ async def stopped_after(made: R) -> AsyncIterator[R]:
     try:
         yield made
     finally:
-        made.journal.gate.set()
+        if isinstance(made.journal, MemoryJournal):
+            made.journal.gate.set()
         if not made.sequencer.failed.done():
             await made.sequencer.stop()
 

@@ -153,22 +153,13 @@ def _copy_beside_server(path: Path, copy: Path) -> None:
         copied_log.unlink(missing_ok=True)
         if log.exists():
             shutil.copyfile(log, copied_log)
-            _flush(log)
+            segments.flush(log)
         after = path.stat()
         if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
             return
     raise UnreadableJournal(
         f"a server writes to {path.parent} faster than it can be copied: name a copy of the directory"
     )
-
-
-def _flush(path: Path) -> None:
-    """Make durable what is in a file, whoever wrote it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _records(path: Path, copy: Path) -> Iterator[Stored]:

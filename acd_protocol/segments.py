@@ -235,7 +235,7 @@ def read(directory: Path) -> Iterator[Stored]:
         paths = found_in(directory)
         try:
             for path in paths[-1:]:
-                _flush(path)
+                flush(path)
             segments = segments_of(paths)
         except FileNotFoundError:  # a server trims its journal just now
             if attempt == READ_ATTEMPTS - 1:
@@ -245,7 +245,7 @@ def read(directory: Path) -> Iterator[Stored]:
         return
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Make durable what is in a file, whoever wrote it: a power loss must not take from a server what a reader knows."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from acd_protocol import journal_records, segments
 from acd_protocol.journal_records import DamagedRecord, tail_of
 from acd_protocol.segments import HEAD_BYTES, TURN_BYTES, Chain, Segment, name_of
-from server.errors import Corrupt, Fatal, Fenced, Full, JournalError, StartError
+from server.errors import Corrupt, Fatal, Full, JournalError, StartError
 from server.journal import files, records
+from server.journal.chained import ChainedJournal
 from server.journal.contract import Batch, Kind, Record, Tail
 
 __all__ = ["SegmentJournal", "Staged"]
@@ -40,13 +41,13 @@ class Staged(NamedTuple):
     tail: Tail
 
 
-class SegmentJournal:
+class SegmentJournal(ChainedJournal):
     """See `server.journal.contract.Journal`. The directory must be locked by the caller."""
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self.directory = directory
         self._segments: list[Segment] = []
-        self._start = self._tail = Tail(bytes(16))
         self._descriptor = -1
         self._size = self._end = 0
         self._torn = False
@@ -55,11 +56,6 @@ class SegmentJournal:
         self._spare: tuple[int, int] | None = None
         self._await_spare: Callable[[], None] | None = None
         self._spare_failed = False
-
-    @property
-    def begin(self) -> Tail:
-        """See the contract."""
-        return self._start
 
     @property
     def stored_bytes(self) -> int:
@@ -220,20 +216,8 @@ class SegmentJournal:
 
     # -- appending ----------------------------------------------------------------------------------------------
 
-    def fence(self, owner: str, seen: Tail, time_ns: int) -> int:
-        """See the contract."""
-        if seen != self._tail:
-            raise Fenced(f"the journal goes on to record {self._tail.seq}, but only {seen.seq} were seen")
-        self._write_again()
-        self._store(Kind.FENCE, seen.epoch + 1, time_ns, 0, owner.encode())
-        return self._tail.epoch
-
     def _write_again(self) -> None:
-        """Write what the last file holds once more, and zeros behind it, before anything is built on what was read.
-
-        After a flush that failed, the system may show pages which it will never write again. A start right after that
-        reads them like any others, and everything that was appended would be lost with them when the power fails.
-        """
+        """Write what the last file holds once more, and zeros behind it."""
         self._check_open()
         try:
             path = self._segments[-1].path
@@ -263,23 +247,6 @@ class SegmentJournal:
     def settle(self, staged: Staged) -> None:
         """What was staged is durable."""
         self._note(staged.tail, len(staged.data))
-
-    def append(self, epoch: int, seq: int, batch: Batch) -> None:
-        """See the contract."""
-        self._check(epoch, seq)
-        self._store(Kind.BATCH, epoch, batch.time_ns, batch.commands, batch.payload)
-
-    def seal(self, epoch: int, seq: int, time_ns: int) -> None:
-        """See the contract."""
-        self._check(epoch, seq)
-        self._store(Kind.SEAL, epoch, time_ns, 0, b"")
-
-    def _check(self, epoch: int, seq: int) -> None:
-        if epoch != self._tail.epoch or seq != self._tail.seq + 1:
-            raise Fenced(
-                f"append of record {seq} in epoch {epoch} refused: "
-                f"the journal ends at record {self._tail.seq} in epoch {self._tail.epoch}"
-            )
 
     def _check_open(self) -> None:
         if self._descriptor < 0:

@@ -21,9 +21,10 @@ from acd_protocol.journal_file import (
     begin_of,
 )
 from acd_protocol.journal_records import DamagedRecord, tail_of
-from server.errors import Corrupt, Fatal, Fenced, Full, JournalError, StartError
+from server.errors import Corrupt, Fatal, Full, JournalError, StartError
 from server.journal import records
-from server.journal.contract import Batch, Kind, Record, Tail
+from server.journal.chained import ChainedJournal
+from server.journal.contract import Kind, Record, Tail
 
 __all__ = ["FILE_NAME", "SqliteJournal"]
 
@@ -41,19 +42,14 @@ _SQLITE_ERRORS = (sqlite3.Error, ValueError)
 """A damaged file can also make the module fail to decode the text of its own error."""
 
 
-class SqliteJournal:
+class SqliteJournal(ChainedJournal):
     """See `server.journal.contract.Journal`. The directory must be locked by the caller."""
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self.path = directory / FILE_NAME
         self._connection: sqlite3.Connection | None = None
-        self._start = self._tail = Tail(bytes(16))
         self._log_bytes = 0
-
-    @property
-    def begin(self) -> Tail:
-        """See the contract."""
-        return self._start
 
     @property
     def stored_bytes(self) -> int:
@@ -231,43 +227,14 @@ class SqliteJournal:
         self._log_bytes += 8 * _PAGE_BYTES
         return last < upto_seq
 
-    def fence(self, owner: str, seen: Tail, time_ns: int) -> int:
-        """See the contract."""
-        if seen != self._tail:
-            raise Fenced(f"the journal goes on to record {self._tail.seq}, but only {seen.seq} were seen")
-        self._write_again()
-        self._store(Kind.FENCE, seen.epoch + 1, time_ns, 0, owner.encode())
-        return self._tail.epoch
-
     def _write_again(self) -> None:
-        """Fold SQLite's log into the file, before anything is built on what was read from it.
-
-        After a flush that failed, the system may show pages which it will never write again. A start right after that
-        reads them like any others, and everything that it appended would be lost with them when the power fails.
-        """
+        """Fold SQLite's log into the file."""
         if self._connection is None:
             raise Fatal(f"the journal {self.path} is not open")
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             raise self._translated(error) from error
-
-    def append(self, epoch: int, seq: int, batch: Batch) -> None:
-        """See the contract."""
-        self._check(epoch, seq)
-        self._store(Kind.BATCH, epoch, batch.time_ns, batch.commands, batch.payload)
-
-    def seal(self, epoch: int, seq: int, time_ns: int) -> None:
-        """See the contract."""
-        self._check(epoch, seq)
-        self._store(Kind.SEAL, epoch, time_ns, 0, b"")
-
-    def _check(self, epoch: int, seq: int) -> None:
-        if epoch != self._tail.epoch or seq != self._tail.seq + 1:
-            raise Fenced(
-                f"append of record {seq} in epoch {epoch} refused: "
-                f"the journal ends at record {self._tail.seq} in epoch {self._tail.epoch}"
-            )
 
     def _store(self, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> None:
         if self._connection is None:

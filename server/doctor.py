@@ -24,6 +24,7 @@ from acd_protocol.snapshot_file import DamagedSnapshot
 from server.clock import NS_PER_S, monotonic_ns, wall_ns
 from server.config import Settings
 from server.errors import StartError
+from server.journal.stores import kind_in
 from server.service import BACKLOG, FILES_RESERVED
 
 Level = Literal["fine", "warning", "bad"]
@@ -279,9 +280,18 @@ def sqlite_may_lose_pages(version: tuple[int, int, int]) -> bool:
     return version[2] < _SQLITE_REPAIRED.get(version[:2], sys.maxsize)
 
 
-def check_versions(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as above
+def _keeps_its_journal_in_sqlite(settings: Settings) -> bool:
+    try:
+        return (kind_in(settings.data) or settings.journal) == "sqlite"
+    except (OSError, StartError):
+        return True  # whatever is there, it is looked at when the server starts
+
+
+def check_versions(settings: Settings) -> Iterator[Finding]:
     """Versions with known faults."""
-    if sqlite_may_lose_pages(sqlite3.sqlite_version_info):
+    if not _keeps_its_journal_in_sqlite(settings):
+        yield Finding("SQLite", "fine", f"{sqlite3.sqlite_version}; the journal here does without")
+    elif sqlite_may_lose_pages(sqlite3.sqlite_version_info):
         yield Finding(
             "SQLite",
             "warning",

@@ -12,10 +12,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 
+from acd_protocol.journal_file import FILE_NAME
 from server import doctor, notify
 from server.__main__ import main
 from server.config import Limits, Settings
@@ -266,6 +268,18 @@ def test_the_doctor_knows_which_file_system_a_path_is_on(path: str, kind: str) -
 )
 def test_the_doctor_knows_the_versions_of_sqlite_that_lose_pages(version: tuple[int, int, int], faulty: bool) -> None:
     assert doctor.sqlite_may_lose_pages(version) == faulty
+
+
+def test_the_doctor_looks_at_sqlite_only_where_the_journal_is_in_it(tmp_path: Path) -> None:
+    def found(kind: Literal["segments", "sqlite"]) -> str:
+        return next(
+            one.text for one in doctor.check_versions(Settings(data=tmp_path, journal=kind)) if one.check == "SQLite"
+        )
+
+    assert "does without" in found("segments")
+    assert "does without" not in found("sqlite")
+    (tmp_path / FILE_NAME).touch()
+    assert "does without" not in found("segments")
 
 
 @pytest.mark.skipif(not IN_MEMORY, reason="there is no file system in memory here")

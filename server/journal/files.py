@@ -16,7 +16,7 @@ def open_to_write(path: Path) -> int:
 
 def create(path: Path) -> int:
     """A descriptor of a new, empty file; one that is there is emptied."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
 
 
 def reserve(descriptor: int, size: int) -> None:

@@ -444,4 +444,8 @@ class CountsOnce(Model):
 def test_each_rule_notices_who_breaks_it(broken: type[Model], config: Config, complaint: str) -> None:
     begin = initialize(config=st.just(config), present=PRESENT)(Centre.begin)
     with pytest.raises(AssertionError, match=complaint):
-        run(type(f"CentreOf{broken.__name__}", (Centre,), {"machine_type": broken, "open": begin}), 5_000, Phase.generate)
+        run(
+            type(f"CentreOf{broken.__name__}", (Centre,), {"machine_type": broken, "open": begin}),
+            5_000,
+            Phase.generate,
+        )

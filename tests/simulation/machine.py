@@ -110,15 +110,11 @@ def keeping(kind: type[SegmentJournal] | type[SqliteJournal]) -> type[Any]:
 
         def trim(self, upto_seq: int, before_ns: int, records_max: int) -> bool:
             before = self.begin.seq
-            records = {}
             for record in self.read():
                 if record.seq > max(before + records_max, upto_seq):
                     break
-                records[record.seq] = record
-            try:
-                return bool(super().trim(upto_seq, before_ns, records_max))
-            finally:
-                self.trimmed.update({seq: record for seq, record in records.items() if seq <= self.begin.seq})
+                self.trimmed[record.seq] = record
+            return bool(super().trim(upto_seq, before_ns, records_max))
 
     return Keeping
 

@@ -193,7 +193,7 @@ def disk_of(size: str, directory: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with disk_of("2m", tmp_path / "small") as directory:
+    with disk_of("16m", tmp_path / "small") as directory:
         yield directory
 
 
@@ -213,7 +213,7 @@ async def test_disk_that_is_full_stops_the_server_with_a_sentence_and_room_lets_
                 await server.start()
         assert await server.process.stop() == 0
     traffic.judge(small_disk / "data")
-    tell(f"disk of 2 MiB full {rounds} times: {traffic.acknowledged:,} commands acknowledged, 0 lost")
+    tell(f"disk of 16 MiB full {rounds} times: {traffic.acknowledged:,} commands acknowledged, 0 lost")
 
 
 async def test_disk_that_is_full_leaves_the_server_the_room_that_was_kept_for_that_day(tmp_path: Path) -> None:

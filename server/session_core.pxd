@@ -32,7 +32,7 @@ cdef class SessionCore(Outlet):
     cdef public tuple _paces  # how fast its lines are taken
     cdef readonly frozenset _free
     cdef bint _plain_free  # whether commands that plain lines say are among those
-    cdef frozenset _behind_wall  # types of commands that need only be behind the wall
+    cdef bint _plain_behind_wall  # whether the commands that each call consists of need only be behind the wall
     cdef frozenset _tenants  # those behind it, if that is what it is made of
     cdef object _reach
     cdef object _seen_in  # the configuration by which these agents are behind the wall

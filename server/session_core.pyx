@@ -58,7 +58,7 @@ cdef class SessionCore(Outlet):
 
     def set_wall(self, frozenset behind_wall, frozenset tenants, reach):
         """Say which types of commands may be sent for what is behind the wall, and what that is; see the same."""
-        self._behind_wall = behind_wall
+        self._plain_behind_wall = PLAIN <= behind_wall
         self._tenants = tenants
         self._reach = reach
 
@@ -156,7 +156,7 @@ cdef class SessionCore(Outlet):
     cdef bint _may_plain(self) except -1:
         """Whether what stands in `_plain` may surely be carried out here; if not, the guard says why, or that it may."""
         cdef PlainLine plain = self._plain
-        if not PLAIN <= self._behind_wall:
+        if not self._plain_behind_wall:
             return False
         if plain.kind == ENQUEUE:
             return plain.tenant in self._tenants

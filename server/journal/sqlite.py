@@ -22,7 +22,7 @@ from acd_protocol.journal_file import (
 )
 from acd_protocol.journal_records import DamagedRecord, tail_of
 from server.errors import Corrupt, Fatal, Full, JournalError, StartError
-from server.journal import records
+from server.journal import files, records
 from server.journal.chained import ChainedJournal
 from server.journal.contract import Kind, Record, Tail
 
@@ -228,12 +228,21 @@ class SqliteJournal(ChainedJournal):
         return last < upto_seq
 
     def _write_again(self) -> None:
-        """Fold SQLite's log into the file."""
+        """Write SQLite's log once more, then fold it into the file: half of that, on a full disk, must not outlive the log."""
         if self._connection is None:
             raise Fatal(f"the journal {self.path} is not open")
+        log = self.path.with_name(f"{FILE_NAME}-wal")
         try:
+            if log.exists():
+                descriptor = files.open_to_write(log)
+                try:
+                    for place in range(0, log.stat().st_size, CHECKPOINT_BYTES):
+                        files.write(descriptor, files.read(log, place, CHECKPOINT_BYTES), place)
+                    files.sync(descriptor)
+                finally:
+                    files.close(descriptor)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise self._translated(error) from error
 
     def _store(self, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> None:

@@ -11,6 +11,8 @@ KEPT = {
     80: "a client whose `hello` came late gave up for good",
     2305: "events that waited while a client subscribed anew were never sent",
     2425: "what a failed flush had lost was read from the cache, built upon, and lost with the next power failure",
+    323530: "a full disk stopped SQLite's log from being folded in half-way, and the log was lost with the next power failure",
+    332153: "a server on a full disk told of events that a failed flush had lost, and the next power failure took them",
 }
 
 

@@ -298,6 +298,7 @@ class Node:
             put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_BYTES", self.checkpoint_bytes))
             put(mock.patch.object(server.journal.sqlite, "CHECKPOINT_FORCED_BYTES", 2 * self.checkpoint_bytes))
             put(mock.patch.object(server.journal.segments, "files", self.files))
+            put(mock.patch.object(server.journal.sqlite, "files", self.files))
             put(mock.patch.object(server.journal.segments, "BYTES_MIN", self.checkpoint_bytes // 20))
             put(mock.patch.object(server.journal.segments, "BYTES_MAX", self.checkpoint_bytes // 10))
             put(mock.patch.object(server.journal.segments, "_BLOCK_BYTES", SECTOR))

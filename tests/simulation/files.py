@@ -58,7 +58,7 @@ class SimFiles:
     def close(self, descriptor: int) -> None:
         pass
 
-    def sync_names(self, _: SimPath) -> None:
+    def sync_names(self, _: object) -> None:
         with as_os_error():
             self._disk.sync_directory()
 

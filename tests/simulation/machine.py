@@ -37,7 +37,7 @@ from server.journal.writer import Errand, JournalWriter
 from server.log import logger
 from server.service import Service, running
 from server.snapshotter import BaseError, Slices, SnapshotError
-from tests.simulation.disk import SECTOR, DiskError, SimDisk, SimPath
+from tests.simulation.disk import SECTOR, SimDisk, SimPath
 from tests.simulation.files import SimFiles, SimLane
 from tests.simulation.loop import NS, PROCESS, Process, SimLoop
 from tests.simulation.network import Listener, Network
@@ -276,7 +276,7 @@ class Node:
         directory = types.SimpleNamespace(
             O_RDONLY=0,
             open=lambda *_: 0,
-            fsync=lambda _: _as_os_error(self.disk.sync_directory),
+            fsync=self.files.sync_names,
             close=lambda _: None,
         )
         chance = types.SimpleNamespace(uuid4=lambda: types.SimpleNamespace(bytes=self.rng.randbytes(16)))
@@ -451,13 +451,6 @@ class Node:
 def data_directory() -> Path:
     """Where the journal is."""
     return cast("Path", SimPath(DATA))
-
-
-def _as_os_error(operation: Callable[[], None]) -> None:
-    try:
-        operation()
-    except DiskError as error:
-        raise OSError("EIO") from error
 
 
 _CARETAKER = Process("caretaker").context

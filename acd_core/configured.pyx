@@ -19,6 +19,8 @@ from acd_core.types cimport (
     Queue,
 )
 
+from sys import intern
+
 import msgspec
 
 from acd_core import requirement, urgency
@@ -119,7 +121,7 @@ cdef class Configured(Pauses):
             self.queue_told.append(None)
         before = self.queue_configs[slot].reserve if found is not None else None
         self.queue_configs[slot] = config
-        self.queue_tenants[slot] = config.tenant
+        self.queue_tenants[slot] = intern(config.tenant)
         self.queue_json[slot] = b'"tenant":%b,"queue":%b' % (encode(config.tenant), encode(config.name))
         self.queue_calendars[slot] = NONE if config.hours is None else self.calendar_slots[config.hours]
         row = &self.tables.queues[slot]

@@ -10,6 +10,7 @@ cdef class Engine(Dumped):
     ) except -1
     cpdef int abandon_contact(self, int64_t now, str contact) except -1
     cpdef int complete_contact(self, int64_t now, str contact, str reason) except -1
+    cdef str tenant_of_offer(self, str offer)
     cdef int accept(self, int64_t now, int64_t offer) except -1
     cpdef int end_wrapup(self, int64_t now, str agent, str disposition=*, object contact=*) except -1
     cdef int _choose(self, int32_t agent, tuple queues) except -1

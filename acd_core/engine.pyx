@@ -540,6 +540,11 @@ cdef class Engine(Dumped):
             return None
         return self.queue_configs[self.legs.legs[leg].queue].tenant, self._agent_name(self.legs.legs[leg].agent)
 
+    cdef str tenant_of_offer(self, str offer):
+        """Whose contact an offer is of that is not over; None of any other."""
+        cdef int32_t leg = self._leg_of(offer_number(offer))
+        return None if leg < 0 else self.queue_tenants[self.legs.legs[leg].queue]
+
     def accept_offer(self, int64_t now, str offer):
         """See `Machine.accept_offer`."""
         return self.accept(now, offer_number(offer))

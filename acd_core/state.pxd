@@ -132,7 +132,7 @@ cdef class State:
     cdef dict by_hand         # slot to (level, head start beside its own, nudge, since, its own since) where it was put
     cdef Ended ended
     cdef list queue_configs   # by slot, as are the following
-    cdef list queue_tenants
+    cdef list queue_tenants   # each name once (`sys.intern`), so that most comparisons end before they look at letters
     cdef list queue_json      # the fields tenant and queue as events have them
     cdef list queue_calendars  # slot of its calendar, NONE for none
     cdef list queue_emergencies  # the supervisor's reason; None while none closed it
@@ -191,6 +191,7 @@ cdef class State:
     cdef int64_t _oldest(self, int32_t queue) except -1
     cdef object _queue_view(self, int32_t slot)
     cdef object _agent_view(self, int32_t slot)
+    cdef str tenant_of_contact(self, str contact)
     cdef object _contact_view(self, int32_t slot)
     cdef object _urgency(self, int32_t slot)
     cdef tuple _order_key(self, int32_t slot)

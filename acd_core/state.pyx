@@ -978,6 +978,11 @@ cdef class State:
         tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant
         return self.contact_clients[slot], tenant, tuple(agents)
 
+    cdef str tenant_of_contact(self, str contact):
+        """Whose a live contact is; None of any other."""
+        cdef int32_t slot = self.contact_slots.find(contact)
+        return None if slot == NONE else self.queue_tenants[self.tables.contacts[slot].queue]
+
     cdef Forecast _forecast(self, int32_t contact) noexcept:
         """How much longer a contact waits that stands in a line, or is about to."""
         cdef Contact *row = &self.tables.contacts[contact]

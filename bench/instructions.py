@@ -26,12 +26,15 @@ from bench.drive import measured
 from bench.path import recorded
 from bench.trace import traffic_of
 from bench.workload import record
+from server.access.identity import ANYONE, Identity
+from server.pace import Pace
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = Path(__file__).with_name("instructions.json")
 TOLERANCE = 0.02
 ASSIGNMENTS = 300
 SETTLED = 2_000
+RATE = 9_000_000
 VERSIONS = ("Cython", "msgspec")
 
 Work = Callable[[], object]
@@ -50,10 +53,15 @@ def core(shape: Shape) -> Callable[[], tuple[Work, int]]:
     return prepare
 
 
-def path() -> tuple[Work, int]:
+def path(identity: Identity = ANYONE) -> tuple[Work, int]:
     """From the bytes of a connection to the bytes to it, through all of the server but sockets, thread and disk."""
-    served, chunks = recorded(Shape(200, 8), ASSIGNMENTS, 16, 4 * ASSIGNMENTS)
+    served, chunks = recorded(Shape(200, 8), ASSIGNMENTS, 16, 4 * ASSIGNMENTS, identity)
     return lambda: served.feed(chunks), ASSIGNMENTS
+
+
+def guarded() -> tuple[Work, int]:
+    """The same from a client with a role, a wall around its tenant, and a rate that it never reaches."""
+    return path(Identity(role="adapter", tenants=frozenset({"acme"}), paces=(Pace(RATE, RATE),)))
 
 
 def decoding() -> tuple[Work, int]:
@@ -66,6 +74,7 @@ WORKS: dict[str, Callable[[], tuple[Work, int]]] = {
     "core, an assignment: 1,000 agents, 64 skills, none waiting": core(Shape(1_000, 64)),
     "core, an assignment: 1,000 agents, 64 skills, 1,000 waiting": core(Shape(1_000, 64, 1_000)),
     "path without sockets, thread and disk, an assignment": path,
+    "the same path from behind a wall, an assignment": guarded,
     "decoding, a command": decoding,
 }
 

@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import cast
 
+from msgspec.structs import replace
+
 from acd_core import Engine
-from acd_protocol.framing import encode
+from acd_core.commands import ConfigApply
+from acd_protocol.framing import decode_from_client, encode
 from acd_protocol.messages import PROTOCOL_VERSION, Hello
 from acd_sim.load.floor import Shape
 from bench.workload import CLIENT, Step, record
-from server.access.gate import Gate
+from server.access.gate import Answer, Gate, Shown
+from server.access.identity import ANYONE, Identity
 from server.audit import AuditTrail
 from server.clock import Clock
 from server.config import Limits
@@ -59,7 +63,7 @@ class _Transport:
 
     def __init__(self) -> None:
         self.bytes = 0
-        self.pause_reading = self.resume_reading = lambda: None
+        self.pause_reading = self.resume_reading = self.close = self.abort = lambda: None
 
     def write(self, data: bytes) -> None:
         self.bytes += len(data)
@@ -92,6 +96,15 @@ class _Journal:
         return -1
 
 
+class _Gate(Gate):
+    """Lets in whoever comes as `identity`."""
+
+    identity = ANYONE
+
+    def identify(self, shown: Shown, then: Answer) -> None:  # noqa: ARG002 - nothing has to be shown
+        then(self.identity)
+
+
 class ServerPath:
     """A server without what surrounds it, and one connection.
 
@@ -113,12 +126,21 @@ class ServerPath:
         self._sequencer._loop = cast("asyncio.AbstractEventLoop", self._loop)
         self._sequencer._writer = cast("JournalWriter", self._journal)
         self._sequencer.state = "serving"
-        door = Door(self._sequencer, "bench", Gate(), cast("AuditTrail", _Silent()))
-        door.hours = cast("Hours", _Silent())
+        self._gate = _Gate()
+        self._door = Door(self._sequencer, "bench", self._gate, cast("AuditTrail", _Silent()))
+        self._door.hours = cast("Hours", _Silent())
         self._transport = _Transport()
-        self._session = Session(door)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._session = Session(self._door)
         self._session._transport = cast("asyncio.Transport", self._transport)
         self._session.data_received(encode(Hello(version=PROTOCOL_VERSION, client=CLIENT)))
+
+    async def guard(self, identity: Identity) -> None:
+        """The client comes anew, as somebody who may do less than everything; the connection before it is replaced."""
+        self._gate.identity = identity
+        self._connect()
 
     @property
     def written(self) -> int:
@@ -160,9 +182,24 @@ def chunks_of(steps: Sequence[Step], size: int) -> list[Chunk]:
     return [(part[-1].now, b"\n".join([*(step.line for step in part), b""])) for part in parts]
 
 
-def recorded(shape: Shape, assignments: int, size: int, settled: int) -> tuple[ServerPath, list[Chunk]]:
-    """A path that has settled, and the next so many assignments for it, so many lines at a time."""
+def recorded(
+    shape: Shape, assignments: int, size: int, settled: int, identity: Identity = ANYONE
+) -> tuple[ServerPath, list[Chunk]]:
+    """A path that has settled, and the next so many assignments for it, so many lines at a time, from `identity`."""
     recording = record(shape, 1 + settled // assignments, assignments)
     path = ServerPath()
-    path.feed(chunks_of(list(chain(recording.setup, *recording.segments[:-1])), size))
+    if identity is ANYONE:
+        path.feed(chunks_of(list(chain(recording.setup, *recording.segments[:-1])), size))
+    else:
+        path.feed(chunks_of([_of_its_own(recording.setup[0], identity), *recording.setup[1:]], size))
+        asyncio.run(path.guard(identity))
+        path.feed(chunks_of(list(chain(*recording.segments[:-1])), size))
     return path, chunks_of(recording.segments[-1], size)
+
+
+def _of_its_own(step: Step, identity: Identity) -> Step:
+    """The step that applies the configuration, with agents who serve nobody but the tenants of `identity`."""
+    command = decode_from_client(step.line)
+    assert isinstance(command, ConfigApply)
+    agents = tuple(replace(agent, tenants=tuple(sorted(identity.tenants))) for agent in command.config.agents)
+    return Step(step.now, encode(replace(command, config=replace(command.config, agents=agents))).rstrip())

@@ -7,7 +7,7 @@ bare        no tokens, no TLS, the journal in memory (/dev/shm), where a flush c
 guarded     the same with credentials: each connection has a role, a wall around its tenant, a rate and an audit trail
 enciphered  the same with TLS 1.3 as well; what the clients' end of it costs is that of a relay, and not counted
 durable     as bare, and the journal on a disk, flushed before each answer
-chained     not a server: the checksum and the hash chain of the batches of one lifecycle, beside what a bare one takes
+chained     not a server: checksum and hash chain of as many and as large batches as the bare server made for a lifecycle
 
 Exit status 1 when guards or the chain take more than a tenth: they are code of ours. TLS and the flush are what they are,
 and told.
@@ -15,13 +15,15 @@ and told.
 
 import argparse
 import contextlib
+import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -38,6 +40,8 @@ PRICE_MAX = 1.1
 RATE = 900_000
 """Lines a second that a credential may send here: it is counted, and never reached."""
 CHAIN_ROUNDS = 2_000
+COMMANDS = 3
+"""Of a lifecycle: a contact comes, its offer is accepted, it is completed."""
 ROUNDS = 3
 """So many times as many as of other figures: the least of them is told."""
 
@@ -101,12 +105,14 @@ def measured(scale: Scale) -> dict[str, list[float]]:
         stack.enter_context(load_apart())
         sites = _sites(stack, scale)
         senders = {kind: site.sender(CONNECTIONS) for kind, site in sites.items()}
+        before = batches_of(sites["bare"].process)
         for number in range(ROUNDS * scale.rounds + 1):
             for kind, site in sites.items():
                 cpu, _ = cpu_of_round(site, senders[kind], FEATURE_DEPTH, scale.lifecycles)
                 if number:
                     found.setdefault(kind, []).append(cpu)
-    found["chained"] = [chain_ns() for _ in range(scale.rounds)]
+        batches = batches_of(sites["bare"].process).since(before)
+    found["chained"] = [chain_ns(batches) for _ in range(scale.rounds)]
     return found
 
 
@@ -124,22 +130,34 @@ def _sites(stack: contextlib.ExitStack, scale: Scale) -> dict[str, Site]:
     return sites
 
 
-def chain_ns() -> float:
-    """Of a record for the three commands of a lifecycle: header, checksum, and the hash that the next one holds."""
-    lines = [("tenant-1", line) for line in _LINES]
-    payload = records.encode_ticks([(1, lines)])
+class Batches(NamedTuple):
+    """What a server appended to its journal: how many batches, and what they held together."""
+
+    number: int
+    commands: int
+    bytes: int
+
+    def since(self, before: "Batches") -> "Batches":
+        """What came after `before`."""
+        return Batches(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def batches_of(process: ServerProcess) -> Batches:
+    """What a server has appended so far, by its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{process.metrics_port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    names = ("acd_journal_batches_total", "acd_journal_batch_commands_sum", "acd_journal_batch_bytes_sum")
+    return Batches(*(int(float(re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)[0])) for name in names))
+
+
+def chain_ns(batches: Batches) -> float:
+    """Header, checksum, and the hash that the next record holds, for the commands of a lifecycle in batches like these."""
+    payload = bytes(batches.bytes // batches.number)
     tail = Tail(bytes(16))
     began = time.process_time_ns()
     for number in range(CHAIN_ROUNDS):
-        _, tail = records.pack(tail, Kind.BATCH, 1, number, len(lines), payload)
-    return (time.process_time_ns() - began) / CHAIN_ROUNDS
-
-
-_LINES = (
-    b'{"type":"contact.enqueue","id":123456,"contact":"c18f2a7b-123456","tenant":"tenant-1","queue":"queue-1","require":"skill-1 >= 4"}',
-    b'{"type":"offer.accept","id":123457,"offer":"o-123456"}',
-    b'{"type":"contact.complete","id":123458,"contact":"c18f2a7b-123456"}',
-)
+        _, tail = records.pack(tail, Kind.BATCH, 1, number, batches.commands // batches.number, payload)
+    return (time.process_time_ns() - began) / CHAIN_ROUNDS * batches.number / (batches.commands / COMMANDS)
 
 
 def prices(found: dict[str, list[float]]) -> dict[str, float]:

@@ -10,4 +10,4 @@ cdef class Pace:
     cdef double missing_ns(self, int64_t now_ns) noexcept
     cdef void count(self, int64_t now_ns) noexcept
 
-cdef double pass_all(tuple paces) except -1
+cdef double pass_all(tuple paces, int64_t *now_ns) except -1

@@ -1,8 +1,8 @@
-from typing_extensions import disjoint_base
+from typing import final
 
 __pyx_capi__: dict[str, object]
 
-@disjoint_base
+@final
 class Pace:
     @property
     def per_s(self) -> float: ...

@@ -312,10 +312,10 @@ class Session(SessionCore, asyncio.Protocol):
         sequencer = self._sequencer
         self._admitted = True
         self.identity = identity
-        self._walled = identity.walled
         self._guard = Guard(sequencer.machine, identity, message.client)
         self.set_free(self._guard.free)
-        self.set_wall(self._guard.behind_wall, self._guard.reach.tenants_of_events, self._guard.reach)
+        if identity.walled:
+            self.set_wall(self._guard.wall)
         self._paces = identity.paces
         self._stop_timer()
         self._errors_in_a_row = 0

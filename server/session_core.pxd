@@ -5,6 +5,7 @@ from acd_protocol.plain_line cimport PlainLine
 from server.counters cimport Counters
 from server.outlet cimport Outlet
 from server.sequencer_core cimport SequencerCore
+from server.wall cimport Wall
 
 cdef class Cursor:
     cdef public int64_t cursor
@@ -32,18 +33,13 @@ cdef class SessionCore(Outlet):
     cdef public tuple _paces  # how fast its lines are taken
     cdef readonly frozenset _free
     cdef bint _plain_free  # whether commands that plain lines say are among those
-    cdef bint _plain_behind_wall  # whether the commands that each call consists of need only be behind the wall
-    cdef frozenset _tenants  # those behind it, if that is what it is made of
-    cdef object _reach
-    cdef object _seen_in  # the configuration by which these agents are behind the wall
-    cdef set _seen
+    cdef Wall _wall
     cdef PlainLine _plain
     cdef set _long_lines
 
     cpdef object send(self, bytes data)
     cpdef object run(self)
     cdef int _deal(self, bytes line) except -1
-    cdef bint _may_plain(self) except -1
     cdef bint _sees(self, EventLine event) except -1
     cdef bytes _answer(self, object command, int64_t outcome)
     cdef bytes _answer_plain(self, int64_t outcome)

@@ -6,10 +6,10 @@ from typing_extensions import disjoint_base
 from acd_core.commands import Command
 from acd_protocol.framing import LineReader
 from server.access.identity import Identity
-from server.access.walls import Reach
 from server.outlet import Outlet
 from server.pace import Pace
 from server.sequencer_core import SequencerCore
+from server.wall import Wall
 
 @disjoint_base
 class Cursor:
@@ -34,7 +34,7 @@ class SessionCore(Outlet):
     @property
     def _free(self) -> frozenset[type[Command]]: ...
     def set_free(self, free: frozenset[type[Command]]) -> None: ...
-    def set_wall(self, behind_wall: frozenset[type[Command]], tenants: frozenset[str], reach: Reach | None) -> None: ...
+    def set_wall(self, behind: Wall) -> None: ...
     @property
     def _sequencer(self) -> SequencerCore: ...
     @property

@@ -7,19 +7,19 @@ from acd_core.event_lines cimport EventLine
 
 from acd_core.engine cimport Engine
 from acd_protocol.line_cutter cimport LineCutter
-from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PlainLine
+from acd_protocol.plain_line cimport ENQUEUE, PlainLine
 from server.ok_line cimport ok_line
 from server.pace cimport pass_all
 from server.outlet cimport Outlet
 from server.sequencer_core cimport SequencerCore, is_plain
+from server.wall cimport Wall
 
 from acd_core import Outcome
-from acd_core.commands import AgentReady, Command, ContactComplete, ContactEnqueue, OfferAccept
+from acd_core.commands import Command, ContactEnqueue
 from acd_protocol import framing
-from server import answers
+from server import answers, wall
 
 cdef object DECODE = framing.client_decoder.decode
-cdef frozenset PLAIN = frozenset((ContactEnqueue, OfferAccept, ContactComplete, AgentReady))
 cdef int64_t OK = Outcome.OK
 cdef int64_t DUPLICATE = Outcome.DUPLICATE
 
@@ -48,19 +48,17 @@ cdef class SessionCore(Outlet):
         self._line_bytes_max = sequencer.limits.line_bytes_max
         self._plain = PlainLine()
         self.set_free(frozenset())
-        self.set_wall(frozenset(), frozenset(), None)
         self._paces = ()
 
     def set_free(self, frozenset free):
         """Say which types of commands need not be judged; see `server.access.guard.Guard`."""
         self._free = free
-        self._plain_free = PLAIN <= free
+        self._plain_free = wall.PLAIN <= free
 
-    def set_wall(self, frozenset behind_wall, frozenset tenants, reach):
-        """Say which types of commands may be sent for what is behind the wall, and what that is; see the same."""
-        self._plain_behind_wall = PLAIN <= behind_wall
-        self._tenants = tenants
-        self._reach = reach
+    def set_wall(self, Wall behind not None):
+        """Say what is behind the wall, for a connection that has one; see the same."""
+        self._wall = behind
+        self._walled = True
 
     # -- in -----------------------------------------------------------------------------------------------------
 
@@ -89,6 +87,7 @@ cdef class SessionCore(Outlet):
         cdef SequencerCore sequencer = self._sequencer
         cdef list lines
         cdef double wait_s
+        cdef int64_t now_ns = 0
         self._put_off = False
         if sequencer.state != "serving":
             self._refuse_rest()
@@ -105,7 +104,7 @@ cdef class SessionCore(Outlet):
                     self._stop_reading()
                     return
                 if self._paces:
-                    wait_s = pass_all(self._paces)
+                    wait_s = pass_all(self._paces, &now_ns)
                     if wait_s:
                         self._rest(wait_s)
                         self._stop_reading()
@@ -131,9 +130,10 @@ cdef class SessionCore(Outlet):
     cdef int _deal(self, bytes line) except -1:
         """Deal with one line; 0 to be asked again later."""
         cdef int64_t outcome
+        cdef Engine engine = self._sequencer.engine
         if (
-            (self._plain_free or self._walled) and self._sequencer.engine is not None and is_plain(self._plain, line)
-            and (self._plain_free or self._may_plain())
+            (self._plain_free or self._walled) and engine is not None and is_plain(self._plain, line)
+            and (self._plain_free or self._wall.passes_plain(engine, self._plain, self.name))
         ):
             outcome = self._sequencer.execute_plain(self.name, line, self._plain)
             self._errors_in_a_row = 0
@@ -143,7 +143,9 @@ cdef class SessionCore(Outlet):
             message = DECODE(line)
         except (ValueError, RecursionError) as problem:
             message = framing.explain(line, problem)
-        if type(message) in self._free:
+        if type(message) in self._free or (
+            self._walled and engine is not None and self._wall.passes_command(engine, message, self.name)
+        ):
             outcome = self._sequencer.execute(self.name, line, message)
             self._errors_in_a_row = 0
             self.send(self._answer(message, outcome))
@@ -153,33 +155,10 @@ cdef class SessionCore(Outlet):
             return 1 if self._request(message) else 0
         return 1
 
-    cdef bint _may_plain(self) except -1:
-        """Whether what stands in `_plain` may surely be carried out here; if not, the guard says why, or that it may."""
-        cdef PlainLine plain = self._plain
-        if not self._plain_behind_wall:
-            return False
-        if plain.kind == ENQUEUE:
-            return plain.tenant in self._tenants
-        if plain.kind == ACCEPT:
-            return self._reach.sees_offer(plain.offer)
-        if plain.kind == COMPLETE:
-            return self._reach.sees_contact(plain.contact, self.name)
-        return self._reach.owns_agent(plain.agent)
-
     cdef bint _sees(self, EventLine event) except -1:
         """Whether an event is surely behind the wall; if not, `following` looks closer."""
-        if event.tenant:
-            return event.tenant in self._tenants
-        config = self._sequencer.machine.config()
-        if config is not self._seen_in:
-            self._seen_in = config
-            self._seen = set()
-        if event.agent in self._seen:
-            return True
-        if not event.agent or not self._reach.sees_agent(event.agent):
-            return False
-        self._seen.add(event.agent)
-        return True
+        cdef Engine engine = self._sequencer.engine
+        return self._wall.shows(self._sequencer.machine.config() if engine is None else engine.configuration, event)
 
     cdef bytes _answer_plain(self, int64_t outcome):
         """The line that answers what stood in `_plain`, right after it was applied."""

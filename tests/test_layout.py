@@ -58,7 +58,7 @@ FOR_TESTS_ONLY = {"model", "_probe"}
 NOT_IN_CORE = {"asyncio", "datetime", "libc.time", "logging", "os", "random", "secrets", "socket", "threading", "time"}
 
 DRIVES_AN_ENGINE = re.compile(
-    r"server/(sequencer|recovery|past)\.py|server/(sequencer|session)_core\.p(yx|xd)|server/journal(/.*)?\.py|(acd_core|acd_sim|bench|tests)/.*"
+    r"server/(sequencer|recovery|past)\.py|server/((sequencer|session)_core|wall)\.p(yx|xd|yi)|server/journal(/.*)?\.py|(acd_core|acd_sim|bench|tests)/.*"
 )
 READS_THE_CLOCK = re.compile(
     r"(posix\.)?time\.(time|monotonic|perf_counter|clock_gettime)(_ns)?|datetime\.datetime\.(now|utcnow|today)|datetime\.date\.today"

@@ -212,6 +212,66 @@ def test_events_stop_at_the_wall(kind: type[Event], role: Role) -> None:
     assert Guard(world.machine, Identity(), "x").sees(EventLine(1, b"", "", "", "", "zeta", "zeta-1"))
 
 
+@pytest.mark.parametrize(("kind", "role"), list(product(COMMAND_TYPES, ROLES)), ids=_word)
+def test_the_quick_judge_lets_through_what_the_guard_would(kind: type[Command], role: Role) -> None:
+    world = TwoTenants()
+    guard = Guard(world.machine, identity_of(role), CLIENT)
+    for tenant, client in product(TENANTS, (CLIENT, "zeta-pbx")):
+        for command in (message_about(kind, world, tenant), *_about_shared_agents(kind, world)):
+            assert isinstance(command, Command)
+            quick = guard.wall.passes_decoded(world.machine, command, client)
+            assert quick == guard.wall.passes(world.machine, encode(command), client), (
+                "a plain line is judged otherwise"
+            )
+            if quick:
+                assert kind is not ConfigApply
+                assert not guard.identity.audited(kind)
+                assert Guard(world.machine, identity_of(role), client).judge(command) is None, command
+
+
+@pytest.mark.parametrize(("kind", "role"), list(product(COMMAND_TYPES, ROLES)), ids=_word)
+def test_the_quick_judge_knows_the_ordinary_case(kind: type[Command], role: Role) -> None:
+    world = TwoTenants()
+    guard = Guard(world.machine, identity_of(role), CLIENT)
+    ordinary = guard.identity.may(kind) and not guard.identity.audited(kind) and kind is not ConfigApply
+    command = message_about(kind, world, "acme")
+    assert isinstance(command, Command)
+    assert guard.wall.passes_decoded(world.machine, command, CLIENT) == ordinary
+
+
+def _about_shared_agents(kind: type[Command], world: TwoTenants) -> list[Command]:
+    if PERMISSIONS[kind].wall != "agent":
+        return []
+    names = ("both-agent", "any-agent", "nobody", "acme-1")
+    return [replace(message_about(kind, world, "acme"), agent=name) for name in names]  # type: ignore[misc]
+
+
+def test_the_quick_judge_forgets_with_the_configuration() -> None:
+    world = TwoTenants()
+    guard = Guard(world.machine, identity_of("adapter"), CLIENT)
+    command = AgentLogin(agent="acme-1")
+    changed = EventLine(1, b"", CLIENT, CLIENT, "", "", "acme-1")
+    assert guard.wall.passes_decoded(world.machine, command, CLIENT)
+    assert guard.wall.shows_event(world.machine.config(), changed)
+    agents = tuple(replace(row, tenants=("zeta",)) if row.agent == "acme-1" else row for row in config().agents)
+    world.do(ConfigApply(config=replace(config(), agents=agents)), "operator")
+    assert not guard.wall.passes_decoded(world.machine, command, CLIENT)
+    assert not guard.wall.shows_event(world.machine.config(), changed)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_quick_judge_shows_no_event_that_the_guard_would_not(role: Role) -> None:
+    world = TwoTenants()
+    guard = Guard(world.machine, identity_of(role), CLIENT)
+    agents = ("", "acme-1", "acme-2", "zeta-1", "both-agent", "any-agent", "nobody")
+    for tenant, agent in product(("", *TENANTS, "nowhere"), agents):
+        event = EventLine(1, b"", CLIENT, CLIENT, "", tenant, agent)
+        shown = guard.wall.shows_event(world.machine.config(), event)
+        assert guard.sees(event) if shown else True, (tenant, agent)
+        if role != "agent":
+            assert shown == guard.sees(event), (tenant, agent)
+
+
 QUESTIONS: list[Request] = [
     *(List(what=what) for what in ("queues", "agents", "contacts", "config")),
     *(List(what="agents", state=state) for state in ("busy", "offered", "wrapup", "logged_out")),

@@ -10,6 +10,7 @@ from acd_protocol.permissions import PERMISSIONS, verb
 from server.access.identity import Identity
 from server.access.own_config import NotYours, merged
 from server.access.walls import Reach, Walled
+from server.wall import Wall
 
 
 class Guard:
@@ -19,21 +20,23 @@ class Guard:
         identity: who is guarded.
         free: types of commands that need not be judged, and of which the audit trail does not tell. Configurations
             are always looked at.
-        behind_wall: likewise, but for what they are about, which must be within its reach.
         reach: what is behind the wall.
+        wall: the same, for what is asked most often: of commands that need be judged only by what they are about.
     """
 
     def __init__(self, machine: Machine, identity: Identity, client: str) -> None:
         self.identity = identity
-        self.behind_wall = frozenset(
+        unaudited = [
             kind
             for kind in COMMAND_TYPES
             if identity.may(kind) and not identity.audited(kind) and kind is not ConfigApply
-        )
-        self.free = frozenset() if identity.walled else self.behind_wall
+        ]
+        self.free = frozenset() if identity.walled else frozenset(unaudited)
         self._machine = machine
         self._client = client
         self.reach = Reach(machine, identity)
+        walls = {kind: PERMISSIONS[kind].wall for kind in unaudited}
+        self.wall = Wall(self.reach.tenants_of_events, self.reach, walls)
 
     @property
     def view(self) -> Machine | Walled:

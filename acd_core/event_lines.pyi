@@ -1,6 +1,10 @@
 from typing import final
 
+from typing_extensions import disjoint_base
+
 from acd_core.events import Addressed
+
+__pyx_capi__: dict[str, object]
 
 @final
 class EventLine:
@@ -21,5 +25,8 @@ class EventLine:
     def tenant(self) -> str: ...
     @property
     def agent(self) -> str: ...
+
+@disjoint_base
+class LineTaker: ...
 
 def line_of(addressed: Addressed) -> EventLine: ...

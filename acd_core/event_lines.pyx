@@ -7,6 +7,7 @@ everything that happens in random traffic.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 
 from acd_core.json_text cimport JsonText
@@ -28,45 +29,6 @@ cdef frozenset WITH_AGENT = frozenset(kind for kind in events.EVENT_TYPES if "ag
 cdef list STATES = [encode(name) for name in views.AGENT_STATES]
 cdef list REASONS = [encode(name) for name in views.END_REASONS]
 cdef list OUTCOMES = [encode(name) for name in events.OFFER_OUTCOMES]
-
-cdef bytes AGENT_CHANGED_AT = b'{"type":"agent.changed","seq":'
-cdef bytes QUEUED_AT = b'{"type":"contact.queued","seq":'
-cdef bytes OFFERED_AT = b'{"type":"contact.offered","seq":'
-cdef bytes OFFER_ENDED_AT = b'{"type":"offer.ended","seq":'
-cdef bytes CONNECTED_AT = b'{"type":"contact.connected","seq":'
-cdef bytes WRAPUP_AT = b'{"type":"contact.wrapup","seq":'
-cdef bytes ENDED_AT = b'{"type":"contact.ended","seq":'
-cdef bytes AT = b',"at":'
-cdef bytes OFFER = b',"offer":"o-'
-cdef bytes CONTACT = b',"contact":'
-cdef bytes QUOTED_CONTACT = b'","contact":'
-cdef bytes COMMA = b","
-cdef bytes NO_AGENT = b',"agent":""'
-cdef bytes STATE = b',"state":'
-cdef bytes REASON = b',"reason":'
-cdef bytes EXPIRES_IN = b',"expires_in":'
-cdef bytes LOGGING_OUT = b',"logging_out":true'
-cdef bytes PRIORITY = b',"priority":'
-cdef bytes POSITION = b',"position":'
-cdef bytes P50 = b',"wait_estimate":{"p50":'
-cdef bytes P90 = b',"p90":'
-cdef bytes CLOSED = b"}"
-cdef bytes CALLBACK_OFFERED = b',"callback_offered":true'
-cdef bytes CREDIT = b',"credit":'
-cdef bytes ADDRESS = b',"address":'
-cdef bytes WAIT = b',"wait":'
-cdef bytes TALK = b',"talk":'
-cdef bytes ATTRIBUTES = b',"attributes":'
-cdef bytes NO_ATTRIBUTES = b',"attributes":{}'
-cdef bytes HISTORY = b',"history":'
-cdef bytes CALLBACK = b',"callback":'
-cdef bytes CONSULTS = b',"consults":'
-cdef bytes OUTCOME = b',"outcome":'
-cdef bytes CAUSE = b',"cause":'
-cdef bytes QUOTE = b'"'
-cdef bytes DISPOSITION = b',"disposition":'
-cdef bytes DISPOSITION_REQUIRED = b',"disposition_required":true'
-cdef bytes END = b"}\n"
 
 
 @cython.final
@@ -98,19 +60,94 @@ cdef class EventLine:
     @staticmethod
     cdef list of_records(State state):
         """The lines of the events since they were last taken; the records are not needed any more."""
-        cdef list lines = [line_of(addressed) for addressed in state.materialised]
+        cdef _EventLines taker = _EventLines()
         cdef JsonText out = JsonText()
-        cdef Record *record
-        cdef int64_t index
-        cdef str contact_client, agent_client
+        taker.lines = []
+        hand_over(state, out, taker)
+        return taker.lines
+
+
+cdef class LineTaker:
+    """Takes events as they are written, one by one, without an object for each."""
+
+    cdef int take_line(
+        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
+        str tenant, str agent,
+    ) except -1:
+        """Take an event, as `EventLine` has it; `line` is there only until this returns."""
+        raise NotImplementedError
+
+
+@cython.final
+cdef class _EventLines(LineTaker):
+    """Makes an object for each all the same."""
+
+    cdef list lines
+
+    cdef int take_line(
+        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
+        str tenant, str agent,
+    ) except -1:
+        self.lines.append(event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent))
+        return 0
+
+
+cdef EventLine event_line(
+    int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic, str tenant,
+    str agent,
+):
+    """The object of an event that was written."""
+    cdef EventLine made = EventLine.__new__(EventLine)
+    made.seq = seq
+    made.line = PyBytes_FromStringAndSize(line, length)
+    made.contact_client = contact_client
+    made.agent_client = agent_client
+    made.topic = topic
+    made.tenant = tenant
+    made.agent = agent
+    return made
+
+
+cdef int64_t hand_over(State state, JsonText out, LineTaker taker) except -1:
+    """Hand over the events since they were last taken, which the state forgets; gives how many.
+
+    Args:
+        out: a buffer, which what is in it is thrown away from.
+    """
+    cdef list materialised = state.materialised
+    cdef int64_t index, count = state.record_count + len(materialised)
+    cdef EventLine event
+    if materialised:
         state.materialised = []
-        for index in range(state.record_count):
-            record = &state.records[index]
-            contact_client = state.contact_clients[record.contact] if record.contact != NONE else ""
-            agent_client = <str>record.agent_client if record.agent_client != NULL else ""
-            lines.append(_line(out, state, record, contact_client, agent_client))
-        state._forget_records()
-        return lines
+        for addressed in materialised:
+            event = line_of(addressed)
+            _hand_object(taker, event)
+    for index in range(state.record_count):
+        _hand_record(state, &state.records[index], out, taker)
+    state._forget_records()
+    return count
+
+
+cdef int _hand_object(LineTaker taker, EventLine event) except -1:
+    return taker.take_line(
+        event.seq, PyBytes_AS_STRING(event.line), PyBytes_GET_SIZE(event.line), event.contact_client,
+        event.agent_client, event.topic, event.tenant, event.agent,
+    )
+
+
+cdef int _hand_record(State state, Record *record, JsonText out, LineTaker taker) except -1:
+    cdef str contact_client = state.contact_clients[record.contact] if record.contact != NONE else ""
+    cdef str agent_client = <str>record.agent_client if record.agent_client != NULL else ""
+    cdef int kind = record.kind
+    out.length = 0
+    if not _write(out, state, record):
+        return _hand_object(taker, line_of((state._event(record), contact_client, agent_client)))
+    return taker.take_line(
+        record.seq, out.start, out.length, contact_client, agent_client,
+        "agent" if kind == AGENT_CHANGED else "offer" if kind == OFFER_ENDED else "contact",
+        state.queue_tenants[record.queue] if record.queue != NONE else "",
+        state._agent_name(record.agent) if kind != CONTACT_QUEUED_EVENT else "",
+    )
 
 
 def line_of(addressed):
@@ -126,63 +163,63 @@ def line_of(addressed):
 cdef int _contact_at(JsonText out, State state, Record *record) except -1:
     """The fields contact, tenant and queue, from `contact` on."""
     out.string(state.contact_ids[record.contact])
-    out.add_bytes(COMMA)
+    out.say(b",")
     return out.add_bytes(state.queue_json[record.queue])
 
 
 cdef int _agent(JsonText out, State state, Record *record) except -1:
     if record.agent == NONE:
-        return out.add_bytes(NO_AGENT)
-    out.add_bytes(COMMA)
+        return out.say(b',"agent":""')
+    out.say(b",")
     return out.add_bytes(state.agent_json[record.agent])
 
 
-cdef int _begin(JsonText out, bytes head, Record *record) except -1:
-    out.add_bytes(head)
+cdef inline int _begin(JsonText out, const char *head, Record *record) except -1:
+    out.say(head)
     out.number(record.seq)
-    out.add_bytes(AT)
-    return out.number(record.at)
+    out.say(b',"at":')
+    return out.again(record.at)
 
 
-cdef int _time(JsonText out, bytes name, int64_t ns) except -1:
-    out.add_bytes(name)
+cdef inline int _time(JsonText out, const char *name, int64_t ns) except -1:
+    out.say(name)
     return out.seconds(ns)
 
 
-cdef int _begin_of_both(JsonText out, bytes head, State state, Record *record) except -1:
+cdef inline int _begin_of_both(JsonText out, const char *head, State state, Record *record) except -1:
     """What an event on a contact and its agent begins with."""
     _begin(out, head, record)
-    out.add_bytes(CONTACT)
+    out.say(b',"contact":')
     _contact_at(out, state, record)
     return _agent(out, state, record)
 
 
 cdef int _offer_and_contact(JsonText out, State state, Record *record) except -1:
-    out.add_bytes(OFFER)
+    out.say(b',"offer":"o-')
     out.number(record.offer)
-    out.add_bytes(QUOTED_CONTACT)
+    out.say(b'","contact":')
     _contact_at(out, state, record)
     return _agent(out, state, record)
 
 
 cdef int _queued(JsonText out, State state, Record *record) except -1:
-    _begin(out, QUEUED_AT, record)
-    out.add_bytes(CONTACT)
+    _begin(out, b'{"type":"contact.queued","seq":', record)
+    out.say(b',"contact":')
     _contact_at(out, state, record)
-    out.add_bytes(PRIORITY)
+    out.say(b',"priority":')
     out.number(record.code)
-    out.add_bytes(POSITION)
+    out.say(b',"position":')
     out.number(record.a)
     if record.flag:
-        out.add_bytes(P50)
+        out.say(b',"wait_estimate":{"p50":')
         out.number((record.b + 500) // 1000)
-        out.add_bytes(P90)
+        out.say(b',"p90":')
         out.number((record.c + 500) // 1000)
-        out.add_bytes(CLOSED)
+        out.say(b"}")
     if record.offer:
-        out.add_bytes(CALLBACK_OFFERED)
+        out.say(b',"callback_offered":true')
     if record.d >= 500_000:
-        _time(out, CREDIT, record.d)
+        _time(out, b',"credit":', record.d)
     return 0
 
 
@@ -190,91 +227,91 @@ cdef int _offered(JsonText out, State state, Record *record) except -1:
     cdef object attributes = <object>record.data, number = "", consults = ""
     if record.flag:
         attributes, number, consults = <tuple>record.data
-    _begin(out, OFFERED_AT, record)
+    _begin(out, b'{"type":"contact.offered","seq":', record)
     _offer_and_contact(out, state, record)
-    out.add_bytes(ADDRESS)
+    out.say(b',"address":')
     out.string(<str>record.text)
-    _time(out, EXPIRES_IN, record.a)
-    _time(out, WAIT, record.b)
+    _time(out, b',"expires_in":', record.a)
+    _time(out, b',"wait":', record.b)
     if attributes:
-        out.add_bytes(ATTRIBUTES)
+        out.say(b',"attributes":')
         out.add_bytes(encode(attributes))
     else:
-        out.add_bytes(NO_ATTRIBUTES)
+        out.say(b',"attributes":{}')
     if record.history != NULL and <object>record.history:
-        out.add_bytes(HISTORY)
+        out.say(b',"history":')
         out.add_bytes(encode(<object>record.history))
     if number:
-        out.add_bytes(CALLBACK)
+        out.say(b',"callback":')
         out.string(number)
     if consults:
-        out.add_bytes(CONSULTS)
+        out.say(b',"consults":')
         out.string(consults)
     return 0
 
 
 cdef int _offer_ended(JsonText out, State state, Record *record) except -1:
-    _begin(out, OFFER_ENDED_AT, record)
+    _begin(out, b'{"type":"offer.ended","seq":', record)
     _offer_and_contact(out, state, record)
-    out.add_bytes(OUTCOME)
+    out.say(b',"outcome":')
     out.add_bytes(OUTCOMES[record.code])
-    out.add_bytes(CAUSE)
+    out.say(b',"cause":')
     return out.string(<str>record.text)
 
 
 cdef int _connected(JsonText out, State state, Record *record) except -1:
-    _begin_of_both(out, CONNECTED_AT, state, record)
-    out.add_bytes(OFFER)
+    _begin_of_both(out, b'{"type":"contact.connected","seq":', state, record)
+    out.say(b',"offer":"o-')
     out.number(record.offer)
-    out.add_bytes(QUOTE)
-    return _time(out, WAIT, record.a)
+    out.say(b'"')
+    return _time(out, b',"wait":', record.a)
 
 
 cdef int _wrapup(JsonText out, State state, Record *record) except -1:
-    _begin_of_both(out, WRAPUP_AT, state, record)
-    out.add_bytes(REASON)
+    _begin_of_both(out, b'{"type":"contact.wrapup","seq":', state, record)
+    out.say(b',"reason":')
     out.add_bytes(REASONS[record.code])
-    _time(out, TALK, record.a)
-    _time(out, EXPIRES_IN, record.b)
+    _time(out, b',"talk":', record.a)
+    _time(out, b',"expires_in":', record.b)
     if record.flag:
-        out.add_bytes(DISPOSITION_REQUIRED)
+        out.say(b',"disposition_required":true')
     return 0
 
 
 cdef int _ended(JsonText out, State state, Record *record) except -1:
-    _begin_of_both(out, ENDED_AT, state, record)
-    out.add_bytes(REASON)
+    _begin_of_both(out, b'{"type":"contact.ended","seq":', state, record)
+    out.say(b',"reason":')
     out.add_bytes(REASONS[record.code])
-    _time(out, WAIT, record.a)
-    _time(out, TALK, record.b)
+    _time(out, b',"wait":', record.a)
+    _time(out, b',"talk":', record.b)
     if record.data != NULL and <object>record.data:
-        out.add_bytes(DISPOSITION)
+        out.say(b',"disposition":')
         out.string(<str>record.data)
     return 0
 
 
 cdef int _agent_changed(JsonText out, State state, Record *record) except -1:
-    _begin(out, AGENT_CHANGED_AT, record)
+    _begin(out, b'{"type":"agent.changed","seq":', record)
     _agent(out, state, record)
-    out.add_bytes(STATE)
+    out.say(b',"state":')
     out.add_bytes(STATES[record.code])
     if <str>record.text:
-        out.add_bytes(REASON)
+        out.say(b',"reason":')
         out.string(<str>record.text)
     if record.a != NONE:
-        _time(out, EXPIRES_IN, record.a)
+        _time(out, b',"expires_in":', record.a)
     if record.flag:
-        out.add_bytes(LOGGING_OUT)
+        out.say(b',"logging_out":true')
     return 0
 
 
-cdef EventLine _line(JsonText out, State state, Record *record, str contact_client, str agent_client):
-    cdef EventLine line
+cdef bint _write(JsonText out, State state, Record *record) except -1:
+    """Write an event, with its newline; False for one that is made into an object first."""
     cdef int kind = record.kind
     if kind == AGENT_CHANGED:
         _agent_changed(out, state, record)
     elif record.contact == NONE:
-        return line_of((state._event(record), contact_client, agent_client))
+        return False
     elif kind == CONTACT_QUEUED_EVENT:
         _queued(out, state, record)
     elif kind == CONTACT_OFFERED_EVENT:
@@ -288,14 +325,6 @@ cdef EventLine _line(JsonText out, State state, Record *record, str contact_clie
     elif kind == OFFER_ENDED:
         _offer_ended(out, state, record)
     else:
-        return line_of((state._event(record), contact_client, agent_client))
-    out.add_bytes(END)
-    line = EventLine.__new__(EventLine)
-    line.seq = record.seq
-    line.line = out.taken()
-    line.contact_client = contact_client
-    line.agent_client = agent_client
-    line.topic = "agent" if kind == AGENT_CHANGED else "offer" if kind == OFFER_ENDED else "contact"
-    line.tenant = state.queue_tenants[record.queue] if record.queue != NONE else ""
-    line.agent = state._agent_name(record.agent) if kind != CONTACT_QUEUED_EVENT else ""
-    return line
+        return False
+    out.say(b"}\n")
+    return True

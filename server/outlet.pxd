@@ -1,7 +1,11 @@
+from libc.stdint cimport int64_t
 from acd_core.event_lines cimport EventLine
+from acd_core.json_text cimport JsonText
 
 cdef class Outlet:
-    cdef public list gathered
+    cdef JsonText gathered  # what is due with the next batch; None for nothing
 
     cpdef object write(self, bytes data)
     cpdef object deliver(self, EventLine event)
+    cdef int write_text(self, JsonText text) except -1
+    cdef bint deliver_line(self, const char *line, Py_ssize_t length) except -1

@@ -4,6 +4,5 @@ from acd_core.event_lines import EventLine
 
 @disjoint_base
 class Outlet:
-    gathered: list[bytes]
     def write(self, data: bytes) -> None: ...
     def deliver(self, event: EventLine) -> None: ...

@@ -2,17 +2,11 @@
 """What router and sequencer know of a connection, so that they reach it without a detour through Python."""
 
 from acd_core.event_lines cimport EventLine
+from acd_core.json_text cimport JsonText
 
 
 cdef class Outlet:
-    """A way out of the server.
-
-    Attributes:
-        gathered: what `Sequencer.send` has gathered for the next batch.
-    """
-
-    def __cinit__(self):
-        self.gathered = []
+    """A way out of the server. What is due to it is gathered in its own buffer; see `Sequencer.send`."""
 
     cpdef object write(self, bytes data):
         """Send `data`, which may now be seen by anyone."""
@@ -21,3 +15,12 @@ cdef class Outlet:
     cpdef object deliver(self, EventLine event):
         """Take an event. Delivering is in order, and never waits."""
         raise NotImplementedError
+
+    cdef int write_text(self, JsonText text) except -1:
+        """As `write`; `text` is there only until this returns."""
+        self.write(text.taken())
+        return 0
+
+    cdef bint deliver_line(self, const char *line, Py_ssize_t length) except -1:
+        """As `deliver`, where there is nothing to consider but the line; else False."""
+        return False

@@ -1,5 +1,22 @@
-from acd_core.event_lines cimport EventLine
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
+from acd_core.event_lines cimport EventLine
+
+# Where the lines of some events in a row are; freed when none of them is kept any more.
+cdef struct Block:
+    Py_ssize_t capacity
+    Py_ssize_t used
+    int64_t kept
+
+cdef struct Kept:
+    Block *block
+    const char *line
+    Py_ssize_t length
+    PyObject *contact_client
+    PyObject *agent_client
+    PyObject *topic
+    PyObject *tenant
+    PyObject *agent
 
 cdef class EventRing:
     cdef readonly int64_t events_max
@@ -7,6 +24,14 @@ cdef class EventRing:
     cdef readonly int64_t first_seq
     cdef readonly int64_t last_seq
     cdef readonly int64_t bytes
-    cdef list events
+    cdef Kept *events
+    cdef Block *block
+    cdef Block *spare
 
-    cdef int keep(self, EventLine event) except -1
+    cdef int keep(
+        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
+        str tenant, str agent,
+    ) except -1
+    cdef int _drop_oldest(self) except -1
+    cdef int _open_block(self, Py_ssize_t length) except -1
+    cdef void _release(self, Block *block) noexcept

@@ -36,9 +36,7 @@ all the time must leave four fifths of the loop's time to the calls."""
 
 
 class Output(Protocol):
-    """What the sequencer knows of a connection."""
-
-    gathered: list[bytes]
+    """What the sequencer knows of a connection. What is no `server.outlet.Outlet` has a list `gathered` as well."""
 
     def write(self, data: bytes) -> None:
         """Send `data`, which may now be seen by anyone."""
@@ -143,7 +141,7 @@ class Sequencer(SequencerCore):
     @property
     def journal_pending_bytes(self) -> int:
         """Bytes of commands that wait for the append under way to end."""
-        return self._tick_bytes
+        return self._next.line_bytes
 
     def perform(self, client: str, command: Command) -> int:
         """Apply a command of the server's own in the name of `client`, as a tick of its own; gives its outcome."""

@@ -1,7 +1,10 @@
 from libc.stdint cimport int64_t
 from acd_core.engine cimport Engine
+from acd_core.json_text cimport JsonText
 from acd_protocol.plain_line cimport PlainLine
+from server.batch_text cimport BatchText
 from server.counters cimport Counters
+from server.outlet cimport Outlet
 from server.router_core cimport RouterCore
 
 cpdef int64_t apply_command(object machine, object command, int64_t now, str client) except -1
@@ -21,11 +24,9 @@ cdef class SequencerCore:
     cdef public bint read_only
     cdef public int64_t commands_journaled
     cdef public int64_t _now
-    cdef public list _commands
-    cdef public list _ticks
-    cdef public int64_t _tick_bytes
-    cdef public int64_t _tick_commands
+    cdef readonly BatchText _next  # what is appended when the batch under way is durable
     cdef public list _outputs
+    cdef list _texts  # buffers that are free
     cdef public object _in_flight
     cdef public object _deferred
     cdef public bint _turn_scheduled
@@ -43,7 +44,9 @@ cdef class SequencerCore:
     cpdef object send(self, object output, bytes data)
     cpdef object _arm(self)
     cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1
-    cdef int _count(self, str client, bytes line, object kind, int64_t outcome, int64_t took_ns) except -1
+    cdef int _count(self, object kind, int64_t outcome, int64_t took_ns) except -1
+    cdef JsonText text_of(self, Outlet outlet)
+    cdef list _gathered(self)
     cdef int64_t _no_room(self) except -1
     cdef int64_t seq(self) except -1
     cdef int _schedule_turn(self) except -1

@@ -6,10 +6,10 @@ from typing_extensions import disjoint_base
 
 from acd_core import Machine
 from acd_core.commands import Command
+from server.batch_text import BatchText
 from server.clock import Clock
 from server.config import Limits
 from server.counters import Counters
-from server.journal.records import Tick
 from server.journal.writer import JournalWriter
 from server.router import Router
 
@@ -31,12 +31,8 @@ class SequencerCore:
     read_only: bool
     commands_journaled: int
     _now: int
-    _commands: list[tuple[str, bytes]]
-    _ticks: list[Tick]
-    _tick_bytes: int
-    _tick_commands: int
     _outputs: list[Any]
-    _in_flight: list[tuple[Any, bytes]] | None
+    _in_flight: list[Any] | None
     _deferred: deque[Any]
     _turn_scheduled: bool
     _timer: asyncio.TimerHandle | None
@@ -45,6 +41,8 @@ class SequencerCore:
     _loop: asyncio.AbstractEventLoop
     _writer: JournalWriter | None
     _idle: asyncio.Event
+    @property
+    def _next(self) -> BatchText: ...
     @property
     def router(self) -> Router: ...
     @property
@@ -61,4 +59,5 @@ class SequencerCore:
     def _close_tick(self) -> None: ...
     def _end_turn(self) -> None: ...
     def _arm(self) -> None: ...
+    def _let_out(self) -> None: ...
     def _durable(self, flush_ns: int) -> None: ...

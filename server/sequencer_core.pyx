@@ -7,9 +7,12 @@ the same for who looks at the server from Python.
 
 from libc.stdint cimport int64_t
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
 from acd_core.engine cimport Engine
-from acd_core.event_lines cimport EventLine
+from acd_core.json_text cimport JsonText
 from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PlainLine
+from server.batch_text cimport BatchText
 from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
 from server.router_core cimport RouterCore
@@ -22,12 +25,12 @@ from acd_core import commands as core_commands
 from acd_core.commands import ClientAway, ClientBack
 from acd_protocol import framing
 from server.errors import Fatal
-from server.journal import records
 from server.journal.contract import Batch
 from server.log import about, logger
 
 cdef enum:
     COST_OF_LINE_NS = 20_000
+    TEXTS_MAX = 64  # buffers that are kept for what is due next
 
 LINE_NS = COST_OF_LINE_NS
 """What takes longer counts for more than one line."""
@@ -133,9 +136,9 @@ cdef class SequencerCore:
         self._lines_max = self.budget = limits.tick_lines_max
         self._deadlines_max = limits.tick_deadlines_max
         self._batch_bytes_max = limits.batch_bytes_max
-        self._commands = []
-        self._ticks = []
+        self._next = BatchText()
         self._outputs = []
+        self._texts = []
         self._deferred = deque()
 
     @property
@@ -164,7 +167,8 @@ cdef class SequencerCore:
             outcome = apply_command(self._machine, command, now, client)
         except Exception as error:
             return self._stopped_by(error)
-        self._count(client, line, type(command), outcome, stopwatch_ns() - began_ns)
+        self._count(type(command), outcome, stopwatch_ns() - began_ns)
+        self._next.add(client, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
         if type(command) is ClientAway or type(command) is ClientBack:
             note_presence(self.away, command, client)
         return outcome
@@ -180,7 +184,8 @@ cdef class SequencerCore:
             outcome = apply_plain(self.engine, plain, now, client)
         except Exception as error:
             return self._stopped_by(error)
-        self._count(client, line, KINDS[<int>plain.kind], outcome, stopwatch_ns() - began_ns)
+        self._count(KINDS[<int>plain.kind], outcome, stopwatch_ns() - began_ns)
+        self._next.add(client, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
         return outcome
 
     cdef int64_t _no_room(self) except -1:
@@ -196,8 +201,8 @@ cdef class SequencerCore:
             self._broken(error)
         return UNAVAILABLE
 
-    cdef int _count(self, str client, bytes line, object kind, int64_t outcome, int64_t took_ns) except -1:
-        """Note that a command was applied, for the journal and for the metrics."""
+    cdef int _count(self, object kind, int64_t outcome, int64_t took_ns) except -1:
+        """Note that a command was applied."""
         cdef Counters counters = self.counters
         (<Histogram>counters.apply_ns[kind]).add(took_ns)
         self.budget -= took_ns // COST_OF_LINE_NS
@@ -205,30 +210,35 @@ cdef class SequencerCore:
         counters.outcomes.numbers[outcome] += 1
         if outcome == INTERNAL_ERROR:
             counters.internal_errors += 1
-        self._commands.append((client, line))
-        self._tick_bytes += len(line)
         return 0
 
     cpdef object send(self, object output, bytes data):
         """Send `data` as soon as everything applied so far is durable."""
-        cdef list gathered = (<Outlet>output).gathered if isinstance(output, Outlet) else output.gathered
-        if not gathered:
+        cdef Outlet outlet
+        if isinstance(output, Outlet):
+            outlet = <Outlet>output
+            self.text_of(outlet).add_bytes(data)
+            return
+        if not output.gathered:
             self._outputs.append(output)
             self._schedule_turn()
-        gathered.append(data)
+        output.gathered.append(data)
+
+    cdef JsonText text_of(self, Outlet outlet):
+        """Where `send` gathers what is due to a connection."""
+        if outlet.gathered is None:
+            outlet.gathered = <JsonText>self._texts.pop() if self._texts else JsonText()
+            self._outputs.append(outlet)
+            self._schedule_turn()
+        return outlet.gathered
 
     def hand_out_events(self):
         """Route the events of what was applied so far, so that who comes next sees later ones only."""
         self._hand_out()
 
     cdef int _hand_out(self) except -1:
-        cdef list events
-        if self.engine is not None:
-            events = EventLine.of_records(self.engine)
-        else:
-            events = self._machine.take_lines()
-        if events:
-            self.router.route(events)
+        if self.engine is None or self.engine.record_count or self.engine.materialised:
+            self.router.hand_out(self._machine)
         return 0
 
     # -- ticks --------------------------------------------------------------------------------------------------
@@ -263,18 +273,13 @@ cdef class SequencerCore:
 
     cdef int _close(self) except -1:
         """Make the open tick part of the next batch."""
-        cdef Py_ssize_t count
         if not self._now:
             return 0
         self._hand_out()
-        count = len(self._commands)
-        self._ticks.append((self._now, self._commands))
-        self._tick_commands += count
-        self.commands_journaled += count
+        self.commands_journaled += self._next.close_tick(self._now)
         self._now = 0
-        self._commands = []
         self.counters.ticks += 1
-        if self._tick_bytes > self._batch_bytes_max:
+        if self._next.line_bytes > self._batch_bytes_max:
             self.congested = True
         return 0
 
@@ -321,23 +326,20 @@ cdef class SequencerCore:
 
     cdef int _begin(self) except -1:
         """Append what has gathered. With nothing to append, what was only read can leave at once."""
-        cdef list outputs = []
-        cdef int64_t took_ns
+        cdef list outputs
+        cdef int64_t took_ns, commands
         cdef Counters counters = self.counters
-        for output in self._outputs:
-            outputs.append((output, b"".join(output.gathered)))
-            output.gathered = []
-        self._outputs = []
-        if not self._ticks:
-            self._release(outputs)
+        cdef bytes payload
+        if not self._next.ticks:
+            self._let_out()
             return 0
-        batch = Batch(self._ticks[len(self._ticks) - 1][0], self._tick_commands, records.encode_ticks(self._ticks))
+        outputs = self._gathered()
+        commands = self._next.commands
+        payload = self._next.take()
+        batch = Batch(self._next.time_ns, commands, payload)
         counters.batches += 1
-        counters.batch_commands.add(self._tick_commands)
-        counters.batch_bytes.add(len(batch.payload))
-        self._ticks = []
-        self._tick_bytes = 0
-        self._tick_commands = 0
+        counters.batch_commands.add(commands)
+        counters.batch_bytes.add(len(payload))
         self.congested = False
         self._in_flight = outputs
         self._idle.clear()
@@ -345,6 +347,24 @@ cdef class SequencerCore:
         if took_ns >= 0:
             self._durable(took_ns)
         return 0
+
+    cdef list _gathered(self):
+        """What is due, each output before what is due to it; what comes from now on gathers anew."""
+        cdef list outputs = []
+        for output in self._outputs:
+            outputs.append(output)
+            if isinstance(output, Outlet):
+                outputs.append((<Outlet>output).gathered)
+                (<Outlet>output).gathered = None
+            else:
+                outputs.append(b"".join(output.gathered))
+                output.gathered = []
+        self._outputs = []
+        return outputs
+
+    def _let_out(self):
+        """Send what has gathered."""
+        self._release(self._gathered())
 
     def _durable(self, int64_t flush_ns):
         """The batch under way is durable: let its answers out, and begin the next."""
@@ -355,10 +375,10 @@ cdef class SequencerCore:
         self.counters.flush_ns.add(flush_ns)
         try:
             self._close()
-            if self._ticks and not self._writer.at_once:
+            if self._next.ticks and not self._writer.at_once:
                 self._begin()  # first, so that the disk works while we write to the connections
             self._release(outputs)
-            if self._in_flight is None and (self._ticks or self._outputs):
+            if self._in_flight is None and (self._next.ticks or self._outputs):
                 self._begin()
             if self._in_flight is None:
                 self._idle.set()
@@ -369,13 +389,21 @@ cdef class SequencerCore:
             self._schedule_turn()
 
     cdef int _release(self, list outputs) except -1:
-        for output, data in outputs:
-            self.counters.bytes_out += len(<bytes>data)
+        cdef Py_ssize_t place
+        cdef JsonText text
+        for place in range(0, len(outputs), 2):
+            output, due = outputs[place], outputs[place + 1]
             try:
                 if isinstance(output, Outlet):
-                    (<Outlet>output).write(data)
+                    text = <JsonText>due
+                    self.counters.bytes_out += text.length
+                    (<Outlet>output).write_text(text)
+                    if len(self._texts) < TEXTS_MAX:
+                        text.clear()
+                        self._texts.append(text)
                 else:
-                    output.write(data)
+                    self.counters.bytes_out += len(<bytes>due)
+                    output.write(due)
             except Exception:  # it concerns this connection only
                 logger.exception("a connection could not be written to and was cut")
                 output.abort()

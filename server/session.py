@@ -48,7 +48,6 @@ class Session(SessionCore, asyncio.Protocol):
     Attributes:
         name: of the client; empty before `hello`.
         identity: who it is; that of anyone before `hello`.
-        gathered: what `Sequencer.send` has gathered for the next batch.
     """
 
     __slots__ = (

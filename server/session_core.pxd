@@ -41,5 +41,5 @@ cdef class SessionCore(Outlet):
     cpdef object run(self)
     cdef int _deal(self, bytes line) except -1
     cdef bint _sees(self, EventLine event) except -1
-    cdef bytes _answer(self, object command, int64_t outcome)
-    cdef bytes _answer_plain(self, int64_t outcome)
+    cdef int _answer(self, object command, int64_t outcome) except -1
+    cdef int _answer_plain(self, int64_t outcome) except -1

@@ -6,9 +6,11 @@ from libc.stdint cimport int64_t
 from acd_core.event_lines cimport EventLine
 
 from acd_core.engine cimport Engine
+from acd_core.json_text cimport JsonText
+from acd_core.types cimport NONE
 from acd_protocol.line_cutter cimport LineCutter
 from acd_protocol.plain_line cimport ENQUEUE, PlainLine
-from server.ok_line cimport ok_line
+from server.ok_line cimport put_ok
 from server.pace cimport pass_all
 from server.outlet cimport Outlet
 from server.sequencer_core cimport SequencerCore, is_plain
@@ -137,7 +139,7 @@ cdef class SessionCore(Outlet):
         ):
             outcome = self._sequencer.execute_plain(self.name, line, self._plain)
             self._errors_in_a_row = 0
-            self.send(self._answer_plain(outcome))
+            self._answer_plain(outcome)
             return 1
         try:
             message = DECODE(line)
@@ -148,7 +150,7 @@ cdef class SessionCore(Outlet):
         ):
             outcome = self._sequencer.execute(self.name, line, message)
             self._errors_in_a_row = 0
-            self.send(self._answer(message, outcome))
+            self._answer(message, outcome)
         elif self.name and isinstance(message, Command):
             self._guarded(line, message)
         else:
@@ -160,27 +162,38 @@ cdef class SessionCore(Outlet):
         cdef Engine engine = self._sequencer.engine
         return self._wall.shows(self._sequencer.machine.config() if engine is None else engine.configuration, event)
 
-    cdef bytes _answer_plain(self, int64_t outcome):
-        """The line that answers what stood in `_plain`, right after it was applied."""
+    cdef int _answer_plain(self, int64_t outcome) except -1:
+        """Answer what stood in `_plain`, right after it was applied."""
         cdef Engine engine = self._sequencer.engine
-        cdef int64_t position = 0
-        cdef bytes line = None
+        cdef JsonText out = self._sequencer.text_of(self)
+        cdef Py_ssize_t before = out.length
+        cdef object request_id = self._plain.request_id
+        cdef bint answered = False
         if self._plain.kind == ENQUEUE:
-            position = engine.last_position
-            if outcome == OK and position:
-                line = ok_line(engine.seq, self._plain.request_id, False, position, engine.last_estimate)
+            if outcome == OK and engine.last_position:
+                answered = put_ok(
+                    out, engine.seq, request_id, False, engine.last_position, engine.last_mean_ms != NONE,
+                    engine.last_p50_ms, engine.last_p90_ms,
+                )
             elif outcome == DUPLICATE and not engine.ended_reason(self._plain.contact):
-                line = ok_line(engine.seq, self._plain.request_id, True, 0)
+                answered = put_ok(out, engine.seq, request_id, True, 0, False, 0, 0)
         elif outcome == OK or outcome == DUPLICATE:
-            line = ok_line(engine.seq, self._plain.request_id, outcome == DUPLICATE, 0)
-        return answers.to_command(self._plain.command(), outcome, engine) if line is None else line
+            answered = put_ok(out, engine.seq, request_id, outcome == DUPLICATE, 0, False, 0, 0)
+        if not answered:
+            out.add_bytes(answers.to_command(self._plain.command(), outcome, engine))
+        self._unsent += out.length - before
+        return 0
 
-    cdef bytes _answer(self, object command, int64_t outcome):
-        """The line that answers a command, right after it was applied."""
-        cdef bytes line = None
-        if type(command) is not ContactEnqueue and (outcome == OK or outcome == DUPLICATE):
-            line = ok_line(self._sequencer.seq(), command.id, outcome == DUPLICATE, 0)
-        return answers.to_command(command, outcome, self._sequencer.machine) if line is None else line
+    cdef int _answer(self, object command, int64_t outcome) except -1:
+        """Answer a command, right after it was applied."""
+        cdef JsonText out = self._sequencer.text_of(self)
+        cdef Py_ssize_t before = out.length
+        if type(command) is ContactEnqueue or (outcome != OK and outcome != DUPLICATE) or not put_ok(
+            out, self._sequencer.seq(), command.id, outcome == DUPLICATE, 0, False, 0, 0
+        ):
+            out.add_bytes(answers.to_command(command, outcome, self._sequencer.machine))
+        self._unsent += out.length - before
+        return 0
 
     # -- out ----------------------------------------------------------------------------------------------------
 
@@ -194,6 +207,14 @@ cdef class SessionCore(Outlet):
             return
         self._counters.events_sent += 1
         self.send(event.line)
+
+    cdef bint deliver_line(self, const char *line, Py_ssize_t length) except -1:
+        if self._paused or self._following.cursor or self._unsent > self._unsent_max or self._walled:
+            return False
+        self._counters.events_sent += 1
+        self._unsent += length
+        self._sequencer.text_of(self).add(line, length)
+        return True
 
     cpdef object send(self, bytes data):
         """Send `data` when everything applied so far is durable."""

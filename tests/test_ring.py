@@ -11,14 +11,18 @@ from server.ring import EventRing
 
 
 def event(seq: int, size: int) -> EventLine:
-    return EventLine(seq, b"x" * size, "pbx", "", "contact", "acme", "")
+    return EventLine(seq, bytes([seq % 256]) * size, f"pbx-{seq}", f"desk-{size}", "contact", "acme", f"{seq}")
+
+
+def of(line: EventLine) -> tuple[object, ...]:
+    return line.seq, line.line, line.contact_client, line.agent_client, line.topic, line.tenant, line.agent
 
 
 @given(
     events_max=st.integers(1, 8),
-    bytes_max=st.integers(10, 60),
+    bytes_max=st.integers(10, 60) | st.integers(60, 300_000),
     last_seq=st.integers(0, 100),
-    sizes=st.lists(st.integers(1, 70), max_size=40),
+    sizes=st.lists(st.integers(1, 70) | st.sampled_from([30_000, 70_000]), max_size=40),
 )
 def test_ring_holds_the_latest_within_its_limits(
     events_max: int, bytes_max: int, last_seq: int, sizes: list[int]
@@ -31,7 +35,9 @@ def test_ring_holds_the_latest_within_its_limits(
         while len(kept) > events_max or sum(kept) > bytes_max:
             kept.popleft()
         assert ring.last_seq == number
-        assert [len(ring[seq].line) for seq in range(ring.first_seq, number + 1)] == list(kept)
+        assert [of(ring[seq]) for seq in range(ring.first_seq, number + 1)] == [
+            of(event(seq, size)) for seq, size in enumerate(kept, start=number - len(kept) + 1)
+        ]
         assert (len(ring), ring.bytes) == (len(kept), sum(kept))
 
 

@@ -25,7 +25,6 @@ from server.journal.writer import JournalWriter
 from server.presence import Presence
 from server.router import Router
 from server.sequencer import Sequencer
-from server.session import Session
 from tests.simulation.disk import SimDisk
 from tests.simulation.files import SimFiles
 
@@ -41,11 +40,13 @@ def _both(one: AbstractContextManager[Any], other: AbstractContextManager[Any]) 
 
 def answer_before_durable() -> AbstractContextManager[Any]:
     """Answers leave when the command is applied."""
+    end_turn = Sequencer._end_turn
 
-    def send(self: Sequencer, output: Any, data: bytes) -> None:
-        output.write(data)
+    def hasty(self: Sequencer) -> None:
+        self._let_out()
+        end_turn(self)
 
-    return mock.patch.object(Sequencer, "send", send)
+    return mock.patch.object(Sequencer, "_end_turn", hasty)
 
 
 def failed_append_taken_for_done() -> AbstractContextManager[Any]:
@@ -96,22 +97,28 @@ def event_lost_on_resume() -> AbstractContextManager[Any]:
 
 def events_overtake() -> AbstractContextManager[Any]:
     """A new event does not wait for those that the client still has to catch up with."""
+    take = Following.take
 
-    def deliver(self: Session, event: EventLine) -> None:
-        self.send(event.line)
+    def hasty(self: Following, event: EventLine) -> None:
+        if self.cursor:
+            self._follower.send(event.line)
+        else:
+            take(self, event)
 
-    return mock.patch.object(Session, "deliver", deliver)
+    return mock.patch.object(Following, "take", hasty)
 
 
 def event_to_the_wrong_client() -> AbstractContextManager[Any]:
     """The owner of the agent is not told of contacts that are not his."""
-    remember = Router.remember
 
-    def forget(self: Router, event: EventLine) -> EventLine:
-        owner = event.contact_client
-        return remember(self, EventLine(event.seq, event.line, owner, owner, event.topic, event.tenant, event.agent))
+    def forgetful(self: Router, machine: Any) -> None:
+        events = []
+        for event in machine.take_lines():
+            owner = event.contact_client
+            events.append(EventLine(event.seq, event.line, owner, owner, event.topic, event.tenant, event.agent))
+        self.route(events)
 
-    return mock.patch.object(Router, "remember", forget)
+    return mock.patch.object(Router, "hand_out", forgetful)
 
 
 def repeat_carried_out_again() -> AbstractContextManager[Any]:
@@ -155,10 +162,10 @@ def command_not_journaled() -> AbstractContextManager[Any]:
     execute = Sequencer.execute
 
     def forgetful(self: Sequencer, client: str, line: bytes, command: Command) -> int:
-        outcome = execute(self, client, line, command)
-        if isinstance(command, AgentPause):
-            self._commands.pop()
-        return outcome
+        if isinstance(command, AgentPause) and not self.read_only:
+            self._open_tick()
+            return command.apply(self.machine, self._now, client)
+        return execute(self, client, line, command)
 
     return mock.patch.object(Sequencer, "execute", forgetful)
 

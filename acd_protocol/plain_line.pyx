@@ -7,13 +7,16 @@ is what msgspec would have read, which tests compare over lines of all kinds.
 """
 
 cimport cython
-from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_New
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH, PyUnicode_New
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memchr, memcmp, memcpy
 
 import re
 from typing import get_args
+
+import msgspec
 
 from acd_core import commands, config
 
@@ -30,12 +33,46 @@ cdef enum:
     GIVEN_PRIORITY = 2
     GIVEN_REQUIRE = 4
     GIVEN_REASON = 8
+    KNOWN_BITS = 12
+    KNOWN_MAX = 1 << 12
     DIGITS_MAX = 15  # any number of so many digits may be an id, and an attribute
 
+cdef object decode_id = msgspec.json.Decoder(commands.RequestId).decode
 cdef dict REASONS = {reason: reason for reason in get_args(commands.CompletionReason)}
 cdef bint IN_NAMES[128]
 for _code in range(128):
     IN_NAMES[_code] = re.match(config.NAME_PATTERN, chr(_code)) is not None
+
+# Texts that came lately, so that the names of queues and what contacts require need not be made, and hashed, for each.
+cdef PyObject *lately[KNOWN_MAX]
+
+
+@cython.overflowcheck(False)
+cdef str known_text(const char *text, Py_ssize_t length):
+    """A text of ASCII characters, which is the same object as before if it came lately."""
+    cdef uint64_t mixed = length, word
+    cdef Py_ssize_t place = 0
+    cdef PyObject **entry
+    cdef str made
+    while place + 8 <= length:
+        memcpy(&word, text + place, 8)
+        mixed = (mixed ^ word) * 0x9E3779B97F4A7C15ULL
+        mixed ^= mixed >> 32
+        place += 8
+    while place < length:
+        mixed = (mixed ^ <unsigned char>text[place]) * 0x9E3779B97F4A7C15ULL
+        place += 1
+    entry = &lately[mixed >> (64 - KNOWN_BITS)]
+    if entry[0] != NULL:
+        made = <str>entry[0]
+        if PyUnicode_GET_LENGTH(made) == length and memcmp(PyUnicode_1BYTE_DATA(made), text, length) == 0:
+            return made
+    made = PyUnicode_New(length, 127)
+    memcpy(PyUnicode_1BYTE_DATA(made), text, length)
+    Py_XDECREF(entry[0])
+    Py_INCREF(made)
+    entry[0] = <PyObject *>made
+    return made
 
 
 cdef inline bint same(const signed char *key, Py_ssize_t length, const char *word, Py_ssize_t size) noexcept nogil:
@@ -48,19 +85,24 @@ cdef class PlainLine:
 
     cdef bint read(self, bytes line) except -1:
         """Read a line; False for one that msgspec has to read."""
+        return self.read_at(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
+
+    cdef bint read_at(self, const char *line, Py_ssize_t size) except -1:
+        """The same, for one behind which is a zero, or the end of a line."""
         cdef const signed char *key
         cdef Py_ssize_t length
-        self.at = <const signed char *>PyBytes_AS_STRING(line)
-        self.stop = self.at + PyBytes_GET_SIZE(line)
+        self.at = <const signed char *>line
+        self.stop = self.at + size
         self.kind = UNUSUAL
         self.given = 0
-        self.request_id = None
+        self.request_id = NULL
+        self.request_id_length = 0
         self.contact = self.tenant = self.queue = self.offer = self.agent = None
         self.require = ""
         self.reason = "completed_agent"
         self.priority = 0
         self.attributes = None
-        if PyBytes_GET_SIZE(line) < 8 or memcmp(self.at, b'{"type":', 8) != 0:
+        if size < 8 or memcmp(self.at, b'{"type":', 8) != 0:
             return False
         self.at += 8
         self._blanks()
@@ -111,11 +153,11 @@ cdef class PlainLine:
 
     cdef bint _field(self, const signed char *key, Py_ssize_t length) except -1:
         """Read the value of a field; False for one that is unusual, or was read already."""
+        cdef int64_t number
         if same(key, length, b"id", 2):
             if self._again(GIVEN_ID):
                 return False
-            self.request_id = self._text(0, ID_CHARACTERS_MAX) if self.at[0] == 34 else self._integer()
-            return self.request_id is not None
+            return self._id()
         if self.kind == ACCEPT:
             if not same(key, length, b"offer", 5) or self.offer is not None:
                 return False
@@ -124,7 +166,7 @@ cdef class PlainLine:
         if self.kind == READY:
             if not same(key, length, b"agent", 5) or self.agent is not None:
                 return False
-            self.agent = self._text(1, NAME_MAX)
+            self.agent = self._known(1, NAME_MAX)
             return self.agent is not None
         if same(key, length, b"contact", 7):
             if self.contact is not None:
@@ -134,7 +176,7 @@ cdef class PlainLine:
         if self.kind == COMPLETE:
             if not same(key, length, b"reason", 6) or self._again(GIVEN_REASON):
                 return False
-            self.reason = REASONS.get(self._text(1, NAME_MAX))
+            self.reason = REASONS.get(self._known(1, NAME_MAX))
             return self.reason is not None
         if same(key, length, b"tenant", 6):
             if self.tenant is not None:
@@ -149,15 +191,14 @@ cdef class PlainLine:
         if same(key, length, b"priority", 8):
             if self._again(GIVEN_PRIORITY):
                 return False
-            number = self._integer()
-            if number is None or number > PRIORITY_MAX:
+            if not self._digits(&number) or number > PRIORITY_MAX:
                 return False
             self.priority = number
             return True
         if same(key, length, b"require", 7):
             if self._again(GIVEN_REQUIRE):
                 return False
-            self.require = self._text(0, REQUIRE_MAX)
+            self.require = self._known(0, REQUIRE_MAX)
             return self.require is not None
         if same(key, length, b"attributes", 10):
             if self.attributes is not None:
@@ -200,23 +241,55 @@ cdef class PlainLine:
         memcpy(PyUnicode_1BYTE_DATA(text), begin, length)
         return text
 
+    cdef str _known(self, Py_ssize_t least, Py_ssize_t most):
+        """As `_text`, for what is likely to come again."""
+        cdef const signed char *begin
+        cdef Py_ssize_t length
+        if not self._word(&begin, &length) or not least <= length <= most:
+            return None
+        return known_text(<const char *>begin, length)
+
     cdef str _name(self):
         """A text that the pattern of names allows; None for anything else."""
-        cdef const signed char *at = self.at + 1
-        while at[0] > 0 and IN_NAMES[<int>at[0]]:
-            at += 1
-        return self._text(1, NAME_MAX) if at[0] == 34 else None
+        cdef const signed char *begin = self.at + 1
+        cdef const signed char *end = begin
+        if self.at[0] != 34:
+            return None
+        while end[0] > 0 and IN_NAMES[<int>end[0]]:
+            end += 1
+        if end[0] != 34 or not 1 <= end - begin <= NAME_MAX:
+            return None
+        self.at = end + 1
+        return known_text(<const char *>begin, end - begin)
+
+    cdef bint _id(self) noexcept:
+        """The id of a request; False for an unusual one."""
+        cdef const signed char *begin = self.at
+        cdef const signed char *text
+        cdef Py_ssize_t length
+        cdef int64_t number
+        if begin[0] == 34:
+            if not self._word(&text, &length) or length > ID_CHARACTERS_MAX or memchr(text, 127, length) != NULL:
+                return False
+        elif not self._digits(&number):
+            return False
+        self.request_id = begin
+        self.request_id_length = self.at - begin
+        return True
+
+    cdef bint _digits(self, int64_t *number) noexcept:
+        """A whole number, 0 or more, of a usual size; False for anything else."""
+        cdef const signed char *begin = self.at
+        number[0] = 0
+        while 48 <= self.at[0] <= 57 and self.at - begin < DIGITS_MAX:
+            number[0] = 10 * number[0] + self.at[0] - 48
+            self.at += 1
+        return self.at != begin and (begin[0] != 48 or self.at - begin == 1)
 
     cdef object _integer(self):
-        """A whole number, 0 or more, of a usual size; None for anything else."""
-        cdef const signed char *begin = self.at
-        cdef int64_t number = 0
-        while 48 <= self.at[0] <= 57 and self.at - begin < DIGITS_MAX:
-            number = 10 * number + self.at[0] - 48
-            self.at += 1
-        if self.at == begin or (begin[0] == 48 and self.at - begin > 1):
-            return None
-        return number
+        """The same; None for anything else."""
+        cdef int64_t number
+        return number if self._digits(&number) else None
 
     cdef dict _pairs(self):
         """Attributes; None for what is unusual among them."""
@@ -247,17 +320,20 @@ cdef class PlainLine:
         return pairs
 
     cdef object command(self):
-        """The message that was read."""
+        """The message that was read, as long as its line is there."""
+        cdef object request_id = None
+        if self.request_id != NULL:
+            request_id = decode_id((<const char *>self.request_id)[:self.request_id_length])
         if self.kind == ENQUEUE:
             return commands.ContactEnqueue(
-                id=self.request_id, contact=self.contact, tenant=self.tenant, queue=self.queue,
+                id=request_id, contact=self.contact, tenant=self.tenant, queue=self.queue,
                 priority=self.priority, require=self.require, attributes=self.attributes,
             )
         if self.kind == ACCEPT:
-            return commands.OfferAccept(id=self.request_id, offer=self.offer)
+            return commands.OfferAccept(id=request_id, offer=self.offer)
         if self.kind == COMPLETE:
-            return commands.ContactComplete(id=self.request_id, contact=self.contact, reason=self.reason)
-        return commands.AgentReady(id=self.request_id, agent=self.agent)
+            return commands.ContactComplete(id=request_id, contact=self.contact, reason=self.reason)
+        return commands.AgentReady(id=request_id, agent=self.agent)
 
 
 def read_plain(bytes line):

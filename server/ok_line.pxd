@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 from acd_core.json_text cimport JsonText
 
-cdef bint put_ok(
-    JsonText out, int64_t seq, object request_id, bint duplicate, int64_t position, bint estimated, int64_t p50_ms,
-    int64_t p90_ms,
+cdef int put_ok(
+    JsonText out, int64_t seq, const char *request_id, Py_ssize_t id_length, bint duplicate, int64_t position,
+    bint estimated, int64_t p50_ms, int64_t p90_ms,
 ) except -1

@@ -8,4 +8,4 @@ cdef class Outlet:
     cpdef object write(self, bytes data)
     cpdef object deliver(self, EventLine event)
     cdef int write_text(self, JsonText text) except -1
-    cdef bint deliver_line(self, const char *line, Py_ssize_t length) except -1
+    cdef bint deliver_line(self, const char *line, Py_ssize_t length, str tenant, str agent) except -1

@@ -21,6 +21,6 @@ cdef class Outlet:
         self.write(text.taken())
         return 0
 
-    cdef bint deliver_line(self, const char *line, Py_ssize_t length) except -1:
-        """As `deliver`, where there is nothing to consider but the line; else False."""
+    cdef bint deliver_line(self, const char *line, Py_ssize_t length, str tenant, str agent) except -1:
+        """As `deliver`, for a line that is there only until this returns; False if the event itself must be delivered."""
         return False

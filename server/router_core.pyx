@@ -53,12 +53,12 @@ cdef class RouterCore(LineTaker):
         cdef EventLine event = None
         self.ring.keep(seq, line, length, contact_client, agent_client, topic, tenant, agent)
         receiver = self._receiver_of(contact_client)
-        if receiver is not None and not _hand_line(receiver, line, length):
+        if receiver is not None and not _hand_line(receiver, line, length, tenant, agent):
             event = event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent)
             receiver.deliver(event)
         if agent_client != contact_client:
             receiver = self._receiver_of(agent_client)
-            if receiver is not None and not _hand_line(receiver, line, length):
+            if receiver is not None and not _hand_line(receiver, line, length, tenant, agent):
                 if event is None:
                     event = event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent)
                 receiver.deliver(event)
@@ -82,5 +82,7 @@ cdef class RouterCore(LineTaker):
                     receiver.deliver(event)
 
 
-cdef inline bint _hand_line(object receiver, const char *line, Py_ssize_t length) except -1:
-    return isinstance(receiver, Outlet) and (<Outlet>receiver).deliver_line(line, length)
+cdef inline bint _hand_line(
+    object receiver, const char *line, Py_ssize_t length, str tenant, str agent
+) except -1:
+    return isinstance(receiver, Outlet) and (<Outlet>receiver).deliver_line(line, length, tenant, agent)

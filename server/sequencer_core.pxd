@@ -1,14 +1,13 @@
 from libc.stdint cimport int64_t
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
-from acd_protocol.plain_line cimport PlainLine
+from acd_protocol.plain_line cimport READY, PlainLine
 from server.batch_text cimport BatchText
-from server.counters cimport Counters
+from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
 from server.router_core cimport RouterCore
 
 cpdef int64_t apply_command(object machine, object command, int64_t now, str client) except -1
-cdef bint is_plain(PlainLine plain, bytes line) except -1
 
 cdef class SequencerCore:
     cdef object _machine
@@ -36,6 +35,9 @@ cdef class SequencerCore:
     cdef public object _loop
     cdef public object _writer
     cdef public object _idle
+    cdef int _plain_kinds  # see `plain_kinds`; -1 when it has to be looked at again
+    cdef list _plain_ns
+    cdef Py_ssize_t _plain_places[READY + 1]
     cdef int64_t _deadlines_max
     cdef int64_t _batch_bytes_max
     cdef int64_t _lines_max
@@ -43,8 +45,9 @@ cdef class SequencerCore:
     cpdef int64_t execute(self, str client, bytes line, object command) except -1
     cpdef object send(self, object output, bytes data)
     cpdef object _arm(self)
-    cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1
-    cdef int _count(self, object kind, int64_t outcome, int64_t took_ns) except -1
+    cdef bint takes_plain(self, PlainLine plain) except -1
+    cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1
+    cdef int _count(self, Histogram apply_ns, Py_ssize_t place, int64_t outcome, int64_t took_ns) except -1
     cdef JsonText text_of(self, Outlet outlet)
     cdef list _gathered(self)
     cdef int64_t _no_room(self) except -1

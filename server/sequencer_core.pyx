@@ -11,7 +11,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
-from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PlainLine
+from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, READY, PlainLine
 from server.batch_text cimport BatchText
 from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
@@ -60,16 +60,16 @@ cpdef int64_t apply_command(object machine, object command, int64_t now, str cli
         return _failed(command, client)
 
 
-cdef bint is_plain(PlainLine plain, bytes line) except -1:
-    """Read a line into `plain` if the engine can be told what it says without making a command of it.
+cdef int plain_kinds() except -1:
+    """Bits of the kinds of plain lines of which the engine can be told without making a command of them.
 
     Whoever replaces what such a command does, as tests do, is obeyed: then it is a command like any other.
     """
-    cdef int kind
-    if not plain.read(line):
-        return False
-    kind = plain.kind
-    return <object>KINDS[kind].apply is <object>APPLIES[kind]
+    cdef int kind, kinds = 0
+    for kind in range(ENQUEUE, READY + 1):
+        if <object>KINDS[kind].apply is <object>APPLIES[kind]:
+            kinds |= 1 << kind
+    return kinds
 
 
 cdef int64_t apply_plain(Engine engine, PlainLine plain, int64_t now, str client) except -1:
@@ -101,9 +101,9 @@ def replay_lines(machine, set away, int64_t now, list lines):
     """Apply the lines of a journaled tick as they were applied; gives how many, fewer than all if one is no command."""
     cdef PlainLine plain = PlainLine()
     cdef Py_ssize_t done = 0
-    cdef bint compiled = isinstance(machine, Engine)
+    cdef int kinds = plain_kinds() if isinstance(machine, Engine) else 0
     for client, line in lines:
-        if compiled and is_plain(plain, line):
+        if kinds and plain.read(line) and kinds >> <int>plain.kind & 1:
             apply_plain(machine, plain, now, client)
         else:
             command = framing.decode_from_client(line)
@@ -140,6 +140,10 @@ cdef class SequencerCore:
         self._outputs = []
         self._texts = []
         self._deferred = deque()
+        self._plain_kinds = -1
+        self._plain_ns = [None, *(counters.apply_ns[kind] for kind in KINDS[1:])]
+        for place in range(1, len(KINDS)):
+            self._plain_places[place] = counters.commands.places[KINDS[place]]
 
     @property
     def machine(self):
@@ -149,6 +153,7 @@ cdef class SequencerCore:
     def machine(self, machine):
         self._machine = machine
         self.engine = machine if isinstance(machine, Engine) else None
+        self._plain_kinds = -1
 
     cdef int64_t seq(self) except -1:
         """Number of the latest event."""
@@ -167,13 +172,22 @@ cdef class SequencerCore:
             outcome = apply_command(self._machine, command, now, client)
         except Exception as error:
             return self._stopped_by(error)
-        self._count(type(command), outcome, stopwatch_ns() - began_ns)
+        self._count(
+            <Histogram>self.counters.apply_ns[type(command)], self.counters.commands.places[type(command)], outcome,
+            stopwatch_ns() - began_ns,
+        )
         self._next.add(client, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
         if type(command) is ClientAway or type(command) is ClientBack:
             note_presence(self.away, command, client)
         return outcome
 
-    cdef int64_t execute_plain(self, str client, bytes line, PlainLine plain) except -1:
+    cdef bint takes_plain(self, PlainLine plain) except -1:
+        """Whether `execute_plain` carries out what was read."""
+        if self._plain_kinds < 0:
+            self._plain_kinds = plain_kinds() if self.engine is not None else 0
+        return self._plain_kinds >> <int>plain.kind & 1
+
+    cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1:
         """As `execute`, for a line that was read into `plain`."""
         cdef int64_t now, began_ns, outcome
         if self.read_only:
@@ -184,8 +198,11 @@ cdef class SequencerCore:
             outcome = apply_plain(self.engine, plain, now, client)
         except Exception as error:
             return self._stopped_by(error)
-        self._count(KINDS[<int>plain.kind], outcome, stopwatch_ns() - began_ns)
-        self._next.add(client, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
+        self._count(
+            <Histogram>self._plain_ns[<int>plain.kind], self._plain_places[<int>plain.kind], outcome,
+            stopwatch_ns() - began_ns,
+        )
+        self._next.add(client, line, length)
         return outcome
 
     cdef int64_t _no_room(self) except -1:
@@ -201,12 +218,12 @@ cdef class SequencerCore:
             self._broken(error)
         return UNAVAILABLE
 
-    cdef int _count(self, object kind, int64_t outcome, int64_t took_ns) except -1:
+    cdef int _count(self, Histogram apply_ns, Py_ssize_t place, int64_t outcome, int64_t took_ns) except -1:
         """Note that a command was applied."""
         cdef Counters counters = self.counters
-        (<Histogram>counters.apply_ns[kind]).add(took_ns)
+        apply_ns.add(took_ns)
         self.budget -= took_ns // COST_OF_LINE_NS
-        counters.commands.numbers[<Py_ssize_t>counters.commands.places[kind]] += 1
+        counters.commands.numbers[place] += 1
         counters.outcomes.numbers[outcome] += 1
         if outcome == INTERNAL_ERROR:
             counters.internal_errors += 1
@@ -294,6 +311,7 @@ cdef class SequencerCore:
     def _end_turn(self):
         """What every turn of the loop in which something happened ends with."""
         self._turn_scheduled = False
+        self._plain_kinds = -1
         if self.state == "failed":
             return
         try:

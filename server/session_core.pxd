@@ -1,5 +1,4 @@
 from libc.stdint cimport int64_t
-from acd_core.event_lines cimport EventLine
 from acd_protocol.line_cutter cimport LineCutter
 from acd_protocol.plain_line cimport PlainLine
 from server.counters cimport Counters
@@ -39,7 +38,9 @@ cdef class SessionCore(Outlet):
 
     cpdef object send(self, bytes data)
     cpdef object run(self)
+    cdef Py_ssize_t _deal_in_place(self, bytes data) except -1
+    cdef int _carry_out(self, const char *line, Py_ssize_t length) except -1
     cdef int _deal(self, bytes line) except -1
-    cdef bint _sees(self, EventLine event) except -1
+    cdef bint _sees(self, str tenant, str agent) except -1
     cdef int _answer(self, object command, int64_t outcome) except -1
     cdef int _answer_plain(self, int64_t outcome) except -1

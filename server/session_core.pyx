@@ -1,7 +1,9 @@
 # cython: auto_pickle=False, autotestdict=False
 """The hot part of `server.session`: from bytes to commands, and from answers and events to bytes."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
+from libc.string cimport memchr
 
 from acd_core.event_lines cimport EventLine
 
@@ -13,14 +15,17 @@ from acd_protocol.plain_line cimport ENQUEUE, PlainLine
 from server.ok_line cimport put_ok
 from server.pace cimport pass_all
 from server.outlet cimport Outlet
-from server.sequencer_core cimport SequencerCore, is_plain
+from server.sequencer_core cimport SequencerCore
 from server.wall cimport Wall
+
+import msgspec
 
 from acd_core import Outcome
 from acd_core.commands import Command, ContactEnqueue
 from acd_protocol import framing
 from server import answers, wall
 
+cdef object encode_id = msgspec.json.Encoder().encode
 cdef object DECODE = framing.client_decoder.decode
 cdef int64_t OK = Outcome.OK
 cdef int64_t DUPLICATE = Outcome.DUPLICATE
@@ -74,7 +79,15 @@ cdef class SessionCore(Outlet):
 
     def _read_lines(self, bytes data):
         """Deal with the lines that `data` completes, in their turn."""
-        cdef list lines = self._reader.cut(data)
+        cdef Py_ssize_t done = 0
+        cdef list lines
+        if self._index >= len(self._lines) and not len(self._reader._pending):
+            done = self._deal_in_place(data)
+            if done == len(data) and not (self._closing or self._stalled or self._ended or self._long_lines):
+                return
+            if done:
+                data = data[done:]
+        lines = self._reader.cut(data)
         if self._index < len(self._lines):
             self._lines += lines
         else:
@@ -83,6 +96,47 @@ cdef class SessionCore(Outlet):
             self.run()
         if len(self._reader._pending) > self._line_bytes_max:
             self._send_long_line()
+
+    cdef Py_ssize_t _deal_in_place(self, bytes data) except -1:
+        """Deal with the first lines of what arrived where they are, if nothing is at hand; gives the bytes that are done.
+
+        It ends where `run` would do anything else than deal with a line, or where a line is not complete.
+        """
+        cdef SequencerCore sequencer = self._sequencer
+        cdef PlainLine plain = self._plain
+        cdef const char *begin = PyBytes_AS_STRING(data)
+        cdef const char *at = begin
+        cdef const char *stop = begin + PyBytes_GET_SIZE(data)
+        cdef const char *end
+        cdef Py_ssize_t length
+        cdef int64_t now_ns = 0
+        if not self.name or self._reader.error is not None or sequencer.state != "serving":
+            return 0
+        while at < stop and not self._closing:
+            if sequencer.budget <= 0 or sequencer.congested:
+                break
+            if self._unsent > self._unsent_max or self._paused or self._following.cursor or self._stalled:
+                break
+            end = <const char *>memchr(at, b"\n", stop - at)
+            if end == NULL or end - at > self._reader.max_line:
+                break
+            length = end - at
+            if length and at[length - 1] == 13:
+                length -= 1
+            if length:
+                if self._paces and pass_all(self._paces, &now_ns):
+                    break
+                if not (
+                    (self._plain_free or self._walled) and plain.read_at(at, length) and sequencer.takes_plain(plain)
+                    and (self._plain_free or self._wall.passes_plain(sequencer.engine, plain, self.name))
+                ):
+                    if not self._deal(at[:length]):
+                        break
+                else:
+                    self._carry_out(at, length)
+                sequencer.budget -= 1
+            at = end + 1
+        return at - begin
 
     cpdef object run(self):
         """Deal with the lines at hand until none is left or a limit is reached; see `Sequencer.defer`."""
@@ -134,12 +188,10 @@ cdef class SessionCore(Outlet):
         cdef int64_t outcome
         cdef Engine engine = self._sequencer.engine
         if (
-            (self._plain_free or self._walled) and engine is not None and is_plain(self._plain, line)
+            (self._plain_free or self._walled) and self._plain.read(line) and self._sequencer.takes_plain(self._plain)
             and (self._plain_free or self._wall.passes_plain(engine, self._plain, self.name))
         ):
-            outcome = self._sequencer.execute_plain(self.name, line, self._plain)
-            self._errors_in_a_row = 0
-            self._answer_plain(outcome)
+            self._carry_out(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
             return 1
         try:
             message = DECODE(line)
@@ -157,28 +209,38 @@ cdef class SessionCore(Outlet):
             return 1 if self._request(message) else 0
         return 1
 
-    cdef bint _sees(self, EventLine event) except -1:
-        """Whether an event is surely behind the wall; if not, `following` looks closer."""
+    cdef int _carry_out(self, const char *line, Py_ssize_t length) except -1:
+        """Carry out what stands in `_plain`, and answer it."""
+        self._errors_in_a_row = 0
+        return self._answer_plain(self._sequencer.execute_plain(self.name, line, length, self._plain))
+
+    cdef bint _sees(self, str tenant, str agent) except -1:
+        """Whether what concerns these is surely behind the wall; if not, `following` looks closer."""
         cdef Engine engine = self._sequencer.engine
-        return self._wall.shows(self._sequencer.machine.config() if engine is None else engine.configuration, event)
+        cdef object config = self._sequencer.machine.config() if engine is None else engine.configuration
+        return self._wall.shows(config, tenant, agent)
 
     cdef int _answer_plain(self, int64_t outcome) except -1:
         """Answer what stood in `_plain`, right after it was applied."""
         cdef Engine engine = self._sequencer.engine
         cdef JsonText out = self._sequencer.text_of(self)
         cdef Py_ssize_t before = out.length
-        cdef object request_id = self._plain.request_id
-        cdef bint answered = False
-        if self._plain.kind == ENQUEUE:
-            if outcome == OK and engine.last_position:
-                answered = put_ok(
-                    out, engine.seq, request_id, False, engine.last_position, engine.last_mean_ms != NONE,
-                    engine.last_p50_ms, engine.last_p90_ms,
-                )
-            elif outcome == DUPLICATE and not engine.ended_reason(self._plain.contact):
-                answered = put_ok(out, engine.seq, request_id, True, 0, False, 0, 0)
+        cdef const char *request_id = <const char *>self._plain.request_id
+        cdef Py_ssize_t id_length = self._plain.request_id_length
+        cdef bint answered = True
+        if self._plain.kind == ENQUEUE and outcome == OK and engine.last_position:
+            put_ok(
+                out, engine.seq, request_id, id_length, False, engine.last_position, engine.last_mean_ms != NONE,
+                engine.last_p50_ms, engine.last_p90_ms,
+            )
+        elif self._plain.kind == ENQUEUE:
+            answered = outcome == DUPLICATE and engine.ended.get(self._plain.contact) is None
+            if answered:
+                put_ok(out, engine.seq, request_id, id_length, True, 0, False, 0, 0)
         elif outcome == OK or outcome == DUPLICATE:
-            answered = put_ok(out, engine.seq, request_id, outcome == DUPLICATE, 0, False, 0, 0)
+            put_ok(out, engine.seq, request_id, id_length, outcome == DUPLICATE, 0, False, 0, 0)
+        else:
+            answered = False
         if not answered:
             out.add_bytes(answers.to_command(self._plain.command(), outcome, engine))
         self._unsent += out.length - before
@@ -188,9 +250,13 @@ cdef class SessionCore(Outlet):
         """Answer a command, right after it was applied."""
         cdef JsonText out = self._sequencer.text_of(self)
         cdef Py_ssize_t before = out.length
-        if type(command) is ContactEnqueue or (outcome != OK and outcome != DUPLICATE) or not put_ok(
-            out, self._sequencer.seq(), command.id, outcome == DUPLICATE, 0, False, 0, 0
-        ):
+        cdef bytes request_id
+        if type(command) is not ContactEnqueue and (outcome == OK or outcome == DUPLICATE):
+            request_id = b"" if command.id is None else encode_id(command.id)
+            put_ok(
+                out, self._sequencer.seq(), request_id, len(request_id), outcome == DUPLICATE, 0, False, 0, 0
+            )
+        else:
             out.add_bytes(answers.to_command(command, outcome, self._sequencer.machine))
         self._unsent += out.length - before
         return 0
@@ -201,15 +267,19 @@ cdef class SessionCore(Outlet):
         """Take an event; see `server.router.Receiver`."""
         if (
             self._paused or self._following.cursor or self._unsent > self._unsent_max
-            or (self._walled and not self._sees(event))
+            or (self._walled and not self._sees(event.tenant, event.agent))
         ):
             self._following.take(event)
             return
         self._counters.events_sent += 1
         self.send(event.line)
 
-    cdef bint deliver_line(self, const char *line, Py_ssize_t length) except -1:
-        if self._paused or self._following.cursor or self._unsent > self._unsent_max or self._walled:
+    cdef bint deliver_line(self, const char *line, Py_ssize_t length, str tenant, str agent) except -1:
+        """See `Outlet`."""
+        if (
+            self._paused or self._following.cursor or self._unsent > self._unsent_max
+            or (self._walled and not self._sees(tenant, agent))
+        ):
             return False
         self._counters.events_sent += 1
         self._unsent += length

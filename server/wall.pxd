@@ -1,5 +1,4 @@
 from acd_core.engine cimport Engine
-from acd_core.event_lines cimport EventLine
 from acd_protocol.plain_line cimport PlainLine
 
 cdef class Wall:
@@ -14,7 +13,7 @@ cdef class Wall:
 
     cdef bint passes_plain(self, Engine engine, PlainLine plain, str client) except -1
     cdef bint passes_command(self, Engine engine, object command, str client) except -1
-    cdef bint shows(self, object config, EventLine event) except -1
+    cdef bint shows(self, object config, str tenant, str agent) except -1
     cdef bint _has_contact(self, Engine engine, str contact, str client) except -1
     cdef bint _has_offer(self, Engine engine, str offer) except -1
     cdef bint _owns(self, object config, str agent) except -1

@@ -79,11 +79,10 @@ cdef class Wall:
             return self._has_offer(engine, command.offer)
         return side == NOTHING or command.tenant in self._tenants
 
-    cdef bint shows(self, object config, EventLine event) except -1:
-        """Whether an event surely is behind the wall while this configuration holds."""
-        cdef str agent = event.agent
-        if event.tenant:
-            return event.tenant in self._tenants
+    cdef bint shows(self, object config, str tenant, str agent) except -1:
+        """Whether an event surely is behind the wall while this configuration holds, by whom it concerns."""
+        if tenant:
+            return tenant in self._tenants
         if not agent:
             return False
         if config is not self._known_in:
@@ -141,4 +140,4 @@ cdef class Wall:
 
     def shows_event(self, config, EventLine event not None):
         """Whether an event surely is behind the wall while this configuration holds."""
-        return self.shows(config, event)
+        return self.shows(config, event.tenant, event.agent)

@@ -1,6 +1,4 @@
-"""Answers that are written in C are byte for byte those of msgspec, or left to it."""
-
-import random
+"""Answers that are written in C are byte for byte those of msgspec."""
 
 import pytest
 from hypothesis import given
@@ -25,11 +23,9 @@ ESTIMATES = st.none() | st.builds(
 def test_line_is_that_of_msgspec(
     seq: int, request_id: RequestId, duplicate: bool, position: int, estimate: Estimate | None
 ) -> None:
-    line = ok_line(seq, request_id, duplicate, position, estimate)
-    if line is not None:
-        wait = in_seconds(estimate)
-        said = Ok(seq=seq, id=request_id, duplicate=duplicate, position=position, wait_estimate=wait)
-        assert line == encode(said)
+    wait = in_seconds(estimate)
+    said = Ok(seq=seq, id=request_id, duplicate=duplicate, position=position, wait_estimate=wait)
+    assert ok_line(seq, request_id, duplicate, position, estimate) == encode(said)
 
 
 @pytest.mark.parametrize("number", [0, 1, 9, 10, 99, 100, 2**31, 2**53 - 1, 2**63 - 1])
@@ -38,13 +34,6 @@ def test_every_length_of_numbers(number: int) -> None:
     assert ok_line(number, number, False, number) == expected
 
 
-def test_usual_ids_are_not_left_to_msgspec() -> None:
-    rng = random.Random(1)
-    for _ in range(2000):
-        text = "".join(chr(rng.choice((33, *range(35, 92), *range(93, 127)))) for _ in range(rng.randrange(65)))
-        assert ok_line(7, text, True, 0) == encode(Ok(seq=7, id=text, duplicate=True))
-
-
-@pytest.mark.parametrize("unusual", ['"', "\\", "\n", "\x7f", "é", "語", "x" * 65, -1, 2**63, 2**70, 1.5, True])
-def test_unusual_ids_are_left_to_msgspec(unusual: RequestId) -> None:
-    assert ok_line(7, unusual, False, 0) is None
+@pytest.mark.parametrize("given_id", ["", '"', "\\", "\n", "\x7f", "é", "語", "x" * 65, -1, 2**63, 1.5, True])
+def test_any_id_is_given_back(given_id: RequestId) -> None:
+    assert ok_line(7, given_id, True, 0) == encode(Ok(seq=7, id=given_id, duplicate=True))

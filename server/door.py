@@ -105,6 +105,12 @@ class Door:
         return len(gone)
 
 
+def descriptor_of(transport: asyncio.BaseTransport) -> int:
+    """The descriptor on which bytes may be sent beside a transport that holds none back; -1 if there is none, or TLS."""
+    fileno = getattr(transport.get_extra_info("socket"), "fileno", None)
+    return -1 if fileno is None or transport.get_extra_info("sslcontext") is not None else int(fileno())
+
+
 def notice_silence(connection: socket.socket, silence_s: float) -> None:
     """Have the kernel ask a peer that says nothing whether it is still there, and end the connection if it is not.
 

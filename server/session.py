@@ -30,7 +30,7 @@ from server import answers, hours
 from server.access.guard import Guard
 from server.access.identity import ANYONE, Identity
 from server.clock import monotonic_ns
-from server.door import Door, notice_silence
+from server.door import Door, descriptor_of, notice_silence
 from server.entrance import Entrance
 from server.following import Following
 from server.router import Subscription
@@ -99,6 +99,7 @@ class Session(SessionCore, asyncio.Protocol):
         self.certificates = certificates_of(transport)
         self._half_open = self._transport.can_write_eof()  # TLS ends both directions at once
         notice_silence(transport.get_extra_info("socket"), limits.silence_s)
+        self._descriptor = descriptor_of(transport)
         self._transport.set_write_buffer_limits(high=limits.unsent_bytes_max)
         self._door.entered(self)
         sequencer.counters.connections += 1
@@ -114,6 +115,7 @@ class Session(SessionCore, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The connection is gone, for whatever reason. What its client owns stays; see `server.presence`."""
         self._closing = True
+        self._descriptor = -1
         self._entrance.close()
         self._stop_timer()
         self._stop_patience()

@@ -29,6 +29,8 @@ cdef class SessionCore(Outlet):
     cdef public bint _ended
     cdef public bint _closing
     cdef public bint _walled
+    cdef public int _descriptor  # of its socket, where bytes may be sent without the transport; else -1
+    cdef bint _held_back  # whether the transport may hold bytes that come before those
     cdef public tuple _paces  # how fast its lines are taken
     cdef readonly frozenset _free
     cdef bint _plain_free  # whether commands that plain lines say are among those
@@ -37,6 +39,8 @@ cdef class SessionCore(Outlet):
     cdef set _long_lines
 
     cpdef object send(self, bytes data)
+    cpdef object _read_lines(self, bytes data)
+    cdef int _written(self) except -1
     cpdef object run(self)
     cdef Py_ssize_t _deal_in_place(self, bytes data) except -1
     cdef int _carry_out(self, const char *line, Py_ssize_t length) except -1

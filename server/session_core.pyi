@@ -29,6 +29,7 @@ class SessionCore(Outlet):
     _paused: bool
     _ended: bool
     _closing: bool
+    _descriptor: int
     _walled: bool
     _paces: tuple[Pace, ...]
     @property

@@ -25,6 +25,11 @@ from acd_core.commands import Command, ContactEnqueue
 from acd_protocol import framing
 from server import answers, wall
 
+cdef extern from "<sys/socket.h>" nogil:
+    ssize_t send(int descriptor, const void *data, size_t size, int flags)
+    int MSG_DONTWAIT
+    int MSG_NOSIGNAL
+
 cdef object encode_id = msgspec.json.Encoder().encode
 cdef object DECODE = framing.client_decoder.decode
 cdef int64_t OK = Outcome.OK
@@ -56,6 +61,7 @@ cdef class SessionCore(Outlet):
         self._plain = PlainLine()
         self.set_free(frozenset())
         self._paces = ()
+        self._descriptor = -1
 
     def set_free(self, frozenset free):
         """Say which types of commands need not be judged; see `server.access.guard.Guard`."""
@@ -77,7 +83,7 @@ cdef class SessionCore(Outlet):
         else:
             self._received(data)
 
-    def _read_lines(self, bytes data):
+    cpdef object _read_lines(self, bytes data):
         """Deal with the lines that `data` completes, in their turn."""
         cdef Py_ssize_t done = 0
         cdef list lines
@@ -294,10 +300,31 @@ cdef class SessionCore(Outlet):
     cpdef object write(self, bytes data):
         """Send what is durable; see `server.sequencer.Output`."""
         self._unsent -= len(data)
+        if not self._transport.is_closing():
+            self._held_back = True
+            self._transport.write(data)
+            self._written()
+
+    cdef int write_text(self, JsonText text) except -1:
+        """As `write`, to the socket itself as long as that takes all of it."""
+        cdef ssize_t sent = 0
+        self._unsent -= text.length
         if self._transport.is_closing():
-            return
-        self._transport.write(data)
+            return 0
+        if self._descriptor >= 0:
+            if self._held_back:
+                self._held_back = self._transport.get_write_buffer_size() != 0
+            if not self._held_back:
+                sent = send(self._descriptor, text.start, text.length, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if sent < text.length:
+            self._held_back = True  # what went wrong the transport finds out as well, and knows what to do
+            self._transport.write(text.start[max(sent, 0):text.length])
+        return self._written()
+
+    cdef int _written(self) except -1:
+        """See what can go on now that something was written."""
         if self._closing or self._ended:
             self._close_if_done()
         if self._following.cursor or self._stalled:
             self._go_on()
+        return 0

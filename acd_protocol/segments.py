@@ -17,8 +17,13 @@ that a flush has to write nothing but the record. Where the next file follows, t
 
 What is found behind the last sound record of the last file can only be an append that did not get through: one is
 under way at a time. If a sound record of this journal comes later all the same, the file is damaged.
+
+Who reads beside a server may come to see that without any damage: files are read page by page, so a record that is written
+meanwhile may be missing from an early page, and the one after it be there on a later page. Whoever has seen the later one sees
+the earlier one when looking again. So a reader looks again, and complains only of what is still there.
 """
 
+import errno
 import os
 import struct
 import zlib
@@ -123,6 +128,10 @@ class Reading:
         self.turned = False
         self._data = data
 
+    def look_again(self) -> None:
+        """Read the file anew; iterating goes on where it ended. Raises `OSError`."""
+        self._data = self.path.read_bytes()
+
     def pass_over(self, upto: Tail) -> None:
         """Go past a record without looking at those before it. Raises `DamagedRecord` if it is not there."""
         while length := journal_records.length_at(self._data, self.end):
@@ -150,8 +159,9 @@ class Reading:
         """Whether something is behind the last record that does not belong there."""
         return not self.turned and bool(self._data[self.end :].lstrip(b"\0"))
 
-    def check_end(self) -> None:
-        """Raise `DamagedRecord` if a sound record of this journal comes after one that is not."""
+    @property
+    def goes_on(self) -> bool:
+        """Whether a sound record of this journal comes after one that is not."""
         place = self._data.find(journal_records.MAGIC, self.end + 1)
         while place >= 0:
             length = journal_records.length_at(self._data, place)
@@ -161,8 +171,9 @@ class Reading:
                 and journal_records.seq_at(self._data, place) > self.tail.seq
                 and journal_records.is_whole(self._data[place : place + length])
             ):
-                raise self.damage()
+                return True
             place = self._data.find(journal_records.MAGIC, place + 1)
+        return False
 
     def damage(self) -> DamagedRecord:
         """What is said of it when others come after what cannot be read."""
@@ -195,20 +206,26 @@ class Chain:
             after = None
             yield from reading
             number += 1
-            self._look_on(reading, number)
+            while problem := self._look_on(reading, number):
+                last = reading.tail
+                reading.look_again()
+                yield from reading
+                if reading.tail == last:
+                    raise problem
 
-    def _look_on(self, reading: Reading, number: int) -> None:
-        """See whether what comes after a file fits to how it ends."""
+    def _look_on(self, reading: Reading, number: int) -> DamagedRecord | None:
+        """What speaks against how a file ends, beside what comes after it. Raises `DamagedRecord`, `OSError`."""
         if number == len(self.segments):
-            reading.check_end()
+            if reading.goes_on:
+                return reading.damage()
             if reading.turned:
                 self.segments.append(following(reading))
         following_one = self.segments[number] if number < len(self.segments) else None
         if following_one is None or following_one.begin == reading.tail:
-            return
+            return None
         if reading.torn:
-            raise reading.damage()
-        raise damaged(following_one.path, "it does not follow the file before it: one is missing, or was put there")
+            return reading.damage()
+        return damaged(following_one.path, "it does not follow the file before it: one is missing, or was put there")
 
 
 def place_of(segments: Sequence[Segment], seq: int) -> int:
@@ -220,6 +237,8 @@ def following(reading: Reading) -> Segment:
     """The file that a file says follows. Raises `DamagedRecord` if there is none, `OSError`."""
     path = reading.path.with_name(name_of(reading.tail.seq + 1))
     if not path.exists():
+        if not reading.path.exists():  # a server trims its journal just now, the oldest first
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         raise DamagedRecord(f"{path} is missing: restore the data directory from a backup")
     return Segment(path, begin_in(path))
 

@@ -13,6 +13,11 @@
         └── Corrupt             what is stored cannot be trusted
 """
 
+import errno
+
+NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""Faults of a disk that room would mend: it is full, or a quota or a limit on the size of files is reached."""
+
 
 class ServerError(Exception):
     """Something that the server cannot repair by itself. `str()` is a sentence for the operator."""

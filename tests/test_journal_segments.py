@@ -12,9 +12,10 @@ import pytest
 
 from acd_protocol import segments as form
 from acd_protocol.journal_file import read_copy
+from acd_protocol.journal_records import DamagedRecord
 from acd_protocol.segments import HEAD_BYTES, found_in
 from server.append_lane import AppendLane, LaneFailed
-from server.errors import Corrupt, Fatal, Full, StartError
+from server.errors import NO_ROOM, Corrupt, Fatal, Full, StartError
 from server.journal import files, segments
 from server.journal.contract import Kind, Record, Tail
 from server.journal.segments import SegmentJournal
@@ -287,14 +288,15 @@ def test_a_kill_at_any_operation_of_the_disk_keeps_what_was_appended(
         pytest.fail("it never ended")
 
 
+@pytest.mark.parametrize("error", sorted(NO_ROOM), ids=errno.errorcode.get)
 @pytest.mark.parametrize("name", ["reserve", "write"])
 def test_full_disk_stores_nothing_and_loses_nothing(
-    journal: SegmentJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    journal: SegmentJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: int
 ) -> None:
     def full(descriptor: int, data: object, place: int = 0) -> None:
         if name == "write":
             os.pwrite(descriptor, bytes(memoryview(data)[:50]), place)  # type: ignore[arg-type]
-        raise OSError(errno.ENOSPC, "no room")
+        raise OSError(error, "no room")
 
     journal.append(1, 2, batch(2_000, bytes(900_000)))
     with monkeypatch.context() as patched:
@@ -442,3 +444,81 @@ def test_the_lane_writes_and_tells(tmp_path: Path) -> None:
 
 def _readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 5)[0])
+
+
+# Beside a server
+
+
+def _records_seen(directory: Path, monkeypatch: pytest.MonkeyPatch, looks: list[bytes]) -> list[int]:
+    """Numbers of the records that a reader finds who sees the only file like this at first, like that when it looks again."""
+    left = list(looks)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", lambda _: left.pop(0) if len(left) > 1 else left[0])
+        return [stored.record.seq for stored in form.read(directory)]
+
+
+def _with_pages_of(older: bytes, newer: bytes, *pages: int) -> bytes:
+    """What a reader sees of a file that is written to while it reads: some pages as they were before."""
+    seen = bytearray(newer)
+    for page in pages:
+        seen[page * PAGE : (page + 1) * PAGE] = older[page * PAGE : (page + 1) * PAGE]
+    return bytes(seen)
+
+
+PAGE = 4096
+
+
+def test_what_is_appended_between_two_pages_of_a_read_is_no_damage(
+    journal: SegmentJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    for number in range(120):
+        if number % 40 == 0:
+            looks.append(found_in(tmp_path)[0].read_bytes())
+        journal.append(1, 2 + number, batch(2_000 + number, bytes([number]) * 300))
+    older, middle = looks[1:]
+    newer = found_in(tmp_path)[0].read_bytes()
+    everything = list(range(1, 122))
+    misled = 0
+    for page in range(len(middle.rstrip(b"\0")) // PAGE + 1):
+        seen = _with_pages_of(older, middle, page)
+        reading = form.Reading(form.segments_of(found_in(tmp_path))[0], seen)
+        before = [stored.record.seq for stored in reading]
+        assert before == everything[: len(before)]
+        if reading.goes_on:
+            misled += 1
+            assert _records_seen(tmp_path, monkeypatch, [seen, middle]) == everything[:81]
+            again = _with_pages_of(middle, newer, len(middle.rstrip(b"\0")) // PAGE + 1)
+            assert _records_seen(tmp_path, monkeypatch, [seen, again, newer]) == everything
+            with pytest.raises(DamagedRecord, match=f"record {len(before) + 1} cannot be read"):
+                _records_seen(tmp_path, monkeypatch, [seen])
+        else:
+            assert len(before) >= 41
+            assert _records_seen(tmp_path, monkeypatch, [seen]) == before
+    assert misled > 2
+
+
+@pytest.mark.usefixtures("small")
+def test_a_file_that_looks_cut_short_before_the_next_one_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "segments", 12)
+    first = found_in(tmp_path)[0]
+    whole = first.read_bytes()
+    begin, end = place_of(tmp_path, 2)[1:]
+    stale = whole[:begin] + bytes(end - begin) + whole[end:]
+    looks = {first: [stale, whole]}
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: looks[path].pop(0) if looks.get(path) else real(path))
+    assert [stored.record.seq for stored in form.read(tmp_path)] == list(range(1, 14))
+    assert not looks[first]
+
+
+def test_a_file_that_was_trimmed_under_a_reader_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / form.name_of(1)
+    reading = form.Reading(form.Segment(path, Tail(bytes(16), seq=5)), b"")
+    with pytest.raises(FileNotFoundError):
+        form.following(reading)
+    path.touch()
+    with pytest.raises(DamagedRecord, match="is missing"):
+        form.following(reading)

@@ -5,7 +5,6 @@ ever to be moved, so no append waits for anything but its own flush. The format 
 """
 
 import contextlib
-import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from typing import NamedTuple
 from acd_protocol import journal_records, segments
 from acd_protocol.journal_records import DamagedRecord, tail_of
 from acd_protocol.segments import HEAD_BYTES, TURN_BYTES, Chain, Segment, name_of
-from server.errors import Corrupt, Fatal, Full, JournalError, StartError
+from server.errors import NO_ROOM, Corrupt, Fatal, Full, JournalError, StartError
 from server.journal import files, records
 from server.journal.chained import ChainedJournal
 from server.journal.contract import Batch, Kind, Record, Tail
@@ -29,7 +28,6 @@ _READ_BYTES = 256 * 1024
 _BLOCK_BYTES = 4096
 _DRAFT = ".new"
 _SPARE = f"{segments.PREFIX}spare"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Staged(NamedTuple):
@@ -336,7 +334,7 @@ class SegmentJournal(ChainedJournal):
             try:
                 return self._draft(begin, max(length, payload))
             except OSError as error:
-                if error.errno not in _NO_ROOM or payload <= length:
+                if error.errno not in NO_ROOM or payload <= length:
                     raise
             payload //= 2
 
@@ -366,7 +364,7 @@ class SegmentJournal(ChainedJournal):
 
     def _translated(self, error: OSError) -> JournalError:
         """Our error for one of the system's."""
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             return Full(f"the disk of {self.directory} is full: make room, then start the server again")
         return Fatal(
             f"the journal in {self.directory} cannot be read or written ({error.strerror or error}): check the disk"

@@ -5,7 +5,6 @@ more than that, such as a new file, is the work of a thread that also runs erran
 """
 
 import asyncio
-import errno
 import queue
 import threading
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 from server.append_lane import AppendLane, LaneFailed
 from server.clock import monotonic_ns
-from server.errors import Fatal, Full, JournalError
+from server.errors import NO_ROOM, Fatal, Full, JournalError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
 from server.journal.segments import SegmentJournal, Staged
@@ -159,7 +158,7 @@ class JournalWriter:
     def _lost(self, failure: LaneFailed) -> None:
         """What was staged was not stored. Where there is no room the thread tries again, since it can make some."""
         self._staged = None
-        if failure.errno == errno.ENOSPC and not failure.flush:
+        if failure.errno in NO_ROOM and not failure.flush:
             assert self._batch is not None
             self._inbox.put(self._batch)
             self._go_on_errands()

@@ -175,7 +175,7 @@ async def _replay(
         await client.apply_config(replay_plan.configuration(plan, args.tenant, clock_speed))
     before = await _queues(client, args.tenant)
     replay = Replay(client, plan, tenant=args.tenant, prefix=f"{run_id}-", speed=args.speed, skip_idle=args.skip_idle)
-    watcher = _Watcher(replay, server, args.kill_server, len(plan.calls))
+    watcher = _Watcher(replay, server, outages, args.kill_server, len(plan.calls))
     started = time.perf_counter()
     await _alongside(
         replay.run(), _stop_when(interrupted, replay), watcher.run(), _show_progress(replay, plan, console)
@@ -280,10 +280,16 @@ class _Outages:
 
 
 class _Watcher:
-    """Kills and restarts our own server at even distances along the calls, and notices when it dies by itself."""
+    """Kills and restarts our own server at even distances along the calls, and notices when it dies by itself.
 
-    def __init__(self, replay: Replay, server: ServerProcess | None, kills: int, calls: int) -> None:
+    Callers come while it is away as well, so the next kill may be due before the client is back; it is put off till then.
+    """
+
+    def __init__(
+        self, replay: Replay, server: ServerProcess | None, outages: _Outages, kills: int, calls: int
+    ) -> None:
         self.kills = 0
+        self._outages = outages
         self._replay = replay
         self._server = server
         self._at = [calls * number // (kills + 1) for number in range(1, kills + 1)]
@@ -295,6 +301,8 @@ class _Watcher:
             await asyncio.sleep(0.02)
             if not server.pid:
                 raise ServerStartError(f"it ended in the middle of the replay: {server.last_words()}", 1)
+            if self._outages.ended < self.kills:
+                continue
             if self.kills < len(self._at) and self._replay.sent >= self._at[self.kills]:
                 server.kill()
                 server.launch()

@@ -106,7 +106,7 @@ coverage: build ## which lines the tests reach, compiled ones too; pages in buil
 sanitize: export ACD_BUILD := sanitize
 sanitize: build ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@LD_PRELOAD="$$($${CC:-gcc} -print-file-name=libasan.so) libstdc++.so.6" \
-	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc ACD_PATIENCE=10 \
 	$(RUN) pytest --timeout=1200 -m "not slow" $(ARGS)
 
 annotate: build ## show what Cython made of each line, in build/annotate

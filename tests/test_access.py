@@ -33,7 +33,7 @@ from tests.support import two_tenants
 from tests.support.journals import MemoryJournal
 from tests.support.keys import Authority, Keyring
 from tests.support.line_client import LineClient
-from tests.support.wait import until
+from tests.support.wait import patient, until
 from tests.test_permissions import message_about
 
 
@@ -481,7 +481,7 @@ def test_a_handshake_that_begins_before_the_server_looks_is_not_lost(
             with socket.create_connection(("127.0.0.1", service.port)) as connection:
                 connection.sendall(outgoing.read())  # the loop has not had a turn since
                 connection.setblocking(False)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(patient(10)):
                     incoming.write(await asyncio.get_running_loop().sock_recv(connection, 65_536))
             speaker.do_handshake()
             assert speaker.version() == "TLSv1.3"
@@ -588,7 +588,7 @@ async def test_connections_that_never_shake_hands_are_bounded(tmp_path: Path, ke
     limits = Limits(connections_max=2, hello_s=1)
     async with serving(tmp_path, limits, tls_cert=authority.server()) as service:
         silent = [await LineClient.connect(service.port) for _ in range(60)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             await asyncio.gather(*(client.reader.read() for client in silent), return_exceptions=True)
         async with Client(port=service.port, name="root", token=keys.tokens["root"], tls=authority.context()) as client:
             await client.ping()

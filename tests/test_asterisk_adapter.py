@@ -25,7 +25,7 @@ from acd_protocol.messages import Command, Ok
 from acd_protocol.words import ContactAbandon
 from tests.support.fake_ari import FakeAri, channel
 from tests.support.server_process import ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 CONTACT = "pbx-1:c1"
 LEG = f"acd-leg/o-1/{CONTACT}"
@@ -334,7 +334,7 @@ async def test_one_that_is_replaced_does_nothing_more_and_waits(tmp_path: Path) 
 async def test_a_lease_that_is_not_renewed_is_over(tmp_path: Path) -> None:
     async with FakeAri() as fake, Ari(AriSettings(url=fake.url)) as ari:
         fake.variables["ACD_LEASE_x"] = "other 17"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patient(5)):
             await Lease(ari, "x", "me", 0.5).wait()
 
 

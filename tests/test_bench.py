@@ -23,6 +23,7 @@ from bench.figures.samples import Figures
 from bench.measure import quantiles
 from bench.sizes import SIZES
 from bench.workload import Recording, calls_of, record
+from tests.support.wait import patient
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,7 +43,7 @@ def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=patient(100),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     stored = json.loads((tmp_path / "bench.json").read_text())

@@ -15,7 +15,7 @@ from acd_protocol.messages import Draining, Gap, Ok, Ping, Subscribe, Topic
 from acd_protocol.verbs import ALL_TOPICS
 from tests.support.fake_server import CuttingProxy, FakeServer, fake_server
 from tests.support.server_process import ROOT, ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 
 def enqueue(number: int) -> ContactEnqueue:
@@ -30,7 +30,7 @@ def client_of(server: FakeServer, **options: object) -> Client:
 async def take(client: Client, count: int) -> list[Event | Gap]:
     """The next `count` items of a client's events."""
     items: list[Event | Gap] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         async for item in client.events():
             items.append(item)
             if len(items) == count:
@@ -197,7 +197,7 @@ async def test_unanswered_commands_are_sent_again_in_their_order() -> None:
         answers += [client.send(enqueue(number)) for number in range(20, 30)]
         server.mute = False
         server.cut()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             await asyncio.gather(*answers)
         assert [command.contact for command in server.taken] == [f"c-{number}" for number in range(30)]  # type: ignore[attr-defined]
         assert client.unanswered == 0
@@ -355,7 +355,7 @@ async def test_a_command_that_came_too_late_for_a_draining_server_is_sent_again(
         answers = [client.send(enqueue(number)) for number in range(3)]
         await until(lambda: len(server.hellos) >= 2)
         server.deny = None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             await asyncio.gather(*answers)
         assert [command.contact for command in server.taken] == ["c-0", "c-1", "c-2"]  # type: ignore[attr-defined]
 
@@ -367,7 +367,7 @@ async def test_answers_out_of_order_end_the_connection_and_reach_nobody() -> Non
         await until(lambda: len(server.received) == 2)
         server.mute = False
         server.say(Ok(seq=77, id=2))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             assert [answer.id for answer in await asyncio.gather(*answers)] == [1, 2]
         assert len(server.hellos) == 2
 
@@ -491,7 +491,7 @@ async def test_a_consumer_may_call_while_its_queue_is_full() -> None:
         server.announce(500)
         await until(lambda: client.events_waiting >= 5)
         received = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             async for _ in client.events():
                 received += 1
                 await client.ping()
@@ -539,7 +539,7 @@ def test_connections_cut_anywhere_lose_and_double_nothing(
         rng = random.Random(seed)
         async with fake_server() as server, CuttingProxy(server.port, rng, cuts=12, bytes_max=60_000) as proxy:
             client = Client("127.0.0.1", proxy.port, name="pbx-1", connect_deadline_s=20, rng=random.Random(seed))
-            async with asyncio.timeout(30), client:
+            async with asyncio.timeout(patient(30)), client:
                 await client.call(Subscribe())
                 answers = []
                 for number in range(contacts):

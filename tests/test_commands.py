@@ -21,6 +21,7 @@ from acd_core.model import Model
 from acd_core.refusals import SENTENCES, Outcome
 from acd_protocol.permissions import PERMISSIONS
 from tests.support.streams import Stream
+from tests.support.wait import patient
 
 ROOT = Path(__file__).resolve().parent.parent
 TAG = re.compile(r"(contact|offer|agent|client|queue|hours|config)\.[a-z]+(_[a-z]+)*")
@@ -235,7 +236,7 @@ def test_the_same_commands_give_the_same_digest_whatever_the_hash_seed(machine: 
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=patient(60),
         ).stdout.split()
         for seed in ("1", "2")
     ]

@@ -29,6 +29,7 @@ from acd_core.toml import read_toml
 from acd_protocol.config_text import to_toml
 from acd_sim import centre, profile
 from acd_sim.centre import SERVICES, SHIFTS, Centre, Pace
+from tests.support.wait import patient
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -367,7 +368,7 @@ def next_line(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def test_a_short_demo_runs_by_itself_and_its_sums_agree(tmp_path: Path) -> None:
     with demo(tmp_path, "--speed", "600", "--duration", "20", "--interval", "5") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patient(60))
     assert process.returncode == 0, err
     started, *intervals, summary = [json.loads(line) for line in out.splitlines()]
     assert started["event"] == "started"
@@ -390,7 +391,7 @@ def test_an_interrupted_demo_sums_up_and_leaves_nothing_behind(tmp_path: Path, n
         started = next_line(process)
         next_line(process)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=patient(30))
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["event"] == "summary"
     assert err == ""
@@ -401,7 +402,7 @@ def test_an_interrupted_demo_sums_up_and_leaves_nothing_behind(tmp_path: Path, n
 def test_a_demo_says_so_when_its_server_dies(tmp_path: Path) -> None:
     with demo(tmp_path, "--interval", "1") as process:
         os.kill(next_line(process)["server_pid"], signal.SIGKILL)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=patient(30))
     assert process.returncode == 1
     assert err.startswith("acd: the server ended by signal 9 in the middle of the demo")
     assert len(err.splitlines()) == 1
@@ -433,7 +434,7 @@ def test_a_port_that_is_taken_is_one_clear_sentence(tmp_path: Path, option: str)
             env=environment(tmp_path),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
         )
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
@@ -447,7 +448,7 @@ def test_the_journal_can_be_kept_and_gone_on_with(tmp_path: Path) -> None:
     data = tmp_path / "kept here"
     for _ in range(2):
         with demo(tmp_path, "--speed", "300", "--duration", "10", "--data", str(data)) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=patient(60))
         assert process.returncode == 0, err
         summary = json.loads(out.splitlines()[-1])
         assert summary["refused"] == {}
@@ -462,7 +463,7 @@ def test_the_configuration_is_printed_without_starting_anything(tmp_path: Path) 
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
     )
     assert done.returncode == 0
     assert read_toml(done.stdout, "printed") == centre.configuration()
@@ -497,7 +498,7 @@ def test_a_terminal_shows_the_centre_and_is_restored(tmp_path: Path) -> None:
             if not interrupted and b"homenet/helpdesk" in shown and " → ".encode() in shown:
                 interrupted = True
                 os.write(master, b"\x03")  # Ctrl-C, as the terminal sends it to the whole process group
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=patient(30)) == 0
     finally:
         process.kill()
         process.wait()

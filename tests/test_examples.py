@@ -12,6 +12,7 @@ import pytest
 from acd_core.toml import read_toml
 from acd_protocol import Client
 from tests.support.server_process import ROOT, ServerProcess
+from tests.support.wait import patient
 
 EXAMPLES = ROOT / "examples"
 CODE_LINES_MAX = 30
@@ -41,7 +42,7 @@ async def run(*command: str, path: str = os.environ["PATH"]) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             printed, complained = await process.communicate()
     finally:
         if process.returncode is None:

@@ -34,7 +34,7 @@ from tests.faults.traffic import Traffic
 from tests.support.damage import place_of
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 pytestmark = pytest.mark.timeout(full_or(3600, 600))
 
@@ -230,7 +230,7 @@ async def test_disk_that_is_full_leaves_the_server_the_room_that_was_kept_for_th
                 assert kept.stat().st_size == 2 << 20, "the rest of it is for later"
                 before = traffic.acknowledged
                 await until(lambda: traffic.acknowledged > before + 100, 30)
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(patient(30)):
                     while await _metric(server, "acd_ballast_missing") != 1:
                         pass
                 filling.unlink()

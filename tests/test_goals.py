@@ -24,6 +24,7 @@ from bench.peers.python_core import PythonCore, digest
 from bench.server_process import started
 from bench.site import Site
 from bench.trace import ABANDON, ENQUEUE, FREE, Trace, step_ns_of, traffic_of
+from tests.support.wait import patient
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_REDIS = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -237,7 +238,7 @@ def run_goals(*options: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=patient(110),
     )
 
 

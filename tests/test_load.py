@@ -24,6 +24,7 @@ from acd_sim.load.link import Link
 from acd_sim.load.plan import Plan, Step, mix_of
 from acd_sim.load.sender import HISTOGRAM_COUNTS, Sender, histogram_index
 from acd_sim.server_process import ServerProcess
+from tests.support.wait import patient
 
 ROOT = Path(__file__).resolve().parent.parent
 DURATIONS = st.integers(0, 2**42 - 1)
@@ -283,7 +284,7 @@ def acd_load(*options: str, timeout: float = 100) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout,
+        timeout=patient(timeout),
     )
 
 
@@ -376,7 +377,7 @@ def test_a_load_that_is_interrupted_ends_in_order(server: ServerProcess) -> None
     ) as process:  # fmt: skip
         wait_for_contacts(server)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=patient(30))
     assert process.returncode == 130, out + err
     report = json.loads(out)
     assert report["interrupted"] is True

@@ -17,7 +17,7 @@ from acd_protocol.client import Client
 from server import log
 from tests.support import centre
 from tests.support.server_process import ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 
 class Terminal(io.StringIO):
@@ -106,6 +106,6 @@ async def live(server: ServerProcess, attributes: dict[str, str]) -> None:
         await client.apply_config(msgspec.convert(centre.config(wrapup_s=0), Config))
         await client.login("a-1", ready=True)
         await client.enqueue("c-1", "acme", "support", attributes=attributes)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             await client.accept(await offered)
         await client.complete("c-1")

@@ -33,6 +33,7 @@ from server.recovery import Progress
 from server.ring import EventRing
 from server.router import Router
 from server.snapshot import Gatherer, Snapshot, Steps
+from tests.support.wait import patient
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -433,7 +434,7 @@ async def server(sequencer: FakeSequencer) -> AsyncIterator[MetricsServer]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         while not condition():  # noqa: ASYNC110 - the server announces its connections to nobody
             await asyncio.sleep(0.01)
 
@@ -452,7 +453,7 @@ async def ask(server: MetricsServer, request: bytes, end: bool = False) -> Answe
         writer.write(request)
         if end:
             writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             raw = await reader.read()
     finally:
         writer.close()
@@ -602,7 +603,7 @@ async def test_stopping_cuts_open_connections(sequencer: FakeSequencer) -> None:
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     await until(lambda: bool(server._connections))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         await server.stop()
         assert await reader.read() == b""
     writer.close()

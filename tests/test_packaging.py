@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.wait import patient
 from tools import bootstrap, wheel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,7 @@ def outcome(command: list[str], root: Path, **environment: str) -> tuple[int, li
     of_this_make = ("CC", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     kept = {name: value for name, value in os.environ.items() if name not in of_this_make}
     done = subprocess.run(
-        command, cwd=root, env={**kept, **environment}, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=root, env={**kept, **environment}, capture_output=True, text=True, check=False, timeout=patient(60)
     )
     errors = [line for line in done.stderr.splitlines() if not line.startswith("make:")]
     return done.returncode, done.stdout.splitlines(), errors

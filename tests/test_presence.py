@@ -25,7 +25,7 @@ from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.rig import Rig, stopped_after
 from tests.support.server_process import ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 S = 10**9
 
@@ -320,7 +320,7 @@ async def test_kill_forgets_neither_who_is_away_nor_who_may_come_back(tmp_path: 
         await admin.ask("config.apply", config=config(0.05))
         await gone.ask("agent.login", agent="a-1", ready=True)
         await gone.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             while (await admin.ask("list", what="agents"))["result"][0]["state"] != "paused":
                 pass
         await admin.ask("config.apply", config=config(0.4))
@@ -330,7 +330,7 @@ async def test_kill_forgets_neither_who_is_away_nor_who_may_come_back(tmp_path: 
         back = await LineClient.connect(server.port, "gone")
         admin = await LineClient.connect(server.port, "admin")
         assert (await admin.ask("list", what="agents"))["result"][0]["state"] == "ready"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             while (rows := (await admin.ask("list", what="agents"))["result"])[1]["state"] != "paused":
                 pass
         assert [(row["state"], row["pause_reason"]) for row in rows[:2]] == [("ready", ""), ("paused", "unreachable")]

@@ -31,7 +31,7 @@ from tests.support.damage import damage
 from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 START = 1_800_000_000 * 10**9
 
@@ -205,7 +205,7 @@ class GatedJournal(MemoryJournal):
     def read(self, after: Tail | None = None) -> Iterator[Record]:
         for record in super().read(after):
             self.reading.set()
-            assert self.read_gate.acquire(timeout=30)
+            assert self.read_gate.acquire(timeout=patient(30))
             yield record
 
 
@@ -220,7 +220,7 @@ async def http(port: int, path: str) -> tuple[int, Any]:
     """Status and JSON body of a GET."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     return int(head.split()[1]), msgspec.json.decode(body) if body.startswith(b"{") else body

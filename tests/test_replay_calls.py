@@ -25,6 +25,7 @@ from acd_sim.replay import Replay
 from acd_sim.replay_plan import DAY_S, Plan, make_plan
 from acd_sim.server_process import ServerProcess
 from tests.support.recorded import CALLS_FILE, ROOT, busy_hour, needs_month, row, text
+from tests.support.wait import patient
 
 # The plan.
 
@@ -131,7 +132,7 @@ def acd(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patient(100),
     )
 
 
@@ -237,7 +238,7 @@ async def slow_replay(path: Path, server: ServerProcess) -> AsyncIterator[asynci
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with Client(server.host, server.port, name="observer") as client, asyncio.timeout(30):
+        async with Client(server.host, server.port, name="observer") as client, asyncio.timeout(patient(30)):
             while sum(queue.answered for queue in await queues(client)) < 5:  # noqa: ASYNC110 - it is polled
                 await asyncio.sleep(0.01)
         yield process

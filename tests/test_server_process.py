@@ -26,7 +26,7 @@ from server.service import FILES_RESERVED
 from tests.support import centre
 from tests.support.line_client import LineClient
 from tests.support.server_process import ROOT, ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 TOML = """
 tenants = [{name = "acme"}]
@@ -88,12 +88,12 @@ async def test_many_silent_connections_are_taken(tmp_path: Path) -> None:
         client = await LineClient.connect(server.port, "pbx")
         silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(1000)]
         assert (await client.ask("ping"))["type"] == "ok"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             while (await client.ask("stats"))["result"]["server"]["connections"] < 1001:
                 pass
         for _, writer in silent:
             writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             while (await client.ask("stats"))["result"]["server"]["connections"] > 1:
                 pass
 
@@ -101,7 +101,7 @@ async def test_many_silent_connections_are_taken(tmp_path: Path) -> None:
 async def http_status(port: int, path: str) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         status = int((await reader.readline()).split()[1])
     writer.transport.abort()
     return status
@@ -120,7 +120,7 @@ async def test_few_open_files_are_few_connections_and_no_harm(tmp_path: Path) ->
     assert await http_status(server.metrics_port, "/metrics") == 200
     for one in flood:
         await one.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while (await client.ask("stats"))["result"]["server"]["connections"] > 1:
             pass
     assert (await (await LineClient.connect(server.port, "other")).ask("ping"))["type"] == "ok"
@@ -297,7 +297,12 @@ async def test_metrics_and_readiness_are_served(tmp_path: Path) -> None:
 
 def acd(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "server", *arguments], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "server", *arguments],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=patient(60),
     )
 
 

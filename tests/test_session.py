@@ -25,7 +25,7 @@ from server.session import REFUSED_AT_ONCE_MAX, Session
 from tests.support import centre
 from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 LARGE_CONFIG = {
     **centre.config(),
@@ -602,7 +602,7 @@ async def test_line_of_ten_megabytes_is_refused_without_being_kept(tmp_path: Pat
             def kept() -> int:
                 return max((session._reader.pending for session in _sessions(service)), default=0)
 
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patient(20)):
                 while not (line := hostile.reader._buffer):  # type: ignore[attr-defined]
                     most = max(most, kept())
                     await asyncio.sleep(0)
@@ -648,7 +648,7 @@ async def test_thousand_silent_connections_are_not_noticed(tmp_path: Path) -> No
 
 
 async def test_subscriber_that_never_reads_is_dropped_at_a_bound_and_may_resume(tmp_path: Path) -> None:
-    async with serving(tmp_path, ring_events_max=2000, unsent_bytes_max=20_000) as service:
+    async with serving(tmp_path, ring_events_max=2000, unsent_bytes_max=20_000, silence_s=3600) as service:
         pbx = await LineClient.connect(service.port, "pbx")
         async with unharmed(service):
             stuck = await LineClient.connect(service.port, "stuck")

@@ -20,6 +20,7 @@ from acd_sim.planner.summary import Cell, Report, clock, report_of
 from acd_sim.planner.tables import bar
 from acd_sim.planner.words import shown
 from server.__main__ import main
+from tests.support.wait import patient
 
 ROOT = Path(__file__).parent.parent
 FIRST = str(ROOT / "examples" / "scenarios" / "first.toml")
@@ -228,7 +229,7 @@ def test_ctrl_c_gives_a_partial_report(tmp_path: Path) -> None:
             assert time.monotonic() < give_up
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patient(60))
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """The whole server on made-up time, network and disk: what holds, that a seed replays, and that broken servers are found."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_seed_replays_exactly_also_in_another_process() -> None:
         done = subprocess.run(
             [sys.executable, "-c", program],
             cwd=ROOT,
-            env={"PYTHONHASHSEED": hash_seed},
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
             check=True,

@@ -37,7 +37,7 @@ from tests.support.lockstep import as_sent
 from tests.support.rig import rig
 from tests.support.server_process import ROOT, ServerProcess
 from tests.support.streams import Stream
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 STEPS = 400
 FILE_RECORDS_MAX = 60
@@ -235,7 +235,7 @@ def test_the_process_that_is_fed_makes_the_same_snapshot(data: Path) -> None:
             input=sent,
             capture_output=True,
             cwd=ROOT,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         )
         assert done.returncode == (0 if sent else 2), done.stderr
@@ -299,7 +299,11 @@ def test_the_drill_of_the_page_works(data: Path, tmp_path: Path) -> None:
         for shown_place, place in places.items():
             here = here.replace(shown_place, str(place))
         done = subprocess.run(
-            [sys.executable, "-m", "server", *here.split()[1:]], cwd=ROOT, capture_output=True, timeout=60, check=False
+            [sys.executable, "-m", "server", *here.split()[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=patient(60),
+            check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
     assert state(tmp_path / "restored") == state(data)

@@ -23,7 +23,7 @@ from server.top.app import Top, View
 from server.top.keys import KeyReader
 from server.top.tables import CONTACT_ORDER, STATE_STYLES
 from tests.support.server_process import ROOT, ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -250,7 +250,7 @@ async def test_it_works_in_a_terminal_and_leaves_it_as_it_was(tmp_path: Path) ->
             os.write(master, b"\r")
             await until(lambda: b"Contact c-1" in screen)
             os.write(master, b"q")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(patient(10)):
                 assert await process.wait() == 0
         finally:
             loop.remove_reader(master)

@@ -26,7 +26,7 @@ from server import tracing
 from server.tracing import ContactIds, ContactTraces, trace_id
 from tests.support import centre
 from tests.support.server_process import ROOT, ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 S = 1_000_000_000
 START = 1_800_000_000 * S
@@ -244,14 +244,14 @@ async def test_a_collector_gets_the_spans_of_a_real_contact(tmp_path: Path, coll
             await subscribed(server)
             await client.login("a-1", ready=True)
             await client.enqueue("c-1", "acme", "support")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(patient(10)):
                 await client.accept(await offered)
             await client.complete("c-1")
         await until(
             lambda: "contact" in collector.names(), timeout_s=20
         )  # not only sent by the server, but seen by the tracer
         process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patient(20)):
             output, _ = await process.communicate()
         assert process.returncode == 0
         assert json.loads(output) == {"finished": 1, "unfinished": 0}
@@ -262,11 +262,11 @@ async def subscribed(server: ServerProcess) -> None:
     """Wait until somebody has subscribed."""
 
     def scrape() -> bytes:
-        with urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=patient(10)) as answer:
             text: bytes = answer.read()
             return text
 
     found = False
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while not found:
             found = b"acd_subscribers 1" in await asyncio.to_thread(scrape)

@@ -27,7 +27,7 @@ from server.workers.site import decode, encode, read_site
 from tests.support.keys import Authority, Keyring
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 CENTRE = """
 [[tenants]]
@@ -83,7 +83,7 @@ async def scraped(server: ServerProcess, path: str = "/metrics", **headers: str)
     def get() -> tuple[int, str]:
         request = urllib.request.Request(f"http://127.0.0.1:{server.metrics_port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=patient(20)) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()

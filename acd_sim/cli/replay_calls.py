@@ -285,9 +285,7 @@ class _Watcher:
     Callers come while it is away as well, so the next kill may be due before the client is back; it is put off till then.
     """
 
-    def __init__(
-        self, replay: Replay, server: ServerProcess | None, outages: _Outages, kills: int, calls: int
-    ) -> None:
+    def __init__(self, replay: Replay, server: ServerProcess | None, outages: _Outages, kills: int, calls: int) -> None:
         self.kills = 0
         self._outages = outages
         self._replay = replay

@@ -24,7 +24,7 @@ from acd_protocol.messages import Gap, Ok
 from server.journal.stores import journal_in
 from tests.simulation.checks import Replay, check
 from tests.simulation.history import Heard, History, Sent
-from tests.support.wait import until
+from tests.support.wait import patient, until
 
 CONFIG = Config(
     settings=Settings(missed_offers_max=0, client_grace_s=0),
@@ -64,7 +64,7 @@ class Traffic:
     async def __aexit__(self, *_: object) -> None:
         """Let everything be answered, and end."""
         self._stopping = True
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             await asyncio.gather(*self._working)
 
     def _client(self, name: str) -> Client:

@@ -4,6 +4,8 @@ import asyncio
 import json
 from typing import Any, ClassVar, Self
 
+from tests.support.wait import patient
+
 Message = dict[str, Any]
 
 
@@ -48,7 +50,7 @@ class LineClient:
 
     async def read(self, timeout_s: float = 20) -> Message:
         """The next message; fails when the connection ends first."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(patient(timeout_s)):
             line = await self.reader.readline()
         assert line.endswith(b"\n"), f"the connection ended with {line!r}"
         message: Message = json.loads(line)
@@ -81,7 +83,7 @@ class LineClient:
 
     async def ended(self, timeout_s: float = 20) -> bytes:
         """Read to the end of the connection; gives what came before it."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(patient(timeout_s)):
             try:
                 return await self.reader.read()
             except ConnectionError:

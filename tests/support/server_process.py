@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.wait import patient
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -56,7 +58,7 @@ class ServerProcess:
     async def start(self, prepare: Callable[[], None] | None = None) -> Self:
         """Start the process, and wait until it serves."""
         await self.launch(prepare)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await self._serving.wait()
         assert self.port, f"the server did not start: {self.stderr}"
         return self
@@ -90,7 +92,7 @@ class ServerProcess:
         """Wait for the end."""
         assert self._process is not None
         assert self._reading is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await self._reading
             return await self._process.wait()
 

@@ -520,6 +520,18 @@ METRICS: tuple[Declaration, ...] = (
         "1 while no room is kept for the day on which the disk is full, since it is full, or nearly; else 0.",
         _counter(lambda c: c.ballast_missing),
     ),
+    Value(
+        "acd_disk_bytes",
+        "gauge",
+        "Size of the disk that the data directory is on, but for what is kept for root.",
+        _counter(lambda c: c.disk_bytes),
+    ),
+    Value(
+        "acd_disk_free_bytes",
+        "gauge",
+        "How much of it is free.",
+        _counter(lambda c: c.disk_free_bytes),
+    ),
     Value("acd_snapshots_total", "counter", "Snapshots taken.", _counter(lambda c: c.snapshots)),
     Value(
         "acd_snapshots_failed_total",

@@ -49,4 +49,6 @@ cdef class Counters:
     cdef public int64_t snapshot_seq
     cdef public int64_t snapshot_taken_ns
     cdef public bint ballast_missing
+    cdef public int64_t disk_bytes
+    cdef public int64_t disk_free_bytes
     cdef public int64_t internal_errors

@@ -71,5 +71,7 @@ class Counters:
     snapshot_seq: int
     snapshot_taken_ns: int
     ballast_missing: bool
+    disk_bytes: int
+    disk_free_bytes: int
     internal_errors: int
     def copy(self) -> Counters: ...

@@ -114,6 +114,7 @@ cdef class Counters:
         snapshot_ns: how long the last one took; snapshot_bytes, snapshot_seq, snapshot_taken_ns: size of the newest, the
             number of its record, and the wall time at which it was taken (gauges). 0 bytes while there is none.
         ballast_missing: whether no room is kept for the day on which the disk is full (gauge).
+        disk_bytes, disk_free_bytes: of the disk that the data directory is on (gauges).
         internal_errors: commands that failed by a fault of ours.
     """
 

@@ -62,6 +62,7 @@ class Recovered(NamedTuple):
         took_ns: real time that it took.
         snapshot: number of the record after which they were applied; 0 for none.
         damaged: what is wrong with snapshots that could not be used.
+        torn: whether something that is no sound record was behind the last one.
     """
 
     machine: Engine
@@ -72,6 +73,7 @@ class Recovered(NamedTuple):
     took_ns: int
     snapshot: int = 0
     damaged: tuple[str, ...] = ()
+    torn: bool = False
 
 
 class Replica:
@@ -188,6 +190,7 @@ def recover(
         monotonic_ns() - started_ns,
         0 if after is None else after.seq,
         tuple(damaged),
+        journal.torn,
     )
 
 

@@ -17,7 +17,7 @@ from acd_core.commands import ConfigApply
 from acd_core.config import ConfigError, to_json
 from acd_core.toml import read_toml
 from acd_protocol.cli import listen_sentence
-from server import answers, hours
+from server import answers, disk, hours
 from server.access.gate import Gate
 from server.access.identity import Identity
 from server.audit import AuditTrail
@@ -162,6 +162,9 @@ async def running(
         stack.callback(watching.cancel)
         lag = asyncio.ensure_future(watch_lag(sequencer.counters))
         stack.callback(lag.cancel)
+        disk.count(settings.data, sequencer.counters)
+        watching_disk = asyncio.ensure_future(disk.watch(settings.data, sequencer.counters))
+        stack.callback(watching_disk.cancel)
         if settings.limits.ballast_bytes:
             keeping = asyncio.ensure_future(keep_room(ballast, door, begin))
             stack.callback(keeping.cancel)
@@ -294,6 +297,13 @@ def note_recovery(recovered: Recovered) -> None:
     tail = recovered.tail
     for damage in recovered.damaged:
         note(logging.WARNING, f"{damage}. The state was recovered without it")
+    if recovered.torn:
+        note(
+            logging.WARNING,
+            "something that is no sound record was found at the end of the journal: an append that a crash cut off, or damage. "
+            "It is left out",
+            journal_seq=tail.seq,
+        )
     if tail.seq == 0:
         note(logging.INFO, "a new journal was begun", journal=tail.uuid.hex())
         return

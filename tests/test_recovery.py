@@ -27,7 +27,7 @@ from server.journal.stores import journal_in
 from server.recovery import recover
 from server.service import running
 from tests.support import centre
-from tests.support.damage import damage
+from tests.support.damage import damage, place_of
 from tests.support.journals import MemoryJournal
 from tests.support.line_client import LineClient
 from tests.support.server_process import ServerProcess
@@ -314,6 +314,23 @@ async def test_clean_stop_and_crash_are_told_apart_in_the_log(tmp_path: Path, ca
     caplog.clear()
     async with running(settings(tmp_path)):
         assert "did not stop cleanly" in caplog.text
+
+
+async def test_what_is_left_out_at_the_end_of_the_journal_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = "is no sound record was found at the end of the journal"
+    async with running(settings(tmp_path)):
+        pass
+    path, begin, end = place_of(tmp_path, 2)  # the SEAL
+    data = path.read_bytes()
+    assert begin + 30 < end
+    path.write_bytes(data[: begin + 30] + bytes(len(data) - begin - 30))
+    async with running(settings(tmp_path)):
+        assert words in caplog.text
+    caplog.clear()
+    async with running(settings(tmp_path)):
+        assert words not in caplog.text
 
 
 async def test_deadlines_that_passed_while_the_server_was_down_fire_at_their_own_instant(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ class Journal(Protocol):
         ...
 
     @property
+    def torn(self) -> bool:
+        """Whether `open` found something behind the last record that is no sound one: an append that did not get through."""
+        ...
+
+    @property
     def stored_bytes(self) -> int:
         """Bytes of the disk that it takes."""
         ...

@@ -56,6 +56,11 @@ class SegmentJournal(ChainedJournal):
         self._spare_failed = False
 
     @property
+    def torn(self) -> bool:
+        """See the contract."""
+        return self._torn
+
+    @property
     def stored_bytes(self) -> int:
         """See the contract."""
         return sum(path.stat().st_size for path in segments.found_in(self.directory))

@@ -52,6 +52,11 @@ class SqliteJournal(ChainedJournal):
         self._log_bytes = 0
 
     @property
+    def torn(self) -> bool:
+        """See the contract: SQLite does not tell what it leaves out at the end of its log."""
+        return False
+
+    @property
     def stored_bytes(self) -> int:
         """See the contract."""
         names = (FILE_NAME, f"{FILE_NAME}-wal")

@@ -17,6 +17,8 @@ class MemoryJournal:
         fault: raised by the next append instead of storing.
     """
 
+    torn = False
+
     def __init__(self) -> None:
         self.stored: list[Record] = []
         self.gate = threading.Event()

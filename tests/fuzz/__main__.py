@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ KEPT = Path(__file__).with_name("corpus")
 BUILD = ROOT / "build" / "fuzz"
 INSTRUMENTED = ["acd_core", "acd_protocol", "server"]
 INPUT_BYTES_MAX = 2048
+KEPT_BYTES_MAX = 512
+"""Longer inputs are not kept: what they reach shorter ones mostly do, and all that is kept is tried with the tests."""
 
 
 def fuzz(target: str, arguments: list[str]) -> None:
@@ -26,7 +29,9 @@ def fuzz(target: str, arguments: list[str]) -> None:
     atheris = importlib.import_module("atheris")
     with atheris.instrument_imports(include=INSTRUMENTED):
         from tests.fuzz.targets import TARGETS
-    atheris.Setup([target, *arguments], TARGETS[target])
+    # Merging, the fuzzer starts itself again through a shell, by its own name: that is what would start this again.
+    itself = shlex.join([sys.executable, "-m", "tests.fuzz", "--child", target])
+    atheris.Setup([itself, *arguments], TARGETS[target])
     atheris.Fuzz()
 
 
@@ -91,19 +96,24 @@ def _reason(said: str) -> str:
 
 
 def keep(target: str) -> int:
-    """Put the inputs of the build's corpus that add something into the kept one; gives how many are kept."""
+    """Add the small inputs of the build's corpus that reach something new to the kept ones; gives how many those are then.
+
+    Raises `RuntimeError` if the fuzzer could not merge them; what is kept stays as it is.
+    """
     kept = KEPT / target
-    least = BUILD / "least" / target
-    shutil.rmtree(least, ignore_errors=True)
-    least.mkdir(parents=True)
-    kept.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.fuzz", "--child", target, "-merge=1", str(least)]
-    command += [str(kept), str(BUILD / "corpus" / target)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    for path in kept.iterdir():
-        path.unlink()
-    for path in sorted(least.iterdir(), key=lambda path: path.stat().st_size):
-        shutil.copy(path, kept / path.name[:16])
+    small = BUILD / "small" / target
+    for directory in (small, kept):
+        directory.mkdir(parents=True, exist_ok=True)
+    for path in (BUILD / "corpus" / target).iterdir():
+        if path.stat().st_size <= KEPT_BYTES_MAX:
+            shutil.copy(path, small)
+    before = set(kept.iterdir())
+    command = [sys.executable, "-m", "tests.fuzz", "--child", target, "-merge=1", str(kept), str(small)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode or "new files with" not in done.stderr or "not found" in done.stderr:
+        raise RuntimeError(f"the corpus of {target} could not be merged:\n{done.stderr[-2000:]}")
+    for path in set(kept.iterdir()) - before:
+        path.rename(kept / path.name[:16])
     return len(list(kept.iterdir()))
 
 

@@ -18,6 +18,7 @@ from acd_core.json_text cimport JsonText
 from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
+from acd_core.measures cimport Measures
 from acd_core.standing cimport Standing, stand
 from acd_core.trees cimport Twig, tree_before, tree_insert, tree_of, tree_remove
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
@@ -355,7 +356,7 @@ cdef class Floor:
         self.tables = Tables()
         self.gates = Gates(self.tables)
         self.gates.reset([])
-        self.lines = Lines(self.tables, self.gates)
+        self.lines = Lines(self.tables, Measures(self.tables), self.gates)
         self.idle = IdleAgents(self.tables, self.gates)
 
     def new_agent(self, dict skills, object tenants=()):

@@ -8,7 +8,6 @@ only those of queues with such rules, of the classes for which the first agent c
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.pace cimport Forecast
 from acd_core.preferences cimport Preferences
 from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record
@@ -17,6 +16,7 @@ from acd_core.types cimport (
     CONTACT_OFFERED, CONTACT_QUEUED, LOGGED_OUT, NONE, READY, Contact, Queue,
 )
 from acd_core.watches cimport Watch
+from acd_core.windows cimport Forecast
 
 from acd_core import forecast, requirement
 from acd_core.config import ESTIMATE_LOOK_S, JoinRule, ns_of_seconds

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from acd_core import requirement
-from acd_core.urgency import ageing_units
+from acd_core.urgency import ageing_units, cost_units
 
 NAME_PATTERN = r"^[^\s\x00-\x1f\x7f\"\\/]{1,64}\Z"
 Name = Annotated[
@@ -53,6 +53,7 @@ QueuePath = Annotated[str, Meta(pattern=r"^[^\s/]+/[^\s/]+\Z", description="tena
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Rank = Annotated[int, Meta(ge=0, le=1000)]
 RequirementText = Annotated[str, Meta(max_length=1024)]
+WaitMeasure = Literal["current", "predicted"]
 WayOutReason = Literal["no_agents", "queue_full", "diverted"]
 StepsMode = Literal["add", "replace"]
 
@@ -72,6 +73,8 @@ SERVICE_LEVEL_ONE = 1 << 30
 """What it is counted in: so many are the whole."""
 CHANNELS_MAX = 31
 VOICE = "voice"
+PRICED_STRATEGIES: tuple[Strategy, ...] = ("most_skilled", "least_skilled", "fewest_contacts", "lowest_cost")
+"""Those that compare numbers against which a price can be set; the others know an order only, or chance."""
 RULES_MAX = 10
 """Most rules on joining a queue, and most on staying."""
 FAILED_OFFERS_MAX = 100
@@ -176,6 +179,49 @@ class Callback(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     hours: Name | None = None
 
 
+class QueueRatio(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long a queue may be beside others: the one that is furthest above its share of all who wait is served first.
+
+    Attributes:
+        group: the queues of the tenant that name the same group are compared.
+        weight: its share of those who wait in the group is its part of the sum of their weights.
+        contact_s: what one contact above the share is worth beside queues that are not of the group: so many seconds of
+            waiting. Give it alike in the whole group.
+    """
+
+    group: Name
+    weight: Annotated[int, Meta(ge=1, le=1000)] = 1
+    contact_s: Annotated[float, Meta(ge=0.001, le=86_400, description="seconds, at most a day")] = 60
+
+
+class CostStep(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What waiting costs from some time on.
+
+    Attributes:
+        after_s: seconds of waiting from which on it holds.
+        cost: of each further second, in whatever unit all queues share. A cost of 1 is as urgent as a plain contact
+            after 60 s.
+    """
+
+    after_s: Seconds
+    cost: Annotated[float, Meta(ge=0, le=1_000_000)]
+
+
+class WaitingCost(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a second of waiting costs, by how long a contact has waited: dearer contacts are served first.
+
+    Attributes:
+        steps: in the order of their `after_s`; no cost falls. Before the first of them waiting costs nothing.
+        by_speed: the cost is multiplied by the contacts of the queue that an agent handles in a minute, as measured:
+            what one minute of an agent saves.
+        handle_s: time from the answer to the end of the wrap-up that is taken for the mean until ten were handled.
+    """
+
+    steps: Annotated[tuple[CostStep, ...], Meta(min_length=1, max_length=STEPS_MAX)]
+    by_speed: bool = False
+    handle_s: PositiveSeconds = 180
+
+
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A change of the rules for a contact that has waited so long. What is left out stays as it was.
 
@@ -257,6 +303,9 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             generalists); `fewest_contacts` (answered since he logged in); `round_robin` (whose last offer from this
             queue is longest ago); `linear` (order of the configuration); `lowest_cost`; `random` (any with the same
             chance); `weighted_random` (by the share of his `weight`). Ties go to the longest idle.
+        occupancy_price: what being occupied all the time takes from an agent, in what `strategy` compares: levels for
+            `most_skilled`, skills for `least_skilled`, contacts for `fewest_contacts`, cost for `lowest_cost`; no other
+            strategy goes together with it. Who was occupied half of his time, the latest counting most, pays half of it.
         priority: added to the priority of each contact, 0..100.
         strict_priority: contacts of a higher priority always go first, however long others have waited; overrides
             that of the tenant. Contacts of queues without it have the lowest priority then.
@@ -271,7 +320,12 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         credit_window_s: a caller who was not answered, and comes back within this time, has what he waited then counted as
             waiting now; 0 for never. Contacts tell their caller when they are enqueued.
         credit_max_s: no more than this is counted.
-        urgency_max_s: head start and ageing take the urgency no further than this; it has no limit when left out.
+        wait_measure: the wait that makes contacts urgent: `current`; or `predicted`, which adds what is still to come if
+            the agent serves another queue: the forecast for one who has nobody before him.
+        queue_ratio: instead of by waits, the queue is urgent by how far it is above its share of those who wait.
+        waiting_cost: instead of by waits, its contacts are urgent by what a further second of waiting costs.
+        urgency_max_s: head start and ageing, or what takes their place, take the urgency no further than this; it has no
+            limit when left out.
         offers_at_once: so many agents are offered a contact at the same time, as many as are free; the first to accept
             gets it. 1 rings one after the other, 1000 rings all.
         offer_timeout_s: how long an agent may take to answer an offer.
@@ -309,12 +363,16 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     channel: Name = VOICE
     require: RequirementText = ""
     strategy: Strategy = "longest_idle"
+    occupancy_price: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
     priority: Priority = 0
     strict_priority: bool | None = None
     priority_step_s: Seconds = 60
     head_start_s: Seconds = 0
     ageing: Annotated[float, Meta(ge=0, le=1000)] = 1
     service_objective_s: PositiveSeconds | None = None
+    wait_measure: WaitMeasure = "current"
+    queue_ratio: QueueRatio | None = None
+    waiting_cost: WaitingCost | None = None
     urgency_max_s: Seconds | None = None
     credit_window_s: Seconds = 0
     credit_max_s: Seconds = 3600
@@ -441,7 +499,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         failed_offers_max: an agent is paused when so many offers to him were rejected or timed out within
             `failed_offers_window_s`, whatever he answered in between; 0 for never.
         strict_priority: contacts of a higher priority always go first, instead of having a head start.
-        occupancy_half_life_s: for `least_occupied` and `occupancy_max`, what an agent did so long ago counts half as much as what he does now.
+        occupancy_half_life_s: for `least_occupied`, `occupancy_price` and `occupancy_max`, what an agent did so long ago counts half as much as what he does now.
         occupancy_max: an agent whose occupancy is above so many per cent rests: no contacts for him until it is down to
             `occupancy_resume`, which is five per cent less when left out. Nobody rests when this is left out.
         outside_counts: whether calls that agents have from elsewhere count as work: for their occupancy, and since who
@@ -527,9 +585,21 @@ def rest_levels(settings: Settings) -> tuple[int, int] | None:
     return settings.occupancy_max, max(1, settings.occupancy_max - 5) if resume is None else resume
 
 
+def asks_for_occupancy(config: Config) -> bool:
+    """Whether anybody wants to know how occupied the agents are."""
+    return config.settings.occupancy_max is not None or any(
+        queue.strategy == "least_occupied" or queue.occupancy_price for queue in config.queues
+    )
+
+
 def ageing_of(queue: Queue) -> int:
     """What a nanosecond of waiting adds to the urgency of the queue's contacts, in units of 1/`urgency.AGEING_ONE`."""
     return ageing_units(queue.ageing, round((queue.service_objective_s or 0) * 1000))
+
+
+def cost_steps_of(cost: WaitingCost) -> tuple[tuple[int, int], ...]:
+    """What waiting costs, as `urgency.Costs` has it."""
+    return tuple((ns_of_seconds(step.after_s), cost_units(step.cost)) for step in cost.steps)
 
 
 def strict_queues(config: Config) -> frozenset[tuple[str, str]]:
@@ -623,6 +693,12 @@ def validate(config: Config) -> None:
                 _declared(where, skill, declared)
         if queue.service_objective_s is not None and queue.ageing != 1:
             raise ConfigError(f"{place}: ageing and service_objective_s say the same thing twice; keep one of them")
+        _measures_go_together(place, queue)
+        if queue.occupancy_price and queue.strategy not in PRICED_STRATEGIES:
+            raise ConfigError(
+                f"{place}: occupancy_price: strategy {queue.strategy} compares nothing that could have a price; choose "
+                f"one of {', '.join(PRICED_STRATEGIES)}, or leave the price out"
+            )
         for earlier, later in itertools.pairwise(queue.steps):
             if later.after_s <= earlier.after_s:
                 raise ConfigError(
@@ -673,6 +749,37 @@ def _other_queue(place: str, queue: Queue, name: str, queues: set[str]) -> None:
         raise ConfigError(f"{place}: tenant {queue.tenant} has no queue {name!r}; correct the name, or add the queue")
     if name == queue.name:
         raise ConfigError(f"{place}: {name!r} is the queue itself; name another one")
+
+
+def _measures_go_together(place: str, queue: Queue) -> None:
+    """A queue's urgency is measured in one way."""
+    said = [
+        name
+        for name, given in (
+            ("ageing", queue.ageing != 1),
+            ("service_objective_s", queue.service_objective_s is not None),
+            ("wait_measure", queue.wait_measure != "current"),
+            ("queue_ratio", queue.queue_ratio is not None),
+            ("waiting_cost", queue.waiting_cost is not None),
+        )
+        if given
+    ]
+    for name in ("queue_ratio", "waiting_cost"):
+        if name in said and len(said) > 1:
+            other = next(found for found in said if found != name)
+            raise ConfigError(f"{place}: {name} takes the place of {other}; keep one of them")
+    if queue.waiting_cost is None:
+        return
+    for earlier, later in itertools.pairwise(queue.waiting_cost.steps):
+        if later.after_s <= earlier.after_s:
+            raise ConfigError(
+                f"{place}: waiting_cost: after_s {later.after_s:g} follows {earlier.after_s:g}; order the steps by after_s"
+            )
+        if later.cost < earlier.cost:
+            raise ConfigError(
+                f"{place}: waiting_cost: the cost falls from {earlier.cost:g} to {later.cost:g} after {later.after_s:g} s, "
+                "and those who came first would not be served first any more; let no step cost less than the one before"
+            )
 
 
 def _gates_go_together(place: str, queue: Queue, limited: set[str]) -> None:

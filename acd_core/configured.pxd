@@ -20,6 +20,7 @@ cdef class Configured(Pauses):
     cdef int _enter_attributes(self, int32_t agent) except -1
     cdef int _enter_queues(self, int32_t agent) except -1
     cdef int _configured_reserve(self, int32_t slot, object reserve, object before) except -1
+    cdef int _enter_measures(self) except -1
     cdef int _enter_gates(self) except -1
     cdef int _enter_capacities(self) except -1
     cdef int _configure_calendars(self, object configured) except -1

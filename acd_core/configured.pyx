@@ -24,7 +24,7 @@ from sys import intern
 import msgspec
 
 from acd_core import requirement, urgency
-from acd_core.config import ageing_of, channels_of, known_skills, ns_of_seconds, skills_of_steps, strict_queues
+from acd_core.config import ageing_of, asks_for_occupancy, channels_of, cost_steps_of, known_skills, ns_of_seconds, skills_of_steps, strict_queues
 from acd_core.joined import still_there
 from acd_core.plan import plan_of
 from acd_core.wishes import NO_WISHES
@@ -91,6 +91,7 @@ cdef class Configured(Pauses):
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        self._enter_measures()
         self._enter_gates()
         self._change_half_life(config)
         self._enter_capacities()
@@ -134,6 +135,7 @@ cdef class Configured(Pauses):
         row.max_in_conversation = config.max_in_conversation
         self._configured_reserve(slot, config.reserve, before)
         row.strategy = STRATEGIES[config.strategy]
+        row.occupancy_price = config.occupancy_price
         row.priority_step = ns_of_seconds(config.priority_step_s)
         row.head_start = ns_of_seconds(config.head_start_s)
         row.credit_window = ns_of_seconds(config.credit_window_s)
@@ -218,6 +220,26 @@ cdef class Configured(Pauses):
             row.reserving = row.reserved and not row.conditional
         return 0
 
+    cdef int _enter_measures(self) except -1:
+        """Enter what queues are measured on beside waits."""
+        cdef dict groups = {}
+        cdef int32_t slot
+        self.measures.forget()
+        for slot in self.queue_slots.values():
+            config = self.queue_configs[slot]
+            ratio, cost = config.queue_ratio, config.waiting_cost
+            if config.wait_measure == "predicted":
+                self.measures.predict(slot)
+            elif ratio is not None:
+                group = groups.setdefault((config.tenant, ratio.group), len(groups))
+                self.measures.add_ratio(slot, group, ratio.weight, ns_of_seconds(ratio.contact_s))
+            elif cost is not None:
+                self.measures.add_costs(
+                    slot, list(cost_steps_of(cost)), cost.by_speed, ns_of_seconds(cost.handle_s)
+                )
+        self.measures.recount()
+        return 0
+
     cdef int _enter_gates(self) except -1:
         """Enter limits, reserves and shares, and count anew who is busy."""
         cdef dict counts = {}
@@ -299,7 +321,7 @@ cdef class Configured(Pauses):
     cdef int _change_half_life(self, object config) except -1:
         """Count occupancy if somebody asks for it, by the half-life that holds from now on."""
         cdef bint other_levels = self._change_levels(config.settings)
-        cdef bint asked = self.rest_most != 0 or any([queue.strategy == "least_occupied" for queue in config.queues])
+        cdef bint asked = asks_for_occupancy(config)
         cdef int64_t half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
         cdef bint anew = not half_life_us or not self.half_life_us
         cdef int32_t agent
@@ -316,6 +338,7 @@ cdef class Configured(Pauses):
                 self._take_occupancy(agent)
                 row.occupancy_key = order_key(row.occupancy, row.use, row.occupancy_us, half_life_us)
         self.half_life_us = half_life_us
+        self.idle.half_life_us = half_life_us
         if not anew:
             self._judge_rests()
         if anew:
@@ -443,8 +466,9 @@ cdef class Configured(Pauses):
         cdef bint own_order = (
             row.strategy != LONGEST_IDLE or row.ranked or self.legs.several or self.gates.active or self.choosy
         )
-        cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE
-        cdef tuple growth = (row.strict, row.ageing, row.most) if mixed else None
+        cdef bint mixed = row.strict or row.ageing != AGEING_ONE or row.most != NONE or row.measure != NONE
+        cdef int32_t measured = queue if row.measure != NONE else NONE
+        cdef tuple growth = (row.strict, row.ageing, row.most, measured) if mixed else None
         cdef tuple further = self.stages[stage].further if self.choosy else ()
         cdef tuple key = (row.tenant, row.channel, queue if own_order else NONE, rank_max, merged, growth, further)
         cdef tuple terms, wanted, beyond
@@ -468,6 +492,8 @@ cdef class Configured(Pauses):
             tenant = self.queue_configs[queue].tenant
             self.tables.set_further(owner, [self.queue_slots[tenant, name] for name in further])
         self.tables.classes[owner].mixed = mixed
+        self.tables.classes[owner].measured = measured
+        self.tables.classes[owner].capped = row.most != NONE and not self.measures.by_queue(row.measure)
         self.tables.classes[owner].ageing = row.ageing
         self.tables.classes[owner].most = row.most
         self.idle.add_class(owner)
@@ -586,6 +612,7 @@ cdef class Configured(Pauses):
             self._enter_attributes(slot)
             self._enter_queues(slot)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
+        self.measures.recount()
         self.paces_of_lines.forget_trees()
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
         for slot in self.queue_slots.values():

@@ -8,6 +8,7 @@ to be made, everything that it was chosen from is copied out. Any other offer pa
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.configured cimport Configured
+from acd_core.fixed_point cimport ONE
 from acd_core.types cimport HELD_NOWHERE, NONE, RANDOM, Agent, Contact
 
 from acd_core import views
@@ -47,6 +48,7 @@ cdef class Decisions(Configured):
                     share=self.gates.above_share(slot, row.queue),
                     precedence=self._precedence(slot, owner),
                     idle_seq=person.idle_seq,
+                    occupancy=self.idle.occupancy(slot) if self.tables.queues[row.queue].occupancy_price else 0,
                 ))
         for slot in self.contact_slots.values() if agent_looked else ():
             row = &self.tables.contacts[slot]
@@ -77,14 +79,19 @@ cdef class Decisions(Configured):
             others=tuple(self.agents()),
             waiting=tuple(self.contacts("", "", 0, "queued")) if agent_looked else (),
             strategy=self.queue_configs[self.tables.contacts[contact].queue].strategy,
+            occupancy_price=self.tables.queues[self.tables.contacts[contact].queue].occupancy_price,
         )
         return 0
 
     cdef int64_t _precedence(self, int32_t agent, int32_t owner) noexcept:
-        """What the strategy of the class's queue makes of the agent; the lowest comes first."""
+        """What the strategy of the class's queue makes of the agent, and the price of his occupancy; the lowest comes first."""
         cdef int32_t queue = self.tables.classes[owner].queue
+        cdef int64_t price
         if queue == NONE:
             return self.tables.agents[agent].units
         if self.tables.queues[queue].strategy >= RANDOM:
             return self.idle.drawn(agent, queue, self.offer_seq + 1)
+        price = self.tables.queues[queue].occupancy_price
+        if price:
+            return self.idle.precedence(agent, owner) * ONE + price * self.idle.occupancy(agent)
         return self.idle.precedence(agent, owner)

@@ -13,11 +13,10 @@ from libc.stdlib cimport free, qsort
 from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
-from acd_core.pace cimport Pace
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
-    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Queue,
+    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Pace, Queue,
 )
 
 from msgspec.structs import astuple

@@ -912,7 +912,6 @@ cdef class Engine(Dumped):
         cdef int32_t agent, contact
         cdef int64_t seq_before
         cdef list orphans = [], left = [], own
-        cdef object orphan
         cdef bint end
         self._advance(now)
         seq_before = self.seq
@@ -922,14 +921,13 @@ cdef class Engine(Dumped):
                 self._set_presence(agent, PAUSED, "unreachable")
                 self._agent_changed(agent)
                 if contact != NONE:
-                    orphan = (self._order_key(contact), contact)
-                    if orphan not in orphans:
-                        orphans.append(orphan)
+                    if contact not in orphans:
+                        orphans.append(contact)
         end = self.configuration.settings.absent_client_contacts == "end"
+        orphans = sorted([(self._order_key(contact), contact) for contact in orphans])
         for _, contact in orphans:
             if self.tables.contacts[contact].where == HELD_NOWHERE and self._in_line(contact):
                 self._stand_in_line(contact)
-        orphans.sort()
         for _, contact in orphans:
             if end and self.contact_clients[contact] == client and not self.tables.contacts[contact].callback:
                 self._leave_queue(contact, LOST)

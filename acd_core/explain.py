@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from acd_core import requirement
 from acd_core.events import WaitEstimate
+from acd_core.explain_offer import measured
 from acd_core.machine import Machine
 from acd_core.obstacles import (
     CONDITION_WORDS,
@@ -83,7 +84,8 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
         summary: the answer in a few sentences.
         wait_s: how long it has waited, or waited until it was answered.
         reason: how it ended; set from wrap-up on.
-        urgency_s: how urgent it is now, in seconds of ordinary waiting; level: where its queue's priority is strict,
+        urgency_s: how urgent it is now, in seconds of ordinary waiting; measured: how its queue is measured beside waits,
+            in words with the numbers; level: where its queue's priority is strict,
             the priority by which it passes those of a lower one.
         age_s: counts as waited before it came, credit included; credit_s: what its caller waited in vain before.
         by_hand: it was put at its place by hand.
@@ -111,6 +113,7 @@ class ContactExplanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     agent: str = ""
     reason: str = ""
     urgency_s: int = 0
+    measured: str = ""
     level: int = 0
     age_s: int = 0
     credit_s: int = 0
@@ -349,6 +352,7 @@ def _explain_waiting(machine: Machine, contact: ContactView, now: int) -> Contac
         require=contact.require,
         wait_s=wait_s,
         urgency_s=_urgency_s(contact, now),
+        measured=measured(contact.urgency, now)[1],
         level=contact.urgency.level,
         age_s=seconds(contact.age_ns),
         credit_s=seconds(contact.credit_ns),
@@ -465,7 +469,11 @@ def _urgency(contact: ContactView, now: int, wait_s: int) -> str:
     urgency_s = _urgency_s(contact, now)
     level = contact.urgency.level
     of_level = f", among those of priority {level}" if level else ""
-    return f"It counts as if it had waited for {urgency_s} s{of_level}." if urgency_s != wait_s or level else ""
+    because = measured(contact.urgency, now)[1]
+    why = f", since {because}" if because else ""
+    if urgency_s == wait_s and not level and not because:
+        return ""
+    return f"It counts as if it had waited for {urgency_s} s{of_level}{why}."
 
 
 def _competing(ahead: list[ContactView], agents: list[AgentView]) -> int:

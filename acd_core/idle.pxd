@@ -37,6 +37,8 @@ cdef class IdleAgents:
     cdef Ranking *rankings
     cdef int64_t ranking_capacity
     cdef int32_t ranking_count
+    cdef int64_t *clock       # the engine's time
+    cdef int64_t half_life_us  # of occupancy, as the engine has it
     cdef int64_t seed         # of the draws of those queues that choose at random
     cdef IntMap turns         # (queue, agent) to the number of the last offer, where offers go round
     cdef int32_t *moved       # scratch for compaction
@@ -57,6 +59,8 @@ cdef class IdleAgents:
     cdef int set_turn(self, int32_t queue, int32_t agent, int64_t turn) except -1
     cdef int64_t drawn(self, int32_t agent, int32_t queue, int64_t offer) noexcept nogil
     cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil
+    cdef int64_t occupancy(self, int32_t agent) noexcept nogil
+    cdef int64_t occupancy_at_least(self, int32_t agent) noexcept nogil
     cdef int _append(self, int32_t skill, int32_t agent) except -1
     cdef int _compact(self, int32_t skill) except -1
     cdef int _fill(self, int32_t skill) except -1

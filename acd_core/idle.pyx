@@ -9,7 +9,8 @@ Each class of contacts looks into the array of its index skill, from its cursor 
 known not to qualify. New entries come at the end only, so a class looks at each entry once, however many free agents
 stand there who cannot serve it. That is all `longest_idle` without ranks needs. For any other order a class feeds the
 qualified entries it passes into a heap of its own, its ranking: what orders an agent does not change while he is idle.
-Only where chance decides nothing is kept, since each contact draws anew: all who are free and qualified are looked at.
+Only where chance decides nothing is kept, since each contact draws anew, and where occupancy has a price, since what the
+agents pay falls for each by another amount: all who are free and qualified are looked at.
 
 An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Only arrays
 that some class looks into are kept filled.
@@ -21,7 +22,9 @@ from libc.stdlib cimport free
 
 from acd_core.containers cimport IntMap, reserve
 from acd_core.draws cimport draw, weighted, weighted_at_least
+from acd_core.fixed_point cimport ONE, ONE_BITS
 from acd_core.gates cimport Gates
+from acd_core.occupancy cimport USE_FREE, later
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
     FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
@@ -30,6 +33,7 @@ from acd_core.types cimport (
 
 cdef enum:
     UNITS_SHIFT = 40          # beyond the number of any place among the idle
+    POWER_ERROR = 64          # by which a power of two in whole numbers may be too low, see fixed_point.py
     SLACK = 64                # dead entries that are never worth a compaction
 
 
@@ -190,18 +194,20 @@ cdef class IdleAgents:
         cdef int32_t queue = self.tables.classes[owner].queue
         if queue == NONE:
             return self._longest_idle(owner)
-        if self.tables.queues[queue].strategy >= RANDOM:
+        if self.tables.queues[queue].strategy >= RANDOM or self.tables.queues[queue].occupancy_price:
             return self.look_through(owner, offer, True)
         return self._first_ranked(owner)
 
     cdef int32_t look_through(self, int32_t owner, int64_t offer, bint spared) noexcept nogil:
-        """The same by looking at all who are free: for chance, for shares of groups, and where agents may be withheld.
+        """The same by looking at all who are free: for chance, for a price of occupancy, for shares of groups, and where
+        agents may be withheld.
 
         With `spared` nobody is withheld.
         """
         cdef Class *wanted = &self.tables.classes[owner]
         cdef IdleArray *array = &self.arrays[wanted.index_skill]
         cdef int strategy = self.tables.queues[wanted.queue].strategy
+        cdef int64_t price = self.tables.queues[wanted.queue].occupancy_price
         cdef Entry *entry
         cdef Agent *agent
         cdef Rank candidate, best
@@ -234,6 +240,11 @@ cdef class IdleAgents:
                 continue
             if strategy < RANDOM:
                 candidate.precedence = self.precedence(entry.agent, owner)
+                if price:
+                    candidate.precedence *= ONE
+                    if tied and candidate.precedence + price * self.occupancy_at_least(entry.agent) > best.precedence:
+                        continue
+                    candidate.precedence += price * self.occupancy(entry.agent)
             else:
                 candidate.precedence = draw(self.seed, offer, agent.position)
                 if strategy == WEIGHTED_RANDOM:
@@ -305,6 +316,20 @@ cdef class IdleAgents:
         if strategy == LOWEST_COST:
             return row.cost
         return row.units
+
+    cdef int64_t occupancy(self, int32_t agent) noexcept nogil:
+        """How occupied the agent is now, in units of 1/ONE."""
+        cdef Agent *row = &self.tables.agents[agent]
+        return later(row.occupancy, row.use, self.clock[0] // 1000 - row.occupancy_us, self.half_life_us)
+
+    cdef int64_t occupancy_at_least(self, int32_t agent) noexcept nogil:
+        """A bound that needs no powers: half is lost in each half-life, and so less than half in what is left of one."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int64_t halves
+        if row.use != USE_FREE:
+            return 0
+        halves = (self.clock[0] // 1000 - row.occupancy_us) // self.half_life_us + 1
+        return max(0, (row.occupancy >> halves) - POWER_ERROR) if halves < ONE_BITS else 0
 
     cdef int64_t drawn(self, int32_t agent, int32_t queue, int64_t offer) noexcept nogil:
         """What the agent draws for an offer of a queue that chooses at random; the lowest comes first."""

@@ -1,6 +1,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from acd_core.gates cimport Gates
-from acd_core.standing cimport Standing
+from acd_core.measures cimport Measures
+from acd_core.standing cimport Claim, Standing
 from acd_core.tables cimport Tables
 from acd_core.types cimport HEAD_TERMS, Line, Term
 
@@ -21,6 +22,7 @@ cdef struct Heads:
 
 cdef class Lines:
     cdef Tables tables
+    cdef Measures measures
     cdef Gates gates
     cdef Line *lines
     cdef int64_t line_capacity
@@ -42,9 +44,10 @@ cdef class Lines:
     cdef int32_t first(self, int32_t line) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
     cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil
-    cdef void stand_at(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil
+    cdef void stand_at(self, Claim *claim, int32_t contact, int64_t now) noexcept nogil
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil
-    cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil
+    cdef int32_t _first_for_good(self, int32_t owner, int32_t *line) noexcept nogil
+    cdef int32_t _first_of_capped(self, int32_t owner, int64_t now) noexcept nogil
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil
     cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil
     cdef bint _barred(self, Head *head, bint withheld) noexcept nogil

@@ -22,7 +22,8 @@ from libc.stdlib cimport free
 
 from acd_core.containers cimport before, heap_insert, heap_remove, reserve
 from acd_core.gates cimport Gates
-from acd_core.standing cimport Standing, stand, stands_before
+from acd_core.measures cimport Measures
+from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
     HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
@@ -33,8 +34,9 @@ from acd_core.types cimport (
 cdef class Lines:
     """All waiting lines of one engine, over the rows of its tables."""
 
-    def __cinit__(self, Tables tables, Gates gates):
+    def __cinit__(self, Tables tables, Measures measures, Gates gates):
         self.tables = tables
+        self.measures = measures
         self.gates = gates
 
     def __dealloc__(self):
@@ -154,7 +156,7 @@ cdef class Lines:
         cdef Head *head
         row.head_line = NONE
         if row.mixed:
-            best = self._first_of_mixed(owner, 0, &row.head_line)
+            best = self._first_for_good(owner, &row.head_line)
             line = NONE
         while line != NONE:
             contact = self.first(line)
@@ -202,12 +204,20 @@ cdef class Lines:
                 return since_a < since_b
         return before(nodes, a, b)
 
-    cdef void stand_at(self, Standing *standing, int32_t contact, int64_t now) noexcept nogil:
-        """Tell where a contact stands at `now`."""
+    cdef void stand_at(self, Claim *claim, int32_t contact, int64_t now) noexcept nogil:
+        """Tell where a contact stands beside those of all queues at `now`."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
         cdef Class *owner = &self.tables.classes[line.owner]
-        stand(standing, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing, owner.most, now)
+        if owner.measured == NONE:
+            claim_by_wait(
+                claim, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing, owner.most, now, 0
+            )
+        else:
+            self.measures.claim(
+                claim, owner.measured, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing,
+                owner.most, now,
+            )
 
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil:
         """Tell where a contact stands among those of its queue, apart from a limit of urgency. As they all have one
@@ -220,18 +230,32 @@ cdef class Lines:
             self.tables.classes[line.owner].ageing, NONE, 0,
         )
 
-    cdef int32_t _first_of_mixed(self, int32_t owner, int64_t now, int32_t *line) noexcept nogil:
-        """The contact of a mixed class that goes first at `now`, and its line; NONE when nobody waits."""
+    cdef int32_t _first_for_good(self, int32_t owner, int32_t *line) noexcept nogil:
+        """The contact of a mixed class that goes first, a limit of urgency apart, and its line; NONE when nobody waits."""
         cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
         cdef Standing standing, best_standing
         while place != NONE:
             contact = self.first(place)
             if contact != NONE:
-                self.stand_at(&standing, contact, now)
+                self.stand_for_good(&standing, contact)
                 if best == NONE or stands_before(&standing, &best_standing):
                     best = contact
                     best_standing = standing
                     line[0] = place
+            place = self.lines[place].next_in_class
+        return best
+
+    cdef int32_t _first_of_capped(self, int32_t owner, int64_t now) noexcept nogil:
+        """The contact of a class with a limit of urgency that goes first at `now`; NONE when nobody waits."""
+        cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
+        cdef Claim claim, best_claim
+        while place != NONE:
+            contact = self.first(place)
+            if contact != NONE:
+                self.stand_at(&claim, contact, now)
+                if best == NONE or claims_before(&claim, &best_claim):
+                    best = contact
+                    best_claim = claim
             place = self.lines[place].next_in_class
         return best
 
@@ -256,10 +280,9 @@ cdef class Lines:
 
     cdef int32_t first_of(self, int32_t owner, int64_t now) noexcept nogil:
         """The contact of a class that is served first, of those that wait."""
-        cdef int32_t line = self.tables.classes[owner].head_line
-        if self.tables.classes[owner].mixed and self.tables.classes[owner].most != NONE:
-            return self._first_of_mixed(owner, now, &line)
-        return self.first(line)
+        if self.tables.classes[owner].capped:
+            return self._first_of_capped(owner, now)
+        return self.first(self.tables.classes[owner].head_line)
 
     cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil:
         """The waiting contact that the agent serves first, by his rank in its queue and then by its urgency, or NONE.
@@ -277,7 +300,7 @@ cdef class Lines:
         cdef bint ranked = self.tables.agents[agent].rank_count != 0
         cdef bint choosy = self.tables.agents[agent].choosy
         cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
-        cdef Standing standing, best_standing
+        cdef Claim claim, best_claim
         cdef Heads *heads
         cdef Head *head
         for index in range(count):
@@ -295,10 +318,10 @@ cdef class Lines:
                 if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
                     continue
                 contact = self.first_of(head.owner, now)
-                self.stand_at(&standing, contact, now)
-                if best == NONE or rank < best_rank or stands_before(&standing, &best_standing):
+                self.stand_at(&claim, contact, now)
+                if best == NONE or rank < best_rank or claims_before(&claim, &best_claim):
                     best = contact
-                    best_standing = standing
+                    best_claim = claim
                     best_rank = rank
         for index in range(count):
             self.levels[held[index].skill] = 0

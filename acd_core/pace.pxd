@@ -2,27 +2,8 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.lines cimport Lines
 from acd_core.standing cimport Standing
 from acd_core.trees cimport Twig
-
-# The window of one line of a queue, see forecast.py; the fields are those of views.PaceView.
-cdef struct Pace:
-    int32_t next_in_queue
-    int32_t root              # of the tree of those who wait in it
-    int64_t now_us
-    int64_t waiting
-    int64_t served
-    int64_t left
-    int64_t backlog_us
-    int64_t waited_us
-    int64_t ring_ms
-    int64_t ring_square
-    int64_t last_wait_us
-    int64_t last_at_us
-
-cdef struct Forecast:
-    bint known
-    int64_t mean_ms
-    int64_t p50_ms
-    int64_t p90_ms
+from acd_core.types cimport Pace
+from acd_core.windows cimport Forecast
 
 # A contact that is put into the tree of a line.
 cdef struct Sapling:

@@ -1,9 +1,7 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """How fast each line of a queue moves, who stands before whom in it, and the forecasts that follow.
 
-forecast.py tells what they are made of, model/pace.py makes them readably. Here a window is advanced only when it is
-touched: that gives the same sums as advancing it all the time, and costs a handful of additions for each minute since,
-until a minute changes nothing any more. Joining and leaving a line are O(log n) of its length; contacts that are offered
+Windows and forecasts are made in windows.pyx. Joining and leaving a line are O(log n) of its length; contacts that are offered
 at once come to none.
 """
 
@@ -16,54 +14,13 @@ from acd_core.containers cimport reserve
 from acd_core.lines cimport Lines
 from acd_core.standing cimport Standing, stands_before
 from acd_core.trees cimport Twig, tree_before, tree_insert, tree_of, tree_remove
-from acd_core.types cimport NONE
+from acd_core.types cimport NONE, Pace
+from acd_core.windows cimport Forecast, forecast_of, pass_time
 
 from acd_core import forecast
 
-cdef extern from *:
-    """
-    __extension__ typedef __int128 acd_int128;
-    """
-    ctypedef long long int128_t "acd_int128"
-
-cdef enum:
-    ENTRIES = 97              # of the tables of quantiles
-
-cdef int64_t PERIOD_US = forecast.PERIOD_US
-cdef int FADE_SHIFT = forecast.FADE_SHIFT
 cdef int64_t ONE = forecast.ONE
-cdef int LOSS_SHIFT = forecast.LOSS_SHIFT
-cdef int64_t LOSS_MAX = forecast.LOSS_MAX
-cdef int64_t SERVED_MIN = forecast.SERVED_MIN
-cdef int64_t LAST_MAX_US = forecast.LAST_MAX_US
 cdef int64_t RING_MAX_MS = forecast.RING_MAX_MS
-cdef int64_t WAIT_MAX_US = forecast.WAIT_MAX_US
-cdef int64_t TERMS_EXACT = forecast.TERMS_EXACT
-cdef int SPREAD_SHIFT = forecast.SPREAD_SHIFT
-cdef int64_t P50_BY_SPREAD[97]
-cdef int64_t P90_BY_SPREAD[97]
-if len(forecast.P50_BY_SPREAD) != ENTRIES or len(forecast.P90_BY_SPREAD) != ENTRIES:
-    raise ImportError("pace.pyx and forecast.py disagree; build the extension modules anew")
-for _index in range(<int>ENTRIES):
-    P50_BY_SPREAD[_index] = forecast.P50_BY_SPREAD[_index]
-    P90_BY_SPREAD[_index] = forecast.P90_BY_SPREAD[_index]
-
-
-cdef int64_t _root_of(int64_t square) noexcept nogil:
-    """The square root, rounded down, of a number below 2**60."""
-    cdef int64_t root = 0, bit = <int64_t>1 << 30
-    while bit:
-        if (root + bit) * (root + bit) <= square:
-            root += bit
-        bit >>= 1
-    return root
-
-
-cdef int64_t _quantile(int64_t mean, int64_t spread, const int64_t *by_spread) noexcept nogil:
-    """See forecast.quantile."""
-    cdef int64_t at = min(spread, <int64_t>(ENTRIES - 2) << 6)
-    cdef int64_t low = at >> 6, part = at & 63
-    return mean * ((by_spread[low] * (64 - part) + by_spread[low + 1] * part) >> 6) >> 16
 
 
 cdef int _in_order(const void *one, const void *other) noexcept nogil:
@@ -81,6 +38,7 @@ cdef class Paces:
 
     def __cinit__(self, Lines lines):
         self.lines = lines
+        lines.measures.windows = &self.rows
         self.unused = []
 
     def __dealloc__(self):
@@ -190,41 +148,11 @@ cdef class Paces:
             first = self.rows[first].next_in_queue
         return place
 
-    # -- window -------------------------------------------------------------------------------------------------
+    # -- windows ------------------------------------------------------------------------------------------------
 
     cdef void elapse(self, int32_t pace, int64_t now_us) noexcept nogil:
         """Time has passed up to `now_us`, with as many waiting as are there."""
-        cdef Pace *row = &self.rows[pace]
-        cdef Pace earlier
-        cdef int64_t elapsed
-        cdef bint whole
-        if now_us == row.now_us:
-            return
-        while row.now_us // PERIOD_US < now_us // PERIOD_US:
-            earlier = row[0]
-            elapsed = PERIOD_US - row.now_us % PERIOD_US
-            whole = elapsed == PERIOD_US
-            row.now_us += elapsed
-            row.waited_us += row.waiting * elapsed
-            if row.waiting:
-                row.backlog_us += elapsed
-            row.served -= row.served >> FADE_SHIFT
-            row.left -= row.left >> FADE_SHIFT
-            row.backlog_us -= row.backlog_us >> FADE_SHIFT
-            row.waited_us -= row.waited_us >> FADE_SHIFT
-            row.ring_ms -= row.ring_ms >> FADE_SHIFT
-            row.ring_square -= row.ring_square >> FADE_SHIFT
-            if (
-                whole and row.served == earlier.served and row.left == earlier.left
-                and row.backlog_us == earlier.backlog_us and row.waited_us == earlier.waited_us
-                and row.ring_ms == earlier.ring_ms and row.ring_square == earlier.ring_square
-            ):
-                row.now_us = now_us - now_us % PERIOD_US  # as this minute went by, so do all that follow
-        elapsed = now_us - row.now_us
-        row.now_us = now_us
-        row.waited_us += row.waiting * elapsed
-        if row.waiting:
-            row.backlog_us += elapsed
+        pass_time(&self.rows[pace], now_us)
 
     cdef void serve(self, int32_t pace, int64_t now_us, int64_t wait_us, int64_t rung_ms) noexcept nogil:
         """One who waited in the line was answered."""
@@ -242,58 +170,6 @@ cdef class Paces:
         self.elapse(pace, now_us)
         self.rows[pace].left += ONE
 
-    # -- forecasts ----------------------------------------------------------------------------------------------
-
-    @cython.overflowcheck(False)  # the checks know no 128 bits, which nothing here exceeds
     cdef Forecast estimate(self, int32_t pace, int64_t ahead, int64_t place, int64_t now_us) noexcept nogil:
         """How much longer a contact waits that has `ahead` others before it, and had `place` when it came."""
-        cdef Pace *row = &self.rows[pace]
-        cdef Forecast found
-        cdef int64_t step, loss = 0, begin = 0, size = 1, count, term, ring_ms, mean, spread, served, measured
-        cdef int128_t total = 0, variance = 0, exact, square
-        found.known = False
-        found.mean_ms = 0
-        found.p50_ms = 0
-        found.p90_ms = 0
-        self.elapse(pace, now_us)
-        if row.served >= SERVED_MIN * ONE:
-            served = row.served // ONE
-            exact = <int128_t>row.backlog_us * ONE // row.served
-            step = <int64_t>min(exact, <int128_t>WAIT_MAX_US)
-            if step == 0:
-                step = 1
-            if row.waited_us:
-                exact = (<int128_t>row.left * step << LOSS_SHIFT) // (<int128_t>ONE * row.waited_us)
-                loss = <int64_t>min(exact, <int128_t>LOSS_MAX)
-            while begin <= ahead:
-                if begin >= TERMS_EXACT and begin & (begin - 1) == 0:
-                    size = begin >> 2
-                count = min(size, ahead + 1 - begin)
-                term = (step << (LOSS_SHIFT + 1)) // (
-                    (<int64_t>1 << (LOSS_SHIFT + 1)) + (2 * begin + count - 1) * loss
-                )
-                total += <int128_t>count * term
-                variance += <int128_t>count * term * term
-                begin += count
-            ring_ms = <int64_t>(<int128_t>row.ring_ms * ONE // row.served)
-            square = <int128_t>row.ring_square * ONE // row.served - <int128_t>ring_ms * ring_ms
-            if square > 0:
-                variance += square * 1_000_000
-            exact = total + <int128_t>ring_ms * 1000
-            measured = <int64_t>((total << SPREAD_SHIFT) // exact)
-            square = (variance << (2 * SPREAD_SHIFT)) // (exact * exact) + measured * measured // served
-            mean = <int64_t>min(exact, <int128_t>WAIT_MAX_US)
-            spread = _root_of(<int64_t>min(square, <int128_t>1 << 40))
-        elif row.last_at_us and now_us - row.last_at_us <= LAST_MAX_US:
-            exact = <int128_t>row.last_wait_us * (ahead + 1) // (place + 1)
-            mean = <int64_t>min(exact, <int128_t>WAIT_MAX_US)
-            spread = _root_of(min(
-                (<int64_t>2 << (2 * SPREAD_SHIFT)) // (ahead + 1), <int64_t>1 << (2 * SPREAD_SHIFT)
-            ))
-        else:
-            return found
-        found.known = True
-        found.mean_ms = mean // 1000
-        found.p50_ms = min(_quantile(mean, spread, P50_BY_SPREAD), WAIT_MAX_US) // 1000
-        found.p90_ms = min(_quantile(mean, spread, P90_BY_SPREAD), WAIT_MAX_US) // 1000
-        return found
+        return forecast_of(&self.rows[pace], ahead, place, now_us)

@@ -9,7 +9,7 @@ the first of a queue looks at all who wait in it.
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.conditions cimport Conditions
-from acd_core.standing cimport Standing, stands_before
+from acd_core.standing cimport Claim, claims_before
 from acd_core.types cimport (
     ABANDONED, CONTACT_OFFERED, CONTACT_QUEUED, LOST, MAX_WAIT, NONE, NO_AGENTS, QUEUE_FULL, Contact, Line, Queue,
 )
@@ -34,12 +34,12 @@ cdef class Places(Conditions):
     cdef int32_t _foremost(self, int32_t contact) except -2:
         """The contact that is served first of those in the same queue."""
         cdef int32_t rival, first = contact
-        cdef Standing standing, best
+        cdef Claim claim, best
         self.lines.stand_at(&best, contact, self.now)
         for rival in self._waiting_in(self.tables.contacts[contact].queue):
-            self.lines.stand_at(&standing, rival, self.now)
-            if stands_before(&standing, &best):
-                best = standing
+            self.lines.stand_at(&claim, rival, self.now)
+            if claims_before(&claim, &best):
+                best = claim
                 first = rival
         return first
 

@@ -1,4 +1,5 @@
-# Where a waiting contact stands: urgency.py in C, where formulas and bounds are told. Urgencies take up to 110 bits.
+# Where a waiting contact stands: urgency.py in C, where formulas and bounds are told. Urgencies take up to 126 bits. A
+# standing is for good, inside a queue; a claim is what a contact has beside those of all queues at one moment.
 
 from libc.stdint cimport int32_t, int64_t
 
@@ -7,6 +8,8 @@ cdef extern from *:
     #include <stdint.h>
 
     #define ACD_AGEING_ONE 1000000000
+
+    __extension__ typedef __int128 acd_int128;
 
     typedef struct {
         __int128 urgency;
@@ -37,13 +40,61 @@ cdef extern from *:
         if (a->since != b->since) return a->since < b->since;
         return a->seq < b->seq;
     }
+
+    typedef struct {
+        acd_standing standing;
+        __int128 place;  /* among the contacts of its queue that are as urgent; 0 where each has an urgency of its own */
+    } acd_claim;
+
+    static inline void acd_claim_by_wait(
+        acd_claim *claim, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge, int64_t ageing,
+        int64_t most, int64_t now, int64_t left
+    ) {
+        acd_stand(&claim->standing, level, since - left, seq, head_start, nudge, ageing, most, now);
+        claim->standing.since = since;
+        claim->place = 0;
+    }
+
+    static inline void acd_claim_by_measure(
+        acd_claim *claim, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge, int64_t ageing,
+        int64_t most, int64_t now, __int128 urgency
+    ) {
+        acd_stand(&claim->standing, level, since, seq, head_start, nudge, ageing, -1, now);
+        claim->place = claim->standing.urgency;
+        if (most >= 0 && urgency > (__int128)most * ACD_AGEING_ONE) {
+            urgency = (__int128)most * ACD_AGEING_ONE;
+        }
+        claim->standing.urgency = urgency;
+    }
+
+    static inline int acd_claims_before(const acd_claim *a, const acd_claim *b) {
+        if (a->standing.level != b->standing.level) return a->standing.level > b->standing.level;
+        if (a->standing.urgency != b->standing.urgency) return a->standing.urgency > b->standing.urgency;
+        if (a->place != b->place) return a->place > b->place;
+        if (a->standing.since != b->standing.since) return a->standing.since < b->standing.since;
+        return a->standing.seq < b->standing.seq;
+    }
     """
+    ctypedef long long int128_t "acd_int128"
+
     cdef enum:
         AGEING_ONE "ACD_AGEING_ONE"
 
     ctypedef struct Standing "acd_standing":
         pass
 
+    ctypedef struct Claim "acd_claim":
+        pass
+
+    void claim_by_wait "acd_claim_by_wait"(
+        Claim *claim, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge, int64_t ageing,
+        int64_t most, int64_t now, int64_t left
+    ) noexcept nogil
+    void claim_by_measure "acd_claim_by_measure"(
+        Claim *claim, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge, int64_t ageing,
+        int64_t most, int64_t now, int128_t urgency
+    ) noexcept nogil
+    bint claims_before "acd_claims_before"(const Claim *a, const Claim *b) noexcept nogil
     void stand "acd_stand"(
         Standing *standing, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge,
         int64_t ageing, int64_t most, int64_t now

@@ -6,11 +6,13 @@ from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.live cimport Live
-from acd_core.pace cimport Forecast, Paces
+from acd_core.measures cimport Measures
+from acd_core.pace cimport Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.watches cimport Watches
 from acd_core.types cimport Queue
+from acd_core.windows cimport Forecast
 
 cdef enum Kind:
     CONTACT_QUEUED_EVENT
@@ -70,6 +72,7 @@ cdef class State:
     cdef int64_t last_p50_ms
     cdef int64_t last_p90_ms
     cdef Tables tables
+    cdef Measures measures
     cdef Lines lines
     cdef IdleAgents idle
     cdef Paces paces_of_lines

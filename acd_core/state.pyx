@@ -17,26 +17,28 @@ from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.live cimport Live
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
-from acd_core.pace cimport Forecast, Pace, Paces
+from acd_core.measures cimport QUEUE_RATIO, PREDICTED_WAIT, Measure, Measures, RatioGroup
+from acd_core.pace cimport Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
-    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Node, Plan, Queue,
+    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Node, Pace, Plan, Queue,
 )
 from acd_core.watches cimport Watch, Watches
+from acd_core.windows cimport Forecast
 
 from collections import OrderedDict
 
 import msgspec
 
-from acd_core import events, requirement, urgency, views
-from acd_core.config import Config, ns_of_seconds, to_json
+from acd_core import events, requirement, views
+from acd_core.config import Config, cost_steps_of, ns_of_seconds, to_json
 from acd_core.credits import Credits
 from acd_core.events import Addressed
-from acd_core.urgency import Urgency
+from acd_core.urgency import Costs, Ratio, Urgency
 
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = events.OFFER_OUTCOMES
@@ -82,8 +84,10 @@ cdef class State:
     def __cinit__(self):
         self.tables = Tables()
         self.gates = Gates(self.tables)
-        self.lines = Lines(self.tables, self.gates)
+        self.measures = Measures(self.tables)
+        self.lines = Lines(self.tables, self.measures, self.gates)
         self.idle = IdleAgents(self.tables, self.gates)
+        self.idle.clock = &self.now
         self.timers = Timers()
         self.legs = Legs(self.tables)
         self.paces_of_lines = Paces(self.lines)
@@ -670,6 +674,8 @@ cdef class State:
         if row.state == CONTACT_QUEUED:
             queue.waiting += by
             self.live_waiting += by
+            if queue.measure != NONE:
+                self.measures.count(queue.measure, by)
         elif row.state == CONTACT_OFFERED:
             queue.offered += by
             self._count_busy(queue, by)
@@ -1304,9 +1310,28 @@ cdef class State:
         cdef Contact *row = &self.tables.contacts[slot]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef Line *line = &self.lines.lines[row.line]
+        cdef Measure *measure
+        cdef RatioGroup *group
+        cdef object ratio = None, costs = None
+        cdef int64_t left_ns = 0
+        if queue.measure != NONE:
+            measure = &self.measures.rows[queue.measure]
+            if measure.kind == PREDICTED_WAIT:
+                left_ns = self.measures.left_us(row.queue, self.now) * 1000
+            elif measure.kind == QUEUE_RATIO:
+                group = &self.measures.groups[measure.group]
+                ratio = Ratio(
+                    waiting=queue.waiting, group_waiting=group.waiting, weight=measure.weight,
+                    group_weight=group.weight, contact_ns=measure.contact_ns,
+                )
+            else:
+                costs = Costs(
+                    steps=cost_steps_of(self.queue_configs[row.queue].waiting_cost),
+                    handle_ns=self.measures.handle_ns(row.queue) if measure.by_speed else 0,
+                )
         return Urgency(
             level=line.level, since_ns=row.since, head_start_ns=line.head_start, ageing=queue.ageing,
-            most_ns=queue.most, nudge_ns=line.nudge,
+            most_ns=queue.most, nudge_ns=line.nudge, left_ns=left_ns, ratio=ratio, costs=costs,
         )
 
     cdef tuple _order_key(self, int32_t slot):
@@ -1335,6 +1360,7 @@ cdef class State:
         waiting = 0
         by_queue = {}
         in_lines = {}
+        in_groups = {}
         self._tighten()
         for name, slot in self.contact_slots.items():
             contact = &self.tables.contacts[slot]
@@ -1343,8 +1369,7 @@ cdef class State:
             if contact.stands != (contact.state == CONTACT_QUEUED):
                 raise AssertionError(f"{name} is counted in a line of its queue, or is not, against the rules")
             if contact.stands:
-                unlimited = msgspec.structs.replace(self._urgency(slot), most_ns=urgency.NO_LIMIT)
-                in_lines.setdefault(contact.pace, []).append((unlimited.key(0, contact.seq), slot))
+                in_lines.setdefault(contact.pace, []).append((self._urgency(slot).for_good.key(0, contact.seq), slot))
             if self._in_line(slot) != (contact.where != HELD_NOWHERE):
                 raise AssertionError(f"{name} stands in line, or does not, against the rules")
             if contact.where != HELD_NOWHERE:
@@ -1448,6 +1473,9 @@ cdef class State:
                 raise AssertionError(f"the sums of {name} do not close")
             if queue.closed != (self._closed(slot) is not None) or self._closed(slot) != self.queue_told[slot]:
                 raise AssertionError(f"{name} closed or opened, and nobody was told")
+            if queue.measure != NONE and self.measures.rows[queue.measure].group != NONE:
+                group = self.queue_configs[slot].queue_ratio.group
+                in_groups.setdefault((name[0], group), []).append(slot)
             pace = queue.first_pace
             while pace != NONE:
                 there = sorted(in_lines.pop(pace, []))
@@ -1455,5 +1483,10 @@ cdef class State:
                 if counted != list(range(len(there))) or self.paces_of_lines.rows[pace].waiting != len(there):
                     raise AssertionError(f"{name}: {len(there)} wait in line {pace}, counted {counted}")
                 pace = self.paces_of_lines.rows[pace].next_in_queue
+        for name, slots in in_groups.items():
+            counted = {self.measures.rows[self.tables.queues[<int32_t>found].measure].group for found in slots}
+            there = sum([self.tables.queues[<int32_t>found].waiting for found in slots])
+            if len(counted) != 1 or self.measures.groups[<int32_t>counted.pop()].waiting != there:
+                raise AssertionError(f"{there} wait in the queues of group {name}, others are counted")
         if in_lines:
             raise AssertionError(f"contacts wait in lines {list(in_lines)} of no queue")

@@ -341,6 +341,8 @@ cdef class Tables:
         row.terms = <int32_t>self.term_count
         row.term_count = count
         row.mixed = False
+        row.capped = False
+        row.measured = NONE
         row.ageing = AGEING_ONE
         row.most = NONE
         row.index_skill = ANY_SKILL
@@ -392,6 +394,7 @@ cdef class Tables:
         self.queues[slot].last_pace = NONE
         self.queues[slot].moved = NONE
         self.queues[slot].timer = NONE
+        self.queues[slot].measure = NONE
         self.queues[slot].recent_in_target = SERVICE_LEVEL_ONE
 
     cdef void clear_classes(self) noexcept nogil:

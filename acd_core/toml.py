@@ -25,17 +25,22 @@ from msgspec import Struct
 from acd_core.config import (
     Agent,
     Calendar,
+    Callback,
     Channel,
     Config,
     ConfigError,
+    CostStep,
     Holiday,
     JoinRule,
     PauseReason,
     Queue,
+    QueueRatio,
+    Reserve,
     Settings,
     StayRule,
     Step,
     Tenant,
+    WaitingCost,
     validate,
 )
 
@@ -110,8 +115,10 @@ def _entry(place: str, value: object, kind: type[_Entry]) -> _Entry:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         fields = value if isinstance(value, dict) else {}
-        for field, inner in _INNER.items():
+        for field, inner in _INNER.get(kind, {}).items():
             items = fields.get(field)
+            if isinstance(items, dict):
+                _entry(f"{place}: {field}", items, inner)
             for number, item in enumerate(items if isinstance(items, list) else (), 1):
                 _entry(f"{place}: {field}[{number}]", item, inner)
         raise ConfigError(f"{place}: {_explained(error, value, kind)}") from error
@@ -165,8 +172,20 @@ def _explained(error: msgspec.ValidationError, value: object, kind: type[Struct]
     return f"{field}: {problem[0].lower()}{problem[1:]}, got {reprlib.repr(found)}"
 
 
-_INNER: dict[str, type[Struct]] = {"steps": Step, "join": JoinRule, "stay": StayRule, "holidays": Holiday}
-"""Fields that are lists of tables themselves."""
+_INNER: dict[type[Struct], dict[str, type[Struct]]] = {
+    Queue: {
+        "steps": Step,
+        "join": JoinRule,
+        "stay": StayRule,
+        "reserve": Reserve,
+        "queue_ratio": QueueRatio,
+        "waiting_cost": WaitingCost,
+        "callback": Callback,
+    },
+    WaitingCost: {"steps": CostStep},
+    Calendar: {"holidays": Holiday},
+}
+"""Fields that are tables themselves, or lists of them."""
 _NAME_RULE = "1 to 64 characters without white space, quotes and slashes"
 _SKILL_RULE = "names of letters, digits, '_', '.' and '-' that begin with a letter, with at most 64 characters"
 _HOURS_RULE = "hours such as 09:00-17:30"

@@ -9,8 +9,7 @@ that a free agent could serve, so an arriving contact need not look at lines, no
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.pace cimport Forecast
-from acd_core.standing cimport Standing, stands_before
+from acd_core.standing cimport Claim, Standing, claims_before
 from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
@@ -23,6 +22,7 @@ from acd_core.types cimport (
     LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
     READY, ROUND_ROBIN, TRANSFERRED, WAIT_BUCKETS, Agent, Contact, Leg, Queue,
 )
+from acd_core.windows cimport Forecast
 
 from acd_core import config, forecast, requirement, views
 from acd_core.config import WAY_OUT_REASONS
@@ -292,20 +292,20 @@ cdef class Transitions(Trails):
     cdef int32_t _first_served(self) except -2:
         """Of those who wait and whom a free agent could serve, the first in order; NONE when there is nobody."""
         cdef int32_t skill, position, contact, best = NONE
-        cdef Standing standing, best_standing
+        cdef Claim claim, best_claim
         for skill in range(self.lines.skill_count):
             for position in range(self.lines.heads[skill].count):
                 contact = self.lines.first_of(self.lines.heads[skill].items[position].owner, self.now)
-                self.lines.stand_at(&standing, contact, self.now)
-                if (best == NONE or stands_before(&standing, &best_standing)) and self._agent_for(contact) != NONE:
+                self.lines.stand_at(&claim, contact, self.now)
+                if (best == NONE or claims_before(&claim, &best_claim)) and self._agent_for(contact) != NONE:
                     best = contact
-                    best_standing = standing
+                    best_claim = claim
         for contact in self.preferences:
             if self.tables.contacts[contact].where == HELD_BOUND:
-                self.lines.stand_at(&standing, contact, self.now)
-                if (best == NONE or stands_before(&standing, &best_standing)) and self._agent_for(contact) != NONE:
+                self.lines.stand_at(&claim, contact, self.now)
+                if (best == NONE or claims_before(&claim, &best_claim)) and self._agent_for(contact) != NONE:
                     best = contact
-                    best_standing = standing
+                    best_claim = claim
         return best
 
     cdef int _settled(self) except -1:

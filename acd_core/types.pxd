@@ -300,7 +300,9 @@ cdef struct Queue:
     int64_t reserve_lasts
     int64_t recent_in_target
     uint8_t strategy
+    int64_t occupancy_price   # see config.py; 0 for none
     uint8_t ranked            # some agent has a rank in it
+    int32_t measure           # what it is measured on beside waits, see measures.pyx; NONE for nothing
     uint8_t strict            # a higher priority goes first, whatever the waits
     int64_t head_start
     int64_t ageing            # see urgency.py, as for the next
@@ -380,6 +382,8 @@ cdef struct Class:
     int32_t further_count
     uint32_t signature
     uint8_t mixed             # its contacts are not of plain urgency: slope 1, no limit, no strict priority
+    uint8_t capped            # who of them goes first changes with time, since there is a limit
+    int32_t measured          # the queue whose measure holds for them; NONE when they are measured by waits
     int64_t ageing
     int64_t most
     int32_t lines             # first of its lines
@@ -400,6 +404,21 @@ cdef struct Line:
     int32_t fifo_head
     int32_t fifo_tail
     int32_t heap
+
+# The window of one line of a queue, see forecast.py; the fields are those of views.PaceView.
+cdef struct Pace:
+    int32_t next_in_queue
+    int32_t root              # of the tree of those who wait in it
+    int64_t now_us
+    int64_t waiting
+    int64_t served
+    int64_t left
+    int64_t backlog_us
+    int64_t waited_us
+    int64_t ring_ms
+    int64_t ring_square
+    int64_t last_wait_us
+    int64_t last_at_us
 
 # The values of refusals.Outcome that the engine gives.
 cdef enum Answer:

@@ -488,7 +488,8 @@ class AgentChoice(Struct, frozen=True, kw_only=True, gc=False):
     """An agent who could have been offered a contact. The lowest preference comes first, which is how far down he is on the
     list of those whom the contact prefers, then the lowest rank, then the lowest share, which tells how far his group is
     above its share of the queue, then the lowest precedence, which is what the queue's strategy makes of him, then the
-    lowest `idle_seq`, who has been idle for longest.
+    lowest `idle_seq`, who has been idle for longest. Where occupancy has a price the precedence is in units of 1/ONE
+    (model/fixed_point.py), as the occupancy is, and holds the price times the occupancy.
     """
 
     agent: str
@@ -497,6 +498,7 @@ class AgentChoice(Struct, frozen=True, kw_only=True, gc=False):
     share: int
     precedence: int
     idle_seq: int
+    occupancy: int = 0
 
 
 class ContactChoice(Struct, frozen=True, kw_only=True):
@@ -519,7 +521,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         agents: who of the free could have got the contact, in the order of the configuration; empty when one looked.
         contacts: of those who waited, whom the agent could have got, in order of arrival; empty when he did not look.
         others: all configured agents; waiting: all contacts that waited, empty when no agent looked.
-        strategy: of the contact's queue.
+        strategy: of the contact's queue; occupancy_price: likewise.
     """
 
     offer: str
@@ -532,6 +534,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     others: tuple[AgentView, ...]
     waiting: tuple[ContactView, ...]
     strategy: str
+    occupancy_price: int
 
 
 class DomainView(Struct, frozen=True, kw_only=True):

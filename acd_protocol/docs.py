@@ -23,15 +23,18 @@ from acd_core.config import (
     Callback,
     Channel,
     Config,
+    CostStep,
     Holiday,
     JoinRule,
     PauseReason,
     Queue,
+    QueueRatio,
     Reserve,
     Settings,
     StayRule,
     Step,
     Tenant,
+    WaitingCost,
 )
 from acd_core.events import EVENT_TYPES, WaitEstimate
 from acd_core.refusals import SENTENCES, Outcome
@@ -60,6 +63,9 @@ CONFIG_TYPES: tuple[type[Struct], ...] = (
     Calendar,
     Holiday,
     Queue,
+    QueueRatio,
+    WaitingCost,
+    CostStep,
     Reserve,
     Callback,
     Step,

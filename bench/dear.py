@@ -11,7 +11,19 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from acd_core import Engine, Outcome, requirement
-from acd_core.config import Agent, Callback, Config, JoinRule, Queue, Reserve, StayRule, Step
+from acd_core.config import (
+    Agent,
+    Callback,
+    Config,
+    CostStep,
+    JoinRule,
+    Queue,
+    QueueRatio,
+    Reserve,
+    StayRule,
+    Step,
+    WaitingCost,
+)
 from acd_core.wishes import Preferred, Wishes
 from acd_sim.load.floor import Centre, Shape
 from bench.drive import Traffic
@@ -159,6 +171,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("most_skilled", "order of agents", queues(strategy="most_skilled")),
     Feature("least_occupied", "order of agents", queues(strategy="least_occupied")),
     Feature("weighted_random", "order of agents", queues(strategy="weighted_random")),
+    Feature("price of occupancy", "order of agents", queues(strategy="lowest_cost", occupancy_price=100)),
     Feature("ranks", "order of agents", ranked),
     Feature("three rung at once", "order of agents", queues(offers_at_once=3)),
     Feature(
@@ -190,6 +203,15 @@ FEATURES: tuple[Feature, ...] = (
         "service objectives",
         "waiting",
         each_queue(lambda number, queue: replace(queue, service_objective_s=20 + 10 * (number % 7))),
+    ),
+    Feature("predicted waits", "waiting", queues(wait_measure="predicted")),
+    Feature("queue ratios", "waiting", queues(queue_ratio=QueueRatio(group="all"))),
+    Feature(
+        "costs by speed",
+        "waiting",
+        queues(
+            waiting_cost=WaitingCost(steps=tuple(CostStep(after_s=60 * n, cost=n) for n in range(20)), by_speed=True)
+        ),
     ),
     Feature("limit of urgency", "waiting", queues(urgency_max_s=3600)),
     Feature("three steps", "waiting", queues(steps=steps(30, 60, 90))),

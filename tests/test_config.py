@@ -171,6 +171,38 @@ QUEUE = '[[tenants]]\nname = "acme"\n[[queues]]\ntenant = "acme"\nname = "suppor
             f"{QUEUE}ageing = 2\nservice_objective_s = 20",
             "queue acme/support: ageing and service_objective_s say the same thing twice; keep one of them",
         ),
+        (
+            f'{QUEUE}queue_ratio = {{ group = "a" }}\nservice_objective_s = 20',
+            "queue acme/support: queue_ratio takes the place of service_objective_s; keep one of them",
+        ),
+        (
+            f'{QUEUE}queue_ratio = {{ group = "a" }}\nwaiting_cost = {{ steps = [{{ after_s = 0, cost = 1 }}] }}',
+            "queue acme/support: queue_ratio takes the place of waiting_cost; keep one of them",
+        ),
+        (
+            f'{QUEUE}wait_measure = "predicted"\nwaiting_cost = {{ steps = [{{ after_s = 0, cost = 1 }}] }}',
+            "queue acme/support: waiting_cost takes the place of wait_measure; keep one of them",
+        ),
+        (
+            f"{QUEUE}waiting_cost = {{ steps = [{{ after_s = 0, cost = 3 }}, {{ after_s = 60, cost = 1 }}] }}",
+            "queue acme/support: waiting_cost: the cost falls from 3 to 1 after 60 s, and those who came first would not",
+        ),
+        (
+            f"{QUEUE}waiting_cost = {{ steps = [{{ after_s = 9, cost = 1 }}, {{ after_s = 9, cost = 2 }}] }}",
+            "queue acme/support: waiting_cost: after_s 9 follows 9; order the steps by after_s",
+        ),
+        (
+            f"{QUEUE}waiting_cost = {{ steps = [] }}",
+            "queues[1] (acme/support): waiting_cost: steps: expected a list of length >= 1, got []",
+        ),
+        (
+            f"{QUEUE}queue_ratio = {{ weight = 2 }}",
+            "queues[1] (acme/support): queue_ratio: the field 'group' is missing",
+        ),
+        (
+            f"{QUEUE}occupancy_price = 5",
+            "queue acme/support: occupancy_price: strategy longest_idle compares nothing that could have a price; choose",
+        ),
         ('[[queues]]\ntenant = "acme"', "queues[1] (acme): the field 'name' is missing"),
         ('[[queues]]\ntenant = "a"\nname = "b"', "queue a/b: there is no tenant 'a'; add it under [[tenants]]"),
         ('[[tenants]]\nname = "a b"', "tenants[1] (a b): name: expected 1 to 64 characters without white space, "),

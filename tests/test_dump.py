@@ -30,7 +30,7 @@ DERIVED = {
     """,
     "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
     "Queue": """
-        tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
+        measure occupancy_price tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
         reserved conditional
         reserve_agents reserve_when_wait reserve_until_wait reserve_when_level reserve_until_level reserve_lasts
         strategy ranked strict head_start ageing most credit_window credit_max closed join_count stay_count looks priority_step offer_timeout wrapup
@@ -42,7 +42,7 @@ DERIVED = {
 """What follows from the configuration, from other fields, or from the lists and timers that are dumped on their own."""
 
 DERIVED_STATE = """
-    tables lines idle paces_of_lines timers legs watches gates live_contacts live_waiting live_in_line agents_by_state
+    tables measures lines idle paces_of_lines timers legs watches gates live_contacts live_waiting live_in_line agents_by_state
     agents_cooling agents_pausing half_life_us rest_most rest_least missed_offers_max max_contacts ended_contacts_kept tenants_limited
     classes_swept plans_swept lines_swept texts_swept attributes_swept records record_capacity skill_names skill_ids
     tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots

@@ -350,7 +350,7 @@ class TakesTheLast(Model):
         waiting = [
             c for c in self._contacts.values() if c.in_line and self._open(agent, c) and self._eligible(agent, c)
         ]
-        return first and max(waiting, key=lambda contact: contact.order_at(self.now))
+        return first and max(waiting, key=self._order)
 
 
 class TakesTheWorst(Model):

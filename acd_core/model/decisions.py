@@ -31,6 +31,7 @@ class Decisions(Gates):
                 share=self._share(other, contact),
                 precedence=self._precedence(other, contact),
                 idle_seq=other.idle_seq,
+                occupancy=self._occupancy(other) if contact.queue.config.occupancy_price else 0,
             )
             for other in self._agents.values()
             if not agent_looked
@@ -40,7 +41,9 @@ class Decisions(Gates):
             and (not contact.bound or other.config.agent in contact.preferred)
         ]
         contacts = [
-            ContactChoice(contact=other.id, rank=agent.rank(other.queue.path), urgency=other.urgency, seq=other.seq)
+            ContactChoice(
+                contact=other.id, rank=agent.rank(other.queue.path), urgency=self._measured(other), seq=other.seq
+            )
             for other in sorted(self._contacts.values(), key=lambda other: other.seq)
             if agent_looked
             and other.in_line
@@ -61,4 +64,5 @@ class Decisions(Gates):
             others=tuple(self.agents()),
             waiting=tuple(self.contacts(state="queued")) if agent_looked else (),
             strategy=contact.queue.config.strategy,
+            occupancy_price=contact.queue.config.occupancy_price,
         )

@@ -146,7 +146,7 @@ class Gates(Pauses):
                 and not self._limit(contact)
                 and (not contact.bound or agent.config.agent in contact.preferred)
             ),
-            key=lambda contact: (agent.rank(contact.queue.path), contact.order_at(self.now)),
+            key=lambda contact: (agent.rank(contact.queue.path), self._order(contact)),
             default=None,
         )
 

@@ -44,6 +44,7 @@ from acd_core.config import (
     Queue,
     Step,
     StepsMode,
+    asks_for_occupancy,
     channels_of,
     known_skills,
     ns_of_seconds,
@@ -303,7 +304,7 @@ class Model(Consults):
             return next((rival for rival in rivals if rival.id == other), None)
         if place is None or other is not None:
             return None
-        return min([contact, *rivals], key=lambda rival: rival.order_at(self.now))
+        return min([contact, *rivals], key=self._order)
 
     def _replan(self, contact: ContactRow) -> None:
         """Other steps hold for a contact that waits or is offered: those whose time has passed at once."""
@@ -867,7 +868,7 @@ class Model(Consults):
                 if contact is not None and contact not in orphans:
                     orphans.append(contact)
         end = self._config.settings.absent_client_contacts == "end"
-        orphans.sort(key=lambda contact: contact.order_at(self.now))
+        orphans.sort(key=self._order)
         ended = [contact for contact in orphans if end and contact.client == client and contact.callback is None]
         for contact in ended:
             self._leave_queue(contact, "lost")
@@ -1039,7 +1040,7 @@ class Model(Consults):
         self._judge_all()
         self._park_callbacks(self._queues.values())
         waiting = [contact for contact in self._contacts.values() if contact.in_line]
-        for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
+        for contact in sorted(waiting, key=self._order):
             self._serve_contact(contact)
         self._unpark_callbacks(self._queues.values())
         return Outcome.OK
@@ -1047,7 +1048,7 @@ class Model(Consults):
     def _change_half_life(self, config: Config, levels_before: tuple[int, int] | None) -> None:
         """Count occupancy if somebody asks for it, by the half-life that holds from now on, and see who rests."""
         levels = rest_levels(config.settings)
-        asked = levels is not None or any(queue.strategy == "least_occupied" for queue in config.queues)
+        asked = asks_for_occupancy(config)
         half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
         if half_life_us == self._half_life_us:
             if levels != levels_before:

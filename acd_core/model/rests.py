@@ -2,13 +2,13 @@
 
 from acd_core.config import ns_of_seconds, rest_levels
 from acd_core.model.fixed_point import ONE
+from acd_core.model.measures import Measures
 from acd_core.model.occupancy import time_until
 from acd_core.model.rows import AgentRow, RestClock
-from acd_core.model.state import State
 from acd_core.views import Presence
 
 
-class Rests(State):
+class Rests(Measures):
     """The state with what makes agents rest; see `Model`.
 
     An agent whose occupancy is above the one that is configured rests until it has fallen to a lower one. While he is

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec.structs import replace
-
 from acd_core import requirement
 from acd_core.config import SERVICE_LEVEL_ONE, Agent, PauseReason, Queue, Step, StepsMode, ageing_of, ns_of_seconds
 from acd_core.events import ClosingCause, EndReason
@@ -214,7 +212,9 @@ class ContactRow:
 
     @property
     def urgency(self) -> Urgency:
-        """What its place follows from: as it is by itself, or beside the contact that it was moved to by hand."""
+        """What its place follows from, as its queue grows urgent by waiting: as it is by itself, or beside the contact that it
+        was moved to by hand.
+        """
         own, moved = self.own_urgency, self.by_hand
         if moved is None:
             return own
@@ -263,15 +263,10 @@ class ContactRow:
             nudge_ns=0,
         )
 
-    def order_at(self, now: int) -> OrderKey:
-        """Sorts those who wait into the order of service."""
-        return self.urgency.key(now, self.seq)
-
     @property
     def order_for_good(self) -> OrderKey:
         """The order of service within a queue, apart from its limit of urgency: with one slope for all it never changes."""
-        urgency = self.urgency
-        return (urgency if urgency.most_ns == NO_LIMIT else replace(urgency, most_ns=NO_LIMIT)).key(0, self.seq)
+        return self.urgency.for_good.key(0, self.seq)
 
     @property
     def timers(self) -> tuple[Timer | None, ...]:

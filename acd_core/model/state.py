@@ -17,6 +17,7 @@ from acd_core.forecast import LINES_OWN_MAX
 from acd_core.joined import still_there
 from acd_core.model import draws, occupancy
 from acd_core.model.credits import Credits
+from acd_core.model.fixed_point import ONE
 from acd_core.model.pace import Pace
 from acd_core.model.rows import (
     AgentRow,
@@ -259,7 +260,18 @@ class State:
         return all(requirement.meets(node, agent.skills, agent.facts) for node in contact.terms)
 
     def _precedence(self, agent: AgentRow, contact: ContactRow) -> int:
-        """What the strategy of the contact's queue makes of the agent; the lowest comes first."""
+        """What the strategy of the contact's queue makes of the agent, and the price of his occupancy; the lowest comes
+        first.
+        """
+        index, price = self._index(agent, contact), contact.queue.config.occupancy_price
+        return index * ONE + price * self._occupancy(agent) if price else index
+
+    def _occupancy(self, agent: AgentRow) -> int:
+        """How occupied the agent is now, in units of 1/ONE."""
+        elapsed_us = self.now // 1000 - agent.occupancy_us
+        return occupancy.later(agent.occupancy, agent.use, elapsed_us, self._half_life_us)
+
+    def _index(self, agent: AgentRow, contact: ContactRow) -> int:
         match contact.queue.config.strategy:
             case "longest_idle_inbound":
                 return (self._units(agent) << UNITS_SHIFT) + (agent.inbound_seq or agent.idle_seq)

@@ -153,7 +153,7 @@ class Transitions(Conditions):
         while served:
             served = False
             waiting = [contact for contact in self._contacts.values() if contact.in_line]
-            for contact in sorted(waiting, key=lambda contact: contact.order_at(self.now)):
+            for contact in sorted(waiting, key=self._order):
                 if self._best_agent(contact) is not None:
                     self._serve_contact(contact)
                     served = True

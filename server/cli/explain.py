@@ -200,6 +200,12 @@ def _show_offer(explanation: OfferExplanation) -> None:
         ]
         if explanation.strategy == "longest_idle":
             columns[2] = "in hand"
+        if any(row.occupied_percent for row in explanation.candidates):
+            columns.insert(3, "occupied")
+            rows = [
+                (row.name, row.rank, row.precedence, f"{row.occupied_percent} %", row.idle_order)
+                for row in explanation.candidates
+            ]
     else:
         columns = ["contact", "rank", "level", "urgency", "waited"]
         rows = [

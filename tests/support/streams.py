@@ -42,20 +42,24 @@ from acd_core.commands import (
     QueueOpen,
 )
 from acd_core.config import (
+    PRICED_STRATEGIES,
     Agent,
     Calendar,
     Callback,
     Channel,
     Config,
+    CostStep,
     JoinRule,
     PauseReason,
     Queue,
+    QueueRatio,
     Reserve,
     Settings,
     StayRule,
     Step,
     Strategy,
     Tenant,
+    WaitingCost,
 )
 from acd_core.events import (
     Addressed,
@@ -151,17 +155,37 @@ def random_growth(rng: Random) -> dict[str, Any]:
     found: dict[str, Any] = {"strict_priority": rng.choice((None, None, None, False, True))}
     if rng.random() < 0.3:
         found["head_start_s"] = rng.choice((0.25, 1, 30))
-    match rng.choice(("plain", "plain", "slope", "objective")):
+    match rng.choice(("plain", "plain", "slope", "objective", "measure")):
         case "slope":
             found["ageing"] = rng.choice((0, 0.1, 0.5, 2, 3, 1000))
         case "objective":
             found["service_objective_s"] = rng.choice((0.001, 0.7, 1, 20, 60, 120))
+        case "measure":
+            found |= random_measure(rng)
     if rng.random() < 0.3:
         found["credit_window_s"] = rng.choice((0.5, 3, 3, 60))
         found["credit_max_s"] = rng.choice((0, 1, 3600))
     if rng.random() < 0.25:
         found["urgency_max_s"] = rng.choice((0, 0.5, 2, 5, 100))
     return found
+
+
+def random_measure(rng: Random) -> dict[str, Any]:
+    """What makes a queue urgent beside its waits."""
+    match rng.choice(("predicted", "ratio", "ratio", "cost")):
+        case "predicted":
+            ageing = rng.choice(({}, {"ageing": 0.5}, {"service_objective_s": 20}))
+            return {"wait_measure": "predicted"} | ageing
+        case "ratio":
+            group = rng.choice(("front", "front", "back"))
+            ratio = QueueRatio(
+                group=group, weight=rng.choice((1, 2, 7, 1000)), contact_s=rng.choice((0.001, 2, 86_400))
+            )
+            return {"queue_ratio": ratio}
+    times = sorted(rng.sample((0, 0.25, 1, 2, 5, 60), rng.randint(1, 4)))
+    costs = sorted(rng.choice((0, 0.001, 0.5, 1, 3, 1_000_000)) for _ in times)
+    steps = tuple(CostStep(after_s=after_s, cost=cost) for after_s, cost in zip(times, costs, strict=True))
+    return {"waiting_cost": WaitingCost(steps=steps, by_speed=rng.random() < 0.5, handle_s=rng.choice((0.001, 3, 180)))}
 
 
 def random_gates(rng: Random, gated: bool, limited: bool) -> dict[str, Any]:
@@ -185,6 +209,13 @@ def random_gates(rng: Random, gated: bool, limited: bool) -> dict[str, Any]:
     if gated and rng.random() < 0.3:
         found["allocation"] = {group: rng.choice((0, 1, 30, 70)) for group in rng.sample(GROUPS, 2)}
     return found
+
+
+def random_strategy(rng: Random) -> dict[str, Any]:
+    """Which of several free agents is chosen; at times at a price of occupancy."""
+    strategy = rng.choice(get_args(Strategy))
+    priced = strategy in PRICED_STRATEGIES and rng.random() < 0.4
+    return {"strategy": strategy, "occupancy_price": rng.choice((1, 3, 20, 1_000_000_000)) if priced else 0}
 
 
 def random_channels(rng: Random) -> tuple[Channel, ...]:
@@ -265,7 +296,7 @@ def random_config(rng: Random, size: int) -> Config:
             name=name,
             channel=rng.choice(("voice", *(channel.name for channel in channels))),
             require=random_requirement(rng),
-            strategy=rng.choice(get_args(Strategy)),
+            **random_strategy(rng),
             priority=rng.choice((0, 0, 1, 5)),
             priority_step_s=rng.choice((0, 0.001, 1, 5, 60)),
             **random_growth(rng),

@@ -2,7 +2,7 @@
 
 CPU time of the core for an assignment, that is to enqueue, accept, complete and end the wrap-up, least of several rounds, with
 the harness's own share of about a tenth of a microsecond. Each feature of `bench.dear` is measured beside the plain centre
-of the same size. Questions to colleagues are measured apart, in calls from Python.
+of the same size. Questions to colleagues, and conferences, are measured apart, in calls from Python.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from acd_core import Engine
+from acd_core import Engine, Outcome
 from acd_core.events import ContactOffered
 from acd_sim.load.floor import Centre, Shape
 from acd_sim.planner.pictures import COLOURS, STYLE
@@ -31,6 +31,7 @@ PICTURE = ROOT / "docs" / "pictures" / "routing-cost.png"
 BEGIN, END = "<!-- measured by `make cost`: begin -->", "<!-- measured by `make cost`: end -->"
 SKILLS = 64
 CONSULT = "question to a colleague"
+CONFERENCE = "conference of three"
 
 
 class Scale(NamedTuple):
@@ -71,9 +72,10 @@ def measure(figures: Figures, scale: Scale, said: Callable[[str], None], only: s
         for feature in chosen:
             said(f"{shape}: {feature.name}")
             figures.add(name_of(feature.name, shape), in_loop(feature, shape, scale))
-        if not shape.waiting and only in CONSULT:
-            said(f"{shape}: {CONSULT}")
-            figures.add(name_of(CONSULT, shape), questions(shape, scale))
+        for name, joined in ((CONSULT, False), (CONFERENCE, True)):
+            if not shape.waiting and only in name:
+                said(f"{shape}: {name}")
+                figures.add(name_of(name, shape), questions(shape, scale, joined=joined))
 
 
 def in_loop(feature: Feature, shape: Shape, scale: Scale) -> list[float]:
@@ -84,8 +86,10 @@ def in_loop(feature: Feature, shape: Shape, scale: Scale) -> list[float]:
     return [traffic.run(scale.assignments)[0] / scale.assignments for _ in range(scale.rounds)]
 
 
-def questions(shape: Shape, scale: Scale) -> list[float]:
-    """Nanoseconds of a question: it is asked, offered, accepted and completed, while half of the agents talk."""
+def questions(shape: Shape, scale: Scale, *, joined: bool) -> list[float]:
+    """Nanoseconds of a question: it is asked, offered, accepted and completed, while half of the agents talk; or, where the
+    colleague is `joined` to the conversation, of a conference: asked, offered, accepted, merged, and left by the colleague.
+    """
     engine = Engine()
     centre = Centre(shape, wrapup_s=0)
     now = 1_700_000_000_000_000_000
@@ -110,11 +114,17 @@ def questions(shape: Shape, scale: Scale) -> list[float]:
             now += 1_000_000
             question = f"q-{number}"
             queue = centre.config.queues[number % 4].name
-            engine.consult_contact(now, "bench", talking[number % len(talking)], question, queue, None, None, 0, "", {})
+            about = talking[number % len(talking)]
+            engine.consult_contact(now, "bench", about, question, queue, None, None, 0, "", {})
             for event, _, _ in engine.take_events():
                 if isinstance(event, ContactOffered):
                     engine.accept_offer(now, event.offer)
-                    engine.complete_contact(now, question, "completed_agent")
+                    if joined:
+                        merged = engine.merge_contact(now, question, False)
+                        if merged != Outcome.OK or engine.drop_contact(now, about, event.agent) != Outcome.OK:
+                            raise RuntimeError(f"{event.agent} could not join {about}, or leave it")
+                    else:
+                        engine.complete_contact(now, question, "completed_agent")
             engine.abandon_contact(now, question)
         found.append((time.thread_time_ns() - began) / asked)
     return found
@@ -130,7 +140,7 @@ def table(figures: Figures) -> list[str]:
     busy = [shape for shape in shapes if shape.waiting]
     heads = [f"{shape.agents:,} agents" for shape in free] + [f"{shape.waiting:,} wait" for shape in busy]
     rows = ["| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
-    for name in [*(feature.name for feature in FEATURES), CONSULT]:
+    for name in [*(feature.name for feature in FEATURES), CONSULT, CONFERENCE]:
         cells = [least(figures, name, shape) for shape in shapes]
         if all(cell is None for cell in cells):
             continue
@@ -155,7 +165,7 @@ def picture(figures: Figures) -> Figure:
     """By agents above, by waiting contacts below; the plain centre is in each plot."""
     shapes = shapes_of(figures)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(12, 8), layout="constrained")
+        figure = Figure(figsize=(15, 8), layout="constrained")
         plots = figure.subplots(2, len(GROUPS_SHOWN), sharey="row")
         for row, along in enumerate(("agents", "waiting")):
             chosen = [shape for shape in shapes if bool(shape.waiting) == (along == "waiting")]

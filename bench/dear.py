@@ -201,19 +201,19 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "service objectives",
-        "waiting",
+        "urgency",
         each_queue(lambda number, queue: replace(queue, service_objective_s=20 + 10 * (number % 7))),
     ),
-    Feature("predicted waits", "waiting", queues(wait_measure="predicted")),
-    Feature("queue ratios", "waiting", queues(queue_ratio=QueueRatio(group="all"))),
+    Feature("predicted waits", "urgency", queues(wait_measure="predicted")),
+    Feature("queue ratios", "urgency", queues(queue_ratio=QueueRatio(group="all"))),
     Feature(
         "costs by speed",
-        "waiting",
+        "urgency",
         queues(
             waiting_cost=WaitingCost(steps=tuple(CostStep(after_s=60 * n, cost=n) for n in range(20)), by_speed=True)
         ),
     ),
-    Feature("limit of urgency", "waiting", queues(urgency_max_s=3600)),
+    Feature("limit of urgency", "urgency", queues(urgency_max_s=3600)),
     Feature("three steps", "waiting", queues(steps=steps(30, 60, 90))),
     Feature(
         "steps of its own",

@@ -93,7 +93,7 @@ def test_the_full_size_has_the_grid_that_was_promised() -> None:
 def test_what_features_cost_is_measured_drawn_and_written(tmp_path: Path) -> None:
     figures = Figures()
     cost.measure(figures, cost.TINY, lambda _: None)
-    names = [*(feature.name for feature in dear.FEATURES), cost.CONSULT]
+    names = [*(feature.name for feature in dear.FEATURES), cost.CONSULT, cost.CONFERENCE]
     rows = cost.table(figures)
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]] == names
     plain = [float(cell) for cell in rows[2].strip("| ").split(" | ")[1:]]

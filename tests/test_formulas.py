@@ -16,6 +16,7 @@ from acd_sim.formulas import (
     prediction,
     priority,
     product_form,
+    queue_ratio,
     reserve,
     shared_lines,
 )
@@ -340,6 +341,47 @@ def test_call_selection_bench() -> None:
     assert 60 * waits.first == near(0.868212, 6)
     assert 60 * waits.second == near(17.364235, 6)
     assert 15 * waits.first + 32.5 * waits.second == pytest.approx(pooled.mean_queue)
+
+
+def test_priority_before_one_agent() -> None:
+    waits = priority.before_one_agent(0.3, 0.4, 1, 1)
+    same = priority.solve(0.3, 0.4, 1, 1)
+    assert tuple(waits) == pytest.approx(tuple(same))
+    slow = priority.before_one_agent(0.2, 0.1, 1, 4)
+    pooled = (0.2 * 2 + 0.1 * 2 * 16) / 2 / (1 - 0.6)  # Pollaczek and Khinchine
+    assert 0.2 * slow.first + 0.4 * slow.second == pytest.approx(0.6 * pooled)
+    with pytest.raises(ValueError, match="too much for one agent"):
+        priority.before_one_agent(1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("weights", [(201, 799), (499, 501), (900, 97)])
+def test_a_queue_ratio_is_that_of_the_whole_chain(weights: tuple[int, int]) -> None:
+    """Power iteration of the chain of one agent over all states of two short queues."""
+    first, second, most = 0.2, 0.35, 45
+    waiting = np.arange(most)
+    mine, other = np.meshgrid(waiting, waiting, indexing="ij")
+    above = mine * sum(weights) - weights[0] * (mine + other)
+    serves_first = (mine > 0) & ((above > 0) | (other == 0))
+    idle, busy = 0.5, np.zeros((most, most))
+    busy[0, 0] = 0.5
+    step = 1 / (first + second + 1)
+    for _ in range(3000):
+        flow = busy * step
+        after = busy - flow * (1 + first * (mine < most - 1) + second * (other < most - 1))
+        after[1:] += first * flow[:-1]
+        after[:, 1:] += second * flow[:, :-1]
+        served = np.where(serves_first, flow, 0)
+        after[:-1] += served[1:]
+        served = np.where(serves_first | (other == 0), 0, flow)
+        after[:, :-1] += served[:, 1:]
+        begun = idle * step * (first + second)
+        idle += flow[0, 0] - begun
+        after[0, 0] += begun
+        busy = after
+    found = queue_ratio.solve(first, second, 1, 1, weights)
+    assert found.first == pytest.approx(float((busy * mine).sum()) / first, rel=1e-3)
+    assert found.second == pytest.approx(float((busy * other).sum()) / second, rel=1e-3)
+    assert first * found.first + second * found.second == pytest.approx(erlang.solve(0.55, 1, 1).mean_queue, rel=1e-3)
 
 
 # Announcements, blending, days, pairings

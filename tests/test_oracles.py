@@ -34,6 +34,7 @@ CASES = [
     skills.graph("random graph", *skills.random_graph(1)),
     next(case for case in skills.cases() if case.name == "W model"),
     next(agent_choice.cases()),
+    next(case for case in call_choice.cases() if "by speed" in case.name),
     list(blending.cases())[1],
     list(blending.cases())[4],
     next(callbacks.cases()),

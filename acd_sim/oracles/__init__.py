@@ -8,7 +8,7 @@
 | `invariants` | what must hold in every run, whatever is asked |
 | `single_queue` | Erlang C and A |
 | `skills` | W and N models, rings, random skill graphs, Wallace and Whitt's six types |
-| `call_choice` | which of the waiting contacts: priority, service objectives, head start |
+| `call_choice` | which of the waiting contacts: priority, service objectives, head start, queue ratios, costs |
 | `agent_choice` | which of the free agents: fast first, slow first, longest idle |
 | `announcements` | how well a wait can be predicted |
 | `blending` | outbound work beside inbound calls |

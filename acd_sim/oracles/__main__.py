@@ -25,7 +25,7 @@ from acd_sim.oracles.case import Case, Verdict, play, verdicts
 
 MODULES = (single_queue, skills, call_choice, agent_choice, announcements, blending, callbacks, day, callback_day)
 NOT_HERE = (
-    "longest queue and queue shares (FQR): the engine has no such rule",
+    "queue ratios whose queues may be equally far above their shares: who has waited longest goes first, and no formula knows",
     "dialler pacing, pairing by value, batch matching: the engine has none of them",
 )
 """What is known and cannot be asked yet."""

@@ -34,13 +34,13 @@ order of idleness have one steady state."""
 BENCH = "one simulation"
 
 
-def model(strategy: str, cost: int, arrivals: float, patience: float = 0.0) -> Model:
+def model(strategy: str, cost: int, arrivals: float, patience: float = 0.0, price: int = 0) -> Model:
     """The two pools."""
     people = [Agent(agent=f"fast-{n:02}", cost=cost) for n in range(FAST.agents)]
     people += [Agent(agent=f"slow-{n:02}", cost=2) for n in range(SLOW.agents)]
     speeds = {("calls", agent.agent): 1 / (FAST if agent.agent[0] == "f" else SLOW).service for agent in people}
     return Model(
-        config=centre([queue(strategy=strategy)], people),
+        config=centre([queue(strategy=strategy, occupancy_price=price)], people),
         kinds=(calls(arrivals / UNIT_S, UNIT_S, patience_s=UNIT_S / patience if patience else 0.0),),
         speeds=speeds,
         **stretch(arrivals / UNIT_S, 1_400_000, 60 * UNIT_S),
@@ -67,6 +67,15 @@ def cases() -> Iterator[Case]:
         (
             Figure("P(W>0)", 0.3112, delayed, 0.012, BENCH),
             Figure("E[W]", 0.0385, mean_wait(UNIT_S), 0.003, BENCH),
+            Figure("occupancy of the fast", ARRIVALS / 100, busy(0, 50), 0.004, "equal work for all"),
+            Figure("occupancy of the slow", ARRIVALS / 100, busy(50, 100), 0.004, "equal work for all"),
+        ),
+    )
+    yield Case(
+        "agent choice: lowest cost, at a price of occupancy beyond all costs",
+        model("lowest_cost", 1, ARRIVALS, price=1_000_000),
+        (
+            Figure("P(W>0)", 0.3112, delayed, 0.012, BENCH),
             Figure("occupancy of the fast", ARRIVALS / 100, busy(0, 50), 0.004, "equal work for all"),
             Figure("occupancy of the slow", ARRIVALS / 100, busy(50, 100), 0.004, "equal work for all"),
         ),

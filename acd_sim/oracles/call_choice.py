@@ -1,7 +1,8 @@
 """Which of the waiting contacts a freed agent gets: two classes before one pool that serves both.
 
 100 agents, conversations of two minutes, loads of 30 and 65 Erlang. The engine's service objective is the generalised
-c-mu rule with quadratic costs (Van Mieghem 1995): with equal seeds both give the same decision call by call.
+c-mu rule with quadratic costs (Van Mieghem 1995): with equal seeds both give the same decision call by call. With costs that
+do not grow it is the c-mu rule, a strict priority; before one agent that has a formula where the classes differ in speed.
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from acd_core.config import Queue
-from acd_sim.formulas import erlang, priority
+from acd_core.config import CostStep, Queue, QueueRatio, WaitingCost
+from acd_sim.formulas import erlang, priority, queue_ratio
 from acd_sim.oracles.case import (
     Case,
     Figure,
@@ -28,7 +29,7 @@ from acd_sim.oracles.case import (
     waiting,
 )
 from acd_sim.oracles.invariants import exactly
-from acd_sim.virtual import Constant, Model, replicate
+from acd_sim.virtual import Constant, Figures, Model, replicate
 from acd_sim.virtual.loop import TOTALS
 
 TALK_S = 120.0
@@ -62,7 +63,40 @@ COSTS: Rules = ({"ageing": 6}, {"ageing": 1})
 """The slopes of quadratic costs 3 W^2 and W^2 / 2; six to one as the objectives are."""
 HEAD_START: Rules = ({"head_start_s": 100}, {})
 PLAIN: Rules = ({}, {})
+PREDICTED: Rules = ({"wait_measure": "predicted"}, {"wait_measure": "predicted", "ageing": 2})
 STRICT: Rules = ({"strict_priority": True, "priority": 1}, {"strict_priority": True})
+
+
+CHEAP = WaitingCost(steps=(CostStep(after_s=0, cost=1),))
+DEAR = WaitingCost(steps=(CostStep(after_s=0, cost=2),))
+CONSTANT_COSTS: Rules = ({"waiting_cost": DEAR}, {"waiting_cost": CHEAP})
+WEIGHTS = ((201, 799), (499, 501))
+"""Ratios whose queues are never equally far above their shares, which no formula would know what to do with."""
+SPEEDS_S, SPEED_LOADS = (60.0, 240.0), (0.3, 0.5)
+
+
+def ratios(weights: tuple[int, int]) -> Rules:
+    """Queues that are to keep a ratio."""
+    first, second = (QueueRatio(group="all", weight=weight) for weight in weights)
+    return {"queue_ratio": first}, {"queue_ratio": second}
+
+
+def speeds(contacts: float = 1_000_000) -> Model:
+    """One agent, and two classes: waiting costs twice as much in the second, which takes four times as long."""
+    queues = [
+        queue(name, waiting_cost=structs.replace(cost, by_speed=True)) for name, cost in (("one", CHEAP), ("two", DEAR))
+    ]
+    rates = [load / mean_s for load, mean_s in zip(SPEED_LOADS, SPEEDS_S, strict=True)]
+    return Model(
+        config=centre(queues, agents(1)),
+        kinds=(calls(rates[0], SPEEDS_S[0], "one"), calls(rates[1], SPEEDS_S[1], "two")),
+        **stretch(sum(rates), contacts, 2_000 * SPEEDS_S[1]),
+    )
+
+
+def share_of_first(figures: Figures) -> float:
+    """The share of the first class in all waiting."""
+    return Figures(figures.model, figures.replication, ONE).count("wait_ns") / figures.count("wait_ns")
 
 
 def cases() -> Iterator[Case]:
@@ -93,6 +127,37 @@ def cases() -> Iterator[Case]:
             conserved,
         ),
     )
+    yield Case(
+        "call choice: constant costs of waiting",
+        model(CONSTANT_COSTS),
+        (
+            Figure("E[W1] s", strict.first, of(ONE, mean_wait(1))),
+            Figure("E[W2] s", strict.second, of(TWO, mean_wait(1))),
+            conserved,
+        ),
+    )
+    rates = [load / mean_s for load, mean_s in zip(SPEED_LOADS, SPEEDS_S, strict=True)]
+    by_speed = priority.before_one_agent(rates[0], rates[1], *SPEEDS_S)
+    yield Case(
+        "call choice: costs by speed, before one agent",
+        speeds(),
+        (
+            Figure("E[W1] s", by_speed.first, of(ONE, mean_wait(1))),
+            Figure("E[W2] s", by_speed.second, of(TWO, mean_wait(1))),
+        ),
+    )
+    for weights in WEIGHTS:
+        kept = queue_ratio.solve(LOADS[0] / TALK_S, LOADS[1] / TALK_S, 1 / TALK_S, AGENTS, weights)
+        yield Case(
+            f"call choice: queue ratio {weights[0]} to {weights[1]}",
+            model(ratios(weights)),
+            (
+                Figure("E[W1] s", kept.first, of(ONE, mean_wait(1))),
+                Figure("E[W2] s", kept.second, of(TWO, mean_wait(1))),
+                Figure("Q1/(Q1+Q2)", kept.share, share_of_first),
+                conserved,
+            ),
+        )
     yield Case(
         "call choice: service objectives 20 s, 120 s",
         model(OBJECTIVES),
@@ -126,7 +191,7 @@ def pairs(seed: int = 1) -> Iterator[Verdict]:
     # When all conversations are equally long, no choice changes when agents become free: then all rules that keep
     # nobody idle have the same number waiting at every instant.
     totals = set()
-    for rules in (PLAIN, STRICT, OBJECTIVES, HEAD_START):
+    for rules in (PLAIN, STRICT, OBJECTIVES, HEAD_START, CONSTANT_COSTS, ratios(WEIGHTS[0]), PREDICTED):
         plain = model(rules, contacts=contacts)
         even = structs.replace(plain, kinds=tuple(structs.replace(kind, talk=Constant(TALK_S)) for kind in plain.kinds))
         run = replicate(even, seed)

@@ -15,7 +15,7 @@ cdef object encode = msgspec.json.Encoder().encode
 
 cdef enum:
     FIRST = 512
-    CLEARED_MAX = 256 * 1024
+    CLEARED_MAX = 262_144
 
 # Above this many milliseconds a number of seconds has more digits than a float keeps, and msgspec writes it.
 cdef int64_t EXACT_MS = 1_000_000_000_000_000

@@ -34,7 +34,7 @@ cdef enum:
     GIVEN_REQUIRE = 4
     GIVEN_REASON = 8
     KNOWN_BITS = 12
-    KNOWN_MAX = 1 << 12
+    KNOWN_MAX = 4096
     DIGITS_MAX = 15  # any number of so many digits may be an id, and an attribute
 
 cdef object decode_id = msgspec.json.Decoder(commands.RequestId).decode

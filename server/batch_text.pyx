@@ -154,7 +154,8 @@ cdef class BatchText:
         cdef Py_ssize_t head_length = of_array(head, self.ticks)
         cdef bytes payload = PyBytes_FromStringAndSize(NULL, head_length + self._ticks.length)
         memcpy(PyBytes_AS_STRING(payload), head, head_length)
-        memcpy(PyBytes_AS_STRING(payload) + head_length, self._ticks.start, self._ticks.length)
+        if self._ticks.length:  # else there may be no buffer yet, and memcpy must not be told of one
+            memcpy(PyBytes_AS_STRING(payload) + head_length, self._ticks.start, self._ticks.length)
         self._ticks.clear()
         self.ticks = 0
         self.commands = 0

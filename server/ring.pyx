@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 from acd_core.event_lines cimport EventLine, event_line
 
 cdef enum:
-    BLOCK_BYTES = 64 * 1024
+    BLOCK_BYTES = 65_536
 
 
 cdef class EventRing:

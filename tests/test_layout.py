@@ -336,3 +336,13 @@ RIGHT = [
 @pytest.mark.parametrize(("path", "text"), RIGHT)
 def test_an_arrow_that_points_the_right_way_is_not_reported(path: str, text: str, tmp_path: Path) -> None:
     assert complaints(write_tree(tmp_path, {path: text})) == []
+
+
+def test_values_of_c_enums_are_numbers_and_nothing_to_be_worked_out() -> None:
+    """With overflow checks, as in the builds `debug` and `sanitize`, Cython cannot translate a product or shift there."""
+    found = []
+    for path in [*ROOT.glob("*/*.p[yx][xd]"), *ROOT.glob("acd_sim/*/*.p[yx][xd]")]:
+        for enum in re.findall(r"^cdef enum\b[^\n]*:[^\n]*\n((?:[ ]{4}[^\n]*\n)+)", path.read_text(), re.MULTILINE):
+            values = re.findall(r"^ {4}(\w+) = ([^#\n]*)", enum, re.MULTILINE)
+            found += [f"{path.name}: {name} = {value}" for name, value in values if re.search(r"[*+<]", value)]
+    assert found == []

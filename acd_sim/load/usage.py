@@ -1,12 +1,16 @@
 """What a process on this machine uses, as the kernel tells it (Linux)."""
 
 import os
+import time
 from pathlib import Path
+
+_OF_A_PROCESS = 2
+"""In the number of a clock, beside that of a process: CPUCLOCK_SCHED of Linux, as `clock_getcpuclockid` puts them together."""
 
 
 def cpu_ns(pid: int) -> int:
-    """CPU time of all threads of a process so far; to the nanosecond where the kernel tells it."""
-    return sum(thread_cpu_ns(pid, int(task.name)) for task in Path(f"/proc/{pid}/task").iterdir())
+    """CPU time of a process so far, of all its threads, also of those that have ended."""
+    return time.clock_gettime_ns(~pid << 3 | _OF_A_PROCESS)
 
 
 def thread_cpu_ns(pid: int, thread: int) -> int:

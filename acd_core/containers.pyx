@@ -6,7 +6,7 @@ any node can be taken out. Inserting is O(1), taking out O(log n) amortised.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
@@ -16,12 +16,10 @@ cdef enum:
     LARGE = 65536             # items, from which on arrays do not double any more
 
 
-cdef int reserve(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
-    """Make room for `needed` items; new room is zeroed."""
+cdef int grow(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
+    """Make room for `needed` items, which is more than there is."""
     cdef int64_t size = capacity[0]
     cdef void *grown
-    if needed <= size:
-        return 0
     if size < LARGE:
         size = size * 2 if size else 16
     else:
@@ -106,12 +104,6 @@ cdef int32_t heap_remove(Node *nodes, int32_t root, int32_t node) noexcept nogil
     return heap_meld(nodes, root, orphans)
 
 
-@cython.overflowcheck(False)
-cdef inline int64_t _spread(int64_t key) noexcept nogil:
-    """Mix the bits of a key, so that regular keys do not collide in a row."""
-    return <int64_t>((<uint64_t>key * 0x9E3779B97F4A7C15ULL) >> 17)
-
-
 @cython.final
 cdef class IntMap:
     """Positive 64-bit keys to slots or numbers, by open addressing; 0 marks a free place."""
@@ -128,21 +120,12 @@ cdef class IntMap:
         free(self.keys)
         free(self.values)
 
-    cdef int64_t get(self, int64_t key) noexcept nogil:
-        """The value of `key`, or NONE."""
-        cdef int64_t place = _spread(key) & self.mask
-        while self.keys[place]:
-            if self.keys[place] == key:
-                return self.values[place]
-            place = (place + 1) & self.mask
-        return NONE
-
     cdef int put(self, int64_t key, int64_t value) except -1:
         """Set the value of `key`, which is positive."""
         cdef int64_t place
         if self.used * 2 > self.mask:
             self._grow()
-        place = _spread(key) & self.mask
+        place = spread(key) & self.mask
         while self.keys[place] and self.keys[place] != key:
             place = (place + 1) & self.mask
         if not self.keys[place]:
@@ -153,7 +136,7 @@ cdef class IntMap:
 
     cdef void remove(self, int64_t key) noexcept nogil:
         """Forget `key`, if it is there. Later entries of its run move up, so no marker is left behind."""
-        cdef int64_t hole = _spread(key) & self.mask, place, home
+        cdef int64_t hole = spread(key) & self.mask, place, home
         while self.keys[hole] != key:
             if not self.keys[hole]:
                 return
@@ -164,7 +147,7 @@ cdef class IntMap:
             place = (place + 1) & self.mask
             if not self.keys[place]:
                 break
-            home = _spread(self.keys[place]) & self.mask
+            home = spread(self.keys[place]) & self.mask
             if ((place - home) & self.mask) >= ((place - hole) & self.mask):
                 self.keys[hole] = self.keys[place]
                 self.values[hole] = self.values[place]
@@ -211,15 +194,6 @@ cdef class TagTable:
 
     def __dealloc__(self):
         free(self.places)
-
-    cdef int64_t first(self, uint32_t tag) noexcept nogil:
-        """The first place with this tag, or NONE."""
-        cdef int64_t place = tag & self.mask
-        while self.places[place].value != NONE:
-            if self.places[place].tag == tag:
-                return place
-            place = (place + 1) & self.mask
-        return NONE
 
     cdef int64_t following(self, int64_t place) noexcept nogil:
         """The next place with the tag of this one, or NONE."""

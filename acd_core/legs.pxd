@@ -1,8 +1,10 @@
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from acd_core.containers cimport IntMap
 from acd_core.tables cimport Tables
-from acd_core.types cimport ChannelRow, Leg
+from acd_core.types cimport NONE, Agent, ChannelRow, Leg
 
+@cython.final
 cdef class Legs:
     cdef Tables tables
     cdef Leg *legs
@@ -28,7 +30,18 @@ cdef class Legs:
     cdef void detach(self, int32_t leg) noexcept nogil
     cdef int drop(self, int32_t leg) except -1
     cdef uint32_t takes(self, int32_t agent) noexcept nogil
-    cdef uint32_t room(self, int32_t agent) noexcept nogil
     cdef uint32_t room_beside(self, int32_t agent, int32_t but) noexcept nogil
-    cdef int32_t foremost(self, int32_t agent) noexcept nogil
+    cdef int32_t foremost_of_several(self, int32_t agent) noexcept nogil
     cdef int32_t foremost_of_contact(self, int32_t contact) noexcept nogil
+
+    cdef inline uint32_t room(self, int32_t agent) noexcept nogil:
+        """The channels, a bit each, that the agent could have one more contact of beside those that he holds."""
+        cdef Agent *person = &self.tables.agents[agent]
+        if not self.several and not person.outside:
+            return 1 if person.legs == NONE else 0
+        return self.room_beside(agent, NONE)
+
+    cdef inline int32_t foremost(self, int32_t agent) noexcept nogil:
+        """The agent's oldest conversation, else the offer to him, else his oldest wrap-up; NONE if he holds nothing."""
+        cdef Agent *person = &self.tables.agents[agent]
+        return person.legs if person.legs == person.last_leg else self.foremost_of_several(agent)

@@ -183,12 +183,6 @@ cdef class Legs:
                 found |= (<uint32_t>1) << index
         return found
 
-    cdef uint32_t room(self, int32_t agent) noexcept nogil:
-        """The channels, a bit each, that the agent could have one more contact of beside those that he holds."""
-        if not self.several and not self.tables.agents[agent].outside:
-            return 1 if self.tables.agents[agent].legs == NONE else 0
-        return self.room_beside(agent, NONE)
-
     cdef uint32_t room_beside(self, int32_t agent, int32_t but) noexcept nogil:
         """The same beside all that he holds but one leg."""
         cdef Agent *person = &self.tables.agents[agent]
@@ -223,8 +217,8 @@ cdef class Legs:
                 found |= (<uint32_t>1) << index
         return found
 
-    cdef int32_t foremost(self, int32_t agent) noexcept nogil:
-        """The agent's oldest conversation, else the offer to him, else his oldest wrap-up; NONE if he holds nothing."""
+    cdef int32_t foremost_of_several(self, int32_t agent) noexcept nogil:
+        """`foremost` of an agent who holds more than one contact."""
         cdef int32_t leg = self.tables.agents[agent].legs, best = leg
         while leg != NONE:
             if _tells_more(self.legs[leg].state, self.legs[best].state):

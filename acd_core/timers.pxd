@@ -1,6 +1,7 @@
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from acd_core.containers cimport IntMap
-from acd_core.types cimport Node
+from acd_core.types cimport NONE, Node
 
 cdef enum TimerKind:
     OF_CONTACT = 0            # longest wait, or longest talk
@@ -27,6 +28,7 @@ cdef struct Lane:
     int32_t position          # in Timers.order; NONE while empty
     int64_t duration
 
+@cython.final
 cdef class Timers:
     cdef Node *nodes
     cdef Owner *owners
@@ -46,11 +48,19 @@ cdef class Timers:
 
     cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2
     cdef void cancel(self, int32_t timer) noexcept nogil
+
+    cdef inline bint due(self, int64_t now) noexcept nogil:
+        """Whether some deadline has come."""
+        if self.order_count and self.nodes[self.lanes[self.order[0]].head].key <= now:
+            return True
+        return self.irregular != NONE and self.nodes[self.irregular].key <= now
+
     cdef int32_t first(self) noexcept nogil
     cdef int64_t next_deadline(self) noexcept nogil
-    cdef int32_t _lane(self, int64_t duration) except -2
+    cdef int32_t _new_lane(self, int64_t duration) except -2
     cdef int _forget_empty_lanes(self) except -1
     cdef bint _lane_before(self, int32_t a, int32_t b) noexcept nogil
     cdef void _place(self, int32_t lane, int32_t position) noexcept nogil
-    cdef void _lane_moved(self, int32_t position) noexcept nogil
+    cdef void _rise(self, int32_t lane, int32_t position) noexcept nogil
+    cdef void _sink(self, int32_t lane, int32_t position) noexcept nogil
     cdef void _lane_empty(self, int32_t lane) noexcept nogil

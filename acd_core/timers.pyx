@@ -35,7 +35,9 @@ cdef class Timers:
 
     cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2:
         """Set a deadline for an owner; `duration` only chooses the lane. Gives the handle."""
-        cdef int32_t timer = self.free_timer, lane = self._lane(duration), tail
+        cdef int32_t timer = self.free_timer, lane = <int32_t>self.lane_of.get(duration + 1), tail
+        if lane == NONE:
+            lane = self._new_lane(duration)
         if timer == NONE:
             timer = <int32_t>self.created
             reserve(<void **>&self.nodes, &self.node_capacity, timer + 1, sizeof(Node))
@@ -62,9 +64,8 @@ cdef class Timers:
             return timer
         self.lanes[lane].head = timer
         reserve(<void **>&self.order, &self.order_capacity, self.order_count + 1, sizeof(int32_t))
-        self._place(lane, self.order_count)
         self.order_count += 1
-        self._lane_moved(self.order_count - 1)
+        self._rise(lane, self.order_count - 1)
         return timer
 
     cdef void cancel(self, int32_t timer) noexcept nogil:
@@ -86,7 +87,7 @@ cdef class Timers:
                 if following == NONE:
                     self._lane_empty(lane)
                 else:
-                    self._lane_moved(self.lanes[lane].position)
+                    self._sink(lane, self.lanes[lane].position)
         self.owners[timer].slot = self.free_timer
         self.free_timer = timer
 
@@ -105,10 +106,8 @@ cdef class Timers:
         cdef int32_t timer = self.first()
         return self.nodes[timer].key if timer != NONE else 0
 
-    cdef int32_t _lane(self, int64_t duration) except -2:
-        cdef int32_t lane = self.lane_of.get(duration + 1)
-        if lane != NONE:
-            return lane
+    cdef int32_t _new_lane(self, int64_t duration) except -2:
+        cdef int32_t lane
         if self.lane_count >= LANES_MAX and self.lane_count >= 2 * self.order_count:
             self._forget_empty_lanes()
         lane = self.lane_count
@@ -146,15 +145,20 @@ cdef class Timers:
         self.order[position] = lane
         self.lanes[lane].position = position
 
-    cdef void _lane_moved(self, int32_t position) noexcept nogil:
-        """Restore the order after the first deadline of the lane at `position` has changed."""
-        cdef int32_t lane = self.order[position], parent, child
+    cdef void _rise(self, int32_t lane, int32_t position) noexcept nogil:
+        """Put a lane into the order at `position`, or as far above as its first deadline calls for."""
+        cdef int32_t parent
         while position:
             parent = (position - 1) >> 1
             if not self._lane_before(lane, self.order[parent]):
                 break
             self._place(self.order[parent], position)
             position = parent
+        self._place(lane, position)
+
+    cdef void _sink(self, int32_t lane, int32_t position) noexcept nogil:
+        """Put a lane into the order at `position`, or as far below as its first deadline calls for."""
+        cdef int32_t child
         while True:
             child = 2 * position + 1
             if child >= self.order_count:
@@ -168,10 +172,11 @@ cdef class Timers:
         self._place(lane, position)
 
     cdef void _lane_empty(self, int32_t lane) noexcept nogil:
-        """Take a lane out of the order."""
-        cdef int32_t position = self.lanes[lane].position
+        """Take a lane out of the order; the last one comes into its place."""
+        cdef int32_t position = self.lanes[lane].position, last
         self.lanes[lane].position = NONE
         self.order_count -= 1
         if position != self.order_count:
-            self._place(self.order[self.order_count], position)
-            self._lane_moved(position)
+            last = self.order[self.order_count]
+            self._rise(last, position)
+            self._sink(last, self.lanes[last].position)

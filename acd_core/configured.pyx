@@ -181,13 +181,13 @@ cdef class Configured(Pauses):
             row.since = self.now
             self._begin_occupancy(slot)
             self.agent_addresses[slot] = config.address
-            self.agent_clients[slot] = ""
+            self._set_client(slot, "")
             self.agent_pause_reasons[slot] = ""
             self.agent_pauses[slot] = {}
             self.agent_failures[slot] = []
             self.agent_outside[slot] = {}
             self.agent_queues[slot] = ()
-            self._count_time()
+            self._count_time_in(LOGGED_OUT)
             self.agents_by_state[<int>LOGGED_OUT] += 1
         self.agent_configs[slot] = config
         self.agent_names[slot] = config.agent

@@ -307,6 +307,7 @@ cdef class Dumped(Consults):
         cdef list rows = [contacts.slots[place] for place in range(contacts.count)], ended = self.ended.items()
         if self.record_count or self.materialised:
             raise ValueError("take the events first: they are not part of the state")
+        self._count_time()
         for name, values in self._lists_of_agents().items():
             lists[f"agent.{name}"] = [values[agents.slots[place]] for place in range(agents.count)]
         for name, values in self._lists_of_contacts().items():
@@ -335,7 +336,7 @@ cdef class Dumped(Consults):
                 "offer_seq": self.offer_seq,
                 "idle_seq": self.idle_seq,
                 "timer_seq": self.timers.seq,
-                "counted_us": self.counted_us,
+                "counted_us": self.counted_us[0],
                 **{f"agent_us.{index}": self.agent_us[index] for index in range(7)},
             },
             rows={
@@ -461,8 +462,8 @@ cdef class Dumped(Consults):
         self.offer_seq = dump.counters["offer_seq"]
         self.idle_seq = dump.counters["idle_seq"]
         self.timers.seq = dump.counters["timer_seq"]
-        self.counted_us = dump.counters["counted_us"]
         for slot in range(7):
+            self.counted_us[slot] = dump.counters["counted_us"]
             self.agent_us[slot] = dump.counters[f"agent_us.{slot}"]
         self.last_position = dump.last_position
         if dump.last_estimate is not None:

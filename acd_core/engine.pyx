@@ -663,7 +663,7 @@ cdef class Engine(Dumped):
             ):
                 return DUPLICATE
             was_logging_out = row.logging_out
-            self.agent_clients[slot] = client
+            self._set_client(slot, client)
             self.agent_addresses[slot] = new_address
             row.logging_out = False
             self._choose(slot, chosen)
@@ -673,7 +673,7 @@ cdef class Engine(Dumped):
                 self._agent_changed(slot)
                 self._serve_agent(slot)
             return self._settled()
-        self.agent_clients[slot] = client
+        self._set_client(slot, client)
         self.agent_addresses[slot] = new_address
         row.answered_since_login = 0
         row.inbound_seq = 0
@@ -1064,7 +1064,7 @@ cdef class Engine(Dumped):
                 self.free_queues.append(slot)
         for name, slot in self.agent_slots.items():
             if name not in wanted_agents:
-                self._count_time()
+                self._count_time_in(LOGGED_OUT)
                 self.agents_by_state[<int>LOGGED_OUT] -= 1
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)

@@ -295,7 +295,7 @@ cdef int _agent_changed(JsonText out, State state, Record *record) except -1:
     _agent(out, state, record)
     out.say(b',"state":')
     out.add_bytes(STATES[record.code])
-    if <str>record.text:
+    if record.text != NULL:
         out.say(b',"reason":')
         out.string(<str>record.text)
     if record.a != NONE:

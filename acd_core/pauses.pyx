@@ -18,12 +18,6 @@ from acd_core.config import ns_of_seconds
 cdef class Pauses(Rests):
     """The state with its pauses; see `Engine`."""
 
-    cdef int _refresh(self, int32_t agent) except -1:
-        Rests._refresh(self, agent)
-        if self.pause_codes:
-            self._mind_pause(agent)
-        return 0
-
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         Rests._set_presence(self, agent, presence, reason)
         if self.pause_codes:

@@ -22,7 +22,7 @@ cdef class Rests(State):
         cdef bint before = self.tables.agents[agent].resting
         State._set_presence(self, agent, presence, reason)
         if before or self.tables.agents[agent].resting or self.tables.agents[agent].outside:
-            State._refresh(self, agent)
+            self._refresh_plain(agent)
         return 0
 
     cdef int _take_occupancy(self, int32_t agent) except -1:

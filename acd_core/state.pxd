@@ -1,3 +1,4 @@
+cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from acd_core.ended cimport Ended
@@ -11,7 +12,10 @@ from acd_core.pace cimport Paces
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.watches cimport Watches
-from acd_core.types cimport Queue
+from acd_core.types cimport (
+    ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, NONE,
+    PAUSED, Agent, Contact, Plan, Queue,
+)
 from acd_core.windows cimport Forecast
 
 cdef enum Kind:
@@ -44,7 +48,7 @@ cdef enum Kind:
     CONFIG_APPLIED
 
 # What happened, before it becomes a Python object. The names are looked up when it does; objects that may change
-# meanwhile are owned by the record.
+# meanwhile are owned by the record, but for the client, see `State.former_clients`.
 cdef struct Record:
     uint8_t kind
     uint8_t flag
@@ -90,8 +94,8 @@ cdef class State:
     cdef int64_t agents_by_state[7]
     cdef int64_t agents_cooling[6]  # agents in cooldown by CooldownCause
     cdef dict agents_pausing  # agents seen paused, by reason
-    cdef int64_t agent_us[7]  # time spent by state, up to counted_us
-    cdef int64_t counted_us
+    cdef int64_t agent_us[7]  # time spent by state, up to counted_us of it
+    cdef int64_t counted_us[7]
     cdef int64_t half_life_us  # of occupancy; 0 while nobody asks for it
     cdef int64_t rest_most    # an agent of a higher occupancy rests; 0 while nobody does
     cdef int64_t rest_least   # until it has fallen to this
@@ -109,6 +113,7 @@ cdef class State:
     cdef int64_t record_capacity
     cdef int64_t record_count
     cdef list materialised
+    cdef list former_clients  # that were agents' while records name them
     cdef object configuration
     cdef object skill_names   # frozenset of the configuration's
     cdef dict skill_ids
@@ -187,9 +192,7 @@ cdef class State:
 
     cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL
     cdef int _agent_changed(self, int32_t agent) except -1
-    cdef int _state(self, int32_t agent) noexcept
     cdef int _materialise(self) except -1
-    cdef int _forget_records(self) except -1
     cdef object _event(self, Record *record)
     cdef int64_t _oldest(self, int32_t queue) except -1
     cdef object _queue_view(self, int32_t slot)
@@ -201,26 +204,23 @@ cdef class State:
     cdef object _pace_view(self, object queue, int32_t pace)
     cdef Forecast _forecast(self, int32_t contact) noexcept
     cdef str _agent_name(self, int32_t agent)
-    cdef int _release_slots(self) except -1
+    cdef int _free_slots(self) except -1
     cdef int forget_events(self) except -1
     cdef str _leg_contact(self, int32_t leg)
     cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
     cdef void _disarm_queue(self, int32_t queue) noexcept
     cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1
-    cdef void _disarm_leg(self, int32_t leg) noexcept
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
     cdef int _arm_step(self, int32_t contact) except -1
-    cdef int32_t _stage(self, int32_t contact) noexcept
-    cdef void _disarm_step(self, int32_t contact) noexcept
-    cdef void _disarm_look(self, int32_t contact) noexcept
-    cdef void _disarm_stay(self, int32_t contact) noexcept
-    cdef void _stay_no_longer(self, int32_t contact) noexcept
     cdef object _closed(self, int32_t queue)
     cdef void _disarm_agent(self, int32_t agent) noexcept
-    cdef void _disarm_contact(self, int32_t contact) noexcept
     cdef void _count_time(self) noexcept
-    cdef int _count_agent(self, int32_t agent, int by) except -1
+    cdef int _count_absent(self, int32_t agent, int state, int by) except -1
+    cdef int _set_client(self, int32_t agent, object client) except -1
+    cdef int _clear_records(self) except -1
+    cdef int _mind_pause(self, int32_t agent) except -1
+    cdef int _refresh_plain(self, int32_t agent) except -1
     cdef int _mind_outside(self, int32_t agent) except -1
     cdef int _enter_outside(self, int32_t agent) except -1
     cdef bint _on_outside(self, int32_t agent) noexcept
@@ -228,20 +228,162 @@ cdef class State:
     cdef int _count_occupancy(self, int32_t agent) except -1
     cdef int _take_occupancy(self, int32_t agent) except -1
     cdef int _begin_occupancy(self, int32_t agent) except -1
-    cdef int _refresh(self, int32_t agent) except -1
-    cdef void _set_open(self, int32_t agent) noexcept
-    cdef void _shut(self, int32_t agent) noexcept
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2
     cdef int _stand_in_line(self, int32_t contact) except -1
     cdef int _leave_line(self, int32_t contact) except -1
     cdef int _tighten(self) except -1
-    cdef bint _in_line(self, int32_t contact) noexcept
-    cdef void _set_state(self, int32_t contact, int state) noexcept
-    cdef void _count_busy(self, Queue *queue, int by) noexcept
-    cdef void _count_contact(self, int32_t contact, int by) noexcept
     cdef tuple _channel_names(self, uint32_t channels)
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
     cdef int _forget(self) except -1
     cdef int _enlist(self, int32_t contact) except -1
     cdef void _delist(self, int32_t contact) noexcept
     cdef int32_t _new_contact_slot(self) except -1
+
+    # -- what is done many times for each contact ---------------------------------------------------------------
+
+    @cython.final
+    cdef inline int _state(self, int32_t agent) noexcept:
+        """Index into events.AgentState of what the agent is seen to do."""
+        cdef Agent *row = &self.tables.agents[agent]
+        return row.presence if row.activity == ACTIVITY_NONE else 2 + row.activity
+
+    @cython.final
+    cdef inline void _disarm_leg(self, int32_t leg) noexcept:
+        if self.legs.legs[leg].timer != NONE:
+            self.timers.cancel(self.legs.legs[leg].timer)
+            self.legs.legs[leg].timer = NONE
+
+    @cython.final
+    cdef inline int32_t _stage(self, int32_t contact) noexcept:
+        """Slot of the stage that holds for a contact. For one in conversation its plan may have become shorter."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Plan *plan = &self.tables.plans[row.plan]
+        return plan.first + (row.step if row.step < plan.count - 1 else plan.count - 1)
+
+    @cython.final
+    cdef inline void _disarm_step(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].step_timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].step_timer)
+            self.tables.contacts[contact].step_timer = NONE
+
+    @cython.final
+    cdef inline void _disarm_stay(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].stay_timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].stay_timer)
+            self.tables.contacts[contact].stay_timer = NONE
+
+    @cython.final
+    cdef inline void _disarm_look(self, int32_t contact) noexcept:
+        """Nobody asks for the contact's estimate any more."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        row.seen_ms = NONE
+        if row.look_timer != NONE:
+            self.timers.cancel(row.look_timer)
+            row.look_timer = NONE
+
+    @cython.final
+    cdef inline void _stay_no_longer(self, int32_t contact) noexcept:
+        """No conditions for one who does not wait any more."""
+        self.tables.contacts[contact].useless = False
+        self.tables.contacts[contact].stay = NONE
+        self._disarm_stay(contact)
+        self._disarm_look(contact)
+        self._disarm_step(contact)
+
+    @cython.final
+    cdef inline void _disarm_contact(self, int32_t contact) noexcept:
+        if self.tables.contacts[contact].timer != NONE:
+            self.timers.cancel(self.tables.contacts[contact].timer)
+            self.tables.contacts[contact].timer = NONE
+
+    @cython.final
+    cdef inline void _set_open(self, int32_t agent) noexcept:
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef uint32_t room = self.legs.room(agent) if row.idle_seq and not row.rung else 0
+        if self.gates.reserve_count and room & ~row.open:
+            self.gates.opened = True  # somebody else may be spared now
+        self.open_agents += (room != 0) - (row.open != 0)
+        row.open = room
+
+    @cython.final
+    cdef inline void _shut(self, int32_t agent) noexcept:
+        """The agent is open to nothing."""
+        if self.tables.agents[agent].open:
+            self.tables.agents[agent].open = 0
+            self.open_agents -= 1
+
+    @cython.final
+    cdef inline bint _in_line(self, int32_t contact) noexcept:
+        """Whether one more agent can be offered the contact."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        if row.state == CONTACT_OFFERED:
+            return not row.wait_expired and row.offers < self.tables.queues[row.queue].offers_at_once
+        return row.state == CONTACT_QUEUED
+
+    @cython.final
+    cdef inline void _set_state(self, int32_t contact, int state) noexcept:
+        if self.tables.contacts[contact].stands:
+            self.tables.contacts[contact].stands = False
+            self.paces_of_lines.leave(self.tables.contacts[contact].pace, contact, self.now // 1000)
+        self._count_contact(contact, -1)
+        self.tables.contacts[contact].state = state
+        self._count_contact(contact, 1)
+
+    @cython.final
+    cdef inline void _count_busy(self, Queue *queue, int by) noexcept:
+        """A contact of the queue begins to be offered or to talk (by 1), or no longer is (by -1)."""
+        if self.gates.active:
+            self.gates.tenant_busy[queue.tenant] += by
+            if by < 0 and self.gates.was_at_limit(queue):
+                self.gates.opened = True
+
+    @cython.final
+    cdef inline void _count_contact(self, int32_t contact, int by) noexcept:
+        """Count a contact into the state that it is in (by 1), or out of it (by -1)."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Queue *queue = &self.tables.queues[row.queue]
+        if row.state == CONTACT_QUEUED:
+            queue.waiting += by
+            self.live_waiting += by
+            if queue.measure != NONE:
+                self.measures.count(queue.measure, by)
+        elif row.state == CONTACT_OFFERED:
+            queue.offered += by
+            self._count_busy(queue, by)
+        elif row.state == CONTACT_CONNECTED:
+            queue.connected += by
+            self._count_busy(queue, by)
+        elif row.state == CONTACT_WRAPUP:
+            queue.wrapping_up += by
+        elif row.state == CONTACT_PARKED:
+            queue.parked += by
+
+    @cython.final
+    cdef inline void _count_time_in(self, int state) noexcept:
+        """Add the time that agents were in a state since it was last counted. Whole microseconds add up exactly."""
+        cdef int64_t now_us = self.now // 1000
+        self.agent_us[state] += self.agents_by_state[state] * (now_us - self.counted_us[state])
+        self.counted_us[state] = now_us
+
+    @cython.final
+    cdef inline int _count_agent(self, int32_t agent, int by) except -1:
+        """Count an agent into the state that he is in (by 1), or out of it (by -1)."""
+        cdef int state = self._state(agent)
+        self._count_time_in(state)
+        self.agents_by_state[state] += by
+        if state == <int>PAUSED or state == 2 + <int>ACTIVITY_COOLDOWN:
+            return self._count_absent(agent, state, by)
+        return 0
+
+    @cython.final
+    cdef inline int _refresh(self, int32_t agent) except -1:
+        """Bring the agent's activity, what he is open to, and what is counted of his pauses up to date."""
+        self._refresh_plain(agent)
+        return self._mind_pause(agent) if self.pause_codes else 0
+
+    @cython.final
+    cdef inline int _forget_records(self) except -1:
+        """What the records tell has been told, or is not asked for. Rows of ended contacts can be used again."""
+        if self.record_count:
+            self._clear_records()
+        return self._free_slots() if self.ended_contact != NONE else 0

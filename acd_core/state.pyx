@@ -5,11 +5,12 @@ Nothing here decides anything. Events are kept as plain records while commands r
 when they are taken, so a caller who wants none pays for none.
 """
 
+from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free
 
-from acd_core.containers cimport heap_insert, heap_remove, reserve
+from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -93,6 +94,7 @@ cdef class State:
         self.paces_of_lines = Paces(self.lines)
         self.watches = Watches(self.tables, self.legs)
         self.materialised = []
+        self.former_clients = []
         self.skill_names = frozenset()
         self.skill_ids = {}
         self.tenant_ids = {}
@@ -178,7 +180,6 @@ cdef class State:
             Py_XDECREF(self.records[index].text)
             Py_XDECREF(self.records[index].data)
             Py_XDECREF(self.records[index].history)
-            Py_XDECREF(self.records[index].agent_client)
         free(self.records)
 
     # -- events -------------------------------------------------------------------------------------------------
@@ -186,12 +187,11 @@ cdef class State:
     cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL:
         """A new record with the next sequence number, for the caller to complete at once."""
         cdef Record *record
-        cdef object client
         reserve(<void **>&self.records, &self.record_capacity, self.record_count + 1, sizeof(Record))
         record = &self.records[self.record_count]
         self.record_count += 1
         self.seq += 1
-        record.kind = kind
+        record.kind = <uint8_t>kind
         record.flag = 0
         record.code = 0
         record.contact = contact
@@ -207,40 +207,39 @@ cdef class State:
         record.text = NULL
         record.data = NULL
         record.history = NULL
-        record.agent_client = NULL
-        if agent != NONE:
-            client = self.agent_clients[agent]
-            Py_INCREF(client)
-            record.agent_client = <PyObject *>client
+        record.agent_client = PyList_GET_ITEM(self.agent_clients, agent) if agent != NONE else NULL
         return record
+
+    cdef int _set_client(self, int32_t agent, object client) except -1:
+        """The agent is this client's from now on; records of what happened before still name the former one."""
+        if self.record_count:
+            self.former_clients.append(self.agent_clients[agent])
+        self.agent_clients[agent] = client
+        return 0
 
     cdef int _agent_changed(self, int32_t agent) except -1:
         """Record the state that an agent is in now."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef Record *record = self._record(AGENT_CHANGED, NONE, agent, NONE)
-        cdef object reason = ""
+        cdef str reason = ""
         cdef int32_t leg = self.legs.foremost(agent)
         cdef int32_t timer = row.timer if leg == NONE else self.legs.legs[leg].timer
         if row.cooling == CAUSE_OCCUPANCY:
             timer = row.rest_timer
+        record.code = self._state(agent)
+        record.flag = row.logging_out
         if row.outside and self._on_outside(agent):
             timer = row.outside_timer
             reason = "outside"
-        record.code = self._state(agent)
-        record.flag = row.logging_out
-        record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
         if row.presence == PAUSED:
             reason = self.agent_pause_reasons[agent]
         elif row.activity == ACTIVITY_COOLDOWN:
             reason = CAUSE_NAMES[row.cooling]
-        Py_INCREF(reason)
-        record.text = <PyObject *>reason
+        record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
+        if reason:
+            Py_INCREF(reason)
+            record.text = <PyObject *>reason
         return 0
-
-    cdef int _state(self, int32_t agent) noexcept:
-        """Index into events.AgentState of what the agent is seen to do."""
-        cdef Agent *row = &self.tables.agents[agent]
-        return row.presence if row.activity == ACTIVITY_NONE else 2 + row.activity
 
     @property
     def last_estimate(self):
@@ -271,18 +270,20 @@ cdef class State:
             self.materialised.clear()
         return 0
 
-    cdef int _forget_records(self) except -1:
-        """What the records tell has been told, or is not asked for."""
+    cdef int _clear_records(self) except -1:
         cdef int64_t index
+        cdef Record *record
         for index in range(self.record_count):
-            Py_XDECREF(self.records[index].text)
-            Py_XDECREF(self.records[index].data)
-            Py_XDECREF(self.records[index].history)
-            Py_XDECREF(self.records[index].agent_client)
+            record = &self.records[index]
+            Py_XDECREF(record.text)
+            Py_XDECREF(record.data)
+            Py_XDECREF(record.history)
         self.record_count = 0
-        return self._release_slots()
+        if self.former_clients:
+            self.former_clients.clear()
+        return 0
 
-    cdef int _release_slots(self) except -1:
+    cdef int _free_slots(self) except -1:
         """Rows of ended contacts can be used again, now that no record names them."""
         cdef int32_t slot
         while self.ended_contact != NONE:
@@ -290,11 +291,11 @@ cdef class State:
             self.ended_contact = self.tables.contacts[slot].queue_next
             self.tables.contacts[slot].queue_next = self.free_contact
             self.free_contact = slot
-            self.contact_ids[slot] = None
-            self.contact_clients[slot] = None
-            self.contact_attributes[slot] = None
-            self.contact_terms[slot] = None
-            self.contact_wishes[slot] = None
+            put_item(self.contact_ids, slot, None)
+            put_item(self.contact_clients, slot, None)
+            put_item(self.contact_attributes, slot, None)
+            put_item(self.contact_terms, slot, None)
+            put_item(self.contact_wishes, slot, None)
         return 0
 
     cdef int _materialise(self) except -1:
@@ -307,16 +308,7 @@ cdef class State:
             contact_client = self.contact_clients[record.contact] if record.contact != NONE else ""
             agent_client = <object>record.agent_client if record.agent_client != NULL else ""
             self.materialised.append(new_tuple(Addressed, (self._event(record), contact_client, agent_client)))
-            Py_XDECREF(record.text)
-            Py_XDECREF(record.data)
-            Py_XDECREF(record.history)
-            Py_XDECREF(record.agent_client)
-            record.text = NULL
-            record.data = NULL
-            record.history = NULL
-            record.agent_client = NULL
-        self.record_count = 0
-        return 0
+        return self._clear_records()
 
     cdef str _agent_name(self, int32_t agent):
         return self.agent_names[agent] if agent != NONE else ""
@@ -327,14 +319,15 @@ cdef class State:
         cdef str agent = self._agent_name(record.agent)
         cdef object queue = self.queue_configs[record.queue] if record.queue != NONE else None
         if kind == AGENT_CHANGED:
+            reason = <object>record.text if record.text != NULL else ""
             if record.a == NONE:
                 return events.AgentChanged(
                     seq=record.seq, at=record.at, agent=agent, state=STATE_NAMES[record.code],
-                    reason=<object>record.text, logging_out=bool(record.flag),
+                    reason=reason, logging_out=bool(record.flag),
                 )
             return events.AgentChanged(
                 seq=record.seq, at=record.at, agent=agent, state=STATE_NAMES[record.code],
-                reason=<object>record.text, expires_in=_seconds(record.a), logging_out=bool(record.flag),
+                reason=reason, expires_in=_seconds(record.a), logging_out=bool(record.flag),
             )
         if kind == CONTACT_QUEUED_EVENT:
             return events.ContactQueued(
@@ -476,11 +469,6 @@ cdef class State:
         self.legs.legs[leg].timer = self.timers.arm(self.now + duration, duration, leg, OF_LEG)
         return 0
 
-    cdef void _disarm_leg(self, int32_t leg) noexcept:
-        if self.legs.legs[leg].timer != NONE:
-            self.timers.cancel(self.legs.legs[leg].timer)
-            self.legs.legs[leg].timer = NONE
-
     cdef void _disarm_queue(self, int32_t queue) noexcept:
         if self.tables.queues[queue].timer != NONE:
             self.timers.cancel(self.tables.queues[queue].timer)
@@ -507,38 +495,6 @@ cdef class State:
             row.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
         return 0
 
-    cdef int32_t _stage(self, int32_t contact) noexcept:
-        """Slot of the stage that holds for a contact. For one in conversation its plan may have become shorter."""
-        cdef Contact *row = &self.tables.contacts[contact]
-        cdef Plan *plan = &self.tables.plans[row.plan]
-        return plan.first + (row.step if row.step < plan.count - 1 else plan.count - 1)
-
-    cdef void _disarm_step(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].step_timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].step_timer)
-            self.tables.contacts[contact].step_timer = NONE
-
-    cdef void _disarm_stay(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].stay_timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].stay_timer)
-            self.tables.contacts[contact].stay_timer = NONE
-
-    cdef void _disarm_look(self, int32_t contact) noexcept:
-        """Nobody asks for the contact's estimate any more."""
-        cdef Contact *row = &self.tables.contacts[contact]
-        row.seen_ms = NONE
-        if row.look_timer != NONE:
-            self.timers.cancel(row.look_timer)
-            row.look_timer = NONE
-
-    cdef void _stay_no_longer(self, int32_t contact) noexcept:
-        """No conditions for one who does not wait any more."""
-        self.tables.contacts[contact].useless = False
-        self.tables.contacts[contact].stay = NONE
-        self._disarm_stay(contact)
-        self._disarm_look(contact)
-        self._disarm_step(contact)
-
     cdef object _closed(self, int32_t queue):
         """Why a queue is closed, with the supervisor's reason; None while it is open."""
         cdef int32_t calendar = self.queue_calendars[queue]
@@ -546,26 +502,15 @@ cdef class State:
             return ("emergency", self.queue_emergencies[queue])
         return None if calendar == NONE or self.calendar_open[calendar] else ("hours", "")
 
-    cdef void _disarm_contact(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].timer)
-            self.tables.contacts[contact].timer = NONE
-
     cdef void _count_time(self) noexcept:
-        """Add the time since the last call to the states that the agents were in. Whole microseconds add up exactly."""
-        cdef int64_t now_us = self.now // 1000
-        cdef int64_t elapsed_us = now_us - self.counted_us
+        """Add the time since it was last counted to the states that the agents were in."""
         cdef int state
-        if elapsed_us:
-            for state in range(7):
-                self.agent_us[state] += self.agents_by_state[state] * elapsed_us
-            self.counted_us = now_us
+        for state in range(7):
+            self._count_time_in(state)
 
-    cdef int _count_agent(self, int32_t agent, int by) except -1:
-        """Count an agent into the state that he is in (by 1), or out of it (by -1)."""
-        cdef int state = self._state(agent)
+    cdef int _count_absent(self, int32_t agent, int state, int by) except -1:
+        """Count an agent who is paused, or rests, by the reason for it."""
         cdef object reason, count
-        self.agents_by_state[state] += by
         if state == <int>PAUSED:
             reason = self.agent_pause_reasons[agent]
             count = self.agents_pausing.get(reason, 0) + by
@@ -573,11 +518,11 @@ cdef class State:
                 self.agents_pausing[reason] = count
             else:
                 del self.agents_pausing[reason]
-        elif self.tables.agents[agent].activity == ACTIVITY_COOLDOWN:
+        else:
             self.agents_cooling[self.tables.agents[agent].cooling] += by
         return 0
 
-    cdef int _refresh(self, int32_t agent) except -1:
+    cdef int _refresh_plain(self, int32_t agent) except -1:
         """Bring the agent's activity, and what he is open to, up to date with what he holds."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t leg = self.legs.foremost(agent)
@@ -601,37 +546,19 @@ cdef class State:
         self._set_open(agent)
         if activity == row.activity and cooling == row.cooling:
             return 0
-        self._count_time()
         self._count_agent(agent, -1)
-        row.cooling = cooling
+        row.cooling = <uint8_t>cooling
         if activity != row.activity:
-            row.activity = activity
+            row.activity = <uint8_t>activity
             row.since = self.now
             if self.half_life_us:
                 self._count_occupancy(agent)
         self._count_agent(agent, 1)
-        return State._refresh(self, agent) if row.resting != resting else 0
+        return self._refresh_plain(agent) if row.resting != resting else 0
 
-    cdef void _set_open(self, int32_t agent) noexcept:
-        cdef Agent *row = &self.tables.agents[agent]
-        cdef uint32_t room = self.legs.room(agent) if row.idle_seq and not row.rung else 0
-        if self.gates.reserve_count and room & ~row.open:
-            self.gates.opened = True  # somebody else may be spared now
-        self.open_agents += (room != 0) - (row.open != 0)
-        row.open = room
-
-    cdef void _shut(self, int32_t agent) noexcept:
-        """The agent is open to nothing."""
-        if self.tables.agents[agent].open:
-            self.tables.agents[agent].open = 0
-            self.open_agents -= 1
-
-    cdef bint _in_line(self, int32_t contact) noexcept:
-        """Whether one more agent can be offered the contact."""
-        cdef Contact *row = &self.tables.contacts[contact]
-        if row.state == CONTACT_OFFERED:
-            return not row.wait_expired and row.offers < self.tables.queues[row.queue].offers_at_once
-        return row.state == CONTACT_QUEUED
+    cdef int _mind_pause(self, int32_t agent) except -1:
+        """See pauses.pyx."""
+        raise NotImplementedError
 
     cdef int _stand_in_line(self, int32_t contact) except -1:
         if self.tables.contacts[contact].bound:
@@ -652,44 +579,8 @@ cdef class State:
         self.live_in_line -= 1
         return 0
 
-    cdef void _set_state(self, int32_t contact, int state) noexcept:
-        if self.tables.contacts[contact].stands:
-            self.tables.contacts[contact].stands = False
-            self.paces_of_lines.leave(self.tables.contacts[contact].pace, contact, self.now // 1000)
-        self._count_contact(contact, -1)
-        self.tables.contacts[contact].state = state
-        self._count_contact(contact, 1)
-
-    cdef void _count_busy(self, Queue *queue, int by) noexcept:
-        """A contact of the queue begins to be offered or to talk (by 1), or no longer is (by -1)."""
-        if self.gates.active:
-            self.gates.tenant_busy[queue.tenant] += by
-            if by < 0 and self.gates.was_at_limit(queue):
-                self.gates.opened = True
-
-    cdef void _count_contact(self, int32_t contact, int by) noexcept:
-        """Count a contact into the state that it is in (by 1), or out of it (by -1)."""
-        cdef Contact *row = &self.tables.contacts[contact]
-        cdef Queue *queue = &self.tables.queues[row.queue]
-        if row.state == CONTACT_QUEUED:
-            queue.waiting += by
-            self.live_waiting += by
-            if queue.measure != NONE:
-                self.measures.count(queue.measure, by)
-        elif row.state == CONTACT_OFFERED:
-            queue.offered += by
-            self._count_busy(queue, by)
-        elif row.state == CONTACT_CONNECTED:
-            queue.connected += by
-            self._count_busy(queue, by)
-        elif row.state == CONTACT_WRAPUP:
-            queue.wrapping_up += by
-        elif row.state == CONTACT_PARKED:
-            queue.parked += by
-
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef Agent *row = &self.tables.agents[agent]
-        self._count_time()
         self._count_agent(agent, -1)
         if row.activity == ACTIVITY_NONE:
             row.since = self.now

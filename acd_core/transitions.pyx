@@ -230,7 +230,7 @@ cdef class Transitions(Trails):
             self.agent_queues[agent] = ()
             self._enter_queues(agent)
         self._agent_changed(agent)
-        self.agent_clients[agent] = ""
+        self._set_client(agent, "")
         return 0
 
     # -- matching -----------------------------------------------------------------------------------------------

@@ -92,8 +92,8 @@ cdef class Conditions(Preferences):
             return False
         return self.watches.of(self.lines.lines[row.line].owner).present == 0
 
-    cdef int _judge(self, int32_t contact) except -1:
-        """Arm or disarm what follows from the conditions that now hold for a contact that waits or is offered."""
+    cdef int _judge_now(self, int32_t contact) except -1:
+        """`_judge` of a contact for which some condition counts."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t stay
         cdef bint useless

@@ -88,8 +88,10 @@ cdef class Configured(Pauses):
         self._configure_calendars(config.calendars)
         self.queues_by_name = {(queue.tenant, queue.name): queue for queue in config.queues}
         self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
+        self.queues_of = {}
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
+            self.queues_of.setdefault(key[0], {})[key[1]] = slot
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
         self._enter_measures()
         self._enter_gates()

@@ -6,14 +6,16 @@ Read model/ for what happens and why; transitions.pyx for what commands and dead
 
 cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from acd_core.state cimport (
     AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
     CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
+from acd_core.containers cimport put_item
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
+from acd_core.route cimport Route
 from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_JOINED,
@@ -24,7 +26,7 @@ from acd_core.types cimport (
     CONTACT_IS_CONSULT, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_NO_CONSULT, CONTACT_OFFERED,
     CONTACT_PARKED,
     CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, INBOUND, LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP,
     LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PAUSE_REASON_UNKNOWN, PLACE_INVALID, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
     REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent, Contact,
     Leg, Queue,
@@ -96,10 +98,12 @@ cdef class Engine(Dumped):
         dict attributes, str direction="inbound", object wishes=NO_WISHES,
     ) except -1:
         """See `Machine.enqueue_contact`."""
-        cdef int32_t slot, target, owner = NONE, plan
+        cdef int32_t slot, target, owner, plan
         cdef Contact *row
         cdef object found
+        cdef Route route = None
         cdef tuple own_terms = ()
+        cdef bint own_plan
         self._advance(now)
         self.last_position = 0
         self.last_mean_ms = NONE
@@ -115,13 +119,15 @@ cdef class Engine(Dumped):
         found = self.ended.get(contact)
         if found is not None:
             return DUPLICATE if found[1] == client else CONTACT_EXISTS
-        found = self.queue_slots.get((tenant, queue))
+        found = self.queues_of.get(tenant)
+        if found is not None:
+            found = (<dict>found).get(queue)
         if found is None:
             return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
         target = found
         if require:
-            found = (<dict>self.route_of[target]).get(require)
-            if found is None:
+            route = (<dict>self.route_of[target]).get(require)
+            if route is None:
                 try:
                     own_terms = requirement.parse(require)
                 except requirement.RequirementError:
@@ -130,7 +136,7 @@ cdef class Engine(Dumped):
                     if skill not in self.skill_names:
                         return SKILL_UNKNOWN
             else:
-                owner, own_terms = found
+                own_terms = route.terms
         own_plan = wishes is not NO_WISHES and (wishes.steps or wishes.steps_mode != "add")
         if own_plan:
             outcome = refusal_of(wishes.steps, tenant, self.skill_names, self.queue_slots)
@@ -144,63 +150,40 @@ cdef class Engine(Dumped):
             self._sweep()
             plan = self._plan(target, wishes)
             owner = self._class(target, own_terms, self.tables.plans[plan].first)
+            route = None
         else:
-            if not require:
-                owner = self.tables.queues[target].base_class
-            elif found is None:
-                self._sweep()
-                owner = self._class(target, own_terms, self.tables.plans[self.tables.queues[target].plan].first)
-                self.route_of[target][require] = (owner, own_terms)
             plan = self.tables.queues[target].plan
+            if route is not None:
+                owner = route.owner
+            elif not require:
+                owner = self.tables.queues[target].base_class
+            else:
+                self._sweep()
+                plan = self.tables.queues[target].plan
+                owner = self._class(target, own_terms, self.tables.plans[plan].first)
+                route = self.route_of[target][require] = Route(owner, own_terms)
         self.contact_seq += 1
         slot = self._new_contact_slot()
-        self.contact_ids[slot] = contact
-        self.contact_clients[slot] = client
-        self.contact_attributes[slot] = attributes
-        self.contact_terms[slot] = own_terms
-        self.contact_wishes[slot] = wishes
+        put_item(self.contact_ids, slot, contact)
+        put_item(self.contact_clients, slot, client)
+        put_item(self.contact_attributes, slot, attributes)
+        put_item(self.contact_terms, slot, own_terms)
+        put_item(self.contact_wishes, slot, wishes)
+        self.tables.clear_contact(slot)
         row = &self.tables.contacts[slot]
-        row.state = CONTACT_FREE
-        row.held = False
-        row.wait_expired = False
-        row.priority = priority
-        row.where = HELD_NOWHERE
-        row.direction = DIRECTIONS[direction]
+        row.priority = <uint8_t>priority
+        row.direction = INBOUND if direction == "inbound" else <uint8_t>DIRECTIONS[direction]
         row.queue = target
-        row.legs = NONE
-        row.last_leg = NONE
-        row.offers = 0
-        row.timer = NONE
         row.plan = plan
-        row.step = 0
-        row.step_timer = NONE
-        row.stands = False
-        row.pace = NONE
-        row.place = NONE
-        row.mean_ms = NONE
-        row.stay = NONE
-        row.stay_timer = NONE
-        row.seen_ms = NONE
-        row.look_timer = NONE
-        row.prefers = False
-        row.bound = False
-        row.deserted = False
-        row.prefer_timer = NONE
-        row.callback = False
-        row.consults = False
-        row.overflows = 0
         row.seq = self.contact_seq
         row.enqueued = self.now
         row.since = self.now
-        row.by_hand = False
         if wishes is not NO_WISHES:
             row.since -= <int64_t>wishes.age_ns
             if wishes.caller:
                 self._take_credit(slot, wishes.caller)
             if wishes.consults:
                 self._begin_consult(slot, wishes)
-        row.connected = 0
-        row.completed = 0
         self.live_contacts += 1
         self.contact_slots.add(slot)
         self._set_state(slot, CONTACT_QUEUED)
@@ -209,11 +192,17 @@ cdef class Engine(Dumped):
         if wishes is not NO_WISHES:
             last_agent = self.last_agents.get((tenant, wishes.caller), "")
             preference = preference_of(wishes, self.queue_configs[target], last_agent)
+        if route is not None and route.pace != NONE:
+            self.arriving = slot
+            self.arriving_pace = route.pace
         self.last_position = self._join(slot, preference)
+        self.arriving = NONE
         if row.state != CONTACT_FREE and row.mean_ms != NONE:
             self.last_mean_ms = row.mean_ms
             self.last_p50_ms = row.p50_ms
             self.last_p90_ms = row.p90_ms
+        if route is not None and row.pace != NONE and row.queue == target:
+            route.pace = row.pace
         return self._settled()
 
     def update_contact(
@@ -586,7 +575,8 @@ cdef class Engine(Dumped):
         row.connected = self.now
         row.wait_expired = False
         self._stay_no_longer(contact)
-        self._forget_preference(contact)
+        if row.prefers:
+            self._forget_preference(contact)
         self._delist(contact)
         self._arm_contact(contact, self.now + queue.max_talk, queue.max_talk)
         self._note_last_agent(contact, agent)
@@ -595,7 +585,8 @@ cdef class Engine(Dumped):
         person.answered += 1
         self._had_inbound(agent, held.direction)
         person.answered_since_login += 1
-        self._refresh(agent)
+        if self.half_life_us:
+            self._refresh(agent)  # which may arm a timer, before others are
         if not row.callback:
             self._count_answered(held.queue, wait)
         queue.accept_ns += rung

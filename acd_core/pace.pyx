@@ -143,8 +143,10 @@ cdef class Paces:
     cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil:
         """The contact's place among all lines of a queue, of which this is the first."""
         cdef int64_t place = 1
+        cdef Standing standing
+        self.lines.stand_for_good(&standing, contact)
         while first != NONE:
-            place += self.ahead(first, contact)
+            place += self.ahead_of(first, &standing)
             first = self.rows[first].next_in_queue
         return place
 

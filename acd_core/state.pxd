@@ -126,7 +126,10 @@ cdef class State:
     cdef dict attribute_ids
     cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class
-    cdef list route_of        # by queue slot: requirement text of a contact to (class, its own requirement)
+    cdef list route_of        # by queue slot: requirement text of a contact to Route
+    cdef int32_t arriving     # the contact that is coming, where the pace of its line is known; else NONE
+    cdef int32_t arriving_pace
+    cdef dict queues_of       # tenant to name to slot
     cdef dict own_lines       # (queue slot, requirement of a contact) to the pace of its line
     cdef list pace_terms      # by pace: the requirement that its contacts have themselves
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
@@ -212,7 +215,7 @@ cdef class State:
     cdef void _disarm_queue(self, int32_t queue) noexcept
     cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
-    cdef int _arm_step(self, int32_t contact) except -1
+    cdef int _arm_next_step(self, int32_t contact) except -1
     cdef object _closed(self, int32_t queue)
     cdef void _disarm_agent(self, int32_t agent) noexcept
     cdef void _count_time(self) noexcept
@@ -387,3 +390,10 @@ cdef class State:
         if self.record_count:
             self._clear_records()
         return self._free_slots() if self.ended_contact != NONE else 0
+
+    @cython.final
+    cdef inline int _arm_step(self, int32_t contact) except -1:
+        """Set the time of the contact's next step, if its plan has one more."""
+        cdef Contact *row = &self.tables.contacts[contact]
+        self._disarm_step(contact)
+        return self._arm_next_step(contact) if row.step + 1 < self.tables.plans[row.plan].count else 0

@@ -107,6 +107,8 @@ cdef class State:
         self.text_ids = {}
         self.class_of = {}
         self.route_of = []
+        self.arriving = NONE
+        self.queues_of = {}
         self.own_lines = {}
         self.pace_terms = []
         self.queue_slots = {}
@@ -275,9 +277,10 @@ cdef class State:
         cdef Record *record
         for index in range(self.record_count):
             record = &self.records[index]
-            Py_XDECREF(record.text)
-            Py_XDECREF(record.data)
-            Py_XDECREF(record.history)
+            if <size_t>record.text | <size_t>record.data | <size_t>record.history:
+                Py_XDECREF(record.text)
+                Py_XDECREF(record.data)
+                Py_XDECREF(record.history)
         self.record_count = 0
         if self.former_clients:
             self.former_clients.clear()
@@ -484,15 +487,12 @@ cdef class State:
             self.timers.cancel(self.tables.agents[agent].timer)
             self.tables.agents[agent].timer = NONE
 
-    cdef int _arm_step(self, int32_t contact) except -1:
-        """Set the time of the contact's next step, if its plan has one more."""
+    cdef int _arm_next_step(self, int32_t contact) except -1:
+        """Set the time of the contact's next step, which its plan has."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int64_t after, due
-        self._disarm_step(contact)
-        if row.step + 1 < self.tables.plans[row.plan].count:
-            after = self.tables.stages[self.tables.plans[row.plan].first + row.step + 1].after
-            due = self.now if row.useless else row.enqueued + after
-            row.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
+        cdef int64_t after = self.tables.stages[self.tables.plans[row.plan].first + row.step + 1].after
+        cdef int64_t due = self.now if row.useless else row.enqueued + after
+        row.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
         return 0
 
     cdef object _closed(self, int32_t queue):

@@ -63,6 +63,7 @@ cdef class Tables:
     cdef int64_t skill_sum(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int32_t new_agent(self) except -1
     cdef int32_t new_contact(self) except -1
+    cdef void clear_contact(self, int32_t slot) noexcept nogil
     cdef int make_contacts(self, int64_t count) except -1
     cdef int32_t new_queue(self) except -1
     cdef int set_skills(self, int32_t agent, list skills) except -1

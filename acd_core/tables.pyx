@@ -21,6 +21,21 @@ from acd_core import config
 
 cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
 
+cdef Contact BLANK
+memset(&BLANK, 0, sizeof(Contact))
+BLANK.legs = NONE
+BLANK.last_leg = NONE
+BLANK.timer = NONE
+BLANK.step_timer = NONE
+BLANK.pace = NONE
+BLANK.place = NONE
+BLANK.mean_ms = NONE
+BLANK.stay = NONE
+BLANK.stay_timer = NONE
+BLANK.seen_ms = NONE
+BLANK.look_timer = NONE
+BLANK.prefer_timer = NONE
+
 
 @cython.final
 cdef class Tables:
@@ -161,6 +176,10 @@ cdef class Tables:
         reserve(<void **>&self.nodes, &self.node_capacity, slot + 1, sizeof(Node))
         self.contact_count += 1
         return slot
+
+    cdef void clear_contact(self, int32_t slot) noexcept nogil:
+        """Make a row that of a contact of which nothing is known yet."""
+        self.contacts[slot] = BLANK
 
     cdef int make_contacts(self, int64_t count) except -1:
         """So many rows at once, zeroed, in a table that has none."""

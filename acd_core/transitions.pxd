@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int32_t, int64_t
 from acd_core.trails cimport Trails
 from acd_core.state cimport Record
@@ -6,7 +7,6 @@ cdef int64_t offer_number(str offer) except -1
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
 cdef class Transitions(Trails):
-    cdef int _advance(self, int64_t now) except -1
     cdef int _fire(self, int64_t now, int64_t limit) except -1
     cdef int _contact_deadline(self, int32_t contact) except -1
     cdef int _take_step(self, int32_t contact) except -1
@@ -22,6 +22,7 @@ cdef class Transitions(Trails):
     cdef int64_t _move(self, int32_t contact, int32_t target, bint keep_age, str cause) except -1
     cdef int _serve_agent(self, int32_t agent) except -1
     cdef int _serve_contact(self, int32_t contact) except -1
+    cdef int _serve_by(self, int32_t contact, int32_t agent) except -1
     cdef int _settle(self) except -1
     cdef int32_t _first_served(self) except -2
     cdef int _settled(self) except -1
@@ -62,3 +63,12 @@ cdef class Transitions(Trails):
     cdef int32_t _leg_of(self, int64_t number) noexcept
     cdef int _make_ready(self, int32_t agent) except -1
     cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2
+
+    @cython.final
+    cdef inline int _advance(self, int64_t now) except -1:
+        """Let time come to `now`: fire what is due, each at its own instant."""
+        if self.timers.due(now):
+            return self._fire(now, 0)
+        if now > self.now:
+            self.now = now
+        return 0

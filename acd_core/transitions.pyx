@@ -72,9 +72,6 @@ cdef class Transitions(Trails):
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    cdef int _advance(self, int64_t now) except -1:
-        return self._fire(now, 0)
-
     cdef int _fire(self, int64_t now, int64_t limit) except -1:
         cdef int32_t timer, slot
         cdef int kind
@@ -254,10 +251,12 @@ cdef class Transitions(Trails):
         """Offer a contact to free agents, to as many at once as its queue says; if there is none, move it to the
         queue that its step says, or let it wait.
         """
+        return self._serve_by(contact, self._agent_for(contact) if self._in_line(contact) else NONE)
+
+    cdef int _serve_by(self, int32_t contact, int32_t agent) except -1:
+        """The same where the agent who gets it first, or NONE, is known."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int32_t agent
         while self._in_line(contact):
-            agent = self._agent_for(contact)
             if agent == NONE:
                 if (
                     row.state == CONTACT_QUEUED
@@ -271,6 +270,8 @@ cdef class Transitions(Trails):
             if self.watched == self.offer_seq + 1:
                 self._witness(contact, agent, False)
             self._offer(contact, agent)
+            if self._in_line(contact):
+                agent = self._agent_for(contact)
         if row.state == CONTACT_QUEUED:
             self._wait(contact)
         return 0
@@ -364,11 +365,13 @@ cdef class Transitions(Trails):
         cdef Contact *row = &self.tables.contacts[contact]
         if row.stands:
             return 0
-        if row.pace == NONE:
-            row.pace = self._line_pace(contact)
-            row.place = <int32_t>self.paces_of_lines.ahead(row.pace, contact)
         row.stands = True
-        return self.paces_of_lines.join(row.pace, contact, self.now // 1000)
+        if row.pace != NONE:
+            return self.paces_of_lines.join(row.pace, contact, self.now // 1000)
+        row.pace = self.arriving_pace if contact == self.arriving else self._line_pace(contact)
+        self.paces_of_lines.join(row.pace, contact, self.now // 1000)
+        row.place = <int32_t>self.paces_of_lines.ahead_of(row.pace, &self.paces_of_lines.twigs[contact].standing)
+        return 0
 
     cdef int32_t _line_pace(self, int32_t contact) except -2:
         """The pace of the contact's line in its queue, by what it asks itself; made when first asked for."""
@@ -592,7 +595,7 @@ cdef class Transitions(Trails):
         cdef int64_t position
         cdef Forecast expected
         cdef Record *record
-        row.useless = self._is_useless(contact)
+        row.useless = self.tables.plans[row.plan].skips and self._is_useless(contact)
         self._arm_step(contact)
         position = self.paces_of_lines.position(queue.first_pace, contact) if queue.waiting > 1 else 1
         expected.known = False
@@ -619,7 +622,7 @@ cdef class Transitions(Trails):
             if queue.looks:
                 row.seen_ms = <int32_t>expected.p50_ms
         self._judge(contact)
-        self._serve_contact(contact)
+        self._serve_by(contact, agent)
         return position
 
     cdef int64_t _leave_by(self, int32_t contact, object rule) except -1:
@@ -903,7 +906,8 @@ cdef class Transitions(Trails):
         self._disarm_contact(contact)
         self._leave_line(contact)
         self._stay_no_longer(contact)
-        self._forget_preference(contact)
+        if row.prefers:
+            self._forget_preference(contact)
         if self.moved_from:
             self.moved_from.pop(contact, None)
         if row.state != CONTACT_WRAPUP and row.state != CONTACT_PARKED:

@@ -19,8 +19,8 @@ from acd_core.lines cimport Lines
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.measures cimport Measures
-from acd_core.standing cimport Standing, stand
-from acd_core.trees cimport Twig, tree_before, tree_insert, tree_of, tree_remove
+from acd_core.order cimport Branch, Leaf, Order
+from acd_core.standing cimport AGEING_ONE, Standing, stand, stands_before
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 
 
@@ -104,67 +104,92 @@ cdef class Remembered:
 
 
 @cython.final
-cdef class Tree:
-    """A counted tree over nodes that are named by their index."""
+cdef class Ordered:
+    """Counted trees of contacts that are named by their slots and stand by keys of their own."""
 
-    cdef Twig *twigs
-    cdef int32_t root
+    cdef Tables tables
+    cdef Lines lines
+    cdef Order order
+    cdef list roots
 
-    def __cinit__(self, int32_t nodes):
-        self.twigs = <Twig *>calloc(nodes, sizeof(Twig))
-        if self.twigs == NULL:
-            raise MemoryError
-        self.root = NONE
+    def __cinit__(self, int32_t contacts, int trees=1):
+        cdef int32_t owner, slot
+        self.tables = Tables()
+        self.lines = Lines(self.tables, Measures(self.tables), Gates(self.tables))
+        self.lines.reset(1)
+        self.order = Order(self.lines)
+        self.roots = [NONE] * trees
+        owner = self.tables.new_class(0, 1, NONE, NONE, ((0, 1),), (), NONE)
+        for slot in range(contacts):
+            self.tables.new_contact()
+            self.lines.assign(slot, owner, 0, 0, 0)
 
-    def __dealloc__(self):
-        free(self.twigs)
+    def insert(self, int32_t contact, int64_t key, int64_t seq, int tree=0):
+        """Put a contact in; those with lower keys stand before it."""
+        self.tables.contacts[contact].since = key
+        self.tables.contacts[contact].seq = seq
+        self.roots[tree] = self.order.insert(self.roots[tree], contact)
 
-    def insert(self, int32_t node, int64_t key, int64_t seq):
-        """Put a node in; those with lower keys stand before it."""
-        stand(&self.twigs[node].standing, 0, key, seq, 0, 0, 1, NONE, 0)
-        self.root = tree_insert(self.twigs, self.root, node)
+    def remove(self, int32_t contact, int tree=0):
+        """Take a contact out that is in."""
+        self.roots[tree] = self.order.remove(self.roots[tree], contact)
 
-    def build(self, list entries):
-        """Make the tree of these nodes, each with its key and sequence, in their order."""
-        cdef int32_t *nodes = <int32_t *>calloc(len(entries) + 1, sizeof(int32_t))
-        if nodes == NULL:
-            raise MemoryError
-        for index, (node, key, seq) in enumerate(entries):
-            stand(&self.twigs[<int32_t>node].standing, 0, key, seq, 0, 0, 1, NONE, 0)
-            nodes[<int32_t>index] = node
-        self.root = tree_of(self.twigs, nodes, len(entries))
-        free(nodes)
-
-    def shape(self):
-        """Of each node in the tree, what is to its left and right; and the root."""
-        cdef int32_t node
-        return self.root, {
-            node: (self.twigs[node].left, self.twigs[node].right) for node in (self.walk()[0])
-        }
-
-    def remove(self, int32_t node):
-        """Take a node out that is in."""
-        self.root = tree_remove(self.twigs, self.root, node)
-
-    def before(self, int64_t key, int64_t seq):
-        """How many nodes come before."""
+    def before(self, int64_t key, int64_t seq, int tree=0):
+        """How many contacts come before."""
         cdef Standing standing
-        stand(&standing, 0, key, seq, 0, 0, 1, NONE, 0)
-        return tree_before(self.twigs, self.root, &standing)
+        stand(&standing, 0, key, seq, 0, 0, AGEING_ONE, NONE, 0)
+        return self.order.before(self.roots[tree], &standing)
 
-    def walk(self):
-        """All nodes in their order, and how deep the deepest lies, after proof that each counts those below it."""
-        return self._walk(self.root, 1)
+    def rank(self, int32_t contact):
+        """How many come before a contact that is in."""
+        return self.order.rank(contact)
 
-    def _walk(self, int32_t node, int depth):
-        if node == NONE:
-            return [], depth - 1
-        left, left_depth = self._walk(self.twigs[node].left, depth + 1)
-        right, right_depth = self._walk(self.twigs[node].right, depth + 1)
-        found = [*left, node, *right]
-        if len(found) != self.twigs[node].size:
-            raise AssertionError(f"{node} counts {self.twigs[node].size} nodes, and has {len(found)}")
-        return found, max(left_depth, right_depth)
+    def nodes(self):
+        """How many leaves and branches are in use."""
+        cdef int32_t free_leaves = 0, free_branches = 0, slot = self.order.free_leaf
+        while slot != NONE:
+            free_leaves += 1
+            slot = self.order.leaves[slot].parent
+        slot = self.order.free_branch
+        while slot != NONE:
+            free_branches += 1
+            slot = self.order.branches[slot].parent
+        return self.order.leaf_count - free_leaves, self.order.branch_count - free_branches
+
+    def walk(self, int tree=0):
+        """All contacts in their order, and how deep the deepest lies, after proof that nodes and counts hold together."""
+        cdef int32_t root = self.roots[tree]
+        return self._walk(root, NONE) if root != NONE else ([], 0)
+
+    def _walk(self, int32_t node, int32_t parent):
+        cdef int32_t slot = node >> 1, place
+        cdef Leaf *leaf
+        cdef Branch *branch
+        cdef Standing first
+        if not node & 1:
+            leaf = &self.order.leaves[slot]
+            found = [leaf.items[place] for place in range(leaf.count)]
+            if leaf.parent != parent or not found or any([self.order.leaf_of[<int32_t>item] != slot for item in found]):
+                raise AssertionError(f"leaf {slot}")
+            return found, 1
+        branch = &self.order.branches[slot]
+        if branch.parent != parent or not branch.count or (parent == NONE and branch.count == 1):
+            raise AssertionError(f"branch {slot}")
+        found, deep = [], 0
+        for place in range(branch.count):
+            below, depth = self._walk(branch.children[place], slot)
+            if len(below) != branch.sizes[place]:
+                raise AssertionError(f"branch {slot} counts {branch.sizes[place]} below a child, and there are {len(below)}")
+            self.lines.stand_for_good(&first, <int32_t>below[0])
+            if place and stands_before(&first, &branch.bounds[place]):
+                raise AssertionError(f"{below[0]} stands before the bound of its branch")
+            if place:
+                self.lines.stand_for_good(&first, <int32_t>found[len(found) - 1])
+                if not stands_before(&first, &branch.bounds[place]):
+                    raise AssertionError(f"{found[len(found) - 1]} stands behind the bound of the next branch")
+            found += below
+            deep = max(deep, depth)
+        return found, deep + 1
 
 
 @cython.final

@@ -615,7 +615,7 @@ cdef class Configured(Pauses):
             self._enter_queues(slot)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
         self.measures.recount()
-        self.paces_of_lines.forget_trees()
+        self.paces_of_lines.forget_order()
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
         for slot in self.queue_slots.values():
             self.tables.queues[slot].plan = self._plan(slot, NO_WISHES)
@@ -643,7 +643,7 @@ cdef class Configured(Pauses):
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 if self.tables.plans[row.plan].skips or self.tables.queues[row.queue].stay_count:
                     self.watches.of(owner)
-        self.paces_of_lines.grow_trees()
+        self.paces_of_lines.put_in_order()
         self.plans_swept = self.tables.plan_count
         self.classes_swept = self.tables.class_count
         self.lines_swept = self.lines.line_count

@@ -34,6 +34,7 @@ cdef int32_t heap_meld(Node *nodes, int32_t a, int32_t b) noexcept nogil
 cdef int32_t heap_insert(Node *nodes, int32_t root, int32_t node) noexcept nogil
 cdef int32_t heap_remove(Node *nodes, int32_t root, int32_t node) noexcept nogil
 
+
 @cython.final
 cdef class IntMap:
     cdef int64_t *keys
@@ -57,6 +58,7 @@ cdef class IntMap:
 cdef struct Tagged:
     uint32_t tag
     int32_t value             # NONE: the place is free
+
 
 @cython.final
 cdef class TagTable:

@@ -4,6 +4,7 @@ from acd_core.containers cimport IntMap
 from acd_core.tables cimport Tables
 from acd_core.types cimport NONE, Agent, ChannelRow, Leg
 
+
 @cython.final
 cdef class Legs:
     cdef Tables tables

@@ -1,11 +1,11 @@
 from libc.stdint cimport int32_t, int64_t
 from acd_core.lines cimport Lines
+from acd_core.order cimport Order
 from acd_core.standing cimport Standing
-from acd_core.trees cimport Twig
 from acd_core.types cimport Pace
 from acd_core.windows cimport Forecast
 
-# A contact that is put into the tree of a line.
+# A contact that is put into the order of a line.
 cdef struct Sapling:
     Standing standing
     int32_t pace
@@ -16,20 +16,19 @@ cdef class Paces:
     cdef Pace *rows
     cdef int64_t capacity
     cdef int32_t count
-    cdef Twig *twigs          # of the contact with the same slot
-    cdef int64_t twig_capacity
-    cdef Sapling *saplings    # those to be put into trees by `grow_trees`
+    cdef Order order          # of those who wait
+    cdef Sapling *saplings    # those to be put in order by `put_in_order`
     cdef int64_t sapling_capacity
     cdef int64_t sapling_count
     cdef list unused
 
     cdef int32_t new(self, int64_t now_us) except -1
-    cdef void forget_trees(self) noexcept nogil
-    cdef void move(self, int32_t pace, int32_t contact) noexcept nogil
+    cdef void forget_order(self) noexcept nogil
+    cdef int move(self, int32_t pace, int32_t contact) except -1
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1
     cdef void leave(self, int32_t pace, int32_t contact, int64_t now_us) noexcept nogil
     cdef int restore(self, int32_t pace, int32_t contact) except -1
-    cdef int grow_trees(self) except -1
+    cdef int put_in_order(self) except -1
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil
     cdef int64_t ahead_of(self, int32_t pace, Standing *standing) noexcept nogil
     cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil

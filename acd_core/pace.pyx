@@ -12,8 +12,8 @@ from libc.string cimport memset
 
 from acd_core.containers cimport reserve
 from acd_core.lines cimport Lines
+from acd_core.order cimport Order
 from acd_core.standing cimport Standing, stands_before
-from acd_core.trees cimport Twig, tree_before, tree_insert, tree_of, tree_remove
 from acd_core.types cimport NONE, Pace
 from acd_core.windows cimport Forecast, forecast_of, pass_time
 
@@ -34,16 +34,16 @@ cdef int _in_order(const void *one, const void *other) noexcept nogil:
 
 @cython.final
 cdef class Paces:
-    """The windows and trees of all lines of one engine, over its waiting lines."""
+    """The windows and the order of all lines of one engine, over its waiting lines."""
 
     def __cinit__(self, Lines lines):
         self.lines = lines
         lines.measures.windows = &self.rows
+        self.order = Order(lines)
         self.unused = []
 
     def __dealloc__(self):
         free(self.rows)
-        free(self.twigs)
         free(self.saplings)
 
     cdef int32_t new(self, int64_t now_us) except -1:
@@ -63,16 +63,17 @@ cdef class Paces:
 
     # -- order --------------------------------------------------------------------------------------------------
 
-    cdef void forget_trees(self) noexcept nogil:
-        """Where contacts stand is about to change: empty the trees. `restore` collects who is in them, `grow_trees` makes
-        them anew.
+    cdef void forget_order(self) noexcept nogil:
+        """Where contacts stand is about to change: nobody is in order. `restore` collects who is to be, `put_in_order` makes
+        the order anew.
         """
         cdef int32_t pace
+        self.order.forget()
         for pace in range(self.count):
             self.rows[pace].root = NONE
 
     cdef int restore(self, int32_t pace, int32_t contact) except -1:
-        """A contact that waits in this line will be in its tree again; between `forget_trees` and `grow_trees`."""
+        """A contact that waits in this line will be in its order again; between `forget_order` and `put_in_order`."""
         cdef Sapling *sapling
         reserve(<void **>&self.saplings, &self.sapling_capacity, self.sapling_count + 1, sizeof(Sapling))
         sapling = &self.saplings[self.sapling_count]
@@ -80,46 +81,33 @@ cdef class Paces:
         self.lines.stand_for_good(&sapling.standing, contact)
         sapling.pace = pace
         sapling.contact = contact
-        reserve(<void **>&self.twigs, &self.twig_capacity, contact + 1, sizeof(Twig))
-        self.twigs[contact].standing = sapling.standing
         return 0
 
-    cdef int grow_trees(self) except -1:
-        """Make the trees of all who were restored: n log n as their insertion would be, but mostly in the cache."""
-        cdef int32_t *nodes = NULL
-        cdef int64_t room = 0, first = 0, index
-        cdef int32_t pace
+    cdef int put_in_order(self) except -1:
+        """Put all who were restored in order: sorted first, so that each comes last."""
+        cdef int64_t index
+        cdef Sapling *sapling
         try:
-            reserve(<void **>&nodes, &room, self.sapling_count + 1, sizeof(int32_t))
             if self.sapling_count:
                 qsort(self.saplings, <size_t>self.sapling_count, sizeof(Sapling), &_in_order)
             for index in range(self.sapling_count):
-                nodes[index] = self.saplings[index].contact
-            while first < self.sapling_count:
-                pace = self.saplings[first].pace
-                index = first
-                while index < self.sapling_count and self.saplings[index].pace == pace:
-                    index += 1
-                self.rows[pace].root = tree_of(self.twigs, nodes + first, index - first)
-                first = index
+                sapling = &self.saplings[index]
+                self.rows[sapling.pace].root = self.order.insert(self.rows[sapling.pace].root, sapling.contact)
         finally:
-            free(nodes)
             free(self.saplings)
             self.saplings = NULL
             self.sapling_capacity = self.sapling_count = 0
         return 0
 
-    cdef void move(self, int32_t pace, int32_t contact) noexcept nogil:
+    cdef int move(self, int32_t pace, int32_t contact) except -1:
         """A contact that waits in this line stands elsewhere in it from now on."""
-        self.rows[pace].root = tree_remove(self.twigs, self.rows[pace].root, contact)
-        self.lines.stand_for_good(&self.twigs[contact].standing, contact)
-        self.rows[pace].root = tree_insert(self.twigs, self.rows[pace].root, contact)
+        self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
+        self.rows[pace].root = self.order.insert(self.rows[pace].root, contact)
+        return 0
 
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1:
         """A contact, whose line is assigned, waits from now on."""
-        reserve(<void **>&self.twigs, &self.twig_capacity, contact + 1, sizeof(Twig))
-        self.lines.stand_for_good(&self.twigs[contact].standing, contact)
-        self.rows[pace].root = tree_insert(self.twigs, self.rows[pace].root, contact)
+        self.rows[pace].root = self.order.insert(self.rows[pace].root, contact)
         self.elapse(pace, now_us)
         self.rows[pace].waiting += 1
         return 0
@@ -128,7 +116,7 @@ cdef class Paces:
         """A contact waits no longer."""
         self.elapse(pace, now_us)
         self.rows[pace].waiting -= 1
-        self.rows[pace].root = tree_remove(self.twigs, self.rows[pace].root, contact)
+        self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
 
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil:
         """How many of a line come before a contact, which need not be in it."""
@@ -138,7 +126,7 @@ cdef class Paces:
 
     cdef int64_t ahead_of(self, int32_t pace, Standing *standing) noexcept nogil:
         """How many of a line come before one that would stand there."""
-        return tree_before(self.twigs, self.rows[pace].root, standing)
+        return self.order.before(self.rows[pace].root, standing)
 
     cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil:
         """The contact's place among all lines of a queue, of which this is the first."""

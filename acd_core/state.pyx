@@ -26,7 +26,7 @@ from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
-    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Node, Pace, Plan, Queue,
+    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Node, Pace, Queue,
 )
 from acd_core.watches cimport Watch, Watches
 from acd_core.windows cimport Forecast
@@ -1260,7 +1260,7 @@ cdef class State:
             if contact.stands != (contact.state == CONTACT_QUEUED):
                 raise AssertionError(f"{name} is counted in a line of its queue, or is not, against the rules")
             if contact.stands:
-                in_lines.setdefault(contact.pace, []).append((self._urgency(slot).for_good.key(0, contact.seq), slot))
+                in_lines.setdefault((contact.queue, contact.pace), []).append((self._urgency(slot).for_good.key(0, contact.seq), slot))
             if self._in_line(slot) != (contact.where != HELD_NOWHERE):
                 raise AssertionError(f"{name} stands in line, or does not, against the rules")
             if contact.where != HELD_NOWHERE:
@@ -1369,7 +1369,7 @@ cdef class State:
                 in_groups.setdefault((name[0], group), []).append(slot)
             pace = queue.first_pace
             while pace != NONE:
-                there = sorted(in_lines.pop(pace, []))
+                there = sorted(in_lines.pop((slot, pace), []))
                 counted = [self.paces_of_lines.ahead(pace, agent) for _, agent in there]
                 if counted != list(range(len(there))) or self.paces_of_lines.rows[pace].waiting != len(there):
                     raise AssertionError(f"{name}: {len(there)} wait in line {pace}, counted {counted}")

@@ -28,6 +28,7 @@ cdef struct Lane:
     int32_t position          # in Timers.order; NONE while empty
     int64_t duration
 
+
 @cython.final
 cdef class Timers:
     cdef Node *nodes

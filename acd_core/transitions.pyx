@@ -370,7 +370,7 @@ cdef class Transitions(Trails):
             return self.paces_of_lines.join(row.pace, contact, self.now // 1000)
         row.pace = self.arriving_pace if contact == self.arriving else self._line_pace(contact)
         self.paces_of_lines.join(row.pace, contact, self.now // 1000)
-        row.place = <int32_t>self.paces_of_lines.ahead_of(row.pace, &self.paces_of_lines.twigs[contact].standing)
+        row.place = <int32_t>self.paces_of_lines.order.rank(contact)
         return 0
 
     cdef int32_t _line_pace(self, int32_t contact) except -2:
@@ -661,6 +661,7 @@ cdef class Transitions(Trails):
         """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Record *record
+        self.arriving = NONE
         self._leave_line(contact)
         self._delist(contact)
         self._note(contact, cause, self.queue_configs[target].name, NONE, 0)

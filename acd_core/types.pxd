@@ -118,7 +118,7 @@ cdef struct Contact:
     uint8_t callback          # its caller is to be called back
     uint8_t consults          # it is a question of one agent to another
     uint8_t moved             # it is in the heap of its queue, not in the list
-    uint8_t stands            # in the tree of its line, since nobody is rung for it
+    uint8_t stands            # in the order of its line, since nobody is rung for it
     int32_t queue
     int32_t line
     int32_t legs              # first and last of its legs

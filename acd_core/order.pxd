@@ -1,0 +1,59 @@
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+from acd_core.lines cimport Lines
+from acd_core.standing cimport Standing
+
+cdef enum:
+    LEAF_MOST = 62
+    BRANCH_MOST = 31
+
+# Neighbours in the order, first come first.
+cdef struct Leaf:
+    int32_t parent            # the branch above it, NONE for a root; of a leaf not in use: the next such
+    int32_t count
+    int32_t items[62]         # contacts
+
+# Neighbouring leaves or branches. One is named by twice its slot, and 1 more for a branch.
+cdef struct Branch:
+    int32_t parent            # as of a leaf
+    int32_t count
+    int32_t children[31]
+    int32_t sizes[31]         # contacts below each
+    Standing bounds[31]       # nobody below a child stands before its bound, and all to its left do; not of the first
+
+
+@cython.final
+cdef class Order:
+    cdef Lines lines
+    cdef Leaf *leaves
+    cdef Branch *branches
+    cdef int64_t leaf_capacity
+    cdef int64_t branch_capacity
+    cdef int32_t leaf_count
+    cdef int32_t branch_count
+    cdef int32_t free_leaf
+    cdef int32_t free_branch
+    cdef int32_t *leaf_of     # by contact, of those that are in
+    cdef int64_t contact_capacity
+
+    cdef void forget(self) noexcept nogil
+    cdef int32_t insert(self, int32_t root, int32_t contact) except -2
+    cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil
+    cdef int64_t before(self, int32_t root, const Standing *standing) noexcept nogil
+    cdef int64_t rank(self, int32_t contact) noexcept nogil
+    cdef int32_t _new_leaf(self) noexcept nogil
+    cdef int32_t _new_branch(self) noexcept nogil
+    cdef void _give_back(self, int32_t node) noexcept nogil
+    cdef void _set_parent(self, int32_t node, int32_t parent) noexcept nogil
+    cdef int32_t _place_of(self, const Branch *branch, int32_t child) noexcept nogil
+    cdef int32_t _child_for(self, const Branch *branch, const Standing *standing) noexcept nogil
+    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing) noexcept nogil
+    cdef int32_t _top(self, int32_t node) noexcept nogil
+    cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact) noexcept nogil
+    cdef void _add_child(self, int32_t branch, int32_t after, int32_t child, int32_t size, const Standing *bound) noexcept nogil
+    cdef void _put_child(
+        self, Branch *row, int32_t branch, int32_t place, int32_t child, int32_t size, const Standing *bound
+    ) noexcept nogil
+    cdef void _grow_up(self, int32_t node, int32_t size, int32_t other, int32_t other_size, const Standing *bound) noexcept nogil
+    cdef int32_t _take_out(self, int32_t node) noexcept nogil
+    cdef bint _join_next(self, Branch *branch, int32_t place) noexcept nogil

@@ -1,0 +1,359 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
+"""Counted order of those who wait: how many stand before this one?
+
+Counted B-trees over contacts. A leaf has up to 62 of them in the order in which they stand; branches above count those
+below each child, and keep a bound by which a place is found without a look at a contact but those of one leaf. A contact
+knows its leaf, so taking it out and counting those before it climb a few levels without a comparison; putting one in is as
+many comparisons as a binary search has. The trees of all lines share one store. Those who come last go behind a full leaf
+and not into half of it, so the leaves of a line that is served from its head are full.
+
+Where a contact stands is read from its row when others are compared with it: it must not change while it is in, but for all
+contacts of a tree at once and alike.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memmove
+
+from acd_core.containers cimport reserve
+from acd_core.standing cimport Standing, stands_before
+from acd_core.types cimport NONE
+
+cdef enum:
+    FEW = 16                  # a leaf with fewer joins the next one,
+    WELL_FILLED = 46          # if both together have no more than this
+    DEPTH_MOST = 16
+
+
+@cython.final
+cdef class Order:
+    """The store of all counted trees of one engine, over its waiting lines. A tree is told by its root, NONE when empty."""
+
+    def __cinit__(self, Lines lines):
+        self.lines = lines
+        self.free_leaf = NONE
+        self.free_branch = NONE
+
+    def __dealloc__(self):
+        free(self.leaves)
+        free(self.branches)
+        free(self.leaf_of)
+
+    cdef void forget(self) noexcept nogil:
+        """All trees are empty."""
+        self.leaf_count = 0
+        self.branch_count = 0
+        self.free_leaf = NONE
+        self.free_branch = NONE
+
+    cdef int32_t insert(self, int32_t root, int32_t contact) except -2:
+        """Put a contact in that is in no tree; gives the new root."""
+        cdef Standing own
+        cdef Leaf *leaf
+        cdef Branch *branch
+        cdef int32_t node = root, place
+        reserve(<void **>&self.leaf_of, &self.contact_capacity, contact + 1, sizeof(int32_t))
+        reserve(<void **>&self.leaves, &self.leaf_capacity, self.leaf_count + 1, sizeof(Leaf))
+        reserve(<void **>&self.branches, &self.branch_capacity, self.branch_count + DEPTH_MOST, sizeof(Branch))
+        if root == NONE:
+            node = self._new_leaf()
+            leaf = &self.leaves[node >> 1]
+            leaf.count = 1
+            leaf.items[0] = contact
+            self.leaf_of[contact] = node >> 1
+            return node
+        self.lines.stand_for_good(&own, contact)
+        while node & 1:
+            branch = &self.branches[node >> 1]
+            place = self._child_for(branch, &own)
+            branch.sizes[place] += 1
+            node = branch.children[place]
+        leaf = &self.leaves[node >> 1]
+        place = self._place_for(leaf, &own)
+        if leaf.count == LEAF_MOST:
+            self._split_leaf(node >> 1, place, contact)
+            return self._top(root)
+        memmove(&leaf.items[place + 1], &leaf.items[place], <size_t>(leaf.count - place) * sizeof(int32_t))
+        leaf.items[place] = contact
+        leaf.count += 1
+        self.leaf_of[contact] = node >> 1
+        return root
+
+    cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil:
+        """Take a contact out; gives the new root."""
+        cdef int32_t slot = self.leaf_of[contact], node = 2 * slot, place = 0, above
+        cdef Leaf *leaf = &self.leaves[slot]
+        cdef Branch *branch
+        while leaf.items[place] != contact:
+            place += 1
+        leaf.count -= 1
+        memmove(&leaf.items[place], &leaf.items[place + 1], <size_t>(leaf.count - place) * sizeof(int32_t))
+        above = leaf.parent
+        while above != NONE:
+            branch = &self.branches[above]
+            branch.sizes[self._place_of(branch, node)] -= 1
+            node = 2 * above + 1
+            above = branch.parent
+        if leaf.count == 0:
+            return self._take_out(2 * slot)
+        if leaf.count < FEW and leaf.parent != NONE:
+            branch = &self.branches[leaf.parent]
+            place = self._place_of(branch, 2 * slot)
+            if place + 1 < branch.count and self._join_next(branch, place):
+                return self._take_out(2 * slot)
+            if place and self._join_next(branch, place - 1):
+                return self._take_out(branch.children[place - 1])
+        return root
+
+    cdef int64_t before(self, int32_t root, const Standing *standing) noexcept nogil:
+        """How many of a tree stand before this."""
+        cdef int32_t node = root, place, index
+        cdef int64_t found = 0
+        cdef Branch *branch
+        if root == NONE:
+            return 0
+        while node & 1:
+            branch = &self.branches[node >> 1]
+            place = self._child_for(branch, standing)
+            for index in range(place):
+                found += branch.sizes[index]
+            node = branch.children[place]
+        return found + self._place_for(&self.leaves[node >> 1], standing)
+
+    cdef int64_t rank(self, int32_t contact) noexcept nogil:
+        """How many of its tree stand before a contact that is in one."""
+        cdef int32_t slot = self.leaf_of[contact], node = 2 * slot, above = self.leaves[slot].parent, place, index
+        cdef int64_t found = 0
+        cdef Branch *branch
+        while self.leaves[slot].items[found] != contact:
+            found += 1
+        while above != NONE:
+            branch = &self.branches[above]
+            place = self._place_of(branch, node)
+            for index in range(place):
+                found += branch.sizes[index]
+            node = 2 * above + 1
+            above = branch.parent
+        return found
+
+    # -- nodes --------------------------------------------------------------------------------------------------
+
+    cdef int32_t _new_leaf(self) noexcept nogil:
+        """An empty leaf; there is room for it."""
+        cdef int32_t slot = self.free_leaf
+        if slot != NONE:
+            self.free_leaf = self.leaves[slot].parent
+        else:
+            slot = self.leaf_count
+            self.leaf_count += 1
+        self.leaves[slot].parent = NONE
+        self.leaves[slot].count = 0
+        return 2 * slot
+
+    cdef int32_t _new_branch(self) noexcept nogil:
+        """An empty branch; there is room for it."""
+        cdef int32_t slot = self.free_branch
+        if slot != NONE:
+            self.free_branch = self.branches[slot].parent
+        else:
+            slot = self.branch_count
+            self.branch_count += 1
+        self.branches[slot].parent = NONE
+        self.branches[slot].count = 0
+        return 2 * slot + 1
+
+    cdef void _give_back(self, int32_t node) noexcept nogil:
+        if node & 1:
+            self.branches[node >> 1].parent = self.free_branch
+            self.free_branch = node >> 1
+        else:
+            self.leaves[node >> 1].parent = self.free_leaf
+            self.free_leaf = node >> 1
+
+    cdef void _set_parent(self, int32_t node, int32_t parent) noexcept nogil:
+        if node & 1:
+            self.branches[node >> 1].parent = parent
+        else:
+            self.leaves[node >> 1].parent = parent
+
+    cdef int32_t _place_of(self, const Branch *branch, int32_t child) noexcept nogil:
+        """Which of a branch's children this is."""
+        cdef int32_t place = 0
+        while branch.children[place] != child:
+            place += 1
+        return place
+
+    cdef int32_t _child_for(self, const Branch *branch, const Standing *standing) noexcept nogil:
+        """Below which child one stands, or would stand. Mostly the last."""
+        cdef int32_t low = 0, high = branch.count - 1, middle
+        if not stands_before(standing, &branch.bounds[high]):
+            return high
+        while low + 1 < high:
+            middle = (low + high) >> 1
+            if stands_before(standing, &branch.bounds[middle]):
+                high = middle
+            else:
+                low = middle
+        return low
+
+    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing) noexcept nogil:
+        """How many of a leaf stand before this. Mostly all, or none."""
+        cdef int32_t low = 0, high = leaf.count - 1, middle
+        cdef Standing other
+        self.lines.stand_for_good(&other, leaf.items[high])
+        if stands_before(&other, standing):
+            return leaf.count
+        while low < high:
+            middle = (low + high) >> 1
+            self.lines.stand_for_good(&other, leaf.items[middle])
+            if stands_before(&other, standing):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef int32_t _top(self, int32_t node) noexcept nogil:
+        """The root of the tree that a node is in."""
+        cdef int32_t above = self.branches[node >> 1].parent if node & 1 else self.leaves[node >> 1].parent
+        while above != NONE:
+            node = 2 * above + 1
+            above = self.branches[above].parent
+        return node
+
+    # -- growing ------------------------------------------------------------------------------------------------
+
+    cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact) noexcept nogil:
+        """Put a contact into a full leaf, of which a part goes into a new one behind it. It is counted already above."""
+        cdef int32_t other = self._new_leaf() >> 1, kept = LEAF_MOST if place == LEAF_MOST else <int32_t>LEAF_MOST // 2, index
+        cdef Leaf *row = &self.leaves[leaf]
+        cdef Leaf *new = &self.leaves[other]
+        cdef Leaf *target
+        cdef Standing bound
+        new.count = LEAF_MOST - kept
+        row.count = kept
+        memcpy(&new.items[0], &row.items[kept], <size_t>new.count * sizeof(int32_t))
+        for index in range(new.count):
+            self.leaf_of[new.items[index]] = other
+        if place > kept or place == LEAF_MOST:
+            target = new
+            place -= kept
+            self.leaf_of[contact] = other
+        else:
+            target = row
+            self.leaf_of[contact] = leaf
+        memmove(&target.items[place + 1], &target.items[place], <size_t>(target.count - place) * sizeof(int32_t))
+        target.items[place] = contact
+        target.count += 1
+        self.lines.stand_for_good(&bound, new.items[0])
+        self._grow_up(2 * leaf, row.count, 2 * other, new.count, &bound)
+
+    cdef void _grow_up(self, int32_t node, int32_t size, int32_t other, int32_t other_size, const Standing *bound) noexcept nogil:
+        """A part of a node went into another one behind it, which comes below the same branch."""
+        cdef int32_t parent = self.branches[node >> 1].parent if node & 1 else self.leaves[node >> 1].parent, place
+        cdef Branch *branch
+        if parent == NONE:
+            parent = self._new_branch() >> 1
+            branch = &self.branches[parent]
+            branch.children[0] = node
+            branch.count = 1
+            self._set_parent(node, parent)
+        branch = &self.branches[parent]
+        place = self._place_of(branch, node)
+        branch.sizes[place] = size
+        self._add_child(parent, place, other, other_size, bound)
+
+    cdef void _add_child(self, int32_t branch, int32_t after, int32_t child, int32_t size, const Standing *bound) noexcept nogil:
+        """Put a node below a branch, behind one of its children. It is counted already above."""
+        cdef Branch *row = &self.branches[branch]
+        cdef Branch *new
+        cdef int32_t other, kept, index, place = after + 1, moved
+        cdef int32_t total = 0, other_total = 0
+        cdef Standing parting
+        if row.count == BRANCH_MOST:
+            other = self._new_branch() >> 1
+            row = &self.branches[branch]
+            new = &self.branches[other]
+            kept = BRANCH_MOST if place == BRANCH_MOST else <int32_t>BRANCH_MOST // 2
+            moved = BRANCH_MOST - kept
+            memcpy(&new.children[0], &row.children[kept], <size_t>moved * sizeof(int32_t))
+            memcpy(&new.sizes[0], &row.sizes[kept], <size_t>moved * sizeof(int32_t))
+            memcpy(&new.bounds[0], &row.bounds[kept], <size_t>moved * sizeof(Standing))
+            new.count = moved
+            row.count = kept
+            for index in range(moved):
+                self._set_parent(new.children[index], other)
+            if place > kept or place == BRANCH_MOST:
+                self._put_child(new, other, place - kept, child, size, bound)
+            else:
+                self._put_child(row, branch, place, child, size, bound)
+            parting = new.bounds[0]
+            for index in range(row.count):
+                total += row.sizes[index]
+            for index in range(new.count):
+                other_total += new.sizes[index]
+            self._grow_up(2 * branch + 1, total, 2 * other + 1, other_total, &parting)
+        else:
+            self._put_child(row, branch, place, child, size, bound)
+
+    cdef void _put_child(
+        self, Branch *row, int32_t branch, int32_t place, int32_t child, int32_t size, const Standing *bound
+    ) noexcept nogil:
+        """The same where there is room."""
+        cdef size_t behind = <size_t>(row.count - place)
+        memmove(&row.children[place + 1], &row.children[place], behind * sizeof(int32_t))
+        memmove(&row.sizes[place + 1], &row.sizes[place], behind * sizeof(int32_t))
+        memmove(&row.bounds[place + 1], &row.bounds[place], behind * sizeof(Standing))
+        row.children[place] = child
+        row.sizes[place] = size
+        row.bounds[place] = bound[0]
+        row.count += 1
+        self._set_parent(child, branch)
+
+    # -- shrinking ----------------------------------------------------------------------------------------------
+
+    cdef bint _join_next(self, Branch *branch, int32_t place) noexcept nogil:
+        """Let those in one of a branch's leaves stand at the head of the next, if there is room. Whether they do."""
+        cdef Leaf *row = &self.leaves[branch.children[place] >> 1]
+        cdef Leaf *other = &self.leaves[branch.children[place + 1] >> 1]
+        cdef int32_t index
+        if row.count + other.count > WELL_FILLED:
+            return False
+        memmove(&other.items[row.count], &other.items[0], <size_t>other.count * sizeof(int32_t))
+        memcpy(&other.items[0], &row.items[0], <size_t>row.count * sizeof(int32_t))
+        for index in range(row.count):
+            self.leaf_of[row.items[index]] = branch.children[place + 1] >> 1
+        other.count += row.count
+        branch.sizes[place + 1] = other.count
+        branch.bounds[place + 1] = branch.bounds[place]
+        row.count = 0
+        return True
+
+    cdef int32_t _take_out(self, int32_t node) noexcept nogil:
+        """Take a node out that has nothing below it; gives the root of what is left."""
+        cdef int32_t parent, place
+        cdef size_t behind
+        cdef Branch *branch
+        while True:
+            parent = self.branches[node >> 1].parent if node & 1 else self.leaves[node >> 1].parent
+            if parent == NONE:
+                self._give_back(node)
+                return NONE
+            branch = &self.branches[parent]
+            place = self._place_of(branch, node)
+            self._give_back(node)
+            branch.count -= 1
+            if branch.count:
+                break
+            node = 2 * parent + 1
+        behind = <size_t>(branch.count - place)
+        memmove(&branch.children[place], &branch.children[place + 1], behind * sizeof(int32_t))
+        memmove(&branch.sizes[place], &branch.sizes[place + 1], behind * sizeof(int32_t))
+        memmove(&branch.bounds[place], &branch.bounds[place + 1], behind * sizeof(Standing))
+        node = self._top(2 * parent + 1)
+        while node & 1 and self.branches[node >> 1].count == 1:
+            parent = node
+            node = self.branches[parent >> 1].children[0]
+            self._set_parent(node, NONE)
+            self._give_back(parent)
+        return node

@@ -28,9 +28,7 @@ cdef class OutsideContacts(Transitions):
     cdef int _mind_outside(self, int32_t agent) except -1:
         """Enter what is reported of an agent, and set the time at which the first of the reports is too old."""
         cdef Agent *row = &self.tables.agents[agent]
-        if row.outside_timer != NONE:
-            self.timers.cancel(row.outside_timer)
-            row.outside_timer = NONE
+        self.timers.disarm(&row.outside_timer)
         row.outside = len(self.agent_outside[agent]) != 0
         if not row.outside:
             return 0

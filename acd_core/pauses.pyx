@@ -52,9 +52,7 @@ cdef class Pauses(Rests):
         cdef int64_t took = self.now - row.pause_began
         if row.pause_code == NONE:
             return 0
-        if row.pause_timer != NONE:
-            self.timers.cancel(row.pause_timer)
-            row.pause_timer = NONE
+        self.timers.disarm(&row.pause_timer)
         reason = self.pause_reasons[row.pause_code]
         self.agent_pauses[agent][reason.name][1] += took
         if reason.paid:
@@ -70,8 +68,7 @@ cdef class Pauses(Rests):
         cdef Record *record
         cdef object name
         reason = self.pause_reasons[row.pause_code]
-        self.timers.cancel(row.pause_timer)
-        row.pause_timer = NONE
+        self.timers.disarm(&row.pause_timer)
         name = reason.name
         record = self._record(AGENT_PAUSE_USED_UP, NONE, agent, NONE)
         record.a = self.agent_pauses[agent][name][1] + self.now - row.pause_began

@@ -133,8 +133,7 @@ cdef class Preferences(Decisions):
         row.prefers = False
         row.bound = False
         row.deserted = False
-        self.timers.cancel(row.prefer_timer)
-        row.prefer_timer = NONE
+        self.timers.disarm(&row.prefer_timer)
         return 0
 
     cdef int _end_preference(self, int32_t contact) except -1:

@@ -54,10 +54,7 @@ cdef class Rests(State):
         return 0
 
     cdef int _stop_rest_timer(self, int32_t agent) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
-        if row.rest_timer != NONE:
-            self.timers.cancel(row.rest_timer)
-            row.rest_timer = NONE
+        self.timers.disarm(&self.tables.agents[agent].rest_timer)
         return 0
 
     cdef int _close(self, int32_t agent) except -1:

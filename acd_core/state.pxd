@@ -252,9 +252,7 @@ cdef class State:
 
     @cython.final
     cdef inline void _disarm_leg(self, int32_t leg) noexcept:
-        if self.legs.legs[leg].timer != NONE:
-            self.timers.cancel(self.legs.legs[leg].timer)
-            self.legs.legs[leg].timer = NONE
+        self.timers.disarm(&self.legs.legs[leg].timer)
 
     @cython.final
     cdef inline int32_t _stage(self, int32_t contact) noexcept:
@@ -265,24 +263,18 @@ cdef class State:
 
     @cython.final
     cdef inline void _disarm_step(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].step_timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].step_timer)
-            self.tables.contacts[contact].step_timer = NONE
+        self.timers.disarm(&self.tables.contacts[contact].step_timer)
 
     @cython.final
     cdef inline void _disarm_stay(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].stay_timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].stay_timer)
-            self.tables.contacts[contact].stay_timer = NONE
+        self.timers.disarm(&self.tables.contacts[contact].stay_timer)
 
     @cython.final
     cdef inline void _disarm_look(self, int32_t contact) noexcept:
         """Nobody asks for the contact's estimate any more."""
         cdef Contact *row = &self.tables.contacts[contact]
         row.seen_ms = NONE
-        if row.look_timer != NONE:
-            self.timers.cancel(row.look_timer)
-            row.look_timer = NONE
+        self.timers.disarm(&row.look_timer)
 
     @cython.final
     cdef inline void _stay_no_longer(self, int32_t contact) noexcept:
@@ -295,9 +287,7 @@ cdef class State:
 
     @cython.final
     cdef inline void _disarm_contact(self, int32_t contact) noexcept:
-        if self.tables.contacts[contact].timer != NONE:
-            self.timers.cancel(self.tables.contacts[contact].timer)
-            self.tables.contacts[contact].timer = NONE
+        self.timers.disarm(&self.tables.contacts[contact].timer)
 
     @cython.final
     cdef inline void _set_open(self, int32_t agent) noexcept:

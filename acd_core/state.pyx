@@ -473,9 +473,7 @@ cdef class State:
         return 0
 
     cdef void _disarm_queue(self, int32_t queue) noexcept:
-        if self.tables.queues[queue].timer != NONE:
-            self.timers.cancel(self.tables.queues[queue].timer)
-            self.tables.queues[queue].timer = NONE
+        self.timers.disarm(&self.tables.queues[queue].timer)
 
     cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
         self._disarm_contact(contact)
@@ -483,9 +481,7 @@ cdef class State:
         return 0
 
     cdef void _disarm_agent(self, int32_t agent) noexcept:
-        if self.tables.agents[agent].timer != NONE:
-            self.timers.cancel(self.tables.agents[agent].timer)
-            self.tables.agents[agent].timer = NONE
+        self.timers.disarm(&self.tables.agents[agent].timer)
 
     cdef int _arm_next_step(self, int32_t contact) except -1:
         """Set the time of the contact's next step, which its plan has."""

@@ -50,6 +50,12 @@ cdef class Timers:
     cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2
     cdef void cancel(self, int32_t timer) noexcept nogil
 
+    cdef inline void disarm(self, int32_t *timer) noexcept nogil:
+        """Forget the timer that a row names, if it names one; then it names none."""
+        if timer[0] != NONE:
+            self.cancel(timer[0])
+            timer[0] = NONE
+
     cdef inline bint due(self, int64_t now) noexcept nogil:
         """Whether some deadline has come."""
         if self.order_count and self.nodes[self.lanes[self.order[0]].head].key <= now:

@@ -165,8 +165,7 @@ cdef class Transitions(Trails):
 
     cdef int _look_again(self, int32_t contact) except -1:
         """The estimate of a contact, for which a rule on staying asks, was looked at long enough ago."""
-        self.timers.cancel(self.tables.contacts[contact].look_timer)
-        self.tables.contacts[contact].look_timer = NONE
+        self.timers.disarm(&self.tables.contacts[contact].look_timer)
         self._look(contact)
         return self._judge(contact)
 

@@ -109,7 +109,6 @@ cdef class SessionCore(Outlet):
         It ends where `run` would do anything else than deal with a line, or where a line is not complete.
         """
         cdef SequencerCore sequencer = self._sequencer
-        cdef PlainLine plain = self._plain
         cdef const char *begin = PyBytes_AS_STRING(data)
         cdef const char *at = begin
         cdef const char *stop = begin + PyBytes_GET_SIZE(data)
@@ -132,14 +131,8 @@ cdef class SessionCore(Outlet):
             if length:
                 if self._paces and pass_all(self._paces, &now_ns):
                     break
-                if not (
-                    (self._plain_free or self._walled) and plain.read_at(at, length) and sequencer.takes_plain(plain)
-                    and (self._plain_free or self._wall.passes_plain(sequencer.engine, plain, self.name))
-                ):
-                    if not self._deal(at[:length]):
-                        break
-                else:
-                    self._carry_out(at, length)
+                if not self._deal_plain(at, length) and not self._deal_other(at[:length]):
+                    break
                 sequencer.budget -= 1
             at = end + 1
         return at - begin
@@ -148,6 +141,7 @@ cdef class SessionCore(Outlet):
         """Deal with the lines at hand until none is left or a limit is reached; see `Sequencer.defer`."""
         cdef SequencerCore sequencer = self._sequencer
         cdef list lines
+        cdef bytes line
         cdef double wait_s
         cdef int64_t now_ns = 0
         self._put_off = False
@@ -171,7 +165,8 @@ cdef class SessionCore(Outlet):
                         self._rest(wait_s)
                         self._stop_reading()
                         return
-            if not self._deal(lines[self._index]):
+            line = lines[self._index]
+            if not self._deal_plain(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line)) and not self._deal_other(line):
                 self._stop_reading()
                 return
             self._index += 1
@@ -189,16 +184,24 @@ cdef class SessionCore(Outlet):
         if self._ended:
             self._close_if_done()
 
-    cdef int _deal(self, bytes line) except -1:
-        """Deal with one line; 0 to be asked again later."""
+    cdef bint _deal_plain(self, const char *line, Py_ssize_t length) except -1:
+        """Deal with a line if it is plain and may be carried out as it stands; gives whether it was."""
+        cdef SequencerCore sequencer = self._sequencer
+        cdef PlainLine plain = self._plain
+        if not (self._plain_free or self._walled) or not plain.read_at(line, length):
+            return False
+        if not sequencer.takes_plain(plain):
+            return False
+        if not self._plain_free and not self._wall.passes_plain(sequencer.engine, plain, self.name):
+            return False
+        self._errors_in_a_row = 0
+        self._answer_plain(sequencer.execute_plain(self.name, line, length, plain))
+        return True
+
+    cdef bint _deal_other(self, bytes line) except -1:
+        """Deal with a line that `_deal_plain` left; False to be asked again later."""
         cdef int64_t outcome
         cdef Engine engine = self._sequencer.engine
-        if (
-            (self._plain_free or self._walled) and self._plain.read(line) and self._sequencer.takes_plain(self._plain)
-            and (self._plain_free or self._wall.passes_plain(engine, self._plain, self.name))
-        ):
-            self._carry_out(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
-            return 1
         try:
             message = DECODE(line)
         except (ValueError, RecursionError) as problem:
@@ -212,13 +215,8 @@ cdef class SessionCore(Outlet):
         elif self.name and isinstance(message, Command):
             self._guarded(line, message)
         else:
-            return 1 if self._request(message) else 0
-        return 1
-
-    cdef int _carry_out(self, const char *line, Py_ssize_t length) except -1:
-        """Carry out what stands in `_plain`, and answer it."""
-        self._errors_in_a_row = 0
-        return self._answer_plain(self._sequencer.execute_plain(self.name, line, length, self._plain))
+            return bool(self._request(message))
+        return True
 
     cdef bint _sees(self, str tenant, str agent) except -1:
         """Whether what concerns these is surely behind the wall; if not, `following` looks closer."""

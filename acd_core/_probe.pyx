@@ -389,7 +389,8 @@ cdef class Floor:
         cdef int32_t agent = self.tables.new_agent()
         self.tables.agents[agent].presence = READY
         self.tables.set_skills(agent, list(skills.items()))
-        self.tables.set_tenants(agent, list(tenants))
+        self.tables.agents[agent].all_tenants = not tenants
+        self.tables.agents[agent].tenants = self.tables.add_tenants(list(tenants))
         return agent
 
     def open(self, int32_t skills):

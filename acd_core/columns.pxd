@@ -32,4 +32,6 @@ cdef class Layout:
     cdef int reference(self, str name, const void *field, int32_t table) except -1
     cdef int64_t offset(self, const void *field) noexcept
     cdef dict dump(self, const char *base, Rows rows, list tables)
+    cdef dict alike(self, const char *row, int64_t count)
+    cdef bint all_like(self, const char *row, dict columns) except -1
     cdef int load(self, dict columns, char *base, int64_t count, list tables) except -1

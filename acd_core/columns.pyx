@@ -175,6 +175,25 @@ cdef class Layout:
             free(values)
         return columns
 
+    cdef dict alike(self, const char *row, int64_t count):
+        """The columns of so many rows that are all like one."""
+        cdef int64_t field
+        return {
+            self.names[field]: Column(_get(row + self.fields[field].offset, self.fields[field].size) if count else 0, 0, b"")
+            for field in range(len(self.names))
+        }
+
+    cdef bint all_like(self, const char *row, dict columns) except -1:
+        """Whether all rows that these columns are of are like one."""
+        cdef int64_t field
+        for field in range(len(self.names)):
+            column = columns.get(self.names[field])
+            if column is not None and (
+                column.width or column.least != _get(row + self.fields[field].offset, self.fields[field].size)
+            ):
+                return False
+        return True
+
     cdef int load(self, dict columns, char *base, int64_t count, list tables) except -1:
         """Fill the first `count` rows. A field without a column gets what it had before there was one."""
         cdef int64_t index, field, most

@@ -13,10 +13,10 @@ from acd_core.occupancy cimport order_key
 from acd_core.pauses cimport Pauses
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
-    ALL_OF, ANY_OF, ANY_SKILL, CONTACT_OFFERED, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED,
+    AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, CONTACT_OFFERED, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED,
     HELD_BOUND, HELD_NOWHERE, LEVEL_IN_RANGE, LINEAR, LOGGED_OUT, LONGEST_IDLE, LONGEST_IDLE_INBOUND, LOWEST_COST,
     MOST_SKILLED, NONE, NOT, RANDOM, READY, ROUND_ROBIN, VALUE_AMONG, VALUE_IN_RANGE, WEIGHTED_RANDOM, Agent, Contact,
-    Queue,
+    Details, Queue,
 )
 
 from sys import intern
@@ -47,6 +47,7 @@ cdef dict STRATEGIES = {
     "random": RANDOM,
     "weighted_random": WEIGHTED_RANDOM,
 }
+cdef str AGENT_ID = "id"     # the attribute that every agent has, whatever else is configured under that name
 cdef dict CONDITION_KINDS = {"not": NOT, "or": ANY_OF, "and": ALL_OF}
 
 cdef int64_t HEAD_START_MAX = urgency.HEAD_START_MAX_NS
@@ -92,6 +93,8 @@ cdef class Configured(Pauses):
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
             self.queues_of.setdefault(key[0], {})[key[1]] = slot
+        new = sum([agent.agent not in self.agent_slots for agent in config.agents])
+        self.tables.make_agents(self.tables.agent_count + max(0, new - len(self.free_agents)))
         self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
         self._enter_measures()
         self._enter_gates()
@@ -164,6 +167,7 @@ cdef class Configured(Pauses):
         cdef object found = self.agent_slots.get(config.agent)
         cdef int32_t slot
         cdef Agent *row
+        cdef Details *more
         if found is not None:
             slot = found
             row = &self.tables.agents[slot]
@@ -197,8 +201,10 @@ cdef class Configured(Pauses):
         self.agent_skills[slot] = dict(config.skills)
         self.agent_attributes[slot] = dict(config.attributes)
         self.agent_queues[slot] = still_there(self.agent_queues[slot], config.tenants, self.queue_slots)
-        row.cost = config.cost
-        row.weight = config.weight
+        if config.cost or config.weight != 1 or self.tables.details != NULL:
+            more = self.tables.detail_of(slot)
+            more.cost = config.cost
+            more.weight = config.weight
         row.failed_max = self.configuration.settings.failed_offers_max
         if config.failed_offers_max is not None:
             row.failed_max = config.failed_offers_max
@@ -255,12 +261,12 @@ cdef class Configured(Pauses):
             }
             row.share_count = 0
         self.gates.reset([tenant.max_in_conversation for tenant in self.configuration.tenants])
-        self.group_ids.clear()
+        self.group_ids = {"": self.tables.plain.group}
         self.share_groups.clear()
         for slot in self.agent_slots.values():
-            self.tables.agents[slot].group = self.group_ids.setdefault(
-                self.agent_configs[slot].group, len(self.group_ids)
-            )
+            group = self.group_ids.setdefault(self.agent_configs[slot].group, len(self.group_ids))
+            if group != self.tables.detail(slot).group:
+                self.tables.detail_of(slot).group = group
         for slot in self.queue_slots.values():
             row = &self.tables.queues[slot]
             config = self.queue_configs[slot]
@@ -314,7 +320,7 @@ cdef class Configured(Pauses):
             if can_be_idle and not row.idle_seq:
                 self.idle_seq += 1
                 row.idle_seq = self.idle_seq
-                row.kept_seq = 0
+                self.tables.no_longer_kept(slot)
             elif not can_be_idle and not row.rung:
                 row.idle_seq = 0
             self._set_open(slot)
@@ -327,7 +333,7 @@ cdef class Configured(Pauses):
         cdef int64_t half_life_us = ns_of_seconds(config.settings.occupancy_half_life_s) // 1000 if asked else 0
         cdef bint anew = not half_life_us or not self.half_life_us
         cdef int32_t agent
-        cdef Agent *row
+        cdef Details *more
         if half_life_us == self.half_life_us:
             if other_levels:
                 for agent in self.agent_slots.values():
@@ -336,9 +342,9 @@ cdef class Configured(Pauses):
             return 0
         if not anew:
             for agent in self.agent_slots.values():
-                row = &self.tables.agents[agent]
                 self._take_occupancy(agent)
-                row.occupancy_key = order_key(row.occupancy, row.use, row.occupancy_us, half_life_us)
+                more = self.tables.detail_of(agent)
+                more.occupancy_key = order_key(more.occupancy, more.use, more.occupancy_us, half_life_us)
         self.half_life_us = half_life_us
         self.idle.half_life_us = half_life_us
         if not anew:
@@ -508,6 +514,9 @@ cdef class Configured(Pauses):
         cdef int32_t slot, child, previous = NONE
         if kind == "level":
             return self.tables.new_condition(LEVEL_IN_RANGE, self.skill_ids[node[1]], node[2], node[3], [])
+        if kind == "value" and node[1] == AGENT_ID:
+            named = [self.agent_slots[value] for value in node[2] if value in self.agent_slots]
+            return self.tables.new_condition(AGENT_AMONG, NONE, 0, 0, named)
         if kind == "value" or kind == "range":
             name = self.attribute_ids.setdefault(node[1], len(self.attribute_ids))
             if kind == "range":
@@ -532,10 +541,11 @@ cdef class Configured(Pauses):
         return 2 * value
 
     cdef int _enter_attributes(self, int32_t agent) except -1:
-        """Bring an agent's row up to date with his attributes."""
+        """Bring an agent's row up to date with his attributes; for his id the row itself stands."""
         return self.tables.set_attributes(agent, [
             (self.attribute_ids.setdefault(name, len(self.attribute_ids)), self._value(value))
-            for name, value in (self.agent_attributes[agent] | {"id": self.agent_configs[agent].agent}).items()
+            for name, value in self.agent_attributes[agent].items()
+            if name != AGENT_ID
         ])
 
     cdef int _enter_queues(self, int32_t agent) except -1:
@@ -566,7 +576,7 @@ cdef class Configured(Pauses):
         cdef int32_t slot, owner, queue, position, stage
         cdef Contact *row
         cdef tuple terms
-        cdef dict owners = {}
+        cdef dict owners = {}, places = {}
         cdef set known = {id(())}  # equal requirements are mostly one object
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
@@ -596,6 +606,7 @@ cdef class Configured(Pauses):
         ]
         for slot in self.queue_slots.values():
             self.tables.queues[slot].ranked = False
+        self.tables.make_skills(sum([len(self.agent_skills[slot]) + 1 for slot in self.agent_slots.values()]))
         for position, slot in enumerate(self.agent_slots.values()):
             self.tables.agents[slot].position = position
             ranks = []
@@ -608,9 +619,11 @@ cdef class Configured(Pauses):
             self.tables.set_skills(
                 slot, [(self.skill_ids[skill], level) for skill, level in self.agent_skills[slot].items()]
             )
-            self.tables.set_tenants(
-                slot, [self.tenant_ids[tenant] for tenant in self.agent_configs[slot].tenants]
-            )
+            served = self.agent_configs[slot].tenants
+            self.tables.agents[slot].all_tenants = not served
+            if served and served not in places:
+                places[served] = self.tables.add_tenants([self.tenant_ids[tenant] for tenant in served])
+            self.tables.agents[slot].tenants = places[served] if served else 0
             self._enter_attributes(slot)
             self._enter_queues(slot)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)

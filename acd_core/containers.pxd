@@ -12,6 +12,9 @@ cdef inline int reserve(void **items, int64_t *capacity, int64_t needed, size_t 
     return grow(items, capacity, needed, item_size) if needed > capacity[0] else 0
 
 
+cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1
+
+
 cdef inline void put_item(list items, Py_ssize_t index, object item) noexcept:
     """`items[index] = item` for an index that is there."""
     cdef object former = <object>PyList_GET_ITEM(items, index)

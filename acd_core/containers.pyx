@@ -8,11 +8,15 @@ any node can be taken out. Inserting is O(1), taking out O(log n) amortised.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from acd_core.types cimport NONE, Node
 
+cdef extern from "stdlib.h" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
+
 cdef enum:
+    LINE = 64                 # bytes of the processor's cache lines
     LARGE = 65536             # items, from which on arrays do not double any more
 
 
@@ -32,6 +36,27 @@ cdef int grow(void **items, int64_t *capacity, int64_t needed, size_t item_size)
     memset(<char *>grown + <size_t>capacity[0] * item_size, 0, <size_t>(size - capacity[0]) * item_size)
     items[0] = grown
     capacity[0] = size
+    return 0
+
+
+cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
+    """Make room for exactly `needed` items, if that is more than there is, so that the first begins at a cache line; new
+    room is zeroed. All are copied, so callers ask for many at once.
+    """
+    cdef size_t held = <size_t>capacity[0] * item_size, size = <size_t>needed * item_size
+    cdef void *grown
+    if needed <= capacity[0]:
+        return 0
+    size += LINE - 1 - (size - 1) % LINE
+    grown = aligned_alloc(LINE, size)
+    if grown == NULL:
+        raise MemoryError(f"cannot hold {needed} items of {item_size} bytes")
+    if held:
+        memcpy(grown, items[0], held)
+    memset(<char *>grown + held, 0, size - held)
+    free(items[0])
+    items[0] = grown
+    capacity[0] = needed
     return 0
 
 

@@ -16,7 +16,8 @@ from acd_core.containers cimport reserve
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
-    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Leg, Pace, Queue,
+    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Details, Leg,
+    Pace, Queue,
 )
 
 from msgspec.structs import astuple
@@ -35,6 +36,7 @@ cdef enum:
 
 cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
 cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS, AGENTS, AGENTS, CONTACTS]  # by TimerKind; NONE: calendars
+cdef tuple KINDS_IN_DETAILS = (OF_PAUSE, OF_OUTSIDE, OF_REST)
 cdef dict WORDS = {
     "end_reason": list(views.END_REASONS),
     "agent_state": list(views.AGENT_STATES),
@@ -49,27 +51,30 @@ cdef Layout AGENT = Layout.of(&any_agent, sizeof(Agent))
 AGENT.number("presence", &any_agent.presence, sizeof(any_agent.presence))
 AGENT.number("activity", &any_agent.activity, sizeof(any_agent.activity))
 AGENT.number("cooldown_cause", &any_agent.cooldown_cause, sizeof(any_agent.cooldown_cause))
-AGENT.number("kept_seq", &any_agent.kept_seq, sizeof(any_agent.kept_seq))
 AGENT.number("resting", &any_agent.resting, sizeof(any_agent.resting))
 AGENT.number("logging_out", &any_agent.logging_out, sizeof(any_agent.logging_out))
-AGENT.number("use", &any_agent.use, sizeof(any_agent.use))
 AGENT.number("rung", &any_agent.rung, sizeof(any_agent.rung))
-AGENT.number("pause_code", &any_agent.pause_code, sizeof(any_agent.pause_code), NONE)
-AGENT.number("pause_began", &any_agent.pause_began, sizeof(any_agent.pause_began))
-AGENT.number("paid_ns", &any_agent.paid_ns, sizeof(any_agent.paid_ns))
-AGENT.number("unpaid_ns", &any_agent.unpaid_ns, sizeof(any_agent.unpaid_ns))
 AGENT.number("answered_since_login", &any_agent.answered_since_login, sizeof(any_agent.answered_since_login))
 AGENT.number("missed", &any_agent.missed, sizeof(any_agent.missed))
 AGENT.number("idle_seq", &any_agent.idle_seq, sizeof(any_agent.idle_seq))
 AGENT.number("inbound_seq", &any_agent.inbound_seq, sizeof(any_agent.inbound_seq))
-AGENT.number("occupancy", &any_agent.occupancy, sizeof(any_agent.occupancy))
-AGENT.number("occupancy_us", &any_agent.occupancy_us, sizeof(any_agent.occupancy_us))
-AGENT.number("occupancy_key", &any_agent.occupancy_key, sizeof(any_agent.occupancy_key))
 AGENT.number("since", &any_agent.since, sizeof(any_agent.since))
 AGENT.number("answered", &any_agent.answered, sizeof(any_agent.answered))
 AGENT.number("missed_total", &any_agent.missed_total, sizeof(any_agent.missed_total))
 AGENT.number("rejected_total", &any_agent.rejected_total, sizeof(any_agent.rejected_total))
 AGENT.number("talk_ns", &any_agent.talk_ns, sizeof(any_agent.talk_ns))
+
+cdef Details any_details
+cdef Layout DETAILS = Layout.of(&any_details, sizeof(Details))
+DETAILS.number("kept_seq", &any_details.kept_seq, sizeof(any_details.kept_seq))
+DETAILS.number("use", &any_details.use, sizeof(any_details.use))
+DETAILS.number("pause_code", &any_details.pause_code, sizeof(any_details.pause_code), NONE)
+DETAILS.number("pause_began", &any_details.pause_began, sizeof(any_details.pause_began))
+DETAILS.number("paid_ns", &any_details.paid_ns, sizeof(any_details.paid_ns))
+DETAILS.number("unpaid_ns", &any_details.unpaid_ns, sizeof(any_details.unpaid_ns))
+DETAILS.number("occupancy", &any_details.occupancy, sizeof(any_details.occupancy))
+DETAILS.number("occupancy_us", &any_details.occupancy_us, sizeof(any_details.occupancy_us))
+DETAILS.number("occupancy_key", &any_details.occupancy_key, sizeof(any_details.occupancy_key))
 
 cdef Contact any_contact
 cdef Layout CONTACT = Layout.of(&any_contact, sizeof(Contact))
@@ -284,11 +289,11 @@ cdef class Dumped(Consults):
         if kind == OF_AGENT:
             return &self.tables.agents[slot].timer
         if kind == OF_PAUSE:
-            return &self.tables.agents[slot].pause_timer
+            return &self.tables.detail_of(slot).pause_timer
         if kind == OF_OUTSIDE:
-            return &self.tables.agents[slot].outside_timer
+            return &self.tables.detail_of(slot).outside_timer
         if kind == OF_REST:
-            return &self.tables.agents[slot].rest_timer
+            return &self.tables.detail_of(slot).rest_timer
         if kind == OF_LEG:
             return &self.legs.legs[slot].timer
         if kind == OF_QUEUE:
@@ -317,7 +322,7 @@ cdef class Dumped(Consults):
         wishes, wish_places = _share([self.contact_wishes[slot] for slot in rows])
         timers = self._dump_timers(tables)
         columns = {
-            "agent": AGENT.dump(<const char *>self.tables.agents, agents, tables),
+            "agent": AGENT.dump(<const char *>self.tables.agents, agents, tables) | self._dump_details(agents, tables),
             "contact": CONTACT.dump(<const char *>self.tables.contacts, contacts, tables),
             "leg": LEG.dump(<const char *>self.legs.legs, legs, tables),
             "queue": QUEUE.dump(<const char *>self.tables.queues, queues, tables),
@@ -390,6 +395,12 @@ cdef class Dumped(Consults):
             ),
         ))
 
+    cdef dict _dump_details(self, Rows agents, list tables):
+        """The columns of what is known of agents beside their rows."""
+        if self.tables.details == NULL:
+            return DETAILS.alike(<const char *>&self.tables.plain, agents.count)
+        return DETAILS.dump(<const char *>self.tables.details, agents, tables)
+
     cdef dict _dump_timers(self, list tables):
         """All armed timers in the order in which they were armed."""
         cdef Armed *found = NULL
@@ -399,6 +410,8 @@ cdef class Dumped(Consults):
         try:
             for kind in range(len(KINDS_OF_OWNER)):
                 table = KINDS_OF_OWNER[kind]
+                if kind in KINDS_IN_DETAILS and self.tables.details == NULL:
+                    continue
                 rows = tables[table] if table != NONE else Rows(list(self.calendar_slots.values()))
                 for index in range(rows.count):
                     if table == NONE:
@@ -474,6 +487,9 @@ cdef class Dumped(Consults):
     cdef int _load_agents(self, object dump, list tables) except -1:
         cdef int32_t slot, state
         AGENT.load(dump.columns["agent"], <char *>self.tables.agents, dump.rows["agent"], tables)
+        if self.agent_slots and not DETAILS.all_like(<const char *>&self.tables.plain, dump.columns["agent"]):
+            self.tables.detail_of(0)
+            DETAILS.load(dump.columns["agent"], <char *>self.tables.details, dump.rows["agent"], tables)
         for name, values in self._lists_of_agents().items():
             loaded = dump.lists.get(f"agent.{name}")
             if loaded is not None:

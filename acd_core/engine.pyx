@@ -716,7 +716,7 @@ cdef class Engine(Dumped):
 
     cdef int _record_choice(self, int32_t agent) except -1:
         cdef Record *record = self._record(AGENT_QUEUES_CHANGED, NONE, agent, NONE)
-        record.a = self.tables.agents[agent].queue_count
+        record.a = self.tables.detail(agent).queue_count
         return 0
 
     def ready_agent(self, int64_t now, str agent):

@@ -106,23 +106,26 @@ cdef class Gates:
         """How far the agent's group is above its share of the queue; the lowest comes first."""
         cdef Queue *row = &self.tables.queues[queue]
         cdef Share *share
-        cdef int32_t index
+        cdef int32_t index, group = self.tables.detail(agent).group
         if row.share_count == 0:
             return 0
         for index in range(row.shares, row.shares + row.share_count):
             share = &self.shares[index]
-            if share.group == self.tables.agents[agent].group and share.percent:
+            if share.group == group and share.percent:
                 return share.count * 10_000 // share.percent
         return MEMORY * 10_000
 
     cdef void allocate(self, int32_t queue, int32_t agent, int by) noexcept nogil:
         """An offer was made to the agent (by 1), or has failed (by -1)."""
         cdef Queue *row = &self.tables.queues[queue]
-        cdef int32_t index
+        cdef int32_t index, group
         cdef int64_t total = 0
         cdef bint listed = False
+        if row.share_count == 0:
+            return
+        group = self.tables.detail(agent).group
         for index in range(row.shares, row.shares + row.share_count):
-            if self.shares[index].group == self.tables.agents[agent].group:
+            if self.shares[index].group == group:
                 self.shares[index].count += by
                 if self.shares[index].count < 0:
                     self.shares[index].count = 0

@@ -28,7 +28,7 @@ from acd_core.occupancy cimport USE_FREE, later
 from acd_core.tables cimport Tables
 from acd_core.types cimport (
     FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
-    MOST_SKILLED, NONE, RANDOM, ROUND_ROBIN, WEIGHTED_RANDOM, Agent, Class,
+    MOST_SKILLED, NONE, RANDOM, ROUND_ROBIN, WEIGHTED_RANDOM, Agent, Class, Details,
 )
 
 cdef enum:
@@ -211,7 +211,7 @@ cdef class IdleAgents:
         cdef Entry *entry
         cdef Agent *agent
         cdef Rank candidate, best
-        cdef int32_t place
+        cdef int32_t place, weight
         cdef int64_t share, best_share = 0
         cdef bint any_free = False, tied
         best.agent = NONE
@@ -248,9 +248,10 @@ cdef class IdleAgents:
             else:
                 candidate.precedence = draw(self.seed, offer, agent.position)
                 if strategy == WEIGHTED_RANDOM:
-                    if tied and weighted_at_least(candidate.precedence, agent.weight) > best.precedence:
+                    weight = self.tables.detail(entry.agent).weight
+                    if tied and weighted_at_least(candidate.precedence, weight) > best.precedence:
                         continue
-                    candidate.precedence = weighted(candidate.precedence, agent.weight)
+                    candidate.precedence = weighted(candidate.precedence, weight)
             candidate.seq = agent.idle_seq
             candidate.agent = entry.agent
             if not tied or _ranks_before(&candidate, &best):
@@ -300,9 +301,9 @@ cdef class IdleAgents:
         cdef int strategy = self.tables.queues[queue].strategy
         cdef Agent *row = &self.tables.agents[agent]
         if strategy == LONGEST_IDLE_INBOUND:
-            return (row.units << UNITS_SHIFT) + (row.inbound_seq or row.idle_seq)
+            return (<int64_t>row.units << UNITS_SHIFT) + (row.inbound_seq or row.idle_seq)
         if strategy == LEAST_OCCUPIED:
-            return row.occupancy_key
+            return self.tables.detail(agent).occupancy_key
         if strategy == MOST_SKILLED:
             return -self.tables.skill_sum(agent, owner)
         if strategy == LEAST_SKILLED:
@@ -314,17 +315,17 @@ cdef class IdleAgents:
         if strategy == LINEAR:
             return row.position
         if strategy == LOWEST_COST:
-            return row.cost
+            return self.tables.detail(agent).cost
         return row.units
 
     cdef int64_t occupancy(self, int32_t agent) noexcept nogil:
         """How occupied the agent is now, in units of 1/ONE."""
-        cdef Agent *row = &self.tables.agents[agent]
+        cdef const Details *row = self.tables.detail(agent)
         return later(row.occupancy, row.use, self.clock[0] // 1000 - row.occupancy_us, self.half_life_us)
 
     cdef int64_t occupancy_at_least(self, int32_t agent) noexcept nogil:
         """A bound that needs no powers: half is lost in each half-life, and so less than half in what is left of one."""
-        cdef Agent *row = &self.tables.agents[agent]
+        cdef const Details *row = self.tables.detail(agent)
         cdef int64_t halves
         if row.use != USE_FREE:
             return 0
@@ -333,9 +334,8 @@ cdef class IdleAgents:
 
     cdef int64_t drawn(self, int32_t agent, int32_t queue, int64_t offer) noexcept nogil:
         """What the agent draws for an offer of a queue that chooses at random; the lowest comes first."""
-        cdef Agent *row = &self.tables.agents[agent]
-        cdef int64_t number = draw(self.seed, offer, row.position)
-        return weighted(number, row.weight) if self.tables.queues[queue].strategy == WEIGHTED_RANDOM else number
+        cdef int64_t number = draw(self.seed, offer, self.tables.agents[agent].position)
+        return weighted(number, self.tables.detail(agent).weight) if self.tables.queues[queue].strategy == WEIGHTED_RANDOM else number
 
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]

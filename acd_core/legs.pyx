@@ -36,14 +36,19 @@ cdef class Legs:
         self.channel_count = <int32_t>len(channels)
         self.several = False
         reserve(<void **>&self.most, &self.most_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t))
-        reserve(<void **>&self.outside, &self.outside_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t))
-        return 0
+        return self.make_outside(agents) if self.outside != NULL else 0
+
+    cdef int make_outside(self, int32_t agents) except -1:
+        """Room for the contacts from elsewhere of so many agents."""
+        return reserve(
+            <void **>&self.outside, &self.outside_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t)
+        )
 
     cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1:
         """Give an agent his capacity in units, and the most contacts at once of each channel."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t index, leg
-        row.capacity = capacity
+        row.capacity = <int32_t>capacity
         for index in range(self.channel_count):
             self.most[agent * self.channel_count + index] = most[index]
             if self.channel_count > 1 or (<int>most[index] > 1 and 2 * self.channels[index].units <= capacity):
@@ -53,7 +58,7 @@ cdef class Legs:
         row.units = 0
         leg = row.legs
         while leg != NONE:
-            row.units += self.channels[self.tables.queues[self.legs[leg].queue].channel].units
+            row.units += <int32_t>self.channels[self.tables.queues[self.legs[leg].queue].channel].units
             leg = self.legs[leg].next_of_agent
         return 0
 
@@ -80,7 +85,7 @@ cdef class Legs:
         leg.connected = 0
         leg.latest = 0
         self._append(slot)
-        person.units += self.channels[self.tables.queues[queue].channel].units
+        person.units += <int32_t>self.channels[self.tables.queues[queue].channel].units
         return slot
 
     cdef void _append(self, int32_t slot) noexcept nogil:
@@ -155,7 +160,7 @@ cdef class Legs:
         cdef Leg *leg = &self.legs[slot]
         cdef Agent *person = &self.tables.agents[leg.agent]
         self.by_number.remove(leg.number)
-        person.units -= self.channels[self.tables.queues[leg.queue].channel].units
+        person.units -= <int32_t>self.channels[self.tables.queues[leg.queue].channel].units
         if leg.previous_of_agent == NONE:
             person.legs = leg.next_of_agent
         else:

@@ -297,7 +297,7 @@ cdef class Lines:
         cdef bint gated = self.gates.active, withheld = gated and self.gates.withholds(agent)
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
-        cdef bint ranked = self.tables.agents[agent].rank_count != 0
+        cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
         cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef Claim claim, best_claim
@@ -333,7 +333,7 @@ cdef class Lines:
         cdef bint gated = self.gates.active, withheld = gated and self.gates.withholds(agent)
         cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
-        cdef bint ranked = self.tables.agents[agent].rank_count != 0
+        cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
         cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef int64_t best_key = 0

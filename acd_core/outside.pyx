@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.timers cimport OF_OUTSIDE
 from acd_core.transitions cimport Transitions
 from acd_core.types cimport (
-    ACTIVITY_BUSY, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_WITHDRAWN, Agent,
+    ACTIVITY_BUSY, LEG_OFFERED, LOGGED_OUT, NONE, OFFER_WITHDRAWN, Agent, Details,
 )
 
 
@@ -28,12 +28,13 @@ cdef class OutsideContacts(Transitions):
     cdef int _mind_outside(self, int32_t agent) except -1:
         """Enter what is reported of an agent, and set the time at which the first of the reports is too old."""
         cdef Agent *row = &self.tables.agents[agent]
-        self.timers.disarm(&row.outside_timer)
+        if row.outside:
+            self.timers.disarm(&self.tables.detail_of(agent).outside_timer)
         row.outside = len(self.agent_outside[agent]) != 0
         if not row.outside:
             return 0
         self._enter_outside(agent)
-        row.outside_timer = self.timers.arm(
+        self.tables.detail_of(agent).outside_timer = self.timers.arm(
             min([found[1] for found in self.agent_outside[agent].values()]), 0, agent, OF_OUTSIDE
         )
         return 0
@@ -41,6 +42,7 @@ cdef class OutsideContacts(Transitions):
     cdef int _enter_outside(self, int32_t agent) except -1:
         """Enter how many contacts from elsewhere the agent has of each channel."""
         cdef int32_t index, first = agent * self.legs.channel_count
+        self.legs.make_outside(self.tables.agent_count)
         for index in range(first, first + self.legs.channel_count):
             self.legs.outside[index] = 0
         for channel, found in self.agent_outside[agent].items():
@@ -67,9 +69,9 @@ cdef class OutsideContacts(Transitions):
             self._refresh(agent)
             return self._agent_changed(agent)
         if not self.outside_counts:
-            place = row.idle_seq if row.idle_seq else row.kept_seq
+            place = row.idle_seq if row.idle_seq else self.tables.detail(agent).kept_seq
         self._not_idle(agent)
-        row.kept_seq = 0
+        self.tables.no_longer_kept(agent)
         self._refresh(agent)
         if contact != NONE:
             self._requeue(contact)
@@ -80,8 +82,8 @@ cdef class OutsideContacts(Transitions):
             self._agent_changed(agent)
             return self._serve_agent(agent)
         self._lighten(agent)
-        if not row.idle_seq:
-            row.kept_seq = place
+        if place and not row.idle_seq:
+            self.tables.detail_of(agent).kept_seq = place
         return 0
 
     cdef int32_t _withdraw_unfit(self, int32_t agent) except -2:
@@ -97,12 +99,14 @@ cdef class OutsideContacts(Transitions):
         """See `Machine.check`."""
         cdef int32_t slot
         cdef Agent *row
+        cdef const Details *more
         Transitions.check(self)
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
-            if (row.outside_timer != NONE) != (len(self.agent_outside[slot]) != 0) or row.outside != (row.outside_timer != NONE):
+            more = self.tables.detail(slot)
+            if row.outside != (len(self.agent_outside[slot]) != 0) or row.outside != (more.outside_timer != NONE):
                 raise AssertionError(f"reports on {name}")
-            if row.kept_seq and row.idle_seq:
+            if more.kept_seq and row.idle_seq:
                 raise AssertionError(f"{name} has two places among the idle")
             if row.outside and row.presence != LOGGED_OUT and row.activity != ACTIVITY_BUSY:
                 raise AssertionError(f"{name} is not seen busy")

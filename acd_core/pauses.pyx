@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.rests cimport Rests
 from acd_core.state cimport AGENT_PAUSE_USED_UP, Record
 from acd_core.timers cimport OF_PAUSE
-from acd_core.types cimport ACTIVITY_NONE, NONE, PAUSED, Agent
+from acd_core.types cimport ACTIVITY_NONE, NONE, PAUSED, Agent, Details
 
 from acd_core.config import ns_of_seconds
 
@@ -27,11 +27,12 @@ cdef class Pauses(Rests):
     cdef int _mind_pause(self, int32_t agent) except -1:
         """Begin or end counting, by what the agent does now."""
         cdef Agent *row = &self.tables.agents[agent]
+        cdef Details *more
         cdef int32_t code = NONE
         cdef int64_t left
         if row.presence == PAUSED and row.activity == ACTIVITY_NONE:
             code = self.pause_codes.get(self.agent_pause_reasons[agent], NONE)
-        if code == row.pause_code:
+        if code == self.tables.detail(agent).pause_code:
             return 0
         self._stop_pause(agent)
         if code == NONE:
@@ -40,38 +41,41 @@ cdef class Pauses(Rests):
         found = self.agent_pauses[agent].get(reason.name)
         if found is None or self.now >= found[0] + ns_of_seconds(reason.window_s):
             found = self.agent_pauses[agent][reason.name] = [self.now, 0]
-        row.pause_code = code
-        row.pause_began = self.now
+        more = self.tables.detail_of(agent)
+        more.pause_code = code
+        more.pause_began = self.now
         if reason.allowance_s:
             left = ns_of_seconds(reason.allowance_s) - found[1]
-            row.pause_timer = self.timers.arm(self.now + (left if left > 0 else 0), 0, agent, OF_PAUSE)
+            more.pause_timer = self.timers.arm(self.now + (left if left > 0 else 0), 0, agent, OF_PAUSE)
         return 0
 
     cdef int _stop_pause(self, int32_t agent) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
-        cdef int64_t took = self.now - row.pause_began
-        if row.pause_code == NONE:
+        cdef Details *more
+        cdef int64_t took
+        if self.tables.detail(agent).pause_code == NONE:
             return 0
-        self.timers.disarm(&row.pause_timer)
-        reason = self.pause_reasons[row.pause_code]
+        more = self.tables.detail_of(agent)
+        took = self.now - more.pause_began
+        self.timers.disarm(&more.pause_timer)
+        reason = self.pause_reasons[more.pause_code]
         self.agent_pauses[agent][reason.name][1] += took
         if reason.paid:
-            row.paid_ns += took
+            more.paid_ns += took
         else:
-            row.unpaid_ns += took
-        row.pause_code = NONE
-        row.pause_began = 0
+            more.unpaid_ns += took
+        more.pause_code = NONE
+        more.pause_began = 0
         return 0
 
     cdef int _allowance_used(self, int32_t agent) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
+        cdef Details *more = self.tables.detail_of(agent)
         cdef Record *record
         cdef object name
-        reason = self.pause_reasons[row.pause_code]
-        self.timers.disarm(&row.pause_timer)
+        reason = self.pause_reasons[more.pause_code]
+        self.timers.disarm(&more.pause_timer)
         name = reason.name
         record = self._record(AGENT_PAUSE_USED_UP, NONE, agent, NONE)
-        record.a = self.agent_pauses[agent][name][1] + self.now - row.pause_began
+        record.a = self.agent_pauses[agent][name][1] + self.now - more.pause_began
         record.b = ns_of_seconds(reason.allowance_s)
         Py_INCREF(name)
         record.text = <PyObject *>name
@@ -97,10 +101,12 @@ cdef class Pauses(Rests):
         """See `Machine.check`."""
         cdef int32_t slot
         cdef Agent *row
+        cdef const Details *more
         Rests.check(self)
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
-            if row.pause_code != NONE and (row.presence != PAUSED or row.activity != ACTIVITY_NONE):
+            more = self.tables.detail(slot)
+            if more.pause_code != NONE and (row.presence != PAUSED or row.activity != ACTIVITY_NONE):
                 raise AssertionError(f"a pause of {name} is counted, and he is not paused")
-            if row.pause_timer != NONE and row.pause_code == NONE:
+            if more.pause_timer != NONE and more.pause_code == NONE:
                 raise AssertionError(f"an allowance of {name} runs, and no pause")

@@ -10,7 +10,7 @@ from acd_core.fixed_point cimport ONE
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, time_until
 from acd_core.state cimport State
 from acd_core.timers cimport OF_REST
-from acd_core.types cimport ACTIVITY_COOLDOWN, NONE, Agent
+from acd_core.types cimport ACTIVITY_COOLDOWN, NONE, Agent, Details
 
 from acd_core import config as configuration
 
@@ -37,24 +37,27 @@ cdef class Rests(State):
     cdef int _mind_rest(self, int32_t agent) except -1:
         """His occupancy is known as of now: he may have to rest. Set the time at which that ends, or begins."""
         cdef Agent *row = &self.tables.agents[agent]
+        cdef Details *more
         cdef int64_t due_us
         self._stop_rest_timer(agent)
         if not self.rest_most:
             row.resting = False
             return 0
-        if row.occupancy > self.rest_most:
+        more = self.tables.detail_of(agent)
+        if more.occupancy > self.rest_most:
             row.resting = True
         if row.resting and not row.rung:
             self._close(agent)
-        if row.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED):
+        if more.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED):
             due_us = time_until(
-                row.occupancy, row.use, self.rest_least if row.resting else self.rest_most, self.half_life_us
+                more.occupancy, more.use, self.rest_least if row.resting else self.rest_most, self.half_life_us
             )
-            row.rest_timer = self.timers.arm(self.now + 1000 * due_us, 0, agent, OF_REST)
+            more.rest_timer = self.timers.arm(self.now + 1000 * due_us, 0, agent, OF_REST)
         return 0
 
     cdef int _stop_rest_timer(self, int32_t agent) except -1:
-        self.timers.disarm(&self.tables.agents[agent].rest_timer)
+        if self.tables.details != NULL:
+            self.timers.disarm(&self.tables.details[agent].rest_timer)
         return 0
 
     cdef int _close(self, int32_t agent) except -1:
@@ -92,7 +95,7 @@ cdef class Rests(State):
         """Another half-life, or other levels, hold: find out anew who rests."""
         cdef int32_t agent
         for agent in self.agent_slots.values():
-            if self.rest_most and self.tables.agents[agent].occupancy <= self.rest_least:
+            if self.rest_most and self.tables.detail(agent).occupancy <= self.rest_least:
                 self.tables.agents[agent].resting = False
             self._mind_rest(agent)
         return 0
@@ -114,11 +117,13 @@ cdef class Rests(State):
         """See `Machine.check`."""
         cdef int32_t slot
         cdef Agent *row
+        cdef const Details *more
         State.check(self)
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
-            if (row.rest_timer != NONE) != (
-                self.rest_most != 0 and row.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED)
+            more = self.tables.detail(slot)
+            if (more.rest_timer != NONE) != (
+                self.rest_most != 0 and more.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED)
             ):
                 raise AssertionError(f"the rest of {name}")
             if row.resting and not self.rest_most:

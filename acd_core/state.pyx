@@ -26,7 +26,7 @@ from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
-    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Leg, Line, Node, Pace, Queue,
+    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Details, Leg, Line, Node, Pace, Queue,
 )
 from acd_core.watches cimport Watch, Watches
 from acd_core.windows cimport Forecast
@@ -227,11 +227,11 @@ cdef class State:
         cdef int32_t leg = self.legs.foremost(agent)
         cdef int32_t timer = row.timer if leg == NONE else self.legs.legs[leg].timer
         if row.cooling == CAUSE_OCCUPANCY:
-            timer = row.rest_timer
+            timer = self.tables.detail(agent).rest_timer
         record.code = self._state(agent)
         record.flag = row.logging_out
         if row.outside and self._on_outside(agent):
-            timer = row.outside_timer
+            timer = self.tables.detail(agent).outside_timer
             reason = "outside"
         if row.presence == PAUSED:
             reason = self.agent_pause_reasons[agent]
@@ -616,30 +616,33 @@ cdef class State:
 
     cdef int _count_occupancy(self, int32_t agent) except -1:
         """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
-        if self.tables.agents[agent].use != self._use_of(agent):
+        if self.tables.detail(agent).use != self._use_of(agent):
             self._take_occupancy(agent)
         return 0
 
     cdef int _take_occupancy(self, int32_t agent) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
+        cdef Details *more = self.tables.detail_of(agent)
         cdef int64_t now_us = self.now // 1000
-        row.occupancy = later(row.occupancy, row.use, now_us - row.occupancy_us, self.half_life_us)
-        row.occupancy_us = now_us
-        row.use = self._use_of(agent)
-        row.occupancy_key = order_key(row.occupancy, row.use, now_us, self.half_life_us)
+        more.occupancy = later(more.occupancy, more.use, now_us - more.occupancy_us, self.half_life_us)
+        more.occupancy_us = now_us
+        more.use = self._use_of(agent)
+        more.occupancy_key = order_key(more.occupancy, more.use, now_us, self.half_life_us)
         return 0
 
     cdef int _begin_occupancy(self, int32_t agent) except -1:
         """Count from nothing: he is new, or nobody asked for occupancy until now."""
-        cdef Agent *row = &self.tables.agents[agent]
-        row.occupancy = 0
-        row.occupancy_us = 0
-        row.occupancy_key = 0
-        row.use = USE_FREE
+        cdef Details *more
+        if not self.half_life_us and self.tables.details == NULL:
+            return 0
+        more = self.tables.detail_of(agent)
+        more.occupancy = 0
+        more.occupancy_us = 0
+        more.occupancy_key = 0
+        more.use = USE_FREE
         if self.half_life_us:
-            row.occupancy_us = self.now // 1000
-            row.use = self._use_of(agent)
-            row.occupancy_key = order_key(0, row.use, row.occupancy_us, self.half_life_us)
+            more.occupancy_us = self.now // 1000
+            more.use = self._use_of(agent)
+            more.occupancy_key = order_key(0, more.use, more.occupancy_us, self.half_life_us)
         return 0
 
     cdef int _enlist(self, int32_t contact) except -1:
@@ -1044,6 +1047,7 @@ cdef class State:
     cdef object _agent_view(self, int32_t slot):
         """The agent's view, once `_tighten` has told which reserves have nobody to spare."""
         cdef Agent *row = &self.tables.agents[slot]
+        cdef const Details *more = self.tables.detail(slot)
         cdef int32_t leg = row.legs, first = self.legs.foremost(slot)
         cdef int32_t timer = row.timer if first == NONE else self.legs.legs[first].timer
         cdef list legs = []
@@ -1051,9 +1055,9 @@ cdef class State:
             legs.append(self._leg_view(leg))
             leg = self.legs.legs[leg].next_of_agent
         if row.cooling == CAUSE_OCCUPANCY:
-            timer = row.rest_timer
+            timer = more.rest_timer
         if row.outside and self._on_outside(slot):
-            timer = row.outside_timer
+            timer = more.outside_timer
         config = self.agent_configs[slot]
         return views.AgentView(
             agent=config.agent,
@@ -1072,8 +1076,8 @@ cdef class State:
             contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
             outside={name: self.agent_outside[slot][name][0] for name in sorted(self.agent_outside[slot])},
-            outside_until_ns=self.timers.nodes[row.outside_timer].key if row.outside_timer != NONE else 0,
-            outside_timer=self.timers.nodes[row.outside_timer].seq if row.outside_timer != NONE else 0,
+            outside_until_ns=self.timers.nodes[more.outside_timer].key if more.outside_timer != NONE else 0,
+            outside_timer=self.timers.nodes[more.outside_timer].seq if more.outside_timer != NONE else 0,
             legs=tuple(legs),
             capacity=row.capacity,
             channels=self._channel_names(self.legs.takes(slot)),
@@ -1090,12 +1094,12 @@ cdef class State:
             answered=row.answered,
             answered_since_login=row.answered_since_login,
             inbound_seq=row.inbound_seq,
-            occupancy=row.occupancy,
-            occupancy_us=row.occupancy_us,
-            occupancy_key=row.occupancy_key,
+            occupancy=more.occupancy,
+            occupancy_us=more.occupancy_us,
+            occupancy_key=more.occupancy_key,
             resting=bool(row.resting),
-            occupancy_deadline_ns=self.timers.nodes[row.rest_timer].key if row.rest_timer != NONE else 0,
-            occupancy_timer=self.timers.nodes[row.rest_timer].seq if row.rest_timer != NONE else 0,
+            occupancy_deadline_ns=self.timers.nodes[more.rest_timer].key if more.rest_timer != NONE else 0,
+            occupancy_timer=self.timers.nodes[more.rest_timer].seq if more.rest_timer != NONE else 0,
             turns={path: self.idle.turn(queue, slot) for path, queue in self.going_round if self.idle.turn(queue, slot)},
             missed_total=row.missed_total,
             rejected_total=row.rejected_total,
@@ -1108,11 +1112,11 @@ cdef class State:
                 for reason in self.pause_reasons
                 if reason.name in self.agent_pauses[slot]
             ]),
-            pause_since_ns=row.pause_began,
-            pause_deadline_ns=self.timers.nodes[row.pause_timer].key if row.pause_timer != NONE else 0,
-            pause_timer=self.timers.nodes[row.pause_timer].seq if row.pause_timer != NONE else 0,
-            paid_ns=row.paid_ns,
-            unpaid_ns=row.unpaid_ns,
+            pause_since_ns=more.pause_began,
+            pause_deadline_ns=self.timers.nodes[more.pause_timer].key if more.pause_timer != NONE else 0,
+            pause_timer=self.timers.nodes[more.pause_timer].seq if more.pause_timer != NONE else 0,
+            paid_ns=more.paid_ns,
+            unpaid_ns=more.unpaid_ns,
         )
 
     cdef object _contact_view(self, int32_t slot):
@@ -1320,7 +1324,7 @@ cdef class State:
                 raise AssertionError(f"the units of {name} are miscounted")
             if row.choosy != (self.agent_queues[slot] != ()) or (row.choosy and (row.presence == LOGGED_OUT or not self.choosy)):
                 raise AssertionError(f"{name} is logged in to some queues, or is not, against the rules")
-            if len(self.agent_queues[slot]) != row.queue_count or not all([
+            if len(self.agent_queues[slot]) != self.tables.detail(slot).queue_count or not all([
                 self.tables.joined(slot, self.queue_slots[tuple(path.split("/"))]) for path in self.agent_queues[slot]
             ]):
                 raise AssertionError(f"{name} is logged in to other queues than he chose")

@@ -1,8 +1,11 @@
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Node, Plan, Queue, QueueRank, Stage, Term
+from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Details, Node, Plan, Queue, QueueRank, Stage, Term
 
 cdef class Tables:
-    cdef Agent *agents
+    cdef Agent *agents        # each begins at a cache line
+    cdef Details *details     # of the agent with the same slot; NULL as long as all are plain
+    cdef Details plain        # what holds of every agent until then
     cdef Contact *contacts
     cdef Node *nodes          # of the contact with the same slot, in its line
     cdef Queue *queues
@@ -24,6 +27,7 @@ cdef class Tables:
     cdef int64_t moved_capacity
     cdef int32_t plan_count
     cdef int64_t agent_capacity
+    cdef int64_t detail_capacity
     cdef int64_t contact_capacity
     cdef int64_t node_capacity
     cdef int64_t queue_capacity
@@ -61,13 +65,16 @@ cdef class Tables:
     cdef bint counts_for(self, int32_t agent, int32_t owner) noexcept nogil
     cdef bint eligible(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int64_t skill_sum(self, int32_t agent, int32_t owner) noexcept nogil
+    cdef int make_agents(self, int64_t count) except -1
     cdef int32_t new_agent(self) except -1
+    cdef Details *detail_of(self, int32_t agent) except NULL
     cdef int32_t new_contact(self) except -1
     cdef void clear_contact(self, int32_t slot) noexcept nogil
     cdef int make_contacts(self, int64_t count) except -1
     cdef int32_t new_queue(self) except -1
+    cdef int make_skills(self, int64_t count) except -1
     cdef int set_skills(self, int32_t agent, list skills) except -1
-    cdef int set_tenants(self, int32_t agent, list tenants) except -1
+    cdef int32_t add_tenants(self, list tenants) except -1
     cdef int set_attributes(self, int32_t agent, list attributes) except -1
     cdef int set_queues(self, int32_t agent, list queues) except -1
     cdef int set_further(self, int32_t owner, list queues) except -1
@@ -82,6 +89,17 @@ cdef class Tables:
     cdef void clear_agent(self, int32_t slot) noexcept nogil
     cdef void clear_queue(self, int32_t slot) noexcept nogil
     cdef void clear_classes(self) noexcept nogil
+
+    @cython.final
+    cdef inline const Details *detail(self, int32_t agent) noexcept nogil:
+        """What is known of an agent beside his row, to be read only."""
+        return &self.details[agent] if self.details != NULL else &self.plain
+
+    @cython.final
+    cdef inline void no_longer_kept(self, int32_t agent) noexcept nogil:
+        """No place among the idle is kept for the agent."""
+        if self.details != NULL:
+            self.details[agent].kept_seq = 0
 
 cdef inline uint32_t signature_of(int32_t skill) noexcept nogil:
     """The Bloom bit of a skill; none for the skill that everybody has."""

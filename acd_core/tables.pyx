@@ -6,15 +6,15 @@ command must know that its row still lives. Names, attributes and other Python o
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from acd_core.containers cimport reserve
+from acd_core.containers cimport reserve, reserve_lines
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
-    ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class, Condition,
-    Contact, Node, Plan, Queue, QueueRank, Stage, Term,
+    AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class,
+    Condition, Contact, Details, Node, Plan, Queue, QueueRank, Stage, Term,
 )
 
 from acd_core import config
@@ -41,8 +41,17 @@ BLANK.prefer_timer = NONE
 cdef class Tables:
     """All rows of one engine."""
 
+    def __cinit__(self):
+        memset(&self.plain, 0, sizeof(Details))
+        self.plain.rest_timer = NONE
+        self.plain.outside_timer = NONE
+        self.plain.pause_timer = NONE
+        self.plain.pause_code = NONE
+        self.plain.weight = 1
+
     def __dealloc__(self):
         free(self.agents)
+        free(self.details)
         free(self.contacts)
         free(self.nodes)
         free(self.queues)
@@ -76,22 +85,23 @@ cdef class Tables:
         cdef int32_t index
         if self.agents[agent].all_tenants:
             return True
-        for index in range(self.agents[agent].tenant_count):
+        for index in range(1, served[0] + 1):
             if served[index] == tenant:
                 return True
         return False
 
     cdef bint joined(self, int32_t agent, int32_t queue) noexcept nogil:
         """Whether an agent who chose is logged in to a queue."""
-        cdef int32_t *chosen = self.agent_queues + self.agents[agent].queues
-        cdef int32_t low = 0, high = self.agents[agent].queue_count, middle
+        cdef const Details *row = self.detail(agent)
+        cdef int32_t *chosen = self.agent_queues + row.queues
+        cdef int32_t low = 0, high = row.queue_count, middle
         while low < high:
             middle = (low + high) >> 1
             if chosen[middle] < queue:
                 low = middle + 1
             else:
                 high = middle
-        return low < self.agents[agent].queue_count and chosen[low] == queue
+        return low < row.queue_count and chosen[low] == queue
 
     cdef bint counts_for(self, int32_t agent, int32_t owner) noexcept nogil:
         """Whether an agent who chose is logged in to the queue of a class, or to another one whose agents count for it."""
@@ -116,7 +126,7 @@ cdef class Tables:
                 return False
         if wanted.condition != NONE and not self.holds(wanted.condition, agent):
             return False
-        if wanted.rank_max != NONE and self.rank_of(agent, wanted.queue) > wanted.rank_max:
+        if wanted.rank_max != NONE and self.agents[agent].ranked and self.rank_of(agent, wanted.queue) > wanted.rank_max:
             return False
         if self.agents[agent].choosy and not self.counts_for(agent, owner):
             return False
@@ -127,12 +137,14 @@ cdef class Tables:
         cdef Condition *node = &self.conditions[condition]
         cdef int32_t kind = node.kind, child, index
         cdef int64_t value
+        cdef const Details *row
         cdef Attribute *held
         if kind == LEVEL_IN_RANGE:
             return node.lo <= self.level_of(agent, node.name) <= node.hi
         if kind == VALUE_AMONG or kind == VALUE_IN_RANGE:
-            held = self.agent_attributes + self.agents[agent].attributes
-            for index in range(self.agents[agent].attribute_count):
+            row = self.detail(agent)
+            held = self.agent_attributes + row.attributes
+            for index in range(row.attribute_count):
                 if held[index].name != node.name:
                     continue
                 value = held[index].value
@@ -142,6 +154,11 @@ cdef class Tables:
                     if self.values[node.values + child] == value:
                         return True
                 return False
+            return False
+        if kind == AGENT_AMONG:
+            for child in range(node.values, node.values + node.value_count):
+                if self.values[child] == agent:
+                    return True
             return False
         child = node.first
         if kind == NOT:
@@ -161,13 +178,29 @@ cdef class Tables:
             total += self.level_of(agent, self.wanted[row.wanted + index])
         return total
 
+    cdef int make_agents(self, int64_t count) except -1:
+        """Room for so many agents in all."""
+        return reserve_lines(<void **>&self.agents, &self.agent_capacity, count, sizeof(Agent))
+
     cdef int32_t new_agent(self) except -1:
         """A row for one more agent."""
         cdef int32_t slot = self.agent_count
-        reserve(<void **>&self.agents, &self.agent_capacity, slot + 1, sizeof(Agent))
+        if slot == self.agent_capacity:
+            self.make_agents(2 * slot + 16)
+        if self.details != NULL:
+            reserve(<void **>&self.details, &self.detail_capacity, slot + 1, sizeof(Details))
         self.agent_count += 1
         self.clear_agent(slot)
         return slot
+
+    cdef Details *detail_of(self, int32_t agent) except NULL:
+        """What is known of an agent beside his row, to be written."""
+        cdef int32_t slot
+        if self.details == NULL:
+            reserve(<void **>&self.details, &self.detail_capacity, self.agent_count, sizeof(Details))
+            for slot in range(self.agent_count):
+                self.details[slot] = self.plain
+        return &self.details[agent]
 
     cdef int32_t new_contact(self) except -1:
         """A row at the end of the contacts' table. The engine hands used rows out again before it asks for this."""
@@ -196,6 +229,10 @@ cdef class Tables:
         self.clear_queue(slot)
         return slot
 
+    cdef int make_skills(self, int64_t count) except -1:
+        """Room for so many skills of all agents together, ANY_SKILL of each among them."""
+        return reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, count, sizeof(Term))
+
     cdef int set_skills(self, int32_t agent, list skills) except -1:
         """Give an agent these `(skill, level)` pairs; ANY_SKILL is added. If they need more room than he has, the
         old ones leave a gap until the next configuration, which starts the table afresh.
@@ -207,10 +244,10 @@ cdef class Tables:
             reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, self.agent_skill_count + count,
                     sizeof(Term))
             row.skills = <int32_t>self.agent_skill_count
-            row.skill_room = count
+            row.skill_room = <uint16_t>count
             self.agent_skill_count += count
         start = row.skills
-        row.skill_count = count
+        row.skill_count = <uint16_t>count
         row.signature = 0
         self.agent_skills[start].skill = ANY_SKILL
         self.agent_skills[start].level = 1
@@ -220,24 +257,23 @@ cdef class Tables:
             row.signature |= signature_of(self.agent_skills[start + index].skill)
         return 0
 
-    cdef int set_tenants(self, int32_t agent, list tenants) except -1:
-        """Give an agent these tenants; none means all."""
-        cdef Agent *row = &self.agents[agent]
-        cdef int32_t index, count = <int32_t>len(tenants)
-        reserve(<void **>&self.agent_tenants, &self.agent_tenant_capacity, self.agent_tenant_count + count,
-                sizeof(int32_t))
-        row.all_tenants = count == 0
-        row.tenants = <int32_t>self.agent_tenant_count
-        row.tenant_count = count
+    cdef int32_t add_tenants(self, list tenants) except -1:
+        """Enter tenants that agents serve; gives their place."""
+        cdef int32_t place = <int32_t>self.agent_tenant_count, index, count = <int32_t>len(tenants)
+        reserve(<void **>&self.agent_tenants, &self.agent_tenant_capacity, place + count + 1, sizeof(int32_t))
+        self.agent_tenants[place] = count
         for index in range(count):
-            self.agent_tenants[row.tenants + index] = tenants[index]
-        self.agent_tenant_count += count
-        return 0
+            self.agent_tenants[place + 1 + index] = tenants[index]
+        self.agent_tenant_count += count + 1
+        return place
 
     cdef int set_attributes(self, int32_t agent, list attributes) except -1:
         """Give an agent these `(name, value)` pairs; room is managed as in `set_skills`."""
-        cdef Agent *row = &self.agents[agent]
+        cdef Details *row
         cdef int32_t index, count = <int32_t>len(attributes)
+        if not count and self.details == NULL:
+            return 0
+        row = self.detail_of(agent)
         if count > row.attribute_room:
             reserve(<void **>&self.agent_attributes, &self.agent_attribute_capacity,
                     self.agent_attribute_count + count, sizeof(Attribute))
@@ -254,8 +290,12 @@ cdef class Tables:
         """Let an agent serve these queues, in rising order, and no others; all when there are none. Room is managed as in
         `set_skills`, and doubled, since he may choose again and again.
         """
-        cdef Agent *row = &self.agents[agent]
+        cdef Details *row
         cdef int32_t index, count = <int32_t>len(queues), room
+        self.agents[agent].choosy = count != 0
+        if not count and self.details == NULL:
+            return 0
+        row = self.detail_of(agent)
         if count > row.queue_room:
             room = max(count, 2 * row.queue_room)
             reserve(<void **>&self.agent_queues, &self.agent_queue_capacity, self.agent_queue_count + room,
@@ -263,7 +303,6 @@ cdef class Tables:
             row.queues = <int32_t>self.agent_queue_count
             row.queue_room = room
             self.agent_queue_count += room
-        row.choosy = count != 0
         row.queue_count = count
         for index in range(count):
             self.agent_queues[row.queues + index] = queues[index]
@@ -282,8 +321,12 @@ cdef class Tables:
 
     cdef int set_ranks(self, int32_t agent, list ranks) except -1:
         """Give an agent these `(queue, rank)` pairs; only while all are entered anew."""
-        cdef Agent *row = &self.agents[agent]
+        cdef Details *row
         cdef int32_t index, count = <int32_t>len(ranks)
+        self.agents[agent].ranked = count != 0
+        if not count and self.details == NULL:
+            return 0
+        row = self.detail_of(agent)
         reserve(<void **>&self.agent_ranks, &self.agent_rank_capacity, self.agent_rank_count + count,
                 sizeof(QueueRank))
         row.ranks = <int32_t>self.agent_rank_count
@@ -296,9 +339,10 @@ cdef class Tables:
 
     cdef int32_t rank_of(self, int32_t agent, int32_t queue) noexcept nogil:
         """The agent's rank in a queue."""
-        cdef QueueRank *ranks = self.agent_ranks + self.agents[agent].ranks
+        cdef const Details *row = self.detail(agent)
+        cdef QueueRank *ranks = self.agent_ranks + row.ranks
         cdef int32_t index
-        for index in range(self.agents[agent].rank_count):
+        for index in range(row.rank_count):
             if ranks[index].queue == queue:
                 return ranks[index].rank
         return 0
@@ -398,10 +442,8 @@ cdef class Tables:
         self.agents[slot].legs = NONE
         self.agents[slot].last_leg = NONE
         self.agents[slot].timer = NONE
-        self.agents[slot].rest_timer = NONE
-        self.agents[slot].outside_timer = NONE
-        self.agents[slot].pause_timer = NONE
-        self.agents[slot].pause_code = NONE
+        if self.details != NULL:
+            self.details[slot] = self.plain
 
     cdef void clear_queue(self, int32_t slot) noexcept nogil:
         """Make a used row like a new one."""
@@ -435,8 +477,9 @@ cdef class Tables:
         for agent in range(self.agent_count):
             self.agents[agent].skill_count = 0
             self.agents[agent].skill_room = 0
-            self.agents[agent].attribute_count = 0
-            self.agents[agent].attribute_room = 0
-            self.agents[agent].rank_count = 0
-            self.agents[agent].queue_count = 0
-            self.agents[agent].queue_room = 0
+            if self.details != NULL:
+                self.details[agent].attribute_count = 0
+                self.details[agent].attribute_room = 0
+                self.details[agent].rank_count = 0
+                self.details[agent].queue_count = 0
+                self.details[agent].queue_room = 0

@@ -194,7 +194,7 @@ cdef class Transitions(Trails):
         self._not_idle(agent)
         self.idle_seq += 1
         self.tables.agents[agent].idle_seq = self.idle_seq
-        self.tables.agents[agent].kept_seq = 0
+        self.tables.no_longer_kept(agent)
         if not self.tables.agents[agent].inbound_seq:
             self.tables.agents[agent].inbound_seq = self.idle_seq
         self._set_open(agent)
@@ -964,7 +964,7 @@ cdef class Transitions(Trails):
             leg = following
         self._disarm_agent(agent)
         self._not_idle(agent)
-        row.kept_seq = 0
+        self.tables.no_longer_kept(agent)
         self._refresh(agent)
         row.cooldown_cause = CAUSE_NONE
         return contact

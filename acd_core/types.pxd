@@ -1,7 +1,7 @@
 # What all compiled modules share: the engine's enums and row structs. Slots are indexes into the tables of
 # tables.pyx; -1 means none. Times are nanoseconds, counters and sequence numbers are 64 bits wide.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 cdef enum:
     NONE = -1
@@ -149,6 +149,7 @@ cdef struct Contact:
     int64_t connected
     int64_t completed
 
+# What contacts read and write of an agent: two cache lines, the first of which says whether he can be offered something.
 cdef struct Agent:
     uint8_t presence
     uint8_t activity
@@ -158,55 +159,58 @@ cdef struct Agent:
     uint8_t resting           # his occupancy is too high for contacts
     uint8_t logging_out
     uint8_t all_tenants
-    uint8_t use               # occupancy.Use, as of occupancy_us
     uint8_t rung              # one of his legs is offered
     uint8_t choosy            # he serves some of his queues only; `Tables.agent_queues` tells which
+    uint8_t ranked            # he has a rank in some queue
     uint32_t signature        # Bloom bits of his skills, to reject at a glance
     uint32_t open             # channels, a bit each, that he can be offered a contact of now
     int32_t legs              # first and last of his legs
     int32_t last_leg
     int32_t timer             # of his cooldown
+    int32_t skills            # offset into Tables.agent_skills; the first is ANY_SKILL
+    uint16_t skill_count
+    uint16_t skill_room       # how many skills fit at that offset
+    int32_t tenants           # offset into Tables.agent_tenants, of their number and of them; unless he serves all
+    int32_t units             # taken of his capacity
+    int32_t capacity          # in units
+    int32_t missed
+    int64_t idle_seq          # 0 unless open to contacts or being rung
+    int64_t inbound_seq       # the idle_seq that he first had after his last inbound contact; 0 until then
+    int64_t since
+    int64_t answered
+    int64_t answered_since_login
+    int64_t missed_total
+    int64_t rejected_total
+    int64_t talk_ns
+    int32_t position          # in the configuration
+    int16_t missed_max
+    int16_t failed_max        # so many failed offers within the window pause him; 0 for never
+
+# What few centres ask about agents. The table is made when the first of them is anything but plain.
+cdef struct Details:
+    uint8_t use               # occupancy.Use, as of occupancy_us
     int32_t rest_timer        # of the end of his rest from work, or while he is occupied of its beginning
-    int32_t outside_timer     # when the first report of those is too old
+    int32_t outside_timer     # when the first report of his contacts from elsewhere is too old
     int32_t pause_timer       # of the allowance of his pause
     int32_t pause_code        # place of its reason in the configuration, while it is counted; else NONE
-    int64_t pause_began
-    int64_t paid_ns           # of pauses
-    int64_t unpaid_ns
-    int32_t skills            # offset into Tables.agent_skills; the first is ANY_SKILL
-    int32_t skill_count
-    int32_t skill_room        # how many skills fit at that offset
-    int32_t tenants           # offset into Tables.agent_tenants
-    int32_t tenant_count
+    int32_t group
+    int32_t cost
+    int32_t weight
     int32_t ranks             # offset into Tables.agent_ranks
     int32_t rank_count
-    int32_t position          # in the configuration
-    int32_t group
-    int64_t capacity          # in units
-    int64_t units             # taken of it
-    int64_t cost
-    int32_t weight
-    int64_t answered_since_login
     int32_t attributes        # offset into Tables.agent_attributes
     int32_t attribute_count
     int32_t attribute_room
     int32_t queues            # offset into Tables.agent_queues
     int32_t queue_count
     int32_t queue_room
-    int32_t missed
-    int32_t missed_max
-    int32_t failed_max        # so many failed offers within the window pause him; 0 for never
-    int64_t idle_seq          # 0 unless open to contacts or being rung
-    int64_t kept_seq          # the idle_seq that he had before those, and has again after them; 0 for none
-    int64_t inbound_seq       # the idle_seq that he first had after his last inbound contact; 0 until then
+    int64_t pause_began
+    int64_t paid_ns           # of pauses
+    int64_t unpaid_ns
+    int64_t kept_seq          # the idle_seq that he had before those contacts, and has again after them; 0 for none
     int64_t occupancy         # in units of 1/fixed_point.ONE, as of occupancy_us
     int64_t occupancy_us
     int64_t occupancy_key     # orders those who are free
-    int64_t since
-    int64_t answered
-    int64_t missed_total
-    int64_t rejected_total
-    int64_t talk_ns
 
 # What joins a contact and an agent, from the offer to the end of the wrap-up.
 cdef struct Leg:
@@ -252,6 +256,7 @@ cdef enum ConditionKind:
     NOT = 3
     ANY_OF = 4                # of none: what nobody meets
     ALL_OF = 5
+    AGENT_AMONG = 6           # the values are slots
 
 # A node of a requirement's tree; its conditions are a list from `first` on.
 cdef struct Condition:

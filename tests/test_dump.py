@@ -20,9 +20,12 @@ CORE = Path(__file__).resolve().parent.parent / "acd_core"
 
 DERIVED = {
     "Agent": """
-        all_tenants signature open legs last_leg timer rest_timer outside outside_timer cooling pause_timer skills skill_count skill_room tenants tenant_count ranks
-        rank_count position group capacity units cost weight attributes attribute_count attribute_room missed_max failed_max
-        choosy queues queue_count queue_room
+        all_tenants signature open legs last_leg timer outside cooling skills skill_count skill_room tenants ranked position
+        capacity units missed_max failed_max choosy
+    """,
+    "Details": """
+        rest_timer outside_timer pause_timer group cost weight ranks rank_count attributes attribute_count attribute_room queues
+        queue_count queue_room
     """,
     "Contact": """
         where moved line legs last_leg timer plan step_timer stands stay_timer look_timer prefer_timer queue_prev queue_next

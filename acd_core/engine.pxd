@@ -12,6 +12,7 @@ cdef class Engine(Dumped):
     cpdef int complete_contact(self, int64_t now, str contact, str reason) except -1
     cdef str tenant_of_offer(self, str offer)
     cdef int accept(self, int64_t now, int64_t offer) except -1
+    cpdef int ready_agent(self, int64_t now, str agent) except -1
     cpdef int end_wrapup(self, int64_t now, str agent, str disposition=*, object contact=*) except -1
     cdef int _choose(self, int32_t agent, tuple queues) except -1
     cdef int _record_choice(self, int32_t agent) except -1

@@ -719,7 +719,7 @@ cdef class Engine(Dumped):
         record.a = self.tables.detail(agent).queue_count
         return 0
 
-    def ready_agent(self, int64_t now, str agent):
+    cpdef int ready_agent(self, int64_t now, str agent) except -1:
         """See `Machine.ready_agent`."""
         cdef int32_t slot
         cdef Agent *row

@@ -4,6 +4,7 @@ from acd_core.trails cimport Trails
 from acd_core.state cimport Record
 
 cdef int64_t offer_number(str offer) except -1
+cdef int64_t offer_number_at(const char *offer, Py_ssize_t length) noexcept nogil
 cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil
 
 cdef class Transitions(Trails):

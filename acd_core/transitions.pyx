@@ -7,6 +7,7 @@ that a free agent could serve, so an arriving contact need not look at lines, no
 """
 
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport int32_t, int64_t
 
 from acd_core.standing cimport Claim, Standing, claims_before
@@ -27,6 +28,9 @@ from acd_core.windows cimport Forecast
 from acd_core import config, forecast, requirement, views
 from acd_core.config import WAY_OUT_REASONS
 from acd_core.plan import passed
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(str text)
 
 cdef Py_ssize_t HISTORY_MAX = views.HISTORY_MAX
 cdef int32_t OVERFLOWS_MAX = config.OVERFLOWS_MAX
@@ -54,16 +58,21 @@ cdef int bucket_of(int64_t duration, int64_t *bounds, int count) noexcept nogil:
 
 cdef int64_t offer_number(str offer) except -1:
     """The number in an offer's id, written as we write it; 0 if it is none."""
-    cdef Py_ssize_t index, length = len(offer)
-    cdef int64_t number = 0
-    cdef Py_UCS4 digit
-    if not 3 <= length <= 20 or offer[0] != u"o" or offer[1] != u"-" or offer[2] == u"0":
+    if not PyUnicode_IS_ASCII(offer):
         return 0
-    for index in range(2, length):
-        digit = offer[index]
-        if not u"0" <= digit <= u"9":
+    return offer_number_at(<const char *>PyUnicode_1BYTE_DATA(offer), PyUnicode_GET_LENGTH(offer))
+
+
+cdef int64_t offer_number_at(const char *offer, Py_ssize_t length) noexcept nogil:
+    """The same of a text of so many bytes."""
+    cdef Py_ssize_t place
+    cdef int64_t number = 0
+    if not 3 <= length <= 20 or offer[0] != c"o" or offer[1] != c"-" or offer[2] == c"0":
+        return 0
+    for place in range(2, length):
+        if not c"0" <= offer[place] <= c"9":
             return 0
-        number = number * 10 + <int64_t>digit - 48  # which is "0"
+        number = number * 10 + offer[place] - c"0"
     return number
 
 

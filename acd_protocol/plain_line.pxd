@@ -6,36 +6,33 @@ cdef enum Plain:
     ACCEPT
     COMPLETE
     READY
+    WRAPUP_DONE
+    ABANDON
+    PLAIN_KINDS  # how many, with that of all others
 
 cdef class PlainLine:
     cdef Plain kind
-    cdef const signed char *request_id  # as it stands in the line, NULL for none; there as long as the line is
+    cdef const char *request_id  # as it stands in the line, NULL for none; there as long as the line is
     cdef Py_ssize_t request_id_length
-    cdef str contact
+    # The following are those of the kind; what others have may be left over from a line before.
+    cdef str contact  # None where it may be left out
     cdef str tenant
     cdef str queue
     cdef str require
-    cdef str offer
     cdef str agent
     cdef str reason
+    cdef str disposition
+    cdef int64_t offer  # its number; 0 for an id that no offer has
+    cdef const char *offer_id  # as request_id
+    cdef Py_ssize_t offer_length
     cdef int priority
     cdef dict attributes
-    cdef int given
-    cdef const signed char *at  # bytes beyond ASCII are below 0
-    cdef const signed char *stop
 
     cdef bint read(self, bytes line) except -1
     cdef bint read_at(self, const char *line, Py_ssize_t length) except -1
-    cdef str _known(self, Py_ssize_t least, Py_ssize_t most)
-    cdef bint _id(self) noexcept
     cdef object command(self)
-    cdef bint _complete(self)
-    cdef bint _field(self, const signed char *key, Py_ssize_t length) except -1
-    cdef bint _again(self, int field) noexcept
-    cdef void _blanks(self) noexcept
-    cdef bint _word(self, const signed char **begin, Py_ssize_t *length) noexcept
-    cdef str _text(self, Py_ssize_t least, Py_ssize_t most)
-    cdef str _name(self)
-    cdef bint _digits(self, int64_t *number) noexcept
-    cdef object _integer(self)
-    cdef dict _pairs(self)
+    cdef str offer_text(self)
+    cdef const char *_value(self, int field, const char *at, const char *stop) except? NULL
+    cdef const char *_pairs(self, const char *at, const char *stop) except? NULL
+
+cdef int plain_kinds(object types) except -1

@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
-from acd_protocol.plain_line cimport READY, PlainLine
+from acd_protocol.plain_line cimport PLAIN_KINDS, PlainLine
 from server.batch_text cimport BatchText
 from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
@@ -35,9 +35,9 @@ cdef class SequencerCore:
     cdef public object _loop
     cdef public object _writer
     cdef public object _idle
-    cdef int _plain_kinds  # see `plain_kinds`; -1 when it has to be looked at again
+    cdef int _plain_kinds  # see `kinds_in_use`; -1 when it has to be looked at again
     cdef list _plain_ns
-    cdef Py_ssize_t _plain_places[READY + 1]
+    cdef Py_ssize_t _plain_places[PLAIN_KINDS]
     cdef int64_t _deadlines_max
     cdef int64_t _batch_bytes_max
     cdef int64_t _lines_max

@@ -11,7 +11,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
-from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, READY, PlainLine
+from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PLAIN_KINDS, READY, WRAPUP_DONE, PlainLine
 from server.batch_text cimport BatchText
 from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
@@ -24,6 +24,7 @@ from acd_core import Outcome
 from acd_core import commands as core_commands
 from acd_core.commands import ClientAway, ClientBack
 from acd_protocol import framing
+from acd_protocol.plain_line import plain_commands
 from server.errors import Fatal
 from server.journal.contract import Batch
 from server.log import about, logger
@@ -39,10 +40,7 @@ cdef int64_t INTERNAL_ERROR = Outcome.INTERNAL_ERROR
 cdef int64_t UNAVAILABLE = Outcome.UNAVAILABLE
 cdef int64_t JOURNAL_FULL = Outcome.JOURNAL_FULL
 # By `acd_protocol.plain_line.Plain`.
-cdef tuple KINDS = (
-    None, core_commands.ContactEnqueue, core_commands.OfferAccept, core_commands.ContactComplete,
-    core_commands.AgentReady,
-)
+cdef tuple KINDS = plain_commands()
 cdef tuple APPLIES = tuple(getattr(kind, "apply", None) for kind in KINDS)
 
 
@@ -60,13 +58,13 @@ cpdef int64_t apply_command(object machine, object command, int64_t now, str cli
         return _failed(command, client)
 
 
-cdef int plain_kinds() except -1:
+cdef int kinds_in_use() except -1:
     """Bits of the kinds of plain lines of which the engine can be told without making a command of them.
 
     Whoever replaces what such a command does, as tests do, is obeyed: then it is a command like any other.
     """
     cdef int kind, kinds = 0
-    for kind in range(ENQUEUE, READY + 1):
+    for kind in range(ENQUEUE, PLAIN_KINDS):
         if <object>KINDS[kind].apply is <object>APPLIES[kind]:
             kinds |= 1 << kind
     return kinds
@@ -80,10 +78,14 @@ cdef int64_t apply_plain(Engine engine, PlainLine plain, int64_t now, str client
                 now, client, plain.contact, plain.tenant, plain.queue, plain.priority, plain.require, plain.attributes
             )
         if plain.kind == ACCEPT:
-            return engine.accept_offer(now, plain.offer)
+            return engine.accept(now, plain.offer)
         if plain.kind == COMPLETE:
             return engine.complete_contact(now, plain.contact, plain.reason)
-        return engine.ready_agent(now, plain.agent)
+        if plain.kind == WRAPUP_DONE:
+            return engine.end_wrapup(now, plain.agent, plain.disposition, plain.contact)
+        if plain.kind == READY:
+            return engine.ready_agent(now, plain.agent)
+        return engine.abandon_contact(now, plain.contact)
     except MemoryError:
         raise
     except Exception:
@@ -101,7 +103,7 @@ def replay_lines(machine, set away, int64_t now, list lines):
     """Apply the lines of a journaled tick as they were applied; gives how many, fewer than all if one is no command."""
     cdef PlainLine plain = PlainLine()
     cdef Py_ssize_t done = 0
-    cdef int kinds = plain_kinds() if isinstance(machine, Engine) else 0
+    cdef int kinds = kinds_in_use() if isinstance(machine, Engine) else 0
     for client, line in lines:
         if kinds and plain.read(line) and kinds >> <int>plain.kind & 1:
             apply_plain(machine, plain, now, client)
@@ -184,7 +186,7 @@ cdef class SequencerCore:
     cdef bint takes_plain(self, PlainLine plain) except -1:
         """Whether `execute_plain` carries out what was read."""
         if self._plain_kinds < 0:
-            self._plain_kinds = plain_kinds() if self.engine is not None else 0
+            self._plain_kinds = kinds_in_use() if self.engine is not None else 0
         return self._plain_kinds >> <int>plain.kind & 1
 
     cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1:

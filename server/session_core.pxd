@@ -33,7 +33,7 @@ cdef class SessionCore(Outlet):
     cdef bint _held_back  # whether the transport may hold bytes that come before those
     cdef public tuple _paces  # how fast its lines are taken
     cdef readonly frozenset _free
-    cdef bint _plain_free  # whether commands that plain lines say are among those
+    cdef int _plain_free  # kinds of plain lines whose commands are among those
     cdef Wall _wall
     cdef PlainLine _plain
     cdef set _long_lines

@@ -5,13 +5,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.string cimport memchr
 
-from acd_core.event_lines cimport EventLine
+from acd_core.event_lines cimport EventLine, Told
 
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
 from acd_core.types cimport NONE
 from acd_protocol.line_cutter cimport LineCutter
-from acd_protocol.plain_line cimport ENQUEUE, PlainLine
+from acd_protocol.plain_line cimport ENQUEUE, PlainLine, plain_kinds
 from server.ok_line cimport put_ok
 from server.pace cimport pass_all
 from server.outlet cimport Outlet
@@ -23,7 +23,7 @@ import msgspec
 from acd_core import Outcome
 from acd_core.commands import Command, ContactEnqueue
 from acd_protocol import framing
-from server import answers, wall
+from server import answers
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t send(int descriptor, const void *data, size_t size, int flags)
@@ -66,7 +66,7 @@ cdef class SessionCore(Outlet):
     def set_free(self, frozenset free):
         """Say which types of commands need not be judged; see `server.access.guard.Guard`."""
         self._free = free
-        self._plain_free = wall.PLAIN <= free
+        self._plain_free = plain_kinds(free)
 
     def set_wall(self, Wall behind not None):
         """Say what is behind the wall, for a connection that has one; see the same."""
@@ -192,8 +192,9 @@ cdef class SessionCore(Outlet):
             return False
         if not sequencer.takes_plain(plain):
             return False
-        if not self._plain_free and not self._wall.passes_plain(sequencer.engine, plain, self.name):
-            return False
+        if not self._plain_free >> <int>plain.kind & 1:
+            if not self._walled or not self._wall.passes_plain(sequencer.engine, plain, self.name):
+                return False
         self._errors_in_a_row = 0
         self._answer_plain(sequencer.execute_plain(self.name, line, length, plain))
         return True
@@ -229,7 +230,7 @@ cdef class SessionCore(Outlet):
         cdef Engine engine = self._sequencer.engine
         cdef JsonText out = self._sequencer.text_of(self)
         cdef Py_ssize_t before = out.length
-        cdef const char *request_id = <const char *>self._plain.request_id
+        cdef const char *request_id = self._plain.request_id
         cdef Py_ssize_t id_length = self._plain.request_id_length
         cdef bint answered = True
         if self._plain.kind == ENQUEUE and outcome == OK and engine.last_position:
@@ -278,16 +279,18 @@ cdef class SessionCore(Outlet):
         self._counters.events_sent += 1
         self.send(event.line)
 
-    cdef bint deliver_line(self, const char *line, Py_ssize_t length, str tenant, str agent) except -1:
+    cdef bint deliver_line(self, Told *told) except -1:
         """See `Outlet`."""
         if (
             self._paused or self._following.cursor or self._unsent > self._unsent_max
-            or (self._walled and not self._sees(tenant, agent))
+            or (self._walled and not self._sees(<str>told.tenant, <str>told.agent))
         ):
             return False
         self._counters.events_sent += 1
-        self._unsent += length
-        self._sequencer.text_of(self).add(line, length)
+        self._unsent += told.length
+        if self.gathered is None:
+            self._sequencer.text_of(self)
+        self.gathered.add(told.line, told.length)
         return True
 
     cpdef object send(self, bytes data):

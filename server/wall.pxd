@@ -2,7 +2,7 @@ from acd_core.engine cimport Engine
 from acd_protocol.plain_line cimport PlainLine
 
 cdef class Wall:
-    cdef readonly bint plain
+    cdef int _plain  # kinds of plain lines that may be sent for what is behind it
     cdef bint _has_tenants  # else it is made of agents
     cdef frozenset _tenants
     cdef object _reach

@@ -10,11 +10,10 @@ cimport cython
 
 from acd_core.engine cimport Engine
 from acd_core.event_lines cimport EventLine
-from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PlainLine
+from acd_protocol.plain_line cimport ABANDON, ACCEPT, COMPLETE, ENQUEUE, PlainLine, plain_kinds
 
 from sys import intern
 
-from acd_core.commands import AgentReady, ContactComplete, ContactEnqueue, OfferAccept
 from acd_protocol import framing
 
 cdef enum Side:               # by what a command is held to the wall
@@ -25,8 +24,6 @@ cdef enum Side:               # by what a command is held to the wall
     AGENT
 
 cdef dict SIDES = {"none": NOTHING, "tenant": TENANT, "contact": CONTACT, "offer": OFFER, "agent": AGENT}
-PLAIN = frozenset((ContactEnqueue, OfferAccept, ContactComplete, AgentReady))
-"""Commands that `acd_protocol.plain_line` reads."""
 
 
 @cython.final
@@ -34,9 +31,6 @@ cdef class Wall:
     """See the module.
 
     Verdicts on agents are kept as long as the configuration holds by which they were made.
-
-    Attributes:
-        plain: whether all that plain lines say may be sent for what is behind the wall.
 
     Args:
         tenants: whose every contact is behind the wall; empty where it is made of agents.
@@ -50,17 +44,17 @@ cdef class Wall:
         self._has_tenants = bool(tenants)
         self._reach = reach
         self._sides = {kind: SIDES[wall] for kind, wall in walls.items()}
-        self.plain = PLAIN <= walls.keys()
+        self._plain = plain_kinds(walls)
 
     cdef bint passes_plain(self, Engine engine, PlainLine plain, str client) except -1:
         """Whether `client` surely may send what stands in `plain`."""
-        if not self.plain:
+        if not self._plain >> <int>plain.kind & 1:
             return False
         if plain.kind == ENQUEUE:
             return plain.tenant in self._tenants
         if plain.kind == ACCEPT:
-            return self._has_offer(engine, plain.offer)
-        if plain.kind == COMPLETE:
+            return self._has_offer(engine, plain.offer_text())
+        if plain.kind == COMPLETE or plain.kind == ABANDON:
             return self._has_contact(engine, plain.contact, client)
         return self._owns(engine.configuration, plain.agent)
 

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from acd_core.commands import AgentReady, Command, ContactComplete, ContactEnqueue, OfferAccept
+from acd_core.commands import (
+    AgentReady,
+    AgentWrapupDone,
+    Command,
+    ContactAbandon,
+    ContactComplete,
+    ContactEnqueue,
+    OfferAccept,
+)
 from acd_protocol.framing import decode_from_client, encode
 from acd_protocol.messages import Error
 from acd_protocol.plain_line import read_plain
@@ -24,7 +32,10 @@ VALUES = TEXTS | NUMBERS | st.floats(allow_nan=False, allow_infinity=False) | st
 MESSAGES = st.fixed_dictionaries(
     {
         "type": st.sampled_from(
-            ["contact.enqueue", "offer.accept", "contact.complete", "agent.ready", "agent.pause", "ping"]
+            [
+                *("contact.enqueue", "offer.accept", "contact.complete", "agent.ready", "agent.wrapup_done"),
+                *("contact.abandon", "agent.pause", "ping"),
+            ]
         )
     },
     optional={
@@ -38,6 +49,7 @@ MESSAGES = st.fixed_dictionaries(
         "offer": VALUES,
         "agent": VALUES,
         "reason": VALUES | st.sampled_from(["lost", "failed", "completed_caller"]),
+        "disposition": VALUES,
         "direction": st.sampled_from(["inbound", "outbound"]),
     },
 )
@@ -67,6 +79,10 @@ PLAIN = [
     b'{"type":"contact.complete","contact":"c-1"}',
     b'{"type":"contact.complete","reason":"lost","contact":"c-1","id":0}',
     b'{"type":"agent.ready","id":"","agent":"ann@example"}',
+    b'{"type":"agent.wrapup_done","agent":"ann"}',
+    b'{"type":"agent.wrapup_done","contact":"c-1","agent":"ann","disposition":"sold, at last","id":3}',
+    b'{"type":"agent.wrapup_done","agent":"ann","disposition":""}',
+    b'{"type":"contact.abandon","id":"x","contact":"a contact of 21 letters"}',
 ]
 
 
@@ -96,6 +112,12 @@ UNUSUAL = [
     b'{"type":"agent.ready","id":9007199254740992,"agent":"a"}',
     b'{"type":"agent.ready","more":1,"agent":"a"}',
     b'{"agent":"a","type":"agent.ready"}',
+    b'{"type":"agent.wrapup_done","contact":"c"}',
+    b'{"type":"agent.wrapup_done","agent":"a","contact":null}',
+    b'{"type":"agent.wrapup_done","agent":"a","contact":""}',
+    b'{"type":"agent.wrapup_done","agent":"a","disposition":7}',
+    b'{"type":"contact.abandon","contact":"c","reason":"lost"}',
+    b'{"type":"contact.abandon"}',
     b'{"type":"offer.accept"}',
     b'{"type":"contact.complete","contact":"c","reason":"bored"}',
     b'{"type":"contact.enqueue","contact":"c","tenant":"a b","queue":"q"}',
@@ -133,6 +155,15 @@ def test_damaged_lines_are_read_as_msgspec_reads_them(line: bytes, seed: int) ->
     same_as_msgspec(bytes(damaged))
 
 
+@pytest.mark.parametrize("character", [b'"', b"\\", b"\x00", b"\x1f", b"\x7f", b"\x80", b"\xff", b" ", b"~"])
+def test_what_stands_for_itself_is_known_at_every_place_of_a_text(character: bytes) -> None:
+    for length in range(1, 30):
+        for place in range(length):
+            text = b"x" * place + character + b"x" * (length - 1 - place)
+            same_as_msgspec(b'{"type":"contact.abandon","contact":"%s"}' % text)
+            same_as_msgspec(b'{"type":"contact.abandon","contact":"%s' % text)
+
+
 def test_as_many_attributes_as_are_allowed() -> None:
     for count in (63, 64, 65):
         line = msgspec.json.encode(
@@ -157,6 +188,9 @@ def test_what_is_read_depends_on_its_own_line_only() -> None:
         ContactComplete(id="z", contact="c", reason="lost"),
         ContactComplete(contact="c"),
         AgentReady(agent="a"),
+        AgentWrapupDone(agent="a"),
+        AgentWrapupDone(agent="b", contact="c", disposition="sold"),
+        ContactAbandon(contact="c"),
     ]
     for _ in range(200):
         command = rng.choice(commands)

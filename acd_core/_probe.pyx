@@ -62,12 +62,14 @@ def occupancy_free_key(int64_t value, int64_t now_us, int64_t half_life_us):
 def json_of(value):
     """JSON as `JsonText` writes it: of a text or a whole number; of a tuple of one number of nanoseconds, as seconds."""
     cdef JsonText out = JsonText()
+    cdef char *at
     if isinstance(value, str):
-        out.string(value)
+        at = out.string(out.begin(), value)
     elif isinstance(value, tuple):
-        out.seconds(value[0])
+        at = out.seconds(out.begin(), value[0])
     else:
-        out.number(value)
+        at = out.number(out.begin(), value)
+    out.finish(at)
     return out.taken()
 
 

@@ -1,3 +1,4 @@
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from acd_core.json_text cimport JsonText
 from acd_core.state cimport State
@@ -14,14 +15,20 @@ cdef class EventLine:
     @staticmethod
     cdef list of_records(State state)
 
-cdef class LineTaker:
-    cdef int take_line(
-        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
-        str tenant, str agent,
-    ) except -1
+# An event as LineTaker is told of it, see EventLine. Texts and line are there only until it has taken the event.
+cdef struct Told:
+    int64_t seq
+    const char *line
+    Py_ssize_t length
+    PyObject *contact_client
+    PyObject *agent_client
+    PyObject *topic
+    PyObject *tenant
+    PyObject *agent
 
-cdef EventLine event_line(
-    int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic, str tenant,
-    str agent,
-)
+cdef class LineTaker:
+    cdef int take_line(self, Told *told) except -1
+
+cdef EventLine event_line(Told *told)
+cdef Told told_of(EventLine event) noexcept
 cdef int64_t hand_over(State state, JsonText out, LineTaker taker) except -1

@@ -8,9 +8,12 @@ everything that happens in random traffic.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Next
+from cpython.list cimport PyList_GET_ITEM
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
-from acd_core.json_text cimport JsonText
+from acd_core.json_text cimport JsonText, copy, put, put_number
 from acd_core.state cimport (
     AGENT_CHANGED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record, State,
@@ -26,6 +29,25 @@ cdef dict TOPICS = {kind: str(kind.__struct_config__.tag).partition(".")[0] for 
 cdef frozenset WITH_TENANT = frozenset(kind for kind in events.EVENT_TYPES if "tenant" in kind.__struct_fields__)
 cdef frozenset WITH_AGENT = frozenset(kind for kind in events.EVENT_TYPES if "agent" in kind.__struct_fields__)
 
+cdef enum:
+    STAMP_MAX = 48
+
+# Number and time of the event that was written last: the next one has the next number, and mostly the same time.
+cdef struct Stamp:
+    int64_t seq
+    int64_t at
+    char *last  # digit of the number
+    Py_ssize_t length
+    char text[STAMP_MAX]
+
+cdef Stamp stamp
+stamp.seq = -2
+stamp.last = stamp.text
+
+cdef str NOBODY = ""
+cdef str AGENT = "agent"
+cdef str OFFER = "offer"
+cdef str CONTACT = "contact"
 cdef list STATES = [encode(name) for name in views.AGENT_STATES]
 cdef list REASONS = [encode(name) for name in views.END_REASONS]
 cdef list OUTCOMES = [encode(name) for name in events.OFFER_OUTCOMES]
@@ -70,11 +92,8 @@ cdef class EventLine:
 cdef class LineTaker:
     """Takes events as they are written, one by one, without an object for each."""
 
-    cdef int take_line(
-        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
-        str tenant, str agent,
-    ) except -1:
-        """Take an event, as `EventLine` has it; `line` is there only until this returns."""
+    cdef int take_line(self, Told *told) except -1:
+        """Take an event."""
         raise NotImplementedError
 
 
@@ -84,28 +103,36 @@ cdef class _EventLines(LineTaker):
 
     cdef list lines
 
-    cdef int take_line(
-        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
-        str tenant, str agent,
-    ) except -1:
-        self.lines.append(event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent))
+    cdef int take_line(self, Told *told) except -1:
+        self.lines.append(event_line(told))
         return 0
 
 
-cdef EventLine event_line(
-    int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic, str tenant,
-    str agent,
-):
-    """The object of an event that was written."""
+cdef EventLine event_line(Told *told):
+    """The object of an event that was told."""
     cdef EventLine made = EventLine.__new__(EventLine)
-    made.seq = seq
-    made.line = PyBytes_FromStringAndSize(line, length)
-    made.contact_client = contact_client
-    made.agent_client = agent_client
-    made.topic = topic
-    made.tenant = tenant
-    made.agent = agent
+    made.seq = told.seq
+    made.line = PyBytes_FromStringAndSize(told.line, told.length)
+    made.contact_client = <str>told.contact_client
+    made.agent_client = <str>told.agent_client
+    made.topic = <str>told.topic
+    made.tenant = <str>told.tenant
+    made.agent = <str>told.agent
     return made
+
+
+cdef Told told_of(EventLine event) noexcept:
+    """The same, of an object that outlives it."""
+    cdef Told told
+    told.seq = event.seq
+    told.line = PyBytes_AS_STRING(event.line)
+    told.length = PyBytes_GET_SIZE(event.line)
+    told.contact_client = <PyObject *>event.contact_client
+    told.agent_client = <PyObject *>event.agent_client
+    told.topic = <PyObject *>event.topic
+    told.tenant = <PyObject *>event.tenant
+    told.agent = <PyObject *>event.agent
+    return told
 
 
 cdef int64_t hand_over(State state, JsonText out, LineTaker taker) except -1:
@@ -117,37 +144,42 @@ cdef int64_t hand_over(State state, JsonText out, LineTaker taker) except -1:
     cdef list materialised = state.materialised
     cdef int64_t index, count = state.record_count + len(materialised)
     cdef EventLine event
+    cdef Told told
     if materialised:
         state.materialised = []
         for addressed in materialised:
             event = line_of(addressed)
-            _hand_object(taker, event)
+            told = told_of(event)
+            taker.take_line(&told)
     for index in range(state.record_count):
         _hand_record(state, &state.records[index], out, taker)
     state._forget_records()
     return count
 
 
-cdef int _hand_object(LineTaker taker, EventLine event) except -1:
-    return taker.take_line(
-        event.seq, PyBytes_AS_STRING(event.line), PyBytes_GET_SIZE(event.line), event.contact_client,
-        event.agent_client, event.topic, event.tenant, event.agent,
-    )
-
-
 cdef int _hand_record(State state, Record *record, JsonText out, LineTaker taker) except -1:
-    cdef str contact_client = state.contact_clients[record.contact] if record.contact != NONE else ""
-    cdef str agent_client = <str>record.agent_client if record.agent_client != NULL else ""
+    cdef EventLine event
+    cdef Told told
     cdef int kind = record.kind
     out.length = 0
-    if not _write(out, state, record):
-        return _hand_object(taker, line_of((state._event(record), contact_client, agent_client)))
-    return taker.take_line(
-        record.seq, out.start, out.length, contact_client, agent_client,
-        "agent" if kind == AGENT_CHANGED else "offer" if kind == OFFER_ENDED else "contact",
-        state.queue_tenants[record.queue] if record.queue != NONE else "",
-        state._agent_name(record.agent) if kind != CONTACT_QUEUED_EVENT else "",
-    )
+    told.contact_client = told.agent_client = told.tenant = told.agent = <PyObject *>NOBODY
+    if record.contact != NONE:
+        told.contact_client = PyList_GET_ITEM(state.contact_clients, record.contact)
+    if record.agent_client != NULL:
+        told.agent_client = record.agent_client
+    if _write(out, state, record):
+        told.seq = record.seq
+        told.line = out.start
+        told.length = out.length
+        told.topic = <PyObject *>(AGENT if kind == AGENT_CHANGED else OFFER if kind == OFFER_ENDED else CONTACT)
+        if record.queue != NONE:
+            told.tenant = PyList_GET_ITEM(state.queue_tenants, record.queue)
+        if record.agent != NONE and kind != CONTACT_QUEUED_EVENT:
+            told.agent = PyList_GET_ITEM(state.agent_names, record.agent)
+    else:
+        event = line_of((state._event(record), <object>told.contact_client, <object>told.agent_client))
+        told = told_of(event)
+    return taker.take_line(&told)
 
 
 def line_of(addressed):
@@ -160,171 +192,162 @@ def line_of(addressed):
     )
 
 
-cdef int _contact_at(JsonText out, State state, Record *record) except -1:
-    """The fields contact, tenant and queue, from `contact` on."""
-    out.string(state.contact_ids[record.contact])
-    out.say(b",")
-    return out.add_bytes(state.queue_json[record.queue])
+# What follows writes at a place of `out` and gives the place behind; see `JsonText`.
 
 
-cdef int _agent(JsonText out, State state, Record *record) except -1:
+cdef inline char *_begin(char *at, Record *record) noexcept:
+    """Number and time, which follow the type in each event."""
+    if record.at != stamp.at or record.seq != stamp.seq + 1 or stamp.last[0] == c"9":
+        stamp.last = put_number(stamp.text, record.seq) - 1
+        stamp.length = put_number(put(stamp.last + 1, b',"at":'), record.at) - stamp.text
+        stamp.at = record.at
+    else:
+        stamp.last[0] += 1
+    stamp.seq = record.seq
+    return copy(at, stamp.text, stamp.length)
+
+
+cdef inline char *_contact(JsonText out, char *at, State state, Record *record) except NULL:
+    """The fields contact, tenant and queue."""
+    at = out.string(put(at, b',"contact":'), <str>PyList_GET_ITEM(state.contact_ids, record.contact))
+    return out.piece(put(at, b","), <bytes>PyList_GET_ITEM(state.queue_json, record.queue))
+
+
+cdef inline char *_agent(JsonText out, char *at, State state, Record *record) except NULL:
     if record.agent == NONE:
-        return out.say(b',"agent":""')
-    out.say(b",")
-    return out.add_bytes(state.agent_json[record.agent])
+        return put(at, b',"agent":""')
+    return out.piece(put(at, b","), <bytes>PyList_GET_ITEM(state.agent_json, record.agent))
 
 
-cdef inline int _begin(JsonText out, const char *head, Record *record) except -1:
-    out.say(head)
-    out.number(record.seq)
-    out.say(b',"at":')
-    return out.again(record.at)
+cdef inline char *_begin_of_both(JsonText out, char *at, State state, Record *record) except NULL:
+    """What follows the type in an event on a contact and its agent."""
+    return _agent(out, _contact(out, _begin(at, record), state, record), state, record)
 
 
-cdef inline int _time(JsonText out, const char *name, int64_t ns) except -1:
-    out.say(name)
-    return out.seconds(ns)
+cdef inline char *_offer(char *at, Record *record) noexcept:
+    at = put_number(put(at, b',"offer":"o-'), record.offer)
+    return put(at, b'"')
 
 
-cdef inline int _begin_of_both(JsonText out, const char *head, State state, Record *record) except -1:
-    """What an event on a contact and its agent begins with."""
-    _begin(out, head, record)
-    out.say(b',"contact":')
-    _contact_at(out, state, record)
-    return _agent(out, state, record)
+cdef inline char *_offer_and_contact(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _offer(_begin(at, record), record)
+    return _agent(out, _contact(out, at, state, record), state, record)
 
 
-cdef int _offer_and_contact(JsonText out, State state, Record *record) except -1:
-    out.say(b',"offer":"o-')
-    out.number(record.offer)
-    out.say(b'","contact":')
-    _contact_at(out, state, record)
-    return _agent(out, state, record)
+cdef char *_attributes(JsonText out, char *at, dict attributes) except NULL:
+    """Attributes: those of texts without a detour."""
+    cdef PyObject *name
+    cdef PyObject *value
+    cdef Py_ssize_t place = 0
+    cdef Py_ssize_t before = at - out.start
+    at = put(at, b"{")
+    while PyDict_Next(attributes, &place, &name, &value):
+        if type(<object>name) is not str or type(<object>value) is not str:
+            return out.escaped(out.start + before, attributes)
+        at = put(out.string(at, <str>name), b":")
+        at = put(out.string(at, <str>value), b",")
+    at -= 1  # the last comma
+    return put(at, b"}")
 
 
-cdef int _queued(JsonText out, State state, Record *record) except -1:
-    _begin(out, b'{"type":"contact.queued","seq":', record)
-    out.say(b',"contact":')
-    _contact_at(out, state, record)
-    out.say(b',"priority":')
-    out.number(record.code)
-    out.say(b',"position":')
-    out.number(record.a)
+cdef char *_queued(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _begin(put(at, b'{"type":"contact.queued","seq":'), record)
+    at = _contact(out, at, state, record)
+    at = put_number(put(at, b',"priority":'), record.code)
+    at = put_number(put(at, b',"position":'), record.a)
     if record.flag:
-        out.say(b',"wait_estimate":{"p50":')
-        out.number((record.b + 500) // 1000)
-        out.say(b',"p90":')
-        out.number((record.c + 500) // 1000)
-        out.say(b"}")
+        at = put_number(put(at, b',"wait_estimate":{"p50":'), (record.b + 500) // 1000)
+        at = put_number(put(at, b',"p90":'), (record.c + 500) // 1000)
+        at = put(at, b"}")
     if record.offer:
-        out.say(b',"callback_offered":true')
+        at = put(at, b',"callback_offered":true')
     if record.d >= 500_000:
-        _time(out, b',"credit":', record.d)
-    return 0
+        at = out.seconds(put(at, b',"credit":'), record.d)
+    return at
 
 
-cdef int _offered(JsonText out, State state, Record *record) except -1:
+cdef char *_offered(JsonText out, char *at, State state, Record *record) except NULL:
     cdef object attributes = <object>record.data, number = "", consults = ""
     if record.flag:
         attributes, number, consults = <tuple>record.data
-    _begin(out, b'{"type":"contact.offered","seq":', record)
-    _offer_and_contact(out, state, record)
-    out.say(b',"address":')
-    out.string(<str>record.text)
-    _time(out, b',"expires_in":', record.a)
-    _time(out, b',"wait":', record.b)
+    at = _offer_and_contact(out, put(at, b'{"type":"contact.offered","seq":'), state, record)
+    at = out.string(put(at, b',"address":'), <str>record.text)
+    at = out.seconds(put(at, b',"expires_in":'), record.a)
+    at = out.seconds(put(at, b',"wait":'), record.b)
     if attributes:
-        out.say(b',"attributes":')
-        out.add_bytes(encode(attributes))
+        at = _attributes(out, put(at, b',"attributes":'), attributes)
     else:
-        out.say(b',"attributes":{}')
+        at = put(at, b',"attributes":{}')
     if record.history != NULL and <object>record.history:
-        out.say(b',"history":')
-        out.add_bytes(encode(<object>record.history))
+        at = out.piece(put(at, b',"history":'), encode(<object>record.history))
     if number:
-        out.say(b',"callback":')
-        out.string(number)
+        at = out.string(put(at, b',"callback":'), number)
     if consults:
-        out.say(b',"consults":')
-        out.string(consults)
-    return 0
+        at = out.string(put(at, b',"consults":'), consults)
+    return at
 
 
-cdef int _offer_ended(JsonText out, State state, Record *record) except -1:
-    _begin(out, b'{"type":"offer.ended","seq":', record)
-    _offer_and_contact(out, state, record)
-    out.say(b',"outcome":')
-    out.add_bytes(OUTCOMES[record.code])
-    out.say(b',"cause":')
-    return out.string(<str>record.text)
+cdef char *_offer_ended(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _offer_and_contact(out, put(at, b'{"type":"offer.ended","seq":'), state, record)
+    at = out.piece(put(at, b',"outcome":'), <bytes>OUTCOMES[record.code])
+    return out.string(put(at, b',"cause":'), <str>record.text)
 
 
-cdef int _connected(JsonText out, State state, Record *record) except -1:
-    _begin_of_both(out, b'{"type":"contact.connected","seq":', state, record)
-    out.say(b',"offer":"o-')
-    out.number(record.offer)
-    out.say(b'"')
-    return _time(out, b',"wait":', record.a)
+cdef char *_connected(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _begin_of_both(out, put(at, b'{"type":"contact.connected","seq":'), state, record)
+    return out.seconds(put(_offer(at, record), b',"wait":'), record.a)
 
 
-cdef int _wrapup(JsonText out, State state, Record *record) except -1:
-    _begin_of_both(out, b'{"type":"contact.wrapup","seq":', state, record)
-    out.say(b',"reason":')
-    out.add_bytes(REASONS[record.code])
-    _time(out, b',"talk":', record.a)
-    _time(out, b',"expires_in":', record.b)
-    if record.flag:
-        out.say(b',"disposition_required":true')
-    return 0
+cdef char *_wrapup(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _begin_of_both(out, put(at, b'{"type":"contact.wrapup","seq":'), state, record)
+    at = out.piece(put(at, b',"reason":'), <bytes>REASONS[record.code])
+    at = out.seconds(put(at, b',"talk":'), record.a)
+    at = out.seconds(put(at, b',"expires_in":'), record.b)
+    return put(at, b',"disposition_required":true') if record.flag else at
 
 
-cdef int _ended(JsonText out, State state, Record *record) except -1:
-    _begin_of_both(out, b'{"type":"contact.ended","seq":', state, record)
-    out.say(b',"reason":')
-    out.add_bytes(REASONS[record.code])
-    _time(out, b',"wait":', record.a)
-    _time(out, b',"talk":', record.b)
+cdef char *_ended(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _begin_of_both(out, put(at, b'{"type":"contact.ended","seq":'), state, record)
+    at = out.piece(put(at, b',"reason":'), <bytes>REASONS[record.code])
+    at = out.seconds(put(at, b',"wait":'), record.a)
+    at = out.seconds(put(at, b',"talk":'), record.b)
     if record.data != NULL and <object>record.data:
-        out.say(b',"disposition":')
-        out.string(<str>record.data)
-    return 0
+        at = out.string(put(at, b',"disposition":'), <str>record.data)
+    return at
 
 
-cdef int _agent_changed(JsonText out, State state, Record *record) except -1:
-    _begin(out, b'{"type":"agent.changed","seq":', record)
-    _agent(out, state, record)
-    out.say(b',"state":')
-    out.add_bytes(STATES[record.code])
+cdef char *_agent_changed(JsonText out, char *at, State state, Record *record) except NULL:
+    at = _begin(put(at, b'{"type":"agent.changed","seq":'), record)
+    at = _agent(out, at, state, record)
+    at = out.piece(put(at, b',"state":'), <bytes>STATES[record.code])
     if record.text != NULL:
-        out.say(b',"reason":')
-        out.string(<str>record.text)
+        at = out.string(put(at, b',"reason":'), <str>record.text)
     if record.a != NONE:
-        _time(out, b',"expires_in":', record.a)
-    if record.flag:
-        out.say(b',"logging_out":true')
-    return 0
+        at = out.seconds(put(at, b',"expires_in":'), record.a)
+    return put(at, b',"logging_out":true') if record.flag else at
 
 
 cdef bint _write(JsonText out, State state, Record *record) except -1:
     """Write an event, with its newline; False for one that is made into an object first."""
     cdef int kind = record.kind
+    cdef char *at = out.begin()
     if kind == AGENT_CHANGED:
-        _agent_changed(out, state, record)
+        at = _agent_changed(out, at, state, record)
     elif record.contact == NONE:
         return False
     elif kind == CONTACT_QUEUED_EVENT:
-        _queued(out, state, record)
+        at = _queued(out, at, state, record)
     elif kind == CONTACT_OFFERED_EVENT:
-        _offered(out, state, record)
+        at = _offered(out, at, state, record)
     elif kind == CONTACT_CONNECTED_EVENT:
-        _connected(out, state, record)
+        at = _connected(out, at, state, record)
     elif kind == CONTACT_WRAPUP_EVENT:
-        _wrapup(out, state, record)
+        at = _wrapup(out, at, state, record)
     elif kind == CONTACT_ENDED:
-        _ended(out, state, record)
+        at = _ended(out, at, state, record)
     elif kind == OFFER_ENDED:
-        _offer_ended(out, state, record)
+        at = _offer_ended(out, at, state, record)
     else:
         return False
-    out.say(b"}\n")
+    out.finish(put(at, b"}\n"))
     return True

@@ -1,39 +1,94 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy
 
 cdef enum:
-    DIGITS = 20  # of the longest 64-bit number, with its sign
+    ROOM = 256   # for the literals and numbers that come before the next text
+    EXACT_MS = 1_000_000_000_000_000  # above, a number of seconds has more digits than a float keeps: msgspec writes it
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(str text)
 
 cdef extern from *:
     """
     static const char acd_pairs[201] =
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354"
         "5556575859606162636465666768697071727374757677787980818283848586878889909192939495969798990123456789";
+
+    static const uint64_t acd_powers[20] = {
+        0, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL, 100000000ULL, 1000000000ULL,
+        10000000000ULL, 100000000000ULL, 1000000000000ULL, 10000000000000ULL, 100000000000000ULL, 1000000000000000ULL,
+        10000000000000000ULL, 100000000000000000ULL, 1000000000000000000ULL, 10000000000000000000ULL};
+
+    /* The digits of a number; gives where they end. What is short comes often. 1233 / 4096 is a little more than the
+       logarithm of 2; see "Bit Twiddling Hacks", "integer log base 10". */
+    static __attribute__((noinline, unused)) char *acd_number(char *at, int64_t number) {
+        uint64_t value = (uint64_t)number;
+        int guess = ((64 - __builtin_clzll(value | 1)) * 1233) >> 12;
+        char *end = at + guess + (value >= acd_powers[guess]);
+        char *place = end;
+        uint32_t rest;
+        for (; value > UINT32_MAX; value /= 100) {
+            place -= 2;
+            memcpy(place, acd_pairs + 2 * (value % 100), 2);
+        }
+        for (rest = (uint32_t)value; rest >= 100; rest /= 100) {
+            place -= 2;
+            memcpy(place, acd_pairs + 2 * (rest % 100), 2);
+        }
+        if (rest >= 10)
+            memcpy(place - 2, acd_pairs + 2 * rest, 2);
+        else
+            at[0] = (char)('0' + rest);
+        return end;
+    }
+
+    /* A literal. Inline everywhere, since its length is known only there. */
+    static inline __attribute__((always_inline)) char *acd_put(char *at, const char *literal) {
+        size_t length = __builtin_strlen(literal);
+        memcpy(at, literal, length);
+        return at + length;
+    }
+
+    /* As memcpy, without calling it for what is mostly as short as a name; each step may write some bytes twice. */
+    static inline char *acd_copy(char *at, const char *from, size_t length) {
+        if (length > 64) {
+            memcpy(at, from, length);
+        } else if (length >= 16) {
+            char block[16];
+            size_t place = 0;
+            for (; place + 16 < length; place += 16) {
+                memcpy(block, from + place, 16);
+                memcpy(at + place, block, 16);
+            }
+            memcpy(block, from + length - 16, 16);
+            memcpy(at + length - 16, block, 16);
+        } else if (length >= 8) {
+            uint64_t first, last;
+            memcpy(&first, from, 8);
+            memcpy(&last, from + length - 8, 8);
+            memcpy(at, &first, 8);
+            memcpy(at + length - 8, &last, 8);
+        } else if (length >= 4) {
+            uint32_t first, last;
+            memcpy(&first, from, 4);
+            memcpy(&last, from + length - 4, 4);
+            memcpy(at, &first, 4);
+            memcpy(at + length - 4, &last, 4);
+        } else if (length) {
+            at[0] = from[0];
+            at[length >> 1] = from[length >> 1];
+            at[length - 1] = from[length - 1];
+        }
+        return at + length;
+    }
     """
     const char *acd_pairs  # of digits
-
-
-@cython.cdivision(True)
-@cython.overflowcheck(False)
-cdef inline char *put_digits(char *end, int64_t value) noexcept nogil:
-    """Write the digits of a number, which is not negative, so that they end before `end`; gives where they begin."""
-    cdef uint64_t rest = <uint64_t>value
-    cdef uint64_t higher
-    while rest >= 100:
-        higher = rest // 100
-        end -= 2
-        memcpy(end, acd_pairs + 2 * (rest - 100 * higher), 2)
-        rest = higher
-    if rest >= 10:
-        end -= 2
-        memcpy(end, acd_pairs + 2 * rest, 2)
-    else:
-        end -= 1
-        end[0] = <char>(c"0" + rest)
-    return end
+    char *put_number "acd_number"(char *at, int64_t number) noexcept nogil
+    char *put "acd_put"(char *at, const char *literal) noexcept nogil
+    char *copy "acd_copy"(char *at, const char *text, size_t length) noexcept nogil
 
 
 @cython.overflowcheck(False)
@@ -61,13 +116,11 @@ cdef class JsonText:
     cdef char *start
     cdef Py_ssize_t length
     cdef Py_ssize_t capacity
-    cdef int64_t repeated  # the number that was written last by `again`
-    cdef char repeated_digits[DIGITS]
-    cdef Py_ssize_t repeated_count
 
     cdef int grow(self, Py_ssize_t more) except -1
     cdef void clear(self) noexcept
-    cdef int escaped(self, object value) except -1
+    cdef char *escaped(self, char *at, object value) except NULL
+    cdef bytes taken(self)
 
     cdef inline int room(self, Py_ssize_t more) except -1:
         """Make room for so many bytes more."""
@@ -80,44 +133,65 @@ cdef class JsonText:
         self.length += length
         return 0
 
-    cdef inline int say(self, const char *text) except -1:
-        """A literal: JSON as it is, whose length the compiler knows."""
-        return self.add(text, strlen(text))
-
     cdef inline int add_bytes(self, bytes text) except -1:
         """JSON as it is."""
         return self.add(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
 
-    cdef inline int string(self, str text) except -1:
+    # What follows writes at a place of the buffer and gives the place behind, where there is room for as many bytes as
+    # ROOM has: for literals and numbers, which ask for none. `finish` is told of the last place.
+
+    cdef inline char *begin(self) except NULL:
+        """Where what comes next is written."""
+        self.room(ROOM)
+        return self.start + self.length
+
+    cdef inline void finish(self, char *at) noexcept:
+        """All was written."""
+        self.length = at - self.start
+
+    cdef inline char *on(self, char *at, Py_ssize_t more) except NULL:
+        """The same place, with room for so many bytes more."""
+        self.length = at - self.start
+        self.room(more + ROOM)
+        return self.start + self.length
+
+    cdef inline char *piece(self, char *at, bytes text) except NULL:
+        """JSON as it is."""
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(text)
+        return copy(self.on(at, length), PyBytes_AS_STRING(text), length)
+
+    cdef inline char *string(self, char *at, str text) except NULL:
         """A string, in its quotes. Raises UnicodeEncodeError for what UTF-8 does not have."""
         cdef Py_ssize_t length
-        cdef const char *utf8 = PyUnicode_AsUTF8AndSize(text, &length)
+        cdef const char *utf8
+        if PyUnicode_IS_COMPACT_ASCII(text):
+            utf8 = <const char *>PyUnicode_1BYTE_DATA(text)
+            length = PyUnicode_GET_LENGTH(text)
+        else:
+            utf8 = PyUnicode_AsUTF8AndSize(text, &length)
         if not is_plain_text(utf8, length):
-            return self.escaped(text)
-        self.room(length + 2)
-        self.start[self.length] = c'"'
-        memcpy(self.start + self.length + 1, utf8, length)
-        self.start[self.length + 1 + length] = c'"'
-        self.length += length + 2
-        return 0
+            return self.escaped(at, text)
+        at = self.on(at, length + 2)
+        at[0] = c'"'
+        at = copy(at + 1, utf8, length)
+        at[0] = c'"'
+        return at + 1
 
-    cdef inline int number(self, int64_t value) except -1:
+    cdef inline char *number(self, char *at, int64_t value) except NULL:
         """A whole number."""
-        cdef char digits[DIGITS]
-        cdef char *begin
-        if value < 0:
-            return self.escaped(value)
-        begin = put_digits(digits + DIGITS, value)
-        return self.add(begin, digits + DIGITS - begin)
+        return put_number(at, value) if value >= 0 else self.escaped(at, value)
 
-    cdef inline int again(self, int64_t value) except -1:
-        """A whole number, 0 or more, which is likely to be that of the time before."""
-        cdef char *begin
-        if value != self.repeated or not self.repeated_count:
-            begin = put_digits(self.repeated_digits + DIGITS, value)
-            self.repeated = value
-            self.repeated_count = self.repeated_digits + DIGITS - begin
-        return self.add(self.repeated_digits + DIGITS - self.repeated_count, self.repeated_count)
-
-    cdef int seconds(self, int64_t ns) except -1
-    cdef bytes taken(self)
+    @cython.cdivision(True)
+    cdef inline char *seconds(self, char *at, int64_t ns) except NULL:
+        """A time, which is not negative, as seconds to the nearest millisecond, as `config.seconds_of_ns` has them."""
+        cdef uint64_t ms = (<uint64_t>ns + 500_000) // 1_000_000
+        cdef int part = ms % 1000
+        if ms >= EXACT_MS:
+            return self.escaped(at, ms // 1000 if part == 0 else ms / 1000.0)
+        at = put_number(at, ms // 1000)
+        if part == 0:
+            return at
+        at[0] = c"."
+        at[1] = <char>(c"0" + part // 100)
+        memcpy(at + 2, acd_pairs + 2 * (part % 100), 2)
+        return at + (2 if part % 100 == 0 else 3 if part % 10 == 0 else 4)

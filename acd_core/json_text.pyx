@@ -6,7 +6,6 @@ For what is written many thousand times a second and has a fixed shape; everythi
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 
 import msgspec
@@ -16,9 +15,6 @@ cdef object encode = msgspec.json.Encoder().encode
 cdef enum:
     FIRST = 512
     CLEARED_MAX = 262_144
-
-# Above this many milliseconds a number of seconds has more digits than a float keeps, and msgspec writes it.
-cdef int64_t EXACT_MS = 1_000_000_000_000_000
 
 
 @cython.final
@@ -50,28 +46,11 @@ cdef class JsonText:
             self.start = NULL
             self.capacity = 0
 
-    cdef int escaped(self, object value) except -1:
+    cdef char *escaped(self, char *at, object value) except NULL:
         """What is not as simple as most."""
-        return self.add_bytes(encode(value))
-
-    cdef int seconds(self, int64_t ns) except -1:
-        """A time, which is not negative, as seconds to the nearest millisecond, as `config.seconds_of_ns` has them."""
-        cdef int64_t ms = (ns + 500_000) // 1_000_000
-        cdef int part = ms % 1000
-        cdef char *place
-        if ms >= EXACT_MS:
-            return self.escaped(ms // 1000 if part == 0 else ms / 1000.0)
-        self.number(ms // 1000)
-        if part == 0:
-            return 0
-        self.room(4)
-        place = self.start + self.length
-        place[0] = c"."
-        place[1] = <char>(c"0" + part // 100)
-        place[2] = <char>(c"0" + part // 10 % 10)
-        place[3] = <char>(c"0" + part % 10)
-        self.length += 2 if part % 100 == 0 else 3 if part % 10 == 0 else 4
-        return 0
+        self.finish(at)
+        self.add_bytes(encode(value))
+        return self.begin()
 
     cdef bytes taken(self):
         """All of it; what comes next begins anew."""

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int64_t
 
-from acd_core.json_text cimport JsonText
+from acd_core.json_text cimport JsonText, copy, put, put_number
 
 import msgspec
 
@@ -18,23 +18,20 @@ cdef int put_ok(
 
     The id is JSON; of no length for none. A forecast is given as the machine has it, in milliseconds.
     """
-    out.say(b'{"type":"ok","seq":')
-    out.number(seq)
+    cdef char *at = put_number(put(out.begin(), b'{"type":"ok","seq":'), seq)
     if id_length:
-        out.say(b',"id":')
-        out.add(request_id, id_length)
+        at = out.on(put(at, b',"id":'), id_length)
+        at = copy(at, request_id, id_length)
     if duplicate:
-        out.say(b',"duplicate":true')
+        at = put(at, b',"duplicate":true')
     if position:
-        out.say(b',"position":')
-        out.number(position)
+        at = put_number(put(at, b',"position":'), position)
     if estimated:
-        out.say(b',"wait_estimate":{"p50":')
-        out.number((p50_ms + 500) // 1000)
-        out.say(b',"p90":')
-        out.number((p90_ms + 500) // 1000)
-        out.say(b"}")
-    return out.say(b"}\n")
+        at = put_number(put(at, b',"wait_estimate":{"p50":'), (p50_ms + 500) // 1000)
+        at = put_number(put(at, b',"p90":'), (p90_ms + 500) // 1000)
+        at = put(at, b"}")
+    out.finish(put(at, b"}\n"))
+    return 0
 
 
 def ok_line(int64_t seq, object request_id, bint duplicate, int64_t position, object estimate=None):

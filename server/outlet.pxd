@@ -1,5 +1,4 @@
-from libc.stdint cimport int64_t
-from acd_core.event_lines cimport EventLine
+from acd_core.event_lines cimport EventLine, Told
 from acd_core.json_text cimport JsonText
 
 cdef class Outlet:
@@ -8,4 +7,4 @@ cdef class Outlet:
     cpdef object write(self, bytes data)
     cpdef object deliver(self, EventLine event)
     cdef int write_text(self, JsonText text) except -1
-    cdef bint deliver_line(self, const char *line, Py_ssize_t length, str tenant, str agent) except -1
+    cdef bint deliver_line(self, Told *told) except -1

@@ -1,7 +1,7 @@
 # cython: auto_pickle=False, autotestdict=False
 """What router and sequencer know of a connection, so that they reach it without a detour through Python."""
 
-from acd_core.event_lines cimport EventLine
+from acd_core.event_lines cimport EventLine, Told
 from acd_core.json_text cimport JsonText
 
 
@@ -21,6 +21,6 @@ cdef class Outlet:
         self.write(text.taken())
         return 0
 
-    cdef bint deliver_line(self, const char *line, Py_ssize_t length, str tenant, str agent) except -1:
-        """As `deliver`, for a line that is there only until this returns; False if the event itself must be delivered."""
+    cdef bint deliver_line(self, Told *told) except -1:
+        """As `deliver`, for what is there only until this returns; False if the event itself must be delivered."""
         return False

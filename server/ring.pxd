@@ -1,6 +1,6 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
-from acd_core.event_lines cimport EventLine
+from acd_core.event_lines cimport Told
 
 # Where the lines of some events in a row are; freed when none of them is kept any more.
 cdef struct Block:
@@ -28,10 +28,7 @@ cdef class EventRing:
     cdef Block *block
     cdef Block *spare
 
-    cdef int keep(
-        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
-        str tenant, str agent,
-    ) except -1
+    cdef int keep(self, Told *told) except -1
     cdef int _drop_oldest(self) except -1
     cdef int _open_block(self, Py_ssize_t length) except -1
     cdef void _release(self, Block *block) noexcept

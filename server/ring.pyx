@@ -1,13 +1,12 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The latest events, as they were sent, for clients that missed some."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from acd_core.event_lines cimport EventLine, event_line
+from acd_core.event_lines cimport EventLine, Told, event_line, told_of
 
 cdef enum:
     BLOCK_BYTES = 65_536
@@ -48,41 +47,39 @@ cdef class EventRing:
 
     def append(self, EventLine event not None):
         """Keep an event, which must be the next; the oldest go when a limit is passed."""
-        self.keep(
-            event.seq, PyBytes_AS_STRING(event.line), PyBytes_GET_SIZE(event.line), event.contact_client,
-            event.agent_client, event.topic, event.tenant, event.agent,
-        )
+        cdef Told told = told_of(event)
+        self.keep(&told)
 
-    cdef int keep(
-        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
-        str tenant, str agent,
-    ) except -1:
+    cdef int keep(self, Told *told) except -1:
         """See `append`."""
         cdef Kept *kept
-        if seq != self.last_seq + 1:
-            raise AssertionError(f"event {seq} after {self.last_seq}")
+        cdef Block *block = self.block
+        cdef Py_ssize_t length = told.length
+        if told.seq != self.last_seq + 1:
+            raise AssertionError(f"event {told.seq} after {self.last_seq}")
         if self.last_seq - self.first_seq + 1 == self.events_max:
             self._drop_oldest()
-        if self.block == NULL or self.block.used + length > self.block.capacity:
+        if block == NULL or block.used + length > block.capacity:
             self._open_block(length)
-        kept = &self.events[seq % self.events_max]
-        kept.block = self.block
-        kept.line = <char *>(self.block + 1) + self.block.used
+            block = self.block
+        kept = &self.events[told.seq % self.events_max]
+        kept.block = block
+        kept.line = <char *>(block + 1) + block.used
         kept.length = length
-        memcpy(<char *>kept.line, line, length)
-        self.block.used += length
-        self.block.kept += 1
-        Py_INCREF(contact_client)
-        Py_INCREF(agent_client)
-        Py_INCREF(topic)
-        Py_INCREF(tenant)
-        Py_INCREF(agent)
-        kept.contact_client = <PyObject *>contact_client
-        kept.agent_client = <PyObject *>agent_client
-        kept.topic = <PyObject *>topic
-        kept.tenant = <PyObject *>tenant
-        kept.agent = <PyObject *>agent
-        self.last_seq = seq
+        memcpy(<char *>kept.line, told.line, length)
+        block.used += length
+        block.kept += 1
+        Py_INCREF(<object>told.contact_client)
+        Py_INCREF(<object>told.agent_client)
+        Py_INCREF(<object>told.topic)
+        Py_INCREF(<object>told.tenant)
+        Py_INCREF(<object>told.agent)
+        kept.contact_client = told.contact_client
+        kept.agent_client = told.agent_client
+        kept.topic = told.topic
+        kept.tenant = told.tenant
+        kept.agent = told.agent
+        self.last_seq = told.seq
         self.bytes += length
         while self.bytes > self.bytes_max:
             self._drop_oldest()
@@ -133,10 +130,16 @@ cdef class EventRing:
     def __getitem__(self, int64_t seq):
         """The event of that number, which must be kept."""
         cdef Kept *kept
+        cdef Told told
         if not self.first_seq <= seq <= self.last_seq:
             raise AssertionError(f"event {seq} is not kept")
         kept = &self.events[seq % self.events_max]
-        return event_line(
-            seq, kept.line, kept.length, <str>kept.contact_client, <str>kept.agent_client, <str>kept.topic,
-            <str>kept.tenant, <str>kept.agent,
-        )
+        told.seq = seq
+        told.line = kept.line
+        told.length = kept.length
+        told.contact_client = kept.contact_client
+        told.agent_client = kept.agent_client
+        told.topic = kept.topic
+        told.tenant = kept.tenant
+        told.agent = kept.agent
+        return event_line(&told)

@@ -1,7 +1,17 @@
-from acd_core.event_lines cimport LineTaker
+cimport cython
+from cpython.ref cimport PyObject
+from acd_core.event_lines cimport EventLine, LineTaker, Told
 from acd_core.json_text cimport JsonText
 from server.counters cimport Counters
+from server.outlet cimport Outlet
 from server.ring cimport EventRing
+
+
+@cython.final
+cdef class Way:
+    cdef str client
+    cdef object receiver
+    cdef Outlet outlet
 
 cdef class RouterCore(LineTaker):
     cdef readonly EventRing ring
@@ -9,8 +19,10 @@ cdef class RouterCore(LineTaker):
     cdef public dict subscribers
     cdef Counters _counters
     cdef JsonText _line
-    cdef str _client  # whose receiver was looked up last while events are handed out
-    cdef object _receiver
+    cdef Way _of_contact
+    cdef Way _of_agent
 
     cpdef object hand_out(self, object machine)
-    cdef object _receiver_of(self, str client)
+    cdef int _begin(self) except -1
+    cdef Way _way_to(self, Way way, PyObject *client)
+    cdef EventLine _hand(self, Way way, Told *told, EventLine event)

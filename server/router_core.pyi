@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 from typing_extensions import disjoint_base
 
@@ -7,6 +7,9 @@ from acd_core import Machine
 from acd_core.event_lines import EventLine, LineTaker
 from server.counters import Counters
 from server.ring import EventRing
+
+@final
+class Way: ...
 
 @disjoint_base
 class RouterCore(LineTaker):

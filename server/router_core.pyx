@@ -1,14 +1,27 @@
 # cython: auto_pickle=False, autotestdict=False
 """The hot part of `server.router`: what happens to each event."""
 
-from libc.stdint cimport int64_t
+cimport cython
+from cpython.ref cimport PyObject
+from cpython.unicode cimport PyUnicode_GET_LENGTH
 
-from acd_core.event_lines cimport EventLine, LineTaker, event_line, hand_over
+from acd_core.event_lines cimport EventLine, LineTaker, Told, event_line, hand_over, told_of
 from acd_core.json_text cimport JsonText
 from acd_core.state cimport State
 from server.counters cimport Counters
 from server.outlet cimport Outlet
 from server.ring cimport EventRing
+
+
+@cython.final
+cdef class Way:
+    """The connection that speaks for a client, which is looked up once for events in a row.
+
+    Attributes:
+        client: whose it is; None before any was looked up.
+        receiver: None for none.
+        outlet: the same, where it takes lines.
+    """
 
 
 cdef class RouterCore(LineTaker):
@@ -20,6 +33,8 @@ cdef class RouterCore(LineTaker):
         self.subscribers = {}
         self._counters = counters
         self._line = JsonText()
+        self._of_contact = Way()
+        self._of_agent = Way()
 
     def remember(self, EventLine event):
         """Put an event into the ring."""
@@ -28,7 +43,7 @@ cdef class RouterCore(LineTaker):
     cpdef object hand_out(self, object machine):
         """Take the events that a machine gave, remember them, and hand them out, in their order."""
         if isinstance(machine, State):
-            self._client = None
+            self._begin()
             self._counters.events += hand_over(<State>machine, self._line, self)
         else:
             self.route(machine.take_lines())
@@ -36,53 +51,54 @@ cdef class RouterCore(LineTaker):
     def route(self, list events):
         """Remember events, and hand them out, in their order."""
         cdef EventLine event
-        self._client = None
+        cdef Told told
+        self._begin()
         self._counters.events += len(events)
         for taken in events:
             event = taken
-            self.take_line(
-                event.seq, event.line, len(event.line), event.contact_client, event.agent_client, event.topic,
-                event.tenant, event.agent,
-            )
+            told = told_of(event)
+            self.take_line(&told)
 
-    cdef int take_line(
-        self, int64_t seq, const char *line, Py_ssize_t length, str contact_client, str agent_client, str topic,
-        str tenant, str agent,
-    ) except -1:
-        """An event happened."""
-        cdef EventLine event = None
-        self.ring.keep(seq, line, length, contact_client, agent_client, topic, tenant, agent)
-        receiver = self._receiver_of(contact_client)
-        if receiver is not None and not _hand_line(receiver, line, length, tenant, agent):
-            event = event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent)
-            receiver.deliver(event)
-        if agent_client != contact_client:
-            receiver = self._receiver_of(agent_client)
-            if receiver is not None and not _hand_line(receiver, line, length, tenant, agent):
-                if event is None:
-                    event = event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent)
-                receiver.deliver(event)
-        if self.subscribers:
-            if event is None:
-                event = event_line(seq, line, length, contact_client, agent_client, topic, tenant, agent)
-            self._tell_subscribers(event)
+    cdef int _begin(self) except -1:
+        """Connections may have come and gone."""
+        self._of_contact.client = None
+        self._of_agent.client = None
         return 0
 
-    cdef object _receiver_of(self, str client):
-        """The connection that speaks for a client; None for none."""
-        if client is not self._client:
-            self._receiver = self.receivers.get(client) if client else None
-            self._client = client
-        return self._receiver
+    cdef int take_line(self, Told *told) except -1:
+        """An event happened."""
+        cdef EventLine event = None
+        cdef PyObject *client = told.contact_client
+        self.ring.keep(told)
+        if PyUnicode_GET_LENGTH(<str>client):
+            event = self._hand(self._way_to(self._of_contact, client), told, event)
+        client = told.agent_client
+        if client != told.contact_client and PyUnicode_GET_LENGTH(<str>client):
+            if <str>client != <str>told.contact_client:
+                event = self._hand(self._way_to(self._of_agent, client), told, event)
+        if self.subscribers:
+            self._tell_subscribers(event_line(told) if event is None else event)
+        return 0
+
+    cdef Way _way_to(self, Way way, PyObject *client):
+        """The way to a client, which is mostly the one before."""
+        if client != <PyObject *>way.client:
+            way.client = <str>client
+            way.receiver = self.receivers.get(way.client)
+            way.outlet = way.receiver if isinstance(way.receiver, Outlet) else None
+        return way
+
+    cdef EventLine _hand(self, Way way, Told *told, EventLine event):
+        """Hand an event out; gives it if it had to be made."""
+        if way.receiver is None or (way.outlet is not None and way.outlet.deliver_line(told)):
+            return event
+        if event is None:
+            event = event_line(told)
+        way.receiver.deliver(event)
+        return event
 
     def _tell_subscribers(self, EventLine event):
         for name, receiver in self.subscribers.items():
             if name != event.contact_client and name != event.agent_client:
                 if receiver.subscription is not None and receiver.subscription.wants(event):
                     receiver.deliver(event)
-
-
-cdef inline bint _hand_line(
-    object receiver, const char *line, Py_ssize_t length, str tenant, str agent
-) except -1:
-    return isinstance(receiver, Outlet) and (<Outlet>receiver).deliver_line(line, length, tenant, agent)

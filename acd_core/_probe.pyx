@@ -20,7 +20,7 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.measures cimport Measures
 from acd_core.order cimport Branch, Leaf, Order
-from acd_core.standing cimport AGEING_ONE, Standing, stand, stands_before
+from acd_core.standing cimport AGEING_ONE, Standing, hint_of, stand, stands_before
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 
 
@@ -173,6 +173,10 @@ cdef class Ordered:
             found = [leaf.items[place] for place in range(leaf.count)]
             if leaf.parent != parent or not found or any([self.order.leaf_of[<int32_t>item] != slot for item in found]):
                 raise AssertionError(f"leaf {slot}")
+            for place in range(leaf.count):
+                self.lines.stand_for_good(&first, leaf.items[place])
+                if leaf.hints[place] != hint_of(&first):
+                    raise AssertionError(f"the hint of {leaf.items[place]} is not of where it stands")
             return found, 1
         branch = &self.order.branches[slot]
         if branch.parent != parent or not branch.count or (parent == NONE and branch.count == 1):

@@ -1,6 +1,6 @@
 cimport cython
 from cpython.list cimport PyList_GET_ITEM, PyList_SET_ITEM
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from acd_core.types cimport NONE, Node
 
@@ -13,6 +13,19 @@ cdef inline int reserve(void **items, int64_t *capacity, int64_t needed, size_t 
 
 
 cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1
+
+cdef extern from *:
+    # Bring memory near while other work is done; whether there is any at that address does not matter.
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+
+cdef extern from "Python.h":
+    ctypedef struct PyListObject:
+        PyObject **ob_item
+
+
+cdef inline void prefetch_item(list items, Py_ssize_t index) noexcept:
+    """The same for where a list keeps an item."""
+    prefetch(&(<PyListObject *>items).ob_item[index])
 
 
 cdef inline void put_item(list items, Py_ssize_t index, object item) noexcept:

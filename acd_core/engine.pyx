@@ -88,8 +88,12 @@ cdef class Engine(Dumped):
 
     cdef int32_t _contact_at(self, int64_t now, str contact) except -2:
         """The live contact's slot, NONE for another, once time has come to `now`."""
+        cdef int32_t slot
         self._advance(now)
-        return self.contact_slots.find(contact)
+        slot = self.contact_slots.find(contact)
+        if slot != NONE:
+            self._prefetch_around(slot)
+        return slot
 
     # -- contacts -----------------------------------------------------------------------------------------------
 
@@ -105,6 +109,7 @@ cdef class Engine(Dumped):
         cdef tuple own_terms = ()
         cdef bint own_plan
         self._advance(now)
+        self._prefetch_new()
         self.last_position = 0
         self.last_mean_ms = NONE
         if not 0 <= priority < PRIORITIES:

@@ -31,6 +31,7 @@ cdef class Live:
         """The slot of a contact, or NONE."""
         cdef int64_t place = self.slots.first(<uint32_t>hash(contact))
         while place != NONE:
+            self.tables.prefetch_contact(self.slots.places[place].value)
             if <str>self.ids[self.slots.places[place].value] == contact:
                 return self.slots.places[place].value
             place = self.slots.following(place)

@@ -1,17 +1,19 @@
 cimport cython
+from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t
 from acd_core.lines cimport Lines
 from acd_core.standing cimport Standing
 
 cdef enum:
-    LEAF_MOST = 62
+    LEAF_MOST = 30
     BRANCH_MOST = 31
 
 # Neighbours in the order, first come first.
 cdef struct Leaf:
     int32_t parent            # the branch above it, NONE for a root; of a leaf not in use: the next such
     int32_t count
-    int32_t items[62]         # contacts
+    int32_t items[30]         # contacts
+    int64_t hints[30]         # of where they stand
 
 # Neighbouring leaves or branches. One is named by twice its slot, and 1 more for a branch.
 cdef struct Branch:
@@ -36,6 +38,20 @@ cdef class Order:
     cdef int32_t *leaf_of     # by contact, of those that are in
     cdef int64_t contact_capacity
 
+    cdef inline void prefetch_place(self, int32_t contact) noexcept nogil:
+        """Bring near what tells where a contact is, if it is in."""
+        prefetch(<const void *>(<size_t>self.leaf_of + <size_t>contact * sizeof(int32_t)))
+
+    cdef inline void prefetch_leaf(self, int32_t contact) noexcept nogil:
+        """Bring the leaf near that a contact is in."""
+        cdef const char *leaf = <const char *>&self.leaves[self.leaf_of[contact]]
+        prefetch(leaf)
+        prefetch(leaf + 64)
+        prefetch(leaf + 128)
+        prefetch(leaf + 192)
+        prefetch(leaf + 256)
+        prefetch(leaf + sizeof(Leaf) - 1)
+
     cdef void forget(self) noexcept nogil
     cdef int32_t insert(self, int32_t root, int32_t contact) except -2
     cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil
@@ -47,9 +63,11 @@ cdef class Order:
     cdef void _set_parent(self, int32_t node, int32_t parent) noexcept nogil
     cdef int32_t _place_of(self, const Branch *branch, int32_t child) noexcept nogil
     cdef int32_t _child_for(self, const Branch *branch, const Standing *standing) noexcept nogil
-    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing) noexcept nogil
+    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing, int64_t hint) noexcept nogil
+    cdef bint _one_before(self, const Leaf *leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil
+    cdef void _put(self, Leaf *leaf, int32_t slot, int32_t place, int32_t contact, int64_t hint) noexcept nogil
     cdef int32_t _top(self, int32_t node) noexcept nogil
-    cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact) noexcept nogil
+    cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil
     cdef void _add_child(self, int32_t branch, int32_t after, int32_t child, int32_t size, const Standing *bound) noexcept nogil
     cdef void _put_child(
         self, Branch *row, int32_t branch, int32_t place, int32_t child, int32_t size, const Standing *bound

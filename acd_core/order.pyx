@@ -1,14 +1,14 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """Counted order of those who wait: how many stand before this one?
 
-Counted B-trees over contacts. A leaf has up to 62 of them in the order in which they stand; branches above count those
+Counted B-trees over contacts. A leaf has up to 30 of them in the order in which they stand; branches above count those
 below each child, and keep a bound by which a place is found without a look at a contact but those of one leaf. A contact
 knows its leaf, so taking it out and counting those before it climb a few levels without a comparison; putting one in is as
 many comparisons as a binary search has. The trees of all lines share one store. Those who come last go behind a full leaf
 and not into half of it, so the leaves of a line that is served from its head are full.
 
-Where a contact stands is read from its row when others are compared with it: it must not change while it is in, but for all
-contacts of a tree at once and alike.
+Where a contact stands must not change while it is in. A leaf keeps a hint of it for each, since rows of contacts are far apart
+in memory: only where hints do not tell two apart is it read from the row.
 """
 
 cimport cython
@@ -17,12 +17,12 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
 
 from acd_core.containers cimport reserve
-from acd_core.standing cimport Standing, stands_before
+from acd_core.standing cimport NO_HINT, Standing, hint_of, stands_before
 from acd_core.types cimport NONE
 
 cdef enum:
-    FEW = 16                  # a leaf with fewer joins the next one,
-    WELL_FILLED = 46          # if both together have no more than this
+    FEW = 8                   # a leaf with fewer joins the next one,
+    WELL_FILLED = 22          # if both together have no more than this
     DEPTH_MOST = 16
 
 
@@ -53,31 +53,27 @@ cdef class Order:
         cdef Leaf *leaf
         cdef Branch *branch
         cdef int32_t node = root, place
+        cdef int64_t hint
         reserve(<void **>&self.leaf_of, &self.contact_capacity, contact + 1, sizeof(int32_t))
         reserve(<void **>&self.leaves, &self.leaf_capacity, self.leaf_count + 1, sizeof(Leaf))
         reserve(<void **>&self.branches, &self.branch_capacity, self.branch_count + DEPTH_MOST, sizeof(Branch))
+        self.lines.stand_for_good(&own, contact)
+        hint = hint_of(&own)
         if root == NONE:
             node = self._new_leaf()
-            leaf = &self.leaves[node >> 1]
-            leaf.count = 1
-            leaf.items[0] = contact
-            self.leaf_of[contact] = node >> 1
+            self._put(&self.leaves[node >> 1], node >> 1, 0, contact, hint)
             return node
-        self.lines.stand_for_good(&own, contact)
         while node & 1:
             branch = &self.branches[node >> 1]
             place = self._child_for(branch, &own)
             branch.sizes[place] += 1
             node = branch.children[place]
         leaf = &self.leaves[node >> 1]
-        place = self._place_for(leaf, &own)
+        place = self._place_for(leaf, &own, hint)
         if leaf.count == LEAF_MOST:
-            self._split_leaf(node >> 1, place, contact)
+            self._split_leaf(node >> 1, place, contact, hint)
             return self._top(root)
-        memmove(&leaf.items[place + 1], &leaf.items[place], <size_t>(leaf.count - place) * sizeof(int32_t))
-        leaf.items[place] = contact
-        leaf.count += 1
-        self.leaf_of[contact] = node >> 1
+        self._put(leaf, node >> 1, place, contact, hint)
         return root
 
     cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil:
@@ -89,6 +85,7 @@ cdef class Order:
             place += 1
         leaf.count -= 1
         memmove(&leaf.items[place], &leaf.items[place + 1], <size_t>(leaf.count - place) * sizeof(int32_t))
+        memmove(&leaf.hints[place], &leaf.hints[place + 1], <size_t>(leaf.count - place) * sizeof(int64_t))
         above = leaf.parent
         while above != NONE:
             branch = &self.branches[above]
@@ -119,7 +116,7 @@ cdef class Order:
             for index in range(place):
                 found += branch.sizes[index]
             node = branch.children[place]
-        return found + self._place_for(&self.leaves[node >> 1], standing)
+        return found + self._place_for(&self.leaves[node >> 1], standing, hint_of(standing))
 
     cdef int64_t rank(self, int32_t contact) noexcept nogil:
         """How many of its tree stand before a contact that is in one."""
@@ -197,17 +194,32 @@ cdef class Order:
                 low = middle
         return low
 
-    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing) noexcept nogil:
-        """How many of a leaf stand before this. Mostly all, or none."""
-        cdef int32_t low = 0, high = leaf.count - 1, middle
+    cdef void _put(self, Leaf *leaf, int32_t slot, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
+        """Put a contact into this place of a leaf, which has this slot and room."""
+        cdef size_t behind = <size_t>(leaf.count - place)
+        memmove(&leaf.items[place + 1], &leaf.items[place], behind * sizeof(int32_t))
+        memmove(&leaf.hints[place + 1], &leaf.hints[place], behind * sizeof(int64_t))
+        leaf.items[place] = contact
+        leaf.hints[place] = hint
+        leaf.count += 1
+        self.leaf_of[contact] = slot
+
+    cdef bint _one_before(self, const Leaf *leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil:
+        """Whether the contact in this place of a leaf stands before one that stands there, of which this is the hint."""
         cdef Standing other
-        self.lines.stand_for_good(&other, leaf.items[high])
-        if stands_before(&other, standing):
+        if leaf.hints[place] != hint and leaf.hints[place] != NO_HINT and hint != NO_HINT:
+            return leaf.hints[place] < hint
+        self.lines.stand_for_good(&other, leaf.items[place])
+        return stands_before(&other, standing)
+
+    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing, int64_t hint) noexcept nogil:
+        """How many of a leaf stand before this, of which this is the hint. Mostly all, or none."""
+        cdef int32_t low = 0, high = leaf.count - 1, middle
+        if self._one_before(leaf, high, standing, hint):
             return leaf.count
         while low < high:
             middle = (low + high) >> 1
-            self.lines.stand_for_good(&other, leaf.items[middle])
-            if stands_before(&other, standing):
+            if self._one_before(leaf, middle, standing, hint):
                 low = middle + 1
             else:
                 high = middle
@@ -223,28 +235,22 @@ cdef class Order:
 
     # -- growing ------------------------------------------------------------------------------------------------
 
-    cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact) noexcept nogil:
+    cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
         """Put a contact into a full leaf, of which a part goes into a new one behind it. It is counted already above."""
         cdef int32_t other = self._new_leaf() >> 1, kept = LEAF_MOST if place == LEAF_MOST else <int32_t>LEAF_MOST // 2, index
         cdef Leaf *row = &self.leaves[leaf]
         cdef Leaf *new = &self.leaves[other]
-        cdef Leaf *target
         cdef Standing bound
         new.count = LEAF_MOST - kept
         row.count = kept
         memcpy(&new.items[0], &row.items[kept], <size_t>new.count * sizeof(int32_t))
+        memcpy(&new.hints[0], &row.hints[kept], <size_t>new.count * sizeof(int64_t))
         for index in range(new.count):
             self.leaf_of[new.items[index]] = other
         if place > kept or place == LEAF_MOST:
-            target = new
-            place -= kept
-            self.leaf_of[contact] = other
+            self._put(new, other, place - kept, contact, hint)
         else:
-            target = row
-            self.leaf_of[contact] = leaf
-        memmove(&target.items[place + 1], &target.items[place], <size_t>(target.count - place) * sizeof(int32_t))
-        target.items[place] = contact
-        target.count += 1
+            self._put(row, leaf, place, contact, hint)
         self.lines.stand_for_good(&bound, new.items[0])
         self._grow_up(2 * leaf, row.count, 2 * other, new.count, &bound)
 
@@ -321,6 +327,8 @@ cdef class Order:
             return False
         memmove(&other.items[row.count], &other.items[0], <size_t>other.count * sizeof(int32_t))
         memcpy(&other.items[0], &row.items[0], <size_t>row.count * sizeof(int32_t))
+        memmove(&other.hints[row.count], &other.hints[0], <size_t>other.count * sizeof(int64_t))
+        memcpy(&other.hints[0], &row.hints[0], <size_t>row.count * sizeof(int64_t))
         for index in range(row.count):
             self.leaf_of[row.items[index]] = branch.children[place + 1] >> 1
         other.count += row.count

@@ -8,7 +8,7 @@ from acd_core.windows cimport Forecast
 # A contact that is put into the order of a line.
 cdef struct Sapling:
     Standing standing
-    int32_t pace
+    int32_t tree              # its line, or its queue
     int32_t contact
 
 cdef class Paces:
@@ -16,11 +16,17 @@ cdef class Paces:
     cdef Pace *rows
     cdef int64_t capacity
     cdef int32_t count
-    cdef Order order          # of those who wait
+    cdef Order order          # of those who wait, line by line
+    cdef Order others         # of those who wait in a line that is not its queue's first, queue by queue
     cdef Sapling *saplings    # those to be put in order by `put_in_order`
     cdef int64_t sapling_capacity
     cdef int64_t sapling_count
     cdef list unused
+
+    cdef inline void prefetch_place(self, int32_t contact) noexcept nogil:
+        """Bring near what tells where a contact is in the orders."""
+        self.order.prefetch_place(contact)
+        self.others.prefetch_place(contact)
 
     cdef int32_t new(self, int64_t now_us) except -1
     cdef void forget_order(self) noexcept nogil
@@ -31,7 +37,10 @@ cdef class Paces:
     cdef int put_in_order(self) except -1
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil
     cdef int64_t ahead_of(self, int32_t pace, Standing *standing) noexcept nogil
-    cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil
+    cdef int64_t position(self, int32_t contact) noexcept nogil
+    cdef int _enter(self, int32_t pace, int32_t contact) except -1
+    cdef void _take_out(self, int32_t pace, int32_t contact) noexcept nogil
+    cdef int _put_saplings(self, bint in_lines) except -1
     cdef void elapse(self, int32_t pace, int64_t now_us) noexcept nogil
     cdef void serve(self, int32_t pace, int64_t now_us, int64_t wait_us, int64_t rung_ms) noexcept nogil
     cdef void lose(self, int32_t pace, int64_t now_us) noexcept nogil

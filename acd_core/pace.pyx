@@ -3,6 +3,9 @@
 
 Windows and forecasts are made in windows.pyx. Joining and leaving a line are O(log n) of its length; contacts that are offered
 at once come to none.
+
+A contact's place in its queue is counted among all its lines, which may be very many. So those who wait in any but the first
+line of their queue, which is mostly the only one, have an order together beside those of their lines.
 """
 
 cimport cython
@@ -14,7 +17,7 @@ from acd_core.containers cimport reserve
 from acd_core.lines cimport Lines
 from acd_core.order cimport Order
 from acd_core.standing cimport Standing, stands_before
-from acd_core.types cimport NONE, Pace
+from acd_core.types cimport NONE, Contact, Pace, Queue
 from acd_core.windows cimport Forecast, forecast_of, pass_time
 
 from acd_core import forecast
@@ -27,8 +30,8 @@ cdef int _in_order(const void *one, const void *other) noexcept nogil:
     """Of two saplings, no two of which stand alike."""
     cdef const Sapling *a = <const Sapling *>one
     cdef const Sapling *b = <const Sapling *>other
-    if a.pace != b.pace:
-        return -1 if a.pace < b.pace else 1
+    if a.tree != b.tree:
+        return -1 if a.tree < b.tree else 1
     return -1 if stands_before(&a.standing, &b.standing) else 1
 
 
@@ -40,6 +43,7 @@ cdef class Paces:
         self.lines = lines
         lines.measures.windows = &self.rows
         self.order = Order(lines)
+        self.others = Order(lines)
         self.unused = []
 
     def __dealloc__(self):
@@ -67,10 +71,13 @@ cdef class Paces:
         """Where contacts stand is about to change: nobody is in order. `restore` collects who is to be, `put_in_order` makes
         the order anew.
         """
-        cdef int32_t pace
+        cdef int32_t index
         self.order.forget()
-        for pace in range(self.count):
-            self.rows[pace].root = NONE
+        self.others.forget()
+        for index in range(self.count):
+            self.rows[index].root = NONE
+        for index in range(self.lines.tables.queue_count):
+            self.lines.tables.queues[index].others = NONE
 
     cdef int restore(self, int32_t pace, int32_t contact) except -1:
         """A contact that waits in this line will be in its order again; between `forget_order` and `put_in_order`."""
@@ -79,35 +86,74 @@ cdef class Paces:
         sapling = &self.saplings[self.sapling_count]
         self.sapling_count += 1
         self.lines.stand_for_good(&sapling.standing, contact)
-        sapling.pace = pace
+        sapling.tree = pace
         sapling.contact = contact
         return 0
 
     cdef int put_in_order(self) except -1:
-        """Put all who were restored in order: sorted first, so that each comes last."""
-        cdef int64_t index
+        """Put all who were restored in order."""
+        cdef int64_t index, kept = 0
         cdef Sapling *sapling
+        cdef Contact *contacts = self.lines.tables.contacts
+        cdef Queue *queues = self.lines.tables.queues
         try:
-            if self.sapling_count:
-                qsort(self.saplings, <size_t>self.sapling_count, sizeof(Sapling), &_in_order)
+            self._put_saplings(True)
             for index in range(self.sapling_count):
                 sapling = &self.saplings[index]
-                self.rows[sapling.pace].root = self.order.insert(self.rows[sapling.pace].root, sapling.contact)
+                if sapling.tree != queues[contacts[sapling.contact].queue].first_pace:
+                    sapling.tree = contacts[sapling.contact].queue
+                    self.saplings[kept] = sapling[0]
+                    kept += 1
+            self.sapling_count = kept
+            self._put_saplings(False)
         finally:
             free(self.saplings)
             self.saplings = NULL
             self.sapling_capacity = self.sapling_count = 0
         return 0
 
+    cdef int _put_saplings(self, bint in_lines) except -1:
+        """Put the saplings into the orders of their lines, or of their queues: sorted first, so that each comes last."""
+        cdef int64_t index
+        cdef Sapling *sapling
+        cdef Queue *queue
+        if self.sapling_count:
+            qsort(self.saplings, <size_t>self.sapling_count, sizeof(Sapling), &_in_order)
+        for index in range(self.sapling_count):
+            sapling = &self.saplings[index]
+            if in_lines:
+                self.rows[sapling.tree].root = self.order.insert(self.rows[sapling.tree].root, sapling.contact)
+            else:
+                queue = &self.lines.tables.queues[sapling.tree]
+                queue.others = self.others.insert(queue.others, sapling.contact)
+        return 0
+
+    cdef int _enter(self, int32_t pace, int32_t contact) except -1:
+        """Put a contact into the order of this line, and of those beside it."""
+        cdef Queue *queue = &self.lines.tables.queues[self.lines.tables.contacts[contact].queue]
+        self.rows[pace].root = self.order.insert(self.rows[pace].root, contact)
+        if pace != queue.first_pace:
+            queue.others = self.others.insert(queue.others, contact)
+        return 0
+
+    cdef void _take_out(self, int32_t pace, int32_t contact) noexcept nogil:
+        """Take a contact out of where `_enter` put it."""
+        cdef Queue *queue = &self.lines.tables.queues[self.lines.tables.contacts[contact].queue]
+        self.order.prefetch_leaf(contact)
+        if pace != queue.first_pace:
+            self.others.prefetch_leaf(contact)
+        self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
+        if pace != queue.first_pace:
+            queue.others = self.others.remove(queue.others, contact)
+
     cdef int move(self, int32_t pace, int32_t contact) except -1:
         """A contact that waits in this line stands elsewhere in it from now on."""
-        self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
-        self.rows[pace].root = self.order.insert(self.rows[pace].root, contact)
-        return 0
+        self._take_out(pace, contact)
+        return self._enter(pace, contact)
 
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1:
         """A contact, whose line is assigned, waits from now on."""
-        self.rows[pace].root = self.order.insert(self.rows[pace].root, contact)
+        self._enter(pace, contact)
         self.elapse(pace, now_us)
         self.rows[pace].waiting += 1
         return 0
@@ -116,7 +162,7 @@ cdef class Paces:
         """A contact waits no longer."""
         self.elapse(pace, now_us)
         self.rows[pace].waiting -= 1
-        self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
+        self._take_out(pace, contact)
 
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil:
         """How many of a line come before a contact, which need not be in it."""
@@ -128,15 +174,14 @@ cdef class Paces:
         """How many of a line come before one that would stand there."""
         return self.order.before(self.rows[pace].root, standing)
 
-    cdef int64_t position(self, int32_t first, int32_t contact) noexcept nogil:
-        """The contact's place among all lines of a queue, of which this is the first."""
-        cdef int64_t place = 1
+    cdef int64_t position(self, int32_t contact) noexcept nogil:
+        """The contact's place among all who wait in the lines of its queue."""
+        cdef Queue *queue = &self.lines.tables.queues[self.lines.tables.contacts[contact].queue]
         cdef Standing standing
+        if queue.first_pace == NONE:
+            return 1
         self.lines.stand_for_good(&standing, contact)
-        while first != NONE:
-            place += self.ahead_of(first, &standing)
-            first = self.rows[first].next_in_queue
-        return place
+        return 1 + self.ahead_of(queue.first_pace, &standing) + self.others.before(queue.others, &standing)
 
     # -- windows ------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,16 @@ cdef extern from *:
         return a->seq < b->seq;
     }
 
+    /* A number by which most standings are told apart: who has the lower one stands before; the same, or none at all, tell
+       nothing. */
+    #define ACD_NO_HINT INT64_MIN
+
+    static inline int64_t acd_hint_of(const acd_standing *standing) {
+        __int128 hint = -(standing->urgency >> 30);
+        if (standing->level != 0 || hint <= INT64_MIN || hint > INT64_MAX) return ACD_NO_HINT;
+        return (int64_t)hint;
+    }
+
     typedef struct {
         acd_standing standing;
         __int128 place;  /* among the contacts of its queue that are as urgent; 0 where each has an urgency of its own */
@@ -99,5 +109,8 @@ cdef extern from *:
         Standing *standing, int32_t level, int64_t since, int64_t seq, int64_t head_start, int64_t nudge,
         int64_t ageing, int64_t most, int64_t now
     ) noexcept nogil
+    const int64_t NO_HINT "ACD_NO_HINT"
+
+    int64_t hint_of "acd_hint_of"(const Standing *standing) noexcept nogil
     int64_t seq_of "acd_seq_of"(const Standing *standing) noexcept nogil
     bint stands_before "acd_stands_before"(const Standing *a, const Standing *b) noexcept nogil

@@ -1,6 +1,7 @@
 cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from acd_core.containers cimport prefetch, prefetch_item
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -14,7 +15,7 @@ from acd_core.timers cimport Timers
 from acd_core.watches cimport Watches
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, NONE,
-    PAUSED, Agent, Contact, Plan, Queue,
+    PAUSED, Agent, Contact, Node, Plan, Queue,
 )
 from acd_core.windows cimport Forecast
 
@@ -253,6 +254,36 @@ cdef class State:
     @cython.final
     cdef inline void _disarm_leg(self, int32_t leg) noexcept:
         self.timers.disarm(&self.legs.legs[leg].timer)
+
+    @cython.final
+    cdef inline void _prefetch_around(self, int32_t contact) noexcept:
+        """Bring near what a contact is joined with, as it will be needed, and is far away when there are very many."""
+        cdef Contact *contacts = self.tables.contacts
+        cdef Contact *row = &contacts[contact]
+        cdef Node *nodes = self.tables.nodes
+        self.paces_of_lines.prefetch_place(contact)
+        prefetch_item(self.contact_clients, contact)
+        prefetch_item(self.contact_attributes, contact)
+        prefetch_item(self.contact_terms, contact)
+        prefetch_item(self.contact_wishes, contact)
+        self.timers.prefetch_timer(row.timer)
+        prefetch(&contacts[row.queue_prev].queue_next)
+        prefetch(&contacts[row.queue_next].queue_prev)
+        prefetch(&contacts[row.live_prev].live_next)
+        prefetch(&contacts[row.live_next].live_prev)
+        prefetch(&nodes[nodes[contact].prev])
+        prefetch(&nodes[nodes[contact].next])
+
+    @cython.final
+    cdef inline void _prefetch_new(self) noexcept:
+        """Bring near where the next contact will be kept."""
+        if self.free_contact != NONE:
+            self.tables.prefetch_contact(self.free_contact)
+            prefetch_item(self.contact_ids, self.free_contact)
+            prefetch_item(self.contact_clients, self.free_contact)
+            prefetch_item(self.contact_attributes, self.free_contact)
+            prefetch_item(self.contact_terms, self.free_contact)
+            prefetch_item(self.contact_wishes, self.free_contact)
 
     @cython.final
     cdef inline int32_t _stage(self, int32_t contact) noexcept:

@@ -894,9 +894,7 @@ cdef class State:
             return None
         slot = found
         return views.Standing(
-            position=self.paces_of_lines.position(
-                self.tables.queues[self.tables.contacts[slot].queue].first_pace, slot
-            ),
+            position=self.paces_of_lines.position(slot),
             estimate=_estimate(self._forecast(slot)),
         )
 
@@ -1368,6 +1366,10 @@ cdef class State:
                 group = self.queue_configs[slot].queue_ratio.group
                 in_groups.setdefault((name[0], group), []).append(slot)
             pace = queue.first_pace
+            in_queue = sorted([found for line, waiting in in_lines.items() if line[0] == slot for found in waiting])
+            counted = [self.paces_of_lines.position(agent) for _, agent in in_queue]
+            if counted != list(range(1, len(in_queue) + 1)):
+                raise AssertionError(f"{name}: {len(in_queue)} wait in all lines, placed {counted}")
             while pace != NONE:
                 there = sorted(in_lines.pop((slot, pace), []))
                 counted = [self.paces_of_lines.ahead(pace, agent) for _, agent in there]

@@ -1,4 +1,5 @@
 cimport cython
+from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Details, Node, Plan, Queue, QueueRank, Stage, Term
 
@@ -70,6 +71,15 @@ cdef class Tables:
     cdef Details *detail_of(self, int32_t agent) except NULL
     cdef int32_t new_contact(self) except -1
     cdef void clear_contact(self, int32_t slot) noexcept nogil
+
+    cdef inline void prefetch_contact(self, int32_t slot) noexcept nogil:
+        """Bring a contact's rows near, which are far away when there are very many."""
+        cdef const char *row = <const char *>&self.contacts[slot]
+        prefetch(row)
+        prefetch(row + 64)
+        prefetch(row + sizeof(Contact) - 1)
+        prefetch(&self.nodes[slot])
+
     cdef int make_contacts(self, int64_t count) except -1
     cdef int32_t new_queue(self) except -1
     cdef int make_skills(self, int64_t count) except -1

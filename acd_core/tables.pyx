@@ -452,6 +452,7 @@ cdef class Tables:
         self.queues[slot].tail = NONE
         self.queues[slot].main_pace = NONE
         self.queues[slot].first_pace = NONE
+        self.queues[slot].others = NONE
         self.queues[slot].last_pace = NONE
         self.queues[slot].moved = NONE
         self.queues[slot].timer = NONE

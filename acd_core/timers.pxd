@@ -1,6 +1,6 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from acd_core.containers cimport IntMap
+from acd_core.containers cimport IntMap, prefetch
 from acd_core.types cimport NONE, Node
 
 cdef enum TimerKind:
@@ -55,6 +55,12 @@ cdef class Timers:
         if timer[0] != NONE:
             self.cancel(timer[0])
             timer[0] = NONE
+
+    cdef inline void prefetch_timer(self, int32_t timer) noexcept nogil:
+        """Bring a timer near, or nothing for NONE."""
+        if timer != NONE:
+            prefetch(&self.nodes[timer])
+            prefetch(&self.owners[timer])
 
     cdef inline bint due(self, int64_t now) noexcept nogil:
         """Whether some deadline has come."""

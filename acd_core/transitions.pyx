@@ -605,7 +605,7 @@ cdef class Transitions(Trails):
         cdef Record *record
         row.useless = self.tables.plans[row.plan].skips and self._is_useless(contact)
         self._arm_step(contact)
-        position = self.paces_of_lines.position(queue.first_pace, contact) if queue.waiting > 1 else 1
+        position = self.paces_of_lines.position(contact) if queue.waiting > 1 else 1
         expected.known = False
         if preference is not None:
             self._begin_preference(contact, preference)

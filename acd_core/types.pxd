@@ -336,6 +336,7 @@ cdef struct Queue:
     int32_t first_pace        # of all its lines, in the order of their making
     int32_t last_pace
     int32_t own_lines         # how many of them are of contacts that ask something themselves
+    int32_t others            # root of the order of those who wait in all of them but the first; NONE when empty
     int64_t forecasts
     int64_t forecast_error_ms
     int64_t forecast_off_ms

@@ -38,7 +38,7 @@ DERIVED = {
         reserve_agents reserve_when_wait reserve_until_wait reserve_when_level reserve_until_level reserve_lasts
         strategy ranked strict head_start ageing most credit_window credit_max closed join_count stay_count looks priority_step offer_timeout wrapup
         wrapup_most disposes reject_cooldown no_answer_cooldown max_waiting max_wait max_talk service_level head tail main_pace first_pace
-        last_pace own_lines moved
+        last_pace own_lines others moved
     """,
     "Pace": "next_in_queue root",
 }

@@ -152,7 +152,7 @@ cdef class Conditions(Preferences):
     cdef int _disappoint(self, int32_t contact, int32_t agent) except -1:
         """An agent rejected or missed the contact, which prefers him no more."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef str name = self.agent_configs[agent].agent
+        cdef str name = self._agent_name(agent)
         if not row.prefers or name not in self.preferences[contact][0]:
             return 0
         if len(self.preferences[contact][0]) == 1:
@@ -167,7 +167,7 @@ cdef class Conditions(Preferences):
         as one whom contacts wait for.
         """
         cdef int32_t queue, contact
-        cdef list found = list(self.bound_to.get(self.agent_configs[agent].agent, ()))
+        cdef list found = list(self.bound_to.get(self._agent_name(agent), ()))
         for queue in self.judging_queues:
             for contact in self._waiting_in(queue):
                 if self.watches.flipped(self.lines.lines[self.tables.contacts[contact].line].owner):

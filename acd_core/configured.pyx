@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from acd_core.occupancy cimport order_key
 from acd_core.pauses cimport Pauses
+from acd_core.roster cimport Roster
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
     AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, CONTACT_OFFERED, CONTACT_QUEUED, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED,
@@ -64,6 +65,11 @@ cdef inline int64_t _bounded(int64_t value, int64_t most) noexcept nogil:
     return most if value > most else -most if value < -most else value
 
 
+cdef bint _written_alike(dict one, dict other) except -1:
+    """Whether two dicts are equal in their order too, which a dump keeps."""
+    return one == other and [*one] == [*other]
+
+
 cdef class Configured(Pauses):
     """The state with the configuration entered; see `Engine`."""
 
@@ -83,8 +89,10 @@ cdef class Configured(Pauses):
         self.tenants_limited = any([tenant.max_contacts for tenant in config.tenants])
         return 0
 
-    cdef int _enter_rows(self, object config) except -1:
-        """Enter the rows of calendars, queues and agents, and what follows from all of them together."""
+    cdef int _enter_rows(self, object config, object former) except -1:
+        """Enter the rows of calendars, queues and agents, and what follows from all of them together. `former` is the
+        configuration that held before.
+        """
         cdef object strict = strict_queues(config)
         self._configure_calendars(config.calendars)
         self.queues_by_name = {(queue.tenant, queue.name): queue for queue in config.queues}
@@ -93,9 +101,7 @@ cdef class Configured(Pauses):
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
             self.queues_of.setdefault(key[0], {})[key[1]] = slot
-        new = sum([agent.agent not in self.agent_slots for agent in config.agents])
-        self.tables.make_agents(self.tables.agent_count + max(0, new - len(self.free_agents)))
-        self.agent_slots = {agent.agent: self._configured_agent(agent) for agent in config.agents}
+        self.agent_slots = self._configured_agents(config, former)
         self._enter_measures()
         self._enter_gates()
         self._change_half_life(config)
@@ -162,16 +168,27 @@ cdef class Configured(Pauses):
         row.service_level = ns_of_seconds(config.service_level_s)
         return slot
 
-    cdef int32_t _configured_agent(self, object config) except -1:
-        """The slot of an agent, old or new, with this configuration. His skills are entered by `_rebuild`."""
-        cdef object found = self.agent_slots.get(config.agent)
-        cdef int32_t slot
+    cdef Roster _configured_agents(self, object config, object former):
+        """The agents of this configuration, whose rows are entered. Their skills are entered by `_rebuild`."""
+        cdef Roster roster = Roster(self.agent_names)
+        cdef int32_t slot, position
+        cdef int64_t new = sum([agent.agent not in self.agent_slots for agent in config.agents])
+        self.tables.make_agents(self.tables.agent_count + max(0, new - len(self.free_agents)))
+        roster.make(len(config.agents))
+        for position, agent in enumerate(config.agents):
+            slot = self._configured_agent(agent, former)
+            self.tables.agents[slot].position = position
+            roster.add(slot)
+        return roster
+
+    cdef int32_t _configured_agent(self, object config, object former) except -1:
+        """The slot of an agent, old or new, with this configuration."""
+        cdef int32_t slot = self.agent_slots.find(config.agent)
         cdef Agent *row
         cdef Details *more
-        if found is not None:
-            slot = found
+        if slot != NONE:
             row = &self.tables.agents[slot]
-            if row.presence == LOGGED_OUT or self.agent_configs[slot].address != config.address:
+            if row.presence == LOGGED_OUT or former.agents[row.position].address != config.address:
                 self.agent_addresses[slot] = config.address
         else:
             if self.free_agents:
@@ -179,28 +196,26 @@ cdef class Configured(Pauses):
                 self.tables.clear_agent(slot)
             else:
                 slot = self.tables.new_agent()
-                for column in (self.agent_configs, self.agent_names, self.agent_json, self.agent_skills, self.agent_attributes, self.agent_addresses, self.agent_clients,
-                               self.agent_pause_reasons, self.agent_pauses, self.agent_failures, self.agent_outside,
-                               self.agent_queues):
-                    column.append(None)
+                self.agent_names.append(None)
+                self.agent_addresses.append(None)
+                self.agent_clients.append(None)
             row = &self.tables.agents[slot]
             row.since = self.now
             self._begin_occupancy(slot)
             self.agent_addresses[slot] = config.address
             self._set_client(slot, "")
-            self.agent_pause_reasons[slot] = ""
-            self.agent_pauses[slot] = {}
-            self.agent_failures[slot] = []
-            self.agent_outside[slot] = {}
-            self.agent_queues[slot] = ()
+            self.agent_pause_reasons.pop(slot, None)
+            self.agent_pauses.pop(slot, None)
+            self.agent_failures.pop(slot, None)
             self._count_time_in(LOGGED_OUT)
             self.agents_by_state[<int>LOGGED_OUT] += 1
-        self.agent_configs[slot] = config
         self.agent_names[slot] = config.agent
-        self.agent_json[slot] = b'"agent":%b' % encode(config.agent)
-        self.agent_skills[slot] = dict(config.skills)
-        self.agent_attributes[slot] = dict(config.attributes)
-        self.agent_queues[slot] = still_there(self.agent_queues[slot], config.tenants, self.queue_slots)
+        self.agent_skills.pop(slot, None)
+        self.agent_attributes.pop(slot, None)
+        if slot in self.agent_queues:
+            chosen = still_there(self.agent_queues.pop(slot), config.tenants, self.queue_slots)
+            if chosen:
+                self.agent_queues[slot] = chosen
         if config.cost or config.weight != 1 or self.tables.details != NULL:
             more = self.tables.detail_of(slot)
             more.cost = config.cost
@@ -210,6 +225,17 @@ cdef class Configured(Pauses):
             row.failed_max = config.failed_offers_max
         row.missed_max = NONE if config.missed_offers_max is None else config.missed_offers_max
         return slot
+
+    cdef int _keep_own(self, int32_t agent, dict skills, dict attributes) except -1:
+        """Let an agent have these skills and attributes, of which those are kept that are not as configured."""
+        config = self._agent_config(agent)
+        self.agent_skills.pop(agent, None)
+        self.agent_attributes.pop(agent, None)
+        if not _written_alike(skills, config.skills):
+            self.agent_skills[agent] = dict(skills)
+        if not _written_alike(attributes, config.attributes):
+            self.agent_attributes[agent] = dict(attributes)
+        return 0
 
     cdef int _configured_reserve(self, int32_t slot, object reserve, object before) except -1:
         """Enter a queue's reserve. One that is new begins as it should."""
@@ -264,7 +290,7 @@ cdef class Configured(Pauses):
         self.group_ids = {"": self.tables.plain.group}
         self.share_groups.clear()
         for slot in self.agent_slots.values():
-            group = self.group_ids.setdefault(self.agent_configs[slot].group, len(self.group_ids))
+            group = self.group_ids.setdefault(self._agent_config(slot).group, len(self.group_ids))
             if group != self.tables.detail(slot).group:
                 self.tables.detail_of(slot).group = group
         for slot in self.queue_slots.values():
@@ -293,7 +319,7 @@ cdef class Configured(Pauses):
         cdef bint can_be_idle
         self.legs.reset(channels, self.tables.agent_count)
         for slot in self.agent_slots.values():
-            config = self.agent_configs[slot]
+            config = self._agent_config(slot)
             self.legs.set_capacity(
                 slot,
                 dearest if config.capacity is None else config.capacity,
@@ -309,8 +335,7 @@ cdef class Configured(Pauses):
             if len(known) == len(self.agent_outside[slot]):
                 self._enter_outside(slot)
             else:
-                self.agent_outside[slot] = known
-                self._mind_outside(slot)
+                self._keep_reports(slot, known)
         for slot in self.agent_slots.values():
             row = &self.tables.agents[slot]
             can_be_idle = (
@@ -544,14 +569,14 @@ cdef class Configured(Pauses):
         """Bring an agent's row up to date with his attributes; for his id the row itself stands."""
         return self.tables.set_attributes(agent, [
             (self.attribute_ids.setdefault(name, len(self.attribute_ids)), self._value(value))
-            for name, value in self.agent_attributes[agent].items()
+            for name, value in self._attributes_of(agent).items()
             if name != AGENT_ID
         ])
 
     cdef int _enter_queues(self, int32_t agent) except -1:
         """Bring an agent's row up to date with the queues that he chose."""
         return self.tables.set_queues(
-            agent, sorted([self.queue_slots[tuple(path.split("/"))] for path in self.agent_queues[agent]])
+            agent, sorted([self.queue_slots[tuple(path.split("/"))] for path in self.agent_queues.get(agent, ())])
         )
 
     cdef int _sweep(self) except -1:
@@ -573,7 +598,7 @@ cdef class Configured(Pauses):
 
     cdef int _rebuild(self) except -1:
         """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
-        cdef int32_t slot, owner, queue, position, stage
+        cdef int32_t slot, owner, queue, stage
         cdef Contact *row
         cdef tuple terms
         cdef dict owners = {}, places = {}
@@ -606,20 +631,20 @@ cdef class Configured(Pauses):
         ]
         for slot in self.queue_slots.values():
             self.tables.queues[slot].ranked = False
-        self.tables.make_skills(sum([len(self.agent_skills[slot]) + 1 for slot in self.agent_slots.values()]))
-        for position, slot in enumerate(self.agent_slots.values()):
-            self.tables.agents[slot].position = position
+        self.tables.make_skills(sum([len(self._skills_of(slot)) + 1 for slot in self.agent_slots.values()]))
+        for slot in self.agent_slots.values():
+            config = self._agent_config(slot)
             ranks = []
-            for path, rank in self.agent_configs[slot].ranks.items():
+            for path, rank in config.ranks.items():
                 queue = self.queue_slots[tuple(path.split("/"))]
                 if rank:
                     self.tables.queues[queue].ranked = True
                     ranks.append((queue, rank))
             self.tables.set_ranks(slot, ranks)
             self.tables.set_skills(
-                slot, [(self.skill_ids[skill], level) for skill, level in self.agent_skills[slot].items()]
+                slot, [(self.skill_ids[skill], level) for skill, level in self._skills_of(slot).items()]
             )
-            served = self.agent_configs[slot].tenants
+            served = config.tenants
             self.tables.agents[slot].all_tenants = not served
             if served and served not in places:
                 places[served] = self.tables.add_tenants([self.tenant_ids[tenant] for tenant in served])

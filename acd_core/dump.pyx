@@ -256,18 +256,20 @@ cdef class Dumped(Consults):
                 pace = self.paces_of_lines.rows[pace].next_in_queue
         return found
 
-    cdef dict _lists_of_agents(self):
-        """What agents have that is no number, by slot."""
+    cdef dict _lists_of_agents(self, list slots):
+        """What these agents have that is no number."""
         return {
-            "address": self.agent_addresses,
-            "client": self.agent_clients,
-            "pause_reason": self.agent_pause_reasons,
-            "pauses": self.agent_pauses,
-            "failures": self.agent_failures,
-            "outside": self.agent_outside,
-            "queues": self.agent_queues,
-            "skills": self.agent_skills,
-            "attributes": self.agent_attributes,
+            "agent.address": [self.agent_addresses[slot] for slot in slots],
+            "agent.client": [self.agent_clients[slot] for slot in slots],
+            "agent.pause_reason": [self.agent_pause_reasons.get(slot, "") for slot in slots],
+            "agent.pauses": [self.agent_pauses.get(slot, {}) for slot in slots],
+            "agent.failures": [self.agent_failures.get(slot, []) for slot in slots],
+            "agent.outside": [self.agent_outside.get(slot, {}) for slot in slots],
+            "agent.queues": [self.agent_queues.get(slot, ()) for slot in slots],
+            "agent.skills": [self.agent_skills.get(slot, self._agent_config(slot).skills) for slot in slots],
+            "agent.attributes": [
+                self.agent_attributes.get(slot, self._agent_config(slot).attributes) for slot in slots
+            ],
         }
 
     cdef dict _lists_of_contacts(self):
@@ -308,13 +310,11 @@ cdef class Dumped(Consults):
         cdef Rows agents = tables[AGENTS], contacts = tables[CONTACTS], legs = tables[LEGS], queues = tables[QUEUES]
         cdef Rows paces = tables[PACES]
         cdef int32_t slot, place
-        cdef dict lists = {}
+        cdef dict lists = self._lists_of_agents([agents.slots[place] for place in range(agents.count)])
         cdef list rows = [contacts.slots[place] for place in range(contacts.count)], ended = self.ended.items()
         if self.record_count or self.materialised:
             raise ValueError("take the events first: they are not part of the state")
         self._count_time()
-        for name, values in self._lists_of_agents().items():
-            lists[f"agent.{name}"] = [values[agents.slots[place]] for place in range(agents.count)]
         for name, values in self._lists_of_contacts().items():
             lists[f"contact.{name}"] = [values[slot] for slot in rows]
         clients, client_places = _share([self.contact_clients[slot] for slot in rows])
@@ -451,7 +451,7 @@ cdef class Dumped(Consults):
         except ValueError as error:
             raise DumpError(f"its configuration cannot be read ({error})") from error
         self._know(config)
-        self._enter_rows(config)
+        self._enter_rows(config, config)
         self.now = dump.counters["now"]
         tables = [Rows(range(dump.rows[name])) for name in TABLE_NAMES]
         if dump.rows["agent"] != len(self.agent_slots) or dump.rows["queue"] != len(self.queue_slots):
@@ -466,7 +466,7 @@ cdef class Dumped(Consults):
             self.gates.shares[slot].count = counted
         self._enter_gates()
         self._enter_capacities()
-        self.choosy = any(self.agent_queues)
+        self.choosy = len(self.agent_queues) != 0
         self._rebuild()
         for queue, slot, turn in dump.turns:
             self.idle.set_turn(queue, slot, turn)
@@ -490,21 +490,43 @@ cdef class Dumped(Consults):
         if self.agent_slots and not DETAILS.all_like(<const char *>&self.tables.plain, dump.columns["agent"]):
             self.tables.detail_of(0)
             DETAILS.load(dump.columns["agent"], <char *>self.tables.details, dump.rows["agent"], tables)
-        for name, values in self._lists_of_agents().items():
-            loaded = dump.lists.get(f"agent.{name}")
-            if loaded is not None:
-                if len(loaded) != len(values):
-                    raise DumpError(f"it has {len(loaded)} agents with {name}, and {len(values)} in all")
-                values[:] = loaded
-        self.agent_queues[:] = [tuple(chosen) for chosen in self.agent_queues]
+        self._load_lists(dump.lists, dump.rows["agent"])
         self.agents_pausing.clear()
         for state in range(7):
             self.agents_by_state[state] = 0
         for slot in self.agent_slots.values():
-            self.tables.agents[slot].outside = len(self.agent_outside[slot]) != 0
+            self.tables.agents[slot].outside = slot in self.agent_outside
             if self.tables.agents[slot].activity == ACTIVITY_COOLDOWN:
                 self.tables.agents[slot].cooling = self.tables.agents[slot].cooldown_cause or <int>CAUSE_OCCUPANCY
             self._count_agent(slot, 1)
+        return 0
+
+    cdef int _load_lists(self, dict lists, int64_t count) except -1:
+        """Take back what `_lists_of_agents` gave; an earlier release may not have given all."""
+        cdef dict clients = {}
+        cdef list agents = list(range(count))
+        for name, values in self._lists_of_agents([]).items():
+            values = lists.get(name)
+            if values is not None and len(values) != count:
+                raise DumpError(f"it has {len(values)} rows of {name}, and {count} agents")
+        self.agent_addresses[:] = lists.get("agent.address", self.agent_addresses)
+        self.agent_clients[:] = [
+            clients.setdefault(client, client) for client in lists.get("agent.client", self.agent_clients)
+        ]
+        for name, kept in (
+            ("agent.pause_reason", self.agent_pause_reasons), ("agent.pauses", self.agent_pauses),
+            ("agent.failures", self.agent_failures), ("agent.outside", self.agent_outside),
+        ):
+            kept.update({agent: value for agent, value in zip(agents, lists.get(name, ())) if value})
+        self.agent_queues.update(
+            {agent: tuple(chosen) for agent, chosen in zip(agents, lists.get("agent.queues", ())) if chosen}
+        )
+        skills, attributes = lists.get("agent.skills"), lists.get("agent.attributes")
+        for agent in agents:
+            self._keep_own(
+                agent, self._skills_of(agent) if skills is None else skills[agent],
+                self._attributes_of(agent) if attributes is None else attributes[agent],
+            )
         return 0
 
     cdef int _load_queues(self, object dump, list tables) except -1:

@@ -83,8 +83,7 @@ cdef class Engine(Dumped):
     cdef int32_t _agent_at(self, int64_t now, str agent) except -2:
         """The agent's slot, NONE for an unknown one, once time has come to `now`."""
         self._advance(now)
-        found = self.agent_slots.get(agent)
-        return NONE if found is None else found
+        return self.agent_slots.find(agent)
 
     cdef int32_t _contact_at(self, int64_t now, str contact) except -2:
         """The live contact's slot, NONE for another, once time has come to `now`."""
@@ -647,15 +646,15 @@ cdef class Engine(Dumped):
             return AGENT_UNKNOWN
         row = &self.tables.agents[slot]
         new_address = self.agent_addresses[slot] if address is None else address
-        chosen = self.agent_queues[slot]
+        chosen = self.agent_queues.get(slot, ())
         if queues is not None:
-            outcome, chosen = choice(chosen, queues, (), (), self.agent_configs[slot].tenants, self.queue_slots)
+            outcome, chosen = choice(chosen, queues, (), (), self._agent_config(slot).tenants, self.queue_slots)
             if outcome:
                 return outcome
         if row.presence != LOGGED_OUT:
             if (
                 self.agent_clients[slot] == client and self.agent_addresses[slot] == new_address
-                and not row.logging_out and chosen == self.agent_queues[slot]
+                and not row.logging_out and chosen == self.agent_queues.get(slot, ())
             ):
                 return DUPLICATE
             was_logging_out = row.logging_out
@@ -690,11 +689,11 @@ cdef class Engine(Dumped):
         if self.tables.agents[slot].presence == LOGGED_OUT:
             return AGENT_LOGGED_OUT
         outcome, chosen = choice(
-            self.agent_queues[slot], queues, join, leave, self.agent_configs[slot].tenants, self.queue_slots
+            self.agent_queues.get(slot, ()), queues, join, leave, self._agent_config(slot).tenants, self.queue_slots
         )
         if outcome:
             return outcome
-        if chosen == self.agent_queues[slot]:
+        if chosen == self.agent_queues.get(slot, ()):
             return DUPLICATE
         self._choose(slot, chosen)
         self._serve_agent(slot)
@@ -703,13 +702,16 @@ cdef class Engine(Dumped):
     cdef int _choose(self, int32_t agent, tuple queues) except -1:
         """From now on an agent serves these of his queues; all when there are none."""
         cdef Agent *row = &self.tables.agents[agent]
-        if queues == self.agent_queues[agent]:
+        if queues == self.agent_queues.get(agent, ()):
             return 0
         if not self.choosy:
             self.choosy = True
             self._rebuild()
         self.watches.note_fit(agent)
-        self.agent_queues[agent] = queues
+        if queues:
+            self.agent_queues[agent] = queues
+        else:
+            del self.agent_queues[agent]
         self._enter_queues(agent)
         if row.idle_seq:
             self.idle.restore(agent)
@@ -754,7 +756,7 @@ cdef class Engine(Dumped):
             return AGENT_LOGGED_OUT
         if self.pause_codes and reason not in self.pause_codes:
             return PAUSE_REASON_UNKNOWN
-        if row.presence == PAUSED and self.agent_pause_reasons[slot] == reason:
+        if row.presence == PAUSED and self.agent_pause_reasons.get(slot, "") == reason:
             return DUPLICATE
         contact = self._stop_offering(slot, "agent_paused")
         self._set_presence(slot, PAUSED, reason)
@@ -804,17 +806,16 @@ cdef class Engine(Dumped):
                 if skill not in self.skill_names:
                     return SKILL_UNKNOWN
         new_address = self.agent_addresses[slot] if address is None else address
-        new_skills = self.agent_skills[slot] if skills is None else skills
-        new_attributes = self.agent_attributes[slot] if attributes is None else attributes
-        alike = new_skills == self.agent_skills[slot] and new_attributes == self.agent_attributes[slot]
+        new_skills = self._skills_of(slot) if skills is None else skills
+        new_attributes = self._attributes_of(slot) if attributes is None else attributes
+        alike = new_skills == self._skills_of(slot) and new_attributes == self._attributes_of(slot)
         if alike and new_address == self.agent_addresses[slot]:
             return DUPLICATE
         self.agent_addresses[slot] = new_address
         if not alike:
             self._sweep()
             self.watches.note_fit(slot)
-            self.agent_skills[slot] = dict(new_skills)
-            self.agent_attributes[slot] = dict(new_attributes)
+            self._keep_own(slot, new_skills, new_attributes)
             if row.idle_seq:
                 self.idle.drop(slot)
             self.tables.set_skills(slot, [(self.skill_ids[skill], level) for skill, level in new_skills.items()])
@@ -837,7 +838,7 @@ cdef class Engine(Dumped):
         if channel not in self.channel_ids:
             return CHANNEL_UNKNOWN
         until = self.now + for_ns
-        before = self.agent_outside[slot].get(channel)
+        before = self.agent_outside.get(slot, {}).get(channel)
         if (before is None and not contacts) or (before is not None and before == [contacts, until]):
             return DUPLICATE
         self._report_outside(slot, channel, contacts, until)
@@ -960,7 +961,7 @@ cdef class Engine(Dumped):
             if (
                 self.agent_clients[agent] == client
                 and self.tables.agents[agent].presence == PAUSED
-                and self.agent_pause_reasons[agent] == "unreachable"
+                and self.agent_pause_reasons.get(agent) == "unreachable"
             ):
                 self._make_ready(agent)
         self._settled()
@@ -1046,7 +1047,8 @@ cdef class Engine(Dumped):
             if self.tables.agents[slot].presence != LOGGED_OUT and name not in wanted_agents:
                 return AGENT_IN_USE
         self._materialise()
-        chosen_before = {slot: self.agent_queues[slot] for slot in self.agent_slots.values()}
+        chosen_before = dict(self.agent_queues)
+        former = self.configuration
         self._know(config)
         for slot in self.queue_slots.values():
             max_wait_before[slot] = self.tables.queues[slot].max_wait
@@ -1065,10 +1067,9 @@ cdef class Engine(Dumped):
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)
                 self._stop_rest_timer(slot)
-                self.agent_outside[slot] = {}
-                self._mind_outside(slot)
+                self._keep_reports(slot, {})
                 self.free_agents.append(slot)
-        self._enter_rows(config)
+        self._enter_rows(config, former)
         self.credits_given.keep(self.callers_kept)
         self._forget()
         for slot in self.contact_slots.values():
@@ -1084,7 +1085,7 @@ cdef class Engine(Dumped):
             if plan != self.plans[row.plan]:
                 replanned.add(slot)
                 row.step = passed(plan, self.now - row.enqueued)
-        self.choosy = any(self.agent_queues)
+        self.choosy = len(self.agent_queues) != 0
         self._rebuild()
         live = sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()])
         for _, slot in live:
@@ -1118,7 +1119,7 @@ cdef class Engine(Dumped):
         record.b = len(config.queues)
         record.code = len(config.agents)
         for slot in self.agent_slots.values():
-            if self.agent_queues[slot] != chosen_before.get(slot, ()):
+            if self.agent_queues.get(slot, ()) != chosen_before.get(slot, ()):
                 self._record_choice(slot)
         for slot in self.agent_slots.values():
             state = self._state(slot)

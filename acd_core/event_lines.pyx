@@ -216,7 +216,7 @@ cdef inline char *_contact(JsonText out, char *at, State state, Record *record) 
 cdef inline char *_agent(JsonText out, char *at, State state, Record *record) except NULL:
     if record.agent == NONE:
         return put(at, b',"agent":""')
-    return out.piece(put(at, b","), <bytes>PyList_GET_ITEM(state.agent_json, record.agent))
+    return out.string(put(at, b',"agent":'), <str>PyList_GET_ITEM(state.agent_names, record.agent))
 
 
 cdef inline char *_begin_of_both(JsonText out, char *at, State state, Record *record) except NULL:

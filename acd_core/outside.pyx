@@ -17,9 +17,12 @@ cdef class OutsideContacts(Transitions):
     """The state with what agents have in hand that did not come from here; see `Engine`."""
 
     cdef int _report_outside(self, int32_t agent, str channel, int64_t contacts, int64_t until) except -1:
-        cdef object before = self.agent_outside[agent].pop(channel, None)
+        cdef dict reports = self.agent_outside.setdefault(agent, {})
+        cdef object before = reports.pop(channel, None)
         if contacts:
-            self.agent_outside[agent][channel] = [contacts, until]
+            reports[channel] = [contacts, until]
+        if not reports:
+            del self.agent_outside[agent]
         self._mind_outside(agent)
         if contacts == (before[0] if before is not None else 0):
             return 0
@@ -30,7 +33,7 @@ cdef class OutsideContacts(Transitions):
         cdef Agent *row = &self.tables.agents[agent]
         if row.outside:
             self.timers.disarm(&self.tables.detail_of(agent).outside_timer)
-        row.outside = len(self.agent_outside[agent]) != 0
+        row.outside = agent in self.agent_outside
         if not row.outside:
             return 0
         self._enter_outside(agent)
@@ -38,6 +41,14 @@ cdef class OutsideContacts(Transitions):
             min([found[1] for found in self.agent_outside[agent].values()]), 0, agent, OF_OUTSIDE
         )
         return 0
+
+    cdef int _keep_reports(self, int32_t agent, dict reports) except -1:
+        """Of what is reported of an agent only this counts from now on."""
+        if reports:
+            self.agent_outside[agent] = reports
+        else:
+            self.agent_outside.pop(agent, None)
+        return self._mind_outside(agent)
 
     cdef int _enter_outside(self, int32_t agent) except -1:
         """Enter how many contacts from elsewhere the agent has of each channel."""
@@ -51,10 +62,9 @@ cdef class OutsideContacts(Transitions):
 
     cdef int _outside_due(self, int32_t agent) except -1:
         """Nothing was reported for too long."""
-        self.agent_outside[agent] = {
+        self._keep_reports(agent, {
             name: found for name, found in self.agent_outside[agent].items() if found[1] > self.now
-        }
-        self._mind_outside(agent)
+        })
         return self._outside_changed(agent)
 
     cdef int _outside_changed(self, int32_t agent) except -1:
@@ -104,7 +114,7 @@ cdef class OutsideContacts(Transitions):
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
             more = self.tables.detail(slot)
-            if row.outside != (len(self.agent_outside[slot]) != 0) or row.outside != (more.outside_timer != NONE):
+            if row.outside != (slot in self.agent_outside) or row.outside != (more.outside_timer != NONE):
                 raise AssertionError(f"reports on {name}")
             if more.kept_seq and row.idle_seq:
                 raise AssertionError(f"{name} has two places among the idle")

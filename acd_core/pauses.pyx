@@ -31,16 +31,17 @@ cdef class Pauses(Rests):
         cdef int32_t code = NONE
         cdef int64_t left
         if row.presence == PAUSED and row.activity == ACTIVITY_NONE:
-            code = self.pause_codes.get(self.agent_pause_reasons[agent], NONE)
+            code = self.pause_codes.get(self.agent_pause_reasons.get(agent, ""), NONE)
         if code == self.tables.detail(agent).pause_code:
             return 0
         self._stop_pause(agent)
         if code == NONE:
             return 0
         reason = self.pause_reasons[code]
-        found = self.agent_pauses[agent].get(reason.name)
+        uses = self.agent_pauses.setdefault(agent, {})
+        found = uses.get(reason.name)
         if found is None or self.now >= found[0] + ns_of_seconds(reason.window_s):
-            found = self.agent_pauses[agent][reason.name] = [self.now, 0]
+            found = uses[reason.name] = [self.now, 0]
         more = self.tables.detail_of(agent)
         more.pause_code = code
         more.pause_began = self.now
@@ -91,9 +92,11 @@ cdef class Pauses(Rests):
         self.pause_reasons = config.pause_reasons
         self.pause_codes = {reason.name: place for place, reason in enumerate(config.pause_reasons)}
         for agent in self.agent_slots.values():
-            self.agent_pauses[agent] = {
-                name: found for name, found in self.agent_pauses[agent].items() if name in self.pause_codes
+            known = {
+                name: found for name, found in self.agent_pauses.pop(agent, {}).items() if name in self.pause_codes
             }
+            if known:
+                self.agent_pauses[agent] = known
             self._mind_pause(agent)
         return 0
 

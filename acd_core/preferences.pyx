@@ -29,10 +29,9 @@ cdef class Preferences(Decisions):
         if self.gates.reserve_count:
             self._tighten()
         for name in self.preferences[contact][0]:
-            found = self.agent_slots.get(name)
-            if found is None:
+            agent = self.agent_slots.find(name)
+            if agent == NONE:
                 continue
-            agent = found
             if (
                 self.tables.agents[agent].open & self.tables.classes[owner].channel
                 and self.tables.eligible(agent, owner)
@@ -48,7 +47,7 @@ cdef class Preferences(Decisions):
         cdef Contact *row
         cdef tuple key, best_key = None
         cdef bint withheld = self.gates.withholds(agent)
-        for contact in self.bound_to.get(self.agent_configs[agent].agent, ()):
+        for contact in self.bound_to.get(self._agent_name(agent), ()):
             row = &self.tables.contacts[contact]
             owner = self.lines.lines[row.line].owner
             if (
@@ -155,7 +154,7 @@ cdef class Preferences(Decisions):
         caller = wishes.caller
         if caller:
             key = (self.queue_configs[self.tables.contacts[contact].queue].tenant, caller)
-            self.last_agents[key] = self.agent_configs[agent].agent
+            self.last_agents[key] = self._agent_name(agent)
             self.last_agents.move_to_end(key)
             self._forget()
         return 0

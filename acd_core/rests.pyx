@@ -102,12 +102,13 @@ cdef class Rests(State):
 
     cdef bint _failed_too_often(self, int32_t agent) except -1:
         """One more offer to him was rejected or timed out. Whether those within the window are too many."""
-        cdef list failed = self.agent_failures[agent]
+        cdef list failed
         cdef int32_t most = self.tables.agents[agent].failed_max
         cdef int64_t after = self.now - self.failed_window
         if not most:
-            failed.clear()
+            self.agent_failures.pop(agent, None)
             return False
+        failed = self.agent_failures.setdefault(agent, [])
         failed.append(self.now)
         failed[:] = [at for at in failed if at > after]
         del failed[:len(failed) - min(most, len(failed))]
@@ -128,5 +129,6 @@ cdef class Rests(State):
                 raise AssertionError(f"the rest of {name}")
             if row.resting and not self.rest_most:
                 raise AssertionError(f"{name} rests for nothing")
-            if self.agent_failures[slot] != sorted(self.agent_failures[slot]):
+            failed = self.agent_failures.get(slot, [])
+            if failed != sorted(failed):
                 raise AssertionError(f"offers to {name} failed in another order")

@@ -10,6 +10,7 @@ from acd_core.lines cimport Lines
 from acd_core.live cimport Live
 from acd_core.measures cimport Measures
 from acd_core.pace cimport Paces
+from acd_core.roster cimport Roster
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.watches cimport Watches
@@ -134,7 +135,7 @@ cdef class State:
     cdef dict own_lines       # (queue slot, requirement of a contact) to the pace of its line
     cdef list pace_terms      # by pace: the requirement that its contacts have themselves
     cdef dict queue_slots     # (tenant, queue) to slot, in the order of the configuration
-    cdef dict agent_slots     # id to slot, in the order of the configuration
+    cdef Roster agent_slots
     cdef Live contact_slots
     cdef dict callbacks       # contact slot to views.CallbackView, of those that are to be called back
     cdef dict consulting      # contact slot to that of the question that is being asked about it
@@ -160,20 +161,18 @@ cdef class State:
     cdef list calendar_timers
     cdef list free_calendars
     cdef dict moved_from      # slot of a contact that came from another queue to the name of the first one
-    cdef list agent_configs
-    cdef list agent_names
-    cdef list agent_json      # the field agent as events have it
-    cdef list agent_skills
-    cdef list agent_attributes
+    cdef list agent_names     # by slot, as are the following
     cdef list agent_addresses
     cdef list agent_clients
-    cdef list agent_pause_reasons
-    cdef list agent_queues    # paths of those that they chose; none for all
-    cdef list agent_outside   # channel to [contacts from elsewhere, until when that report counts]
+    cdef dict agent_skills    # of those who have others than are configured, by slot
+    cdef dict agent_attributes  # likewise
+    cdef dict agent_pause_reasons  # of those who gave one; by slot, as are the following
+    cdef dict agent_queues    # paths of those that they chose; of who chose none he serves all
+    cdef dict agent_outside   # channel to [contacts from elsewhere, until when that report counts]
     cdef bint outside_counts  # those count as work
-    cdef list agent_failures  # when offers failed lately, the earliest first
+    cdef dict agent_failures  # when offers failed lately, the earliest first
     cdef int64_t failed_window  # in which they count
-    cdef list agent_pauses    # name of a configured reason to [when the window began, time used in it]
+    cdef dict agent_pauses    # name of a configured reason to [when the window began, time used in it]
     cdef tuple pause_reasons  # as configured
     cdef dict pause_codes     # name to place in them
     cdef list free_agents
@@ -208,6 +207,9 @@ cdef class State:
     cdef object _pace_view(self, object queue, int32_t pace)
     cdef Forecast _forecast(self, int32_t contact) noexcept
     cdef str _agent_name(self, int32_t agent)
+    cdef object _agent_config(self, int32_t agent)
+    cdef dict _skills_of(self, int32_t agent)
+    cdef dict _attributes_of(self, int32_t agent)
     cdef int _free_slots(self) except -1
     cdef int forget_events(self) except -1
     cdef str _leg_contact(self, int32_t leg)
@@ -226,6 +228,7 @@ cdef class State:
     cdef int _mind_pause(self, int32_t agent) except -1
     cdef int _refresh_plain(self, int32_t agent) except -1
     cdef int _mind_outside(self, int32_t agent) except -1
+    cdef int _keep_reports(self, int32_t agent, dict reports) except -1
     cdef int _enter_outside(self, int32_t agent) except -1
     cdef bint _on_outside(self, int32_t agent) noexcept
     cdef int _use_of(self, int32_t agent) noexcept

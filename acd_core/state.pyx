@@ -20,6 +20,7 @@ from acd_core.live cimport Live
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
 from acd_core.measures cimport QUEUE_RATIO, PREDICTED_WAIT, Measure, Measures, RatioGroup
 from acd_core.pace cimport Paces
+from acd_core.roster cimport Roster
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
 from acd_core.types cimport (
@@ -112,7 +113,6 @@ cdef class State:
         self.own_lines = {}
         self.pace_terms = []
         self.queue_slots = {}
-        self.agent_slots = {}
         self.credits_given = Credits()
         self.waited_in_vain = {}
         self.by_hand = {}
@@ -135,18 +135,17 @@ cdef class State:
         self.calendar_timers = []
         self.free_calendars = []
         self.moved_from = {}
-        self.agent_configs = []
         self.agent_names = []
-        self.agent_json = []
-        self.agent_skills = []
-        self.agent_attributes = []
+        self.agent_slots = Roster(self.agent_names)
         self.agent_addresses = []
         self.agent_clients = []
-        self.agent_pause_reasons = []
-        self.agent_queues = []
-        self.agent_outside = []
-        self.agent_failures = []
-        self.agent_pauses = []
+        self.agent_skills = {}
+        self.agent_attributes = {}
+        self.agent_pause_reasons = {}
+        self.agent_queues = {}
+        self.agent_outside = {}
+        self.agent_failures = {}
+        self.agent_pauses = {}
         self.pause_reasons = ()
         self.pause_codes = {}
         self.free_agents = []
@@ -234,7 +233,7 @@ cdef class State:
             timer = self.tables.detail(agent).outside_timer
             reason = "outside"
         if row.presence == PAUSED:
-            reason = self.agent_pause_reasons[agent]
+            reason = self.agent_pause_reasons.get(agent, "")
         elif row.activity == ACTIVITY_COOLDOWN:
             reason = CAUSE_NAMES[row.cooling]
         record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
@@ -315,6 +314,17 @@ cdef class State:
 
     cdef str _agent_name(self, int32_t agent):
         return self.agent_names[agent] if agent != NONE else ""
+
+    cdef object _agent_config(self, int32_t agent):
+        return self.configuration.agents[self.tables.agents[agent].position]
+
+    cdef dict _skills_of(self, int32_t agent):
+        found = self.agent_skills.get(agent)
+        return self._agent_config(agent).skills if found is None else found
+
+    cdef dict _attributes_of(self, int32_t agent):
+        found = self.agent_attributes.get(agent)
+        return self._agent_config(agent).attributes if found is None else found
 
     cdef object _event(self, Record *record):
         cdef int kind = record.kind
@@ -508,7 +518,7 @@ cdef class State:
         """Count an agent who is paused, or rests, by the reason for it."""
         cdef object reason, count
         if state == <int>PAUSED:
-            reason = self.agent_pause_reasons[agent]
+            reason = self.agent_pause_reasons.get(agent, "")
             count = self.agents_pausing.get(reason, 0) + by
             if count:
                 self.agents_pausing[reason] = count
@@ -581,13 +591,19 @@ cdef class State:
         if row.activity == ACTIVITY_NONE:
             row.since = self.now
         row.presence = presence
-        self.agent_pause_reasons[agent] = reason
+        if reason:
+            self.agent_pause_reasons[agent] = reason
+        elif self.agent_pause_reasons:
+            self.agent_pause_reasons.pop(agent, None)
         if self.half_life_us:
             self._count_occupancy(agent)
         return self._count_agent(agent, 1)
 
     cdef int _mind_outside(self, int32_t agent) except -1:
         """See outside.pyx, as for the next."""
+        raise NotImplementedError
+
+    cdef int _keep_reports(self, int32_t agent, dict reports) except -1:
         raise NotImplementedError
 
     cdef int _enter_outside(self, int32_t agent) except -1:
@@ -829,7 +845,7 @@ cdef class State:
             if wanted != NONE and self._state(slot) != wanted:
                 continue
             if tenant:
-                tenants = self.agent_configs[slot].tenants
+                tenants = self._agent_config(slot).tenants
                 if tenants and tenant not in tenants:
                     continue
             found.append(self._agent_view(slot))
@@ -1056,24 +1072,26 @@ cdef class State:
             timer = more.rest_timer
         if row.outside and self._on_outside(slot):
             timer = more.outside_timer
-        config = self.agent_configs[slot]
+        config = self._agent_config(slot)
+        outside = self.agent_outside.get(slot, {})
+        pauses = self.agent_pauses.get(slot, {})
         return views.AgentView(
             agent=config.agent,
             address=self.agent_addresses[slot],
             tenants=config.tenants,
-            skills=dict(sorted(self.agent_skills[slot].items())),
-            attributes=dict(sorted(self.agent_attributes[slot].items())),
+            skills=dict(sorted(self._skills_of(slot).items())),
+            attributes=dict(sorted(self._attributes_of(slot).items())),
             ranks=config.ranks,
             client=self.agent_clients[slot],
             presence=PRESENCE_NAMES[row.presence],
             activity=ACTIVITY_NAMES[row.activity],
-            pause_reason=self.agent_pause_reasons[slot],
+            pause_reason=self.agent_pause_reasons.get(slot, ""),
             cooldown_cause=CAUSE_NAMES[row.cooling or row.cooldown_cause],
             logging_out=bool(row.logging_out),
-            queues=self.agent_queues[slot],
+            queues=self.agent_queues.get(slot, ()),
             contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
-            outside={name: self.agent_outside[slot][name][0] for name in sorted(self.agent_outside[slot])},
+            outside={name: outside[name][0] for name in sorted(outside)},
             outside_until_ns=self.timers.nodes[more.outside_timer].key if more.outside_timer != NONE else 0,
             outside_timer=self.timers.nodes[more.outside_timer].seq if more.outside_timer != NONE else 0,
             legs=tuple(legs),
@@ -1083,7 +1101,7 @@ cdef class State:
             idle_seq=row.idle_seq,
             kept_free=bool(row.open) and self.gates.withholds(slot),
             missed=row.missed,
-            failed_ns=tuple(self.agent_failures[slot]),
+            failed_ns=tuple(self.agent_failures.get(slot, ())),
             since_ns=row.since,
             deadline_ns=self.timers.nodes[timer].key if timer != NONE else 0,
             timer=self.timers.nodes[timer].seq if timer != NONE else 0,
@@ -1105,10 +1123,10 @@ cdef class State:
             pauses=tuple([
                 views.PauseUse(
                     reason=reason.name, paid=reason.paid, allowance_ns=ns_of_seconds(reason.allowance_s),
-                    began_ns=self.agent_pauses[slot][reason.name][0], used_ns=self.agent_pauses[slot][reason.name][1],
+                    began_ns=pauses[reason.name][0], used_ns=pauses[reason.name][1],
                 )
                 for reason in self.pause_reasons
-                if reason.name in self.agent_pauses[slot]
+                if reason.name in pauses
             ]),
             pause_since_ns=more.pause_began,
             pause_deadline_ns=self.timers.nodes[more.pause_timer].key if more.pause_timer != NONE else 0,
@@ -1320,10 +1338,11 @@ cdef class State:
                 raise AssertionError(f"{name} is rung {offers} times")
             if units != row.units:
                 raise AssertionError(f"the units of {name} are miscounted")
-            if row.choosy != (self.agent_queues[slot] != ()) or (row.choosy and (row.presence == LOGGED_OUT or not self.choosy)):
+            chosen = self.agent_queues.get(slot, ())
+            if row.choosy != (chosen != ()) or (row.choosy and (row.presence == LOGGED_OUT or not self.choosy)):
                 raise AssertionError(f"{name} is logged in to some queues, or is not, against the rules")
-            if len(self.agent_queues[slot]) != self.tables.detail(slot).queue_count or not all([
-                self.tables.joined(slot, self.queue_slots[tuple(path.split("/"))]) for path in self.agent_queues[slot]
+            if len(chosen) != self.tables.detail(slot).queue_count or not all([
+                self.tables.joined(slot, self.queue_slots[tuple(path.split("/"))]) for path in chosen
             ]):
                 raise AssertionError(f"{name} is logged in to other queues than he chose")
             idle = row.presence == READY and row.timer == NONE and not row.logging_out

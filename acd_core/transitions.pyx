@@ -229,10 +229,9 @@ cdef class Transitions(Trails):
         self.tables.agents[agent].logging_out = False
         self._set_presence(agent, LOGGED_OUT, "")
         self.tables.agents[agent].missed = 0
-        self.agent_failures[agent].clear()
-        self.agent_addresses[agent] = self.agent_configs[agent].address
-        if self.agent_queues[agent]:
-            self.agent_queues[agent] = ()
+        self.agent_failures.pop(agent, None)
+        self.agent_addresses[agent] = self._agent_config(agent).address
+        if self.agent_queues.pop(agent, ()):
             self._enter_queues(agent)
         self._agent_changed(agent)
         self._set_client(agent, "")
@@ -552,7 +551,7 @@ cdef class Transitions(Trails):
     cdef int _pause_by_itself(self, int32_t agent, int32_t contact, str reason) except -1:
         """Offers to him are in vain: pause him, and find another for the contact."""
         self.tables.agents[agent].missed = 0
-        self.agent_failures[agent].clear()
+        self.agent_failures.pop(agent, None)
         self._refresh(agent)
         self._set_presence(agent, PAUSED, reason)
         self._agent_changed(agent)

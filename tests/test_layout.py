@@ -33,7 +33,7 @@ CORE_ROWS = [
     {"containers", "draws", "occupancy"},
     {"columns", "ended"},
     {"tables", "timers", "windows"},
-    {"gates", "live", "measures"},
+    {"gates", "live", "measures", "roster"},
     {"lines", "idle", "legs", "route"},
     {"order", "watches"},
     {"pace"},

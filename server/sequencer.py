@@ -3,7 +3,8 @@
 What arrives in one turn of the event loop is one tick: it gets one engine time and is applied at once, while
 answers and events gather. Ticks form a batch, which a thread appends to the journal; one append is under way at a
 time, and what arrives meanwhile forms the next batch. When a batch is durable, what it gathered is written, once for
-each connection. So nothing leaves the server that a crash could take back.
+each connection; and as long as many speak, the next waits for what they say to that. So nothing leaves the server that
+a crash could take back.
 """
 
 import asyncio
@@ -225,10 +226,6 @@ class Sequencer(SequencerCore):
         """A fault of ours between engine and journal: what is durable is right, what is in memory may not be."""
         logger.error("the sequencer failed by a fault of ours", exc_info=error)
         self._fail(Fatal("the server cannot go on after a fault of its own: start it again, and report the log"))
-
-    def _held_up(self) -> bool:
-        """Whether more deadlines have to wait for the append under way: who gets their events must be able to follow."""
-        return self._behind and self._in_flight is not None
 
     def _advance(self) -> None:
         try:

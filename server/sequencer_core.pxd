@@ -26,6 +26,8 @@ cdef class SequencerCore:
     cdef readonly BatchText _next  # what is appended when the batch under way is durable
     cdef public list _outputs
     cdef list _texts  # buffers that are free
+    cdef int64_t _looked_at  # how many commands it had when it was last looked whether it should begin
+    cdef bint _answered  # whether the batch before it was answered after that
     cdef public object _in_flight
     cdef public object _deferred
     cdef public bint _turn_scheduled
@@ -45,6 +47,7 @@ cdef class SequencerCore:
     cpdef int64_t execute(self, str client, bytes line, object command) except -1
     cpdef object send(self, object output, bytes data)
     cpdef object _arm(self)
+    cpdef bint _held_up(self) except -1
     cdef bint takes_plain(self, PlainLine plain) except -1
     cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1
     cdef int _count(self, Histogram apply_ns, Py_ssize_t place, int64_t outcome, int64_t took_ns) except -1
@@ -55,6 +58,7 @@ cdef class SequencerCore:
     cdef int _schedule_turn(self) except -1
     cdef int64_t _open(self) except -1
     cdef int _close(self) except -1
+    cdef bint _gathers(self) except -1
     cdef int _begin(self) except -1
     cdef int _release(self, list outputs) except -1
     cdef int _hand_out(self) except -1

@@ -32,6 +32,8 @@ from server.log import about, logger
 cdef enum:
     COST_OF_LINE_NS = 20_000
     TEXTS_MAX = 64  # buffers that are kept for what is due next
+    FEW = 4         # after a turn with fewer commands, a batch waits for no more of them
+    ENOUGH = 256    # so many commands share a flush and its writes well enough
 
 LINE_NS = COST_OF_LINE_NS
 """What takes longer counts for more than one line."""
@@ -319,7 +321,10 @@ cdef class SequencerCore:
         try:
             self._close()
             if self._in_flight is None:
-                self._begin()
+                if self._gathers():
+                    self._schedule_turn()
+                else:
+                    self._begin()
             self._arm()
         except Exception as error:  # as in `execute`
             self._broken(error)
@@ -333,7 +338,7 @@ cdef class SequencerCore:
         cdef int64_t deadline = self._machine.next_deadline()
         if not deadline or self.read_only or self.state != "serving":
             return
-        if self._behind and self._in_flight is not None:
+        if self._behind and self._held_up():
             return  # until `_durable` calls
         if self._timer is not None:
             if self._timer_deadline <= deadline:
@@ -342,7 +347,24 @@ cdef class SequencerCore:
         self._timer_deadline = deadline
         self._timer = self._loop.call_later(self.clock.seconds_until(deadline), self._deadline)
 
+    cpdef bint _held_up(self) except -1:
+        """Whether more deadlines have to wait for an append: who gets their events must be able to follow."""
+        return self._behind and (self._in_flight is not None or self._next.ticks != 0)
+
     # -- batches ------------------------------------------------------------------------------------------------
+
+    cdef bint _gathers(self) except -1:
+        """Whether the next batch waits for one more turn of the loop, though it could be appended now.
+
+        Each batch costs a flush, and a write to each connection that is answered. So whoever was just answered may say
+        what comes next before it begins, and those may who go on saying much; one who comes alone waits for nobody.
+        """
+        cdef int64_t commands = self._next.commands
+        cdef int64_t came = commands - self._looked_at
+        cdef bint answered = self._answered
+        self._looked_at = commands
+        self._answered = False
+        return commands < ENOUGH and (answered or came >= FEW)
 
     cdef int _begin(self) except -1:
         """Append what has gathered. With nothing to append, what was only read can leave at once."""
@@ -356,6 +378,7 @@ cdef class SequencerCore:
         outputs = self._gathered()
         commands = self._next.commands
         payload = self._next.take()
+        self._looked_at = 0
         batch = Batch(self._next.time_ns, commands, payload)
         counters.batches += 1
         counters.batch_commands.add(commands)
@@ -387,7 +410,7 @@ cdef class SequencerCore:
         self._release(self._gathered())
 
     def _durable(self, int64_t flush_ns):
-        """The batch under way is durable: let its answers out, and begin the next."""
+        """The batch under way is durable: let its answers out. The next begins at the end of a turn, see `_gathers`."""
         cdef list outputs = self._in_flight
         if outputs is None or self.state == "failed":
             return
@@ -395,13 +418,11 @@ cdef class SequencerCore:
         self.counters.flush_ns.add(flush_ns)
         try:
             self._close()
-            if self._next.ticks and not self._writer.at_once:
-                self._begin()  # first, so that the disk works while we write to the connections
             self._release(outputs)
-            if self._in_flight is None and (self._next.ticks or self._outputs):
-                self._begin()
-            if self._in_flight is None:
-                self._idle.set()
+            if self._next.ticks or self._outputs:
+                self._answered = True
+                self._schedule_turn()
+            self._idle.set()
             self._arm()
         except Exception as error:  # as in `execute`
             self._broken(error)

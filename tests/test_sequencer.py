@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from acd_core import Machine, Outcome
@@ -83,6 +84,56 @@ async def test_what_arrives_during_an_append_is_applied_and_forms_the_next_batch
         assert [time - START for time, _ in ticks_of(second)] == list(range(2, 11))
         assert output.writes == [b"0 ", b"1 2 3 4 5 6 7 8 9 "]
         made.assert_replays()
+
+
+class Lively(Collected):
+    """An output whose client says something else as soon as it is answered."""
+
+    def __init__(self, made: Rig) -> None:
+        super().__init__()
+        self._made = made
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        asyncio.get_running_loop().call_soon(self._made.execute, centre.enqueue(f"after {data.decode()}"))
+
+
+async def test_next_batch_waits_for_what_those_say_who_were_just_answered(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        output = Lively(made)
+        made.configure()
+        await made.sequencer.flushed()
+        journal.gate.clear()
+        made.execute(centre.enqueue("c-1"))
+        made.sequencer.send(output, b"c-1")
+        await until(journal.under_way.is_set)
+        made.execute(centre.enqueue("c-2"))
+        await asyncio.sleep(0)
+        journal.gate.set()
+        await until(lambda: len(output.writes) == 1)
+        await made.sequencer.flushed()
+        assert [[line for _, lines in ticks_of(record) for _, line in lines] for record in journal.batches[2:]] == [
+            [msgspec.json.encode(centre.enqueue(name)) for name in ("c-2", "after c-1")]
+        ]
+        made.assert_replays()
+
+
+@pytest.mark.parametrize(("commands", "turns"), [(1, 1), (3, 1), (4, 2), (255, 2), (256, 1)])
+async def test_several_who_speak_at_once_are_given_one_more_turn(
+    journal: MemoryJournal, commands: int, turns: int
+) -> None:
+    """One who comes alone waits for nobody, and a batch that is large enough for no more."""
+    async with rig(journal) as made:
+        made.configure()
+        await made.sequencer.flushed()
+        for number in range(commands):
+            made.execute(centre.enqueue(f"c-{number}"))
+        for _ in range(turns):
+            assert made.sequencer._in_flight is None
+            await asyncio.sleep(0)
+        assert made.sequencer._in_flight is not None
+        await made.sequencer.flushed()
+        assert [record.commands for record in journal.batches[1:]] == [commands]
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no file system in memory")

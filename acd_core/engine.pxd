@@ -4,6 +4,7 @@ from acd_core.dump cimport Dumped
 # Commands that come for each contact can be called from compiled code as they are from Python, at less cost; `accept` is
 # `accept_offer` by the number of the offer, as records have it.
 cdef class Engine(Dumped):
+    cdef object _apply_config(self, int64_t now, object config)
     cpdef int enqueue_contact(
         self, int64_t now, str client, str contact, str tenant, str queue, int priority, str require, dict attributes,
         str direction=*, object wishes=*

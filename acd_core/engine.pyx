@@ -12,7 +12,7 @@ from acd_core.state cimport (
     AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
     CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
-from acd_core.containers cimport put_item
+from acd_core.containers cimport give_back, put_item
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.route cimport Route
@@ -1018,6 +1018,11 @@ cdef class Engine(Dumped):
 
     def apply_config(self, int64_t now, object config):
         """See `Machine.apply_config`."""
+        outcome = self._apply_config(now, config)
+        give_back()
+        return outcome
+
+    cdef object _apply_config(self, int64_t now, object config):
         cdef int32_t slot
         cdef int64_t max_wait, deadline, overdue = 0
         cdef Contact *row

@@ -61,6 +61,7 @@ cdef class IdleAgents:
     cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int64_t occupancy(self, int32_t agent) noexcept nogil
     cdef int64_t occupancy_at_least(self, int32_t agent) noexcept nogil
+    cdef int _make_room(self, IdleArray *array) except -1
     cdef int _append(self, int32_t skill, int32_t agent) except -1
     cdef int _compact(self, int32_t skill) except -1
     cdef int _fill(self, int32_t skill) except -1

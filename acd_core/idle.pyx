@@ -17,15 +17,15 @@ that some class looks into are kept filled.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport free, realloc
 
 from acd_core.containers cimport IntMap, reserve
 from acd_core.draws cimport draw, weighted, weighted_at_least
 from acd_core.fixed_point cimport ONE, ONE_BITS
 from acd_core.gates cimport Gates
 from acd_core.occupancy cimport USE_FREE, later
-from acd_core.tables cimport Tables
+from acd_core.tables cimport Tables, held_skill
 from acd_core.types cimport (
     FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
     MOST_SKILLED, NONE, RANDOM, ROUND_ROBIN, WEIGHTED_RANDOM, Agent, Class, Details,
@@ -86,9 +86,9 @@ cdef class IdleAgents:
         for agent in range(self.tables.agent_count):
             row = &self.tables.agents[agent]
             for index in range(row.skill_count):
-                self.arrays[self.tables.agent_skills[row.skills + index].skill].staff += 1
+                self.arrays[held_skill(self.tables.agent_skills[row.skills + index])].staff += 1
                 if row.idle_seq:
-                    self.arrays[self.tables.agent_skills[row.skills + index].skill].live += 1
+                    self.arrays[held_skill(self.tables.agent_skills[row.skills + index])].live += 1
 
     cdef int add_class(self, int32_t owner) except -1:
         """Choose the index skill of a new class, the one that the fewest agents have, and begin to look there."""
@@ -107,9 +107,10 @@ cdef class IdleAgents:
     cdef int add(self, int32_t agent) except -1:
         """An agent became free, with a new idle_seq: he is the last in all his arrays."""
         cdef Agent *row = &self.tables.agents[agent]
+        cdef uint32_t *held = self.tables.agent_skills + row.skills
         cdef int32_t index, skill
         for index in range(row.skill_count):
-            skill = self.tables.agent_skills[row.skills + index].skill
+            skill = held_skill(held[index])
             self.arrays[skill].live += 1
             if self.arrays[skill].classes != NONE:
                 self._append(skill, agent)
@@ -120,7 +121,7 @@ cdef class IdleAgents:
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t index
         for index in range(row.skill_count):
-            self.arrays[self.tables.agent_skills[row.skills + index].skill].live -= 1
+            self.arrays[held_skill(self.tables.agent_skills[row.skills + index])].live -= 1
         return 0
 
     cdef int add_again(self, int32_t agent) except -1:
@@ -128,7 +129,7 @@ cdef class IdleAgents:
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t index
         for index in range(row.skill_count):
-            self.arrays[self.tables.agent_skills[row.skills + index].skill].live += 1
+            self.arrays[held_skill(self.tables.agent_skills[row.skills + index])].live += 1
         return self.restore(agent)
 
     cdef int restore(self, int32_t agent) except -1:
@@ -144,13 +145,14 @@ cdef class IdleAgents:
         cdef Ranking *ranking
         cdef bint passed
         for index in range(row.skill_count):
-            skill = self.tables.agent_skills[row.skills + index].skill
+            skill = held_skill(self.tables.agent_skills[row.skills + index])
             array = &self.arrays[skill]
             if array.classes == NONE:
                 continue
             place = self._find(skill, row.idle_seq)
             if place == array.count or array.items[place].seq != row.idle_seq:
-                reserve(<void **>&array.items, &array.capacity, array.count + 1, sizeof(Entry))
+                if array.count >= array.capacity:
+                    self._make_room(array)
                 for entry in range(array.count, place, -1):
                     array.items[entry] = array.items[entry - 1]
                 array.count += 1
@@ -401,11 +403,25 @@ cdef class IdleAgents:
         cdef IdleArray *array = &self.arrays[skill]
         if array.count > 2 * array.live + SLACK:
             self._compact(skill)
-        reserve(<void **>&array.items, &array.capacity, array.count + 1, sizeof(Entry))
+        if array.count >= array.capacity:
+            self._make_room(array)
         array.items[array.count].seq = self.tables.agents[agent].idle_seq
         array.items[array.count].agent = agent
         array.items[array.count].signature = self.tables.agents[agent].signature
         array.count += 1
+        return 0
+
+    cdef int _make_room(self, IdleArray *array) except -1:
+        """Room for one more entry: at first for each configured agent with the skill, then for the dead ones beside them too."""
+        cdef int64_t size = array.staff
+        cdef void *grown
+        if array.count >= size:
+            size = 2 * max(array.count, array.staff) + SLACK + 2
+        grown = realloc(array.items, <size_t>size * sizeof(Entry))
+        if grown == NULL:
+            raise MemoryError(f"cannot hold {size} entries")
+        array.items = <Entry *>grown
+        array.capacity = size
         return 0
 
     cdef int _compact(self, int32_t skill) except -1:

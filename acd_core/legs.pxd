@@ -16,7 +16,7 @@ cdef class Legs:
     cdef ChannelRow channels[31]
     cdef int32_t channel_count
     cdef bint several         # somebody can hold more than one contact
-    cdef int32_t *most        # contacts at once by agent and channel
+    cdef int32_t *most        # contacts at once by agent and channel; NULL while nobody has limits of his own
     cdef int64_t most_capacity
     cdef int32_t *outside     # contacts from elsewhere by agent and channel, of those who have any; NULL until somebody has
     cdef int64_t outside_capacity
@@ -24,6 +24,8 @@ cdef class Legs:
     cdef int reset(self, list channels, int32_t agents) except -1
     cdef int make_outside(self, int32_t agents) except -1
     cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1
+    cdef int _own_most(self, int32_t agent, int32_t channel, int32_t most) except -1
+    cdef int32_t most_of(self, int32_t agent, int32_t channel) noexcept nogil
     cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1
     cdef int make(self, int32_t count) except -1
     cdef int link(self) except -1

@@ -35,7 +35,9 @@ cdef class Legs:
             self.channels[index].units, self.channels[index].most, self.channels[index].interruptible = channels[index]
         self.channel_count = <int32_t>len(channels)
         self.several = False
-        reserve(<void **>&self.most, &self.most_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t))
+        free(self.most)
+        self.most = NULL
+        self.most_capacity = 0
         return self.make_outside(agents) if self.outside != NULL else 0
 
     cdef int make_outside(self, int32_t agents) except -1:
@@ -50,7 +52,8 @@ cdef class Legs:
         cdef int32_t index, leg
         row.capacity = <int32_t>capacity
         for index in range(self.channel_count):
-            self.most[agent * self.channel_count + index] = most[index]
+            if <int32_t>most[index] != self.most_of(agent, index):
+                self._own_most(agent, index, most[index])
             if self.channel_count > 1 or (<int>most[index] > 1 and 2 * self.channels[index].units <= capacity):
                 self.several = True
             if most[index] == 0 or self.channels[index].units > capacity:
@@ -61,6 +64,22 @@ cdef class Legs:
             row.units += <int32_t>self.channels[self.tables.queues[self.legs[leg].queue].channel].units
             leg = self.legs[leg].next_of_agent
         return 0
+
+    cdef int _own_most(self, int32_t agent, int32_t channel, int32_t most) except -1:
+        """An agent has another limit than his channel."""
+        cdef int32_t place
+        if self.most == NULL:
+            reserve(
+                <void **>&self.most, &self.most_capacity, <int64_t>self.tables.agent_count * self.channel_count, sizeof(int32_t)
+            )
+            for place in range(self.tables.agent_count * self.channel_count):
+                self.most[place] = self.channels[place % self.channel_count].most
+        self.most[agent * self.channel_count + channel] = most
+        return 0
+
+    cdef int32_t most_of(self, int32_t agent, int32_t channel) noexcept nogil:
+        """How many contacts of a channel the agent may have at once."""
+        return self.channels[channel].most if self.most == NULL else self.most[agent * self.channel_count + channel]
 
     cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1:
         """A new leg, offered, at the end of both lists."""
@@ -183,7 +202,7 @@ cdef class Legs:
         for index in range(self.channel_count):
             if (
                 self.channels[index].units <= self.tables.agents[agent].capacity
-                and self.most[agent * self.channel_count + index]
+                and self.most_of(agent, index)
             ):
                 found |= (<uint32_t>1) << index
         return found
@@ -217,7 +236,7 @@ cdef class Legs:
             taken = all_units if self.channels[index].interruptible else firm_units
             if (
                 taken + self.channels[index].units <= person.capacity
-                and held[index] < self.most[agent * self.channel_count + index]
+                and held[index] < self.most_of(agent, index)
             ):
                 found |= (<uint32_t>1) << index
         return found

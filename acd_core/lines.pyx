@@ -24,7 +24,7 @@ from acd_core.containers cimport before, heap_insert, heap_remove, reserve
 from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
-from acd_core.tables cimport Tables
+from acd_core.tables cimport Tables, held_level, held_skill
 from acd_core.types cimport (
     HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
 )
@@ -295,7 +295,7 @@ cdef class Lines:
         """`best_contact` where the order of some changes with time."""
         cdef uint32_t channels = self.tables.agents[agent].open
         cdef bint gated = self.gates.active, withheld = gated and self.gates.withholds(agent)
-        cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
+        cdef uint32_t *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
@@ -304,9 +304,9 @@ cdef class Lines:
         cdef Heads *heads
         cdef Head *head
         for index in range(count):
-            self.levels[held[index].skill] = held[index].level
+            self.levels[held_skill(held[index])] = held_level(held[index])
         for index in range(count):
-            heads = &self.heads[held[index].skill]
+            heads = &self.heads[held_skill(held[index])]
             for position in range(heads.count):
                 head = &heads.items[position]
                 if not (head.channel & channels) or (gated and self._barred(head, withheld)):
@@ -324,14 +324,14 @@ cdef class Lines:
                     best_claim = claim
                     best_rank = rank
         for index in range(count):
-            self.levels[held[index].skill] = 0
+            self.levels[held_skill(held[index])] = 0
         return best
 
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil:
         """`best_contact` where nobody waits but plain contacts."""
         cdef uint32_t channels = self.tables.agents[agent].open
         cdef bint gated = self.gates.active, withheld = gated and self.gates.withholds(agent)
-        cdef Term *held = self.tables.agent_skills + self.tables.agents[agent].skills
+        cdef uint32_t *held = self.tables.agent_skills + self.tables.agents[agent].skills
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
@@ -340,9 +340,9 @@ cdef class Lines:
         cdef Heads *heads
         cdef Head *head
         for index in range(count):
-            self.levels[held[index].skill] = held[index].level
+            self.levels[held_skill(held[index])] = held_level(held[index])
         for index in range(count):
-            heads = &self.heads[held[index].skill]
+            heads = &self.heads[held_skill(held[index])]
             for position in range(heads.count):
                 head = &heads.items[position]
                 if not (head.channel & channels) or (gated and self._barred(head, withheld)):
@@ -361,5 +361,5 @@ cdef class Lines:
                     best_key = head.key
                     best_rank = rank
         for index in range(count):
-            self.levels[held[index].skill] = 0
+            self.levels[held_skill(held[index])] = 0
         return best

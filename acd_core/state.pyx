@@ -10,7 +10,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free
 
-from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
+from acd_core.containers cimport give_back, heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -58,6 +58,10 @@ if (
     or len(views.ACCEPT_BUCKETS_S) + 1 != ACCEPT_BUCKETS or len(views.HANDLE_BUCKETS_S) + 1 != HANDLE_BUCKETS
 ):
     raise ImportError("types.pxd and views.py disagree; build the extension modules anew")
+
+
+cdef enum:
+    RECORDS_KEPT = 16_384     # room for more than so many is given back once they are told
 
 
 cdef object new_tuple = tuple.__new__
@@ -281,6 +285,11 @@ cdef class State:
                 Py_XDECREF(record.data)
                 Py_XDECREF(record.history)
         self.record_count = 0
+        if self.record_capacity > RECORDS_KEPT:
+            free(self.records)
+            self.records = NULL
+            self.record_capacity = 0
+            give_back()
         if self.former_clients:
             self.former_clients.clear()
         return 0

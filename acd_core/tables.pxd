@@ -12,7 +12,7 @@ cdef class Tables:
     cdef Queue *queues
     cdef Class *classes
     cdef Term *terms
-    cdef Term *agent_skills
+    cdef uint32_t *agent_skills  # see `held_skill`
     cdef int32_t *agent_tenants
     cdef Attribute *agent_attributes
     cdef QueueRank *agent_ranks
@@ -110,6 +110,20 @@ cdef class Tables:
         """No place among the idle is kept for the agent."""
         if self.details != NULL:
             self.details[agent].kept_seq = 0
+
+cdef enum:
+    LEVEL_BITS = 8
+
+
+cdef inline int32_t held_skill(uint32_t held) noexcept nogil:
+    """Which skill an agent has: it stands above his level."""
+    return <int32_t>(held >> LEVEL_BITS)
+
+
+cdef inline int32_t held_level(uint32_t held) noexcept nogil:
+    """At what level."""
+    return <int32_t>(held & ((1 << LEVEL_BITS) - 1))
+
 
 cdef inline uint32_t signature_of(int32_t skill) noexcept nogil:
     """The Bloom bit of a skill; none for the skill that everybody has."""

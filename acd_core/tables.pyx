@@ -70,13 +70,16 @@ cdef class Tables:
         free(self.plans)
         free(self.moved)
 
+    @cython.overflowcheck(False)
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
         """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
-        cdef Term *held = self.agent_skills + self.agents[agent].skills
-        cdef int32_t index
-        for index in range(self.agents[agent].skill_count):
-            if held[index].skill == skill:
-                return held[index].level
+        cdef uint32_t *held = self.agent_skills + self.agents[agent].skills
+        cdef uint32_t *end = held + self.agents[agent].skill_count
+        cdef uint32_t without = <uint32_t>skill << LEVEL_BITS
+        while held < end:
+            if held[0] - without < <uint32_t>1 << LEVEL_BITS:  # what is left of that skill is its level
+                return <int32_t>(held[0] - without)
+            held += 1
         return 0
 
     cdef bint serves(self, int32_t agent, int32_t tenant) noexcept nogil:
@@ -231,10 +234,11 @@ cdef class Tables:
 
     cdef int make_skills(self, int64_t count) except -1:
         """Room for so many skills of all agents together, ANY_SKILL of each among them."""
-        return reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, count, sizeof(Term))
+        return reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, count, sizeof(uint32_t))
 
     cdef int set_skills(self, int32_t agent, list skills) except -1:
-        """Give an agent these `(skill, level)` pairs; ANY_SKILL is added. If they need more room than he has, the
+        """Give an agent these `(skill, level)` pairs; ANY_SKILL is added. Raises `OverflowError` for a skill of a number that
+        does not fit, after some sixteen million. If they need more room than he has, the
         old ones leave a gap until the next configuration, which starts the table afresh.
         """
         cdef Agent *row = &self.agents[agent]
@@ -242,19 +246,18 @@ cdef class Tables:
         cdef int32_t index, count = <int32_t>len(skills) + 1
         if count > row.skill_room:
             reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, self.agent_skill_count + count,
-                    sizeof(Term))
+                    sizeof(uint32_t))
             row.skills = <int32_t>self.agent_skill_count
             row.skill_room = <uint16_t>count
             self.agent_skill_count += count
         start = row.skills
         row.skill_count = <uint16_t>count
         row.signature = 0
-        self.agent_skills[start].skill = ANY_SKILL
-        self.agent_skills[start].level = 1
+        self.agent_skills[start] = (<uint32_t>ANY_SKILL << LEVEL_BITS) + 1
         for index in range(1, count):
-            self.agent_skills[start + index].skill = skills[index - 1][0]
-            self.agent_skills[start + index].level = skills[index - 1][1]
-            row.signature |= signature_of(self.agent_skills[start + index].skill)
+            skill, level = skills[index - 1]
+            self.agent_skills[start + index] = (skill << LEVEL_BITS) + level
+            row.signature |= signature_of(skill)
         return 0
 
     cdef int32_t add_tenants(self, list tenants) except -1:

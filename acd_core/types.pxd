@@ -234,7 +234,7 @@ cdef struct ChannelRow:
     int32_t most
     bint interruptible
 
-# A skill at a level: of an agent, or the least one that a requirement asks.
+# A skill, and the least level of it that a requirement asks.
 cdef struct Term:
     int32_t skill
     int32_t level

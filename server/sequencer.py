@@ -3,8 +3,8 @@
 What arrives in one turn of the event loop is one tick: it gets one engine time and is applied at once, while
 answers and events gather. Ticks form a batch, which a thread appends to the journal; one append is under way at a
 time, and what arrives meanwhile forms the next batch. When a batch is durable, what it gathered is written, once for
-each connection; and as long as many speak, the next waits for what they say to that. So nothing leaves the server that
-a crash could take back.
+each connection; and the next waits for what is said to that, as long as something comes. So nothing leaves the server
+that a crash could take back.
 """
 
 import asyncio

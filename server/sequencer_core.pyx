@@ -32,7 +32,6 @@ from server.log import about, logger
 cdef enum:
     COST_OF_LINE_NS = 20_000
     TEXTS_MAX = 64  # buffers that are kept for what is due next
-    FEW = 4         # after a turn with fewer commands, a batch waits for no more of them
     ENOUGH = 256    # so many commands share a flush and its writes well enough
 
 LINE_NS = COST_OF_LINE_NS
@@ -356,15 +355,16 @@ cdef class SequencerCore:
     cdef bint _gathers(self) except -1:
         """Whether the next batch waits for one more turn of the loop, though it could be appended now.
 
-        Each batch costs a flush, and a write to each connection that is answered. So whoever was just answered may say
-        what comes next before it begins, and those may who go on saying much; one who comes alone waits for nobody.
+        Each batch costs a flush, and a write to each connection that is answered. So as long as somebody says something
+        in each turn, it waits until there are as many commands as there were at the end of the one before: of that one,
+        whose clients were answered and may go on now, and of those who had to wait for it. One who is alone with what
+        they say, as the last time, waits for nobody.
         """
         cdef int64_t commands = self._next.commands
-        cdef int64_t came = commands - self._looked_at
-        cdef bint answered = self._answered
+        cdef bint more = self._answered or commands > self._looked_at
         self._looked_at = commands
         self._answered = False
-        return commands < ENOUGH and (answered or came >= FEW)
+        return more and commands < self._expected
 
     cdef int _begin(self) except -1:
         """Append what has gathered. With nothing to append, what was only read can leave at once."""
@@ -379,6 +379,7 @@ cdef class SequencerCore:
         commands = self._next.commands
         payload = self._next.take()
         self._looked_at = 0
+        self._expected = commands
         batch = Batch(self._next.time_ns, commands, payload)
         counters.batches += 1
         counters.batch_commands.add(commands)
@@ -418,6 +419,7 @@ cdef class SequencerCore:
         self.counters.flush_ns.add(flush_ns)
         try:
             self._close()
+            self._expected = min(<int64_t>ENOUGH, self._expected + self._next.commands)
             self._release(outputs)
             if self._next.ticks or self._outputs:
                 self._answered = True

@@ -1,6 +1,7 @@
 """The sequencer: nothing leaves before it is durable, whatever arrives meanwhile, and the journal replays to the same state."""
 
 import asyncio
+import itertools
 import random
 import tempfile
 import threading
@@ -118,22 +119,42 @@ async def test_next_batch_waits_for_what_those_say_who_were_just_answered(journa
         made.assert_replays()
 
 
-@pytest.mark.parametrize(("commands", "turns"), [(1, 1), (3, 1), (4, 2), (255, 2), (256, 1)])
-async def test_several_who_speak_at_once_are_given_one_more_turn(
-    journal: MemoryJournal, commands: int, turns: int
+@pytest.mark.parametrize(
+    ("last", "turns", "begun"),
+    [
+        (1, [1], True),
+        (1, [2], True),
+        (4, [4], True),
+        (4, [3], False),
+        (4, [1, 1], False),
+        (4, [1, 1, 2], True),
+        (4, [3, 0], True),
+        (300, [255], False),
+        (300, [256], True),
+    ],
+)
+async def test_batch_waits_for_as_many_as_last_time_while_they_come(
+    journal: MemoryJournal, last: int, turns: list[int], begun: bool
 ) -> None:
-    """One who comes alone waits for nobody, and a batch that is large enough for no more."""
+    """Given how many commands were in the last batch, and how many each turn has brought since."""
+    names = map("c-{}".format, itertools.count())
     async with rig(journal) as made:
+
+        def say(commands: int) -> None:
+            for _ in range(commands):
+                made.execute(centre.enqueue(next(names)))
+
         made.configure()
         await made.sequencer.flushed()
-        for number in range(commands):
-            made.execute(centre.enqueue(f"c-{number}"))
-        for _ in range(turns):
-            assert made.sequencer._in_flight is None
-            await asyncio.sleep(0)
-        assert made.sequencer._in_flight is not None
+        say(last)
         await made.sequencer.flushed()
-        assert [record.commands for record in journal.batches[1:]] == [commands]
+        for commands in turns:
+            assert made.sequencer._in_flight is None
+            say(commands)
+            await asyncio.sleep(0)
+        assert (made.sequencer._in_flight is not None) == begun
+        await made.sequencer.flushed()
+        assert [record.commands for record in journal.batches[1:]] == [last, sum(turns)]
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no file system in memory")

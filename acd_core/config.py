@@ -403,7 +403,7 @@ class Queue(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     callback: Callback | None = None
 
 
-class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=False):
     """A person who answers contacts.
 
     Attributes:
@@ -435,6 +435,14 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     attributes: AgentAttributes = {}
     missed_offers_max: Annotated[int, Meta(ge=0, le=1000)] | None = None
     failed_offers_max: Annotated[int, Meta(ge=0, le=FAILED_OFFERS_MAX)] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("skills", "channels", "ranks", "attributes"):
+            if not getattr(self, name):
+                msgspec.structs.force_setattr(self, name, _NOTHING)  # there may be a hundred thousand agents
+
+
+_NOTHING: dict[str, int] = {}
 
 
 class Holiday(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -170,11 +170,10 @@ cdef class Configured(Pauses):
 
     cdef Roster _configured_agents(self, object config, object former):
         """The agents of this configuration, whose rows are entered. Their skills are entered by `_rebuild`."""
-        cdef Roster roster = Roster(self.agent_names)
+        cdef Roster roster = Roster(self.agent_names, len(config.agents))
         cdef int32_t slot, position
         cdef int64_t new = sum([agent.agent not in self.agent_slots for agent in config.agents])
         self.tables.make_agents(self.tables.agent_count + max(0, new - len(self.free_agents)))
-        roster.make(len(config.agents))
         for position, agent in enumerate(config.agents):
             slot = self._configured_agent(agent, former)
             self.tables.agents[slot].position = position

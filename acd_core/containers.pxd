@@ -93,7 +93,6 @@ cdef class TagTable:
         return NONE
 
     cdef int64_t following(self, int64_t place) noexcept nogil
-    cdef int make(self, int64_t count) except -1
     cdef int enter(self, uint32_t tag, int32_t value) except -1
     cdef void leave(self, uint32_t tag, int32_t value) noexcept nogil
-    cdef int _resize(self, int64_t size) except -1
+    cdef int _grow(self) except -1

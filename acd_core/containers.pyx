@@ -250,7 +250,7 @@ cdef class TagTable:
         """Put a value in."""
         cdef int64_t place
         if self.used * 2 > self.mask:
-            self._resize(2 * (self.mask + 1))
+            self._grow()
         place = tag & self.mask
         while self.places[place].value != NONE:
             place = (place + 1) & self.mask
@@ -275,25 +275,18 @@ cdef class TagTable:
                 hole = place
         self.places[hole].value = NONE
 
-    cdef int make(self, int64_t count) except -1:
-        """Room for so many values in all."""
-        cdef int64_t size = self.mask + 1
-        while size < 2 * count:
-            size *= 2
-        return self._resize(size) if size > self.mask + 1 else 0
-
-    cdef int _resize(self, int64_t size) except -1:
+    cdef int _grow(self) except -1:
         cdef Tagged *old = self.places
-        cdef int64_t before = self.mask + 1, place
-        self.places = <Tagged *>malloc(<size_t>size * sizeof(Tagged))
+        cdef int64_t size = self.mask + 1, place
+        self.places = <Tagged *>malloc(<size_t>(2 * size) * sizeof(Tagged))
         if self.places == NULL:
             self.places = old
-            raise MemoryError(f"cannot hold {size} places")
-        self.mask = size - 1
+            raise MemoryError(f"cannot hold {2 * size} places")
+        self.mask = 2 * size - 1
         self.used = 0
-        for place in range(size):
+        for place in range(2 * size):
             self.places[place].value = NONE
-        for place in range(before):
+        for place in range(size):
             if old[place].value != NONE:
                 self.enter(old[place].tag, old[place].value)
         free(old)

@@ -1,23 +1,32 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
-"""The agents of a configuration by their ids, in its order: a dict of ids to slots that keeps neither, as in live.pyx."""
+"""The agents of a configuration by their ids, in its order: a dict of ids to slots that keeps neither, as in live.pyx.
+
+Each configuration makes its own, so that its size is known and nobody ever leaves: a third of the places stays empty.
+"""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from acd_core.containers cimport TagTable, reserve
+from acd_core.containers cimport Tagged, reserve
 from acd_core.types cimport NONE
 
 
 @cython.final
 cdef class Roster:
-    """The agents of one configuration, over the column of their names."""
+    """So many agents, to be added, over the column of their names."""
 
-    def __cinit__(self, list names):
+    def __cinit__(self, list names, int64_t room):
+        cdef int64_t place
         self.names = names
-        self.slots = TagTable()
+        self.room = room
+        self.size = room + room // 2 + 1
+        reserve(<void **>&self.places, &self.place_capacity, self.size, sizeof(Tagged))
+        for place in range(self.size):
+            self.places[place].value = NONE
 
     def __dealloc__(self):
+        free(self.places)
         free(self.order)
 
     def __len__(self):
@@ -32,13 +41,19 @@ cdef class Roster:
             raise KeyError(agent)
         return slot
 
+    @cython.overflowcheck(False)
+    cdef int64_t _home(self, uint32_t tag) noexcept nogil:
+        """The first place that is looked at for a hash."""
+        return <int64_t>(<uint64_t>tag * <uint64_t>self.size >> 32)
+
     cdef int32_t find(self, str agent) noexcept:
         """The slot of an agent, or NONE."""
-        cdef int64_t place = self.slots.first(<uint32_t>hash(agent))
-        while place != NONE:
-            if <str>self.names[self.slots.places[place].value] == agent:
-                return self.slots.places[place].value
-            place = self.slots.following(place)
+        cdef uint32_t tag = <uint32_t>hash(agent)
+        cdef int64_t place = self._home(tag)
+        while self.places[place].value != NONE:
+            if self.places[place].tag == tag and <str>self.names[self.places[place].value] == agent:
+                return self.places[place].value
+            place = place + 1 if place + 1 < self.size else 0
         return NONE
 
     def get(self, str agent):
@@ -46,24 +61,28 @@ cdef class Roster:
         cdef int32_t slot = self.find(agent)
         return None if slot == NONE else slot
 
-    cdef int make(self, int64_t count) except -1:
-        """Room for so many in all."""
-        self.slots.make(count)
-        return reserve(<void **>&self.order, &self.capacity, count, sizeof(int32_t))
-
     cdef int add(self, int32_t slot) except -1:
         """The next in the order of the configuration, whose name is in its column."""
-        reserve(<void **>&self.order, &self.capacity, self.count + 1, sizeof(int32_t))
-        self.order[self.count] = slot
+        cdef uint32_t tag = <uint32_t>hash(<str>self.names[slot])
+        cdef int64_t place = self._home(tag)
+        while self.places[place].value != NONE:
+            place = place + 1 if place + 1 < self.size else 0
+        self.places[place].tag = tag
+        self.places[place].value = slot
+        if slot != self.count and self.order == NULL:
+            reserve(<void **>&self.order, &self.order_capacity, self.room, sizeof(int32_t))
+            for place in range(self.count):
+                self.order[place] = <int32_t>place
+        if self.order != NULL:
+            self.order[self.count] = slot
         self.count += 1
-        return self.slots.enter(<uint32_t>hash(<str>self.names[slot]), slot)
+        return 0
 
     cpdef list values(self):
         """The slots of all."""
         cdef int64_t place
-        return [self.order[place] for place in range(self.count)]
+        return [self.order[place] if self.order != NULL else <int32_t>place for place in range(self.count)]
 
     cpdef list items(self):
         """The ids and slots of all."""
-        cdef int64_t place
-        return [(self.names[self.order[place]], self.order[place]) for place in range(self.count)]
+        return [(self.names[slot], slot) for slot in self.values()]

@@ -140,7 +140,7 @@ cdef class State:
         self.free_calendars = []
         self.moved_from = {}
         self.agent_names = []
-        self.agent_slots = Roster(self.agent_names)
+        self.agent_slots = Roster(self.agent_names, 0)
         self.agent_addresses = []
         self.agent_clients = []
         self.agent_skills = {}

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-_ZEROS = bytes(128 * 1024)
+_ZEROS = bytes(256 * 1024)
 """So much is written at once of a file that is made ready beside appends, which must not wait long for the disk."""
 
 

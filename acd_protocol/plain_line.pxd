@@ -33,6 +33,7 @@ cdef class PlainLine:
     cdef object command(self)
     cdef str offer_text(self)
     cdef const char *_value(self, int field, const char *at, const char *stop) except? NULL
+    cdef const char *_not_a_text(self, int field, const char *at, const char *stop) except? NULL
     cdef const char *_pairs(self, const char *at, const char *stop) except? NULL
 
 cdef int plain_kinds(object types) except -1

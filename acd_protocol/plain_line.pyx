@@ -12,8 +12,8 @@ cimport cython
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH, PyUnicode_New
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memchr, memcmp, memcpy
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcpy
 
 from acd_core.transitions cimport offer_number_at
 
@@ -27,8 +27,15 @@ from acd_core import commands, config
 cdef extern from *:
     """
     #define acd_trailing_zeros(word) __builtin_ctzll(word)
+
+    /* Whether this literal stands there. Inline everywhere, since its length is known only there. */
+    static inline __attribute__((always_inline)) int acd_stands(const char *at, const char *stop, const char *literal) {
+        Py_ssize_t length = (Py_ssize_t)__builtin_strlen(literal);
+        return stop - at > length && memcmp(at, literal, (size_t)length) == 0;
+    }
     """
     int trailing_zeros "acd_trailing_zeros"(uint64_t word) noexcept nogil
+    bint stands "acd_stands"(const char *at, const char *stop, const char *literal) noexcept nogil
 
 cdef enum:
     NAME_MAX = 64
@@ -45,18 +52,19 @@ cdef enum:
     DIGITS_MAX = 15  # any number of so many digits may be an id, and an attribute
 
 cdef enum Field:
-    NO_FIELD = 0
-    ID = 1
-    CONTACT = 2
-    TENANT = 4
-    QUEUE = 8
-    PRIORITY = 16
-    REQUIRE = 32
-    ATTRIBUTES = 64
-    OFFER = 128
-    AGENT = 256
-    REASON = 512
-    DISPOSITION = 1024
+    NO_FIELD
+    ID
+    CONTACT
+    TENANT
+    QUEUE
+    PRIORITY
+    REQUIRE
+    ATTRIBUTES
+    OFFER
+    AGENT
+    REASON
+    DISPOSITION
+    FIELDS  # how many
 
 # By kind: its command, the fields that it may have, and those that it must have.
 cdef tuple KINDS = (
@@ -65,11 +73,25 @@ cdef tuple KINDS = (
 )
 cdef int ALLOWED[PLAIN_KINDS]
 ALLOWED[:] = [
-    0, ID | CONTACT | TENANT | QUEUE | PRIORITY | REQUIRE | ATTRIBUTES, ID | OFFER, ID | CONTACT | REASON, ID | AGENT,
-    ID | AGENT | DISPOSITION | CONTACT, ID | CONTACT,
+    0,
+    1 << ID | 1 << CONTACT | 1 << TENANT | 1 << QUEUE | 1 << PRIORITY | 1 << REQUIRE | 1 << ATTRIBUTES,
+    1 << ID | 1 << OFFER,
+    1 << ID | 1 << CONTACT | 1 << REASON,
+    1 << ID | 1 << AGENT,
+    1 << ID | 1 << AGENT | 1 << DISPOSITION | 1 << CONTACT,
+    1 << ID | 1 << CONTACT,
 ]
 cdef int REQUIRED[PLAIN_KINDS]
-REQUIRED[:] = [0, CONTACT | TENANT | QUEUE, OFFER, CONTACT, AGENT, AGENT, CONTACT]
+REQUIRED[:] = [
+    0, 1 << CONTACT | 1 << TENANT | 1 << QUEUE, 1 << OFFER, 1 << CONTACT, 1 << AGENT, 1 << AGENT, 1 << CONTACT,
+]
+# By field: fewest and most characters of its text; no number of them where it has none.
+cdef int LEAST[FIELDS]
+LEAST[:] = [1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0]
+cdef int MOST[FIELDS]
+MOST[:] = [
+    0, ID_CHARACTERS_MAX, CONTACT_MAX, NAME_MAX, NAME_MAX, 0, REQUIRE_MAX, 0, OFFER_MAX, NAME_MAX, NAME_MAX, REASON_MAX,
+]
 
 cdef object decode_id = msgspec.json.Decoder(commands.RequestId).decode
 cdef dict REASONS = {reason: reason for reason in get_args(commands.CompletionReason)}
@@ -81,6 +103,46 @@ for _code in range(128):
 cdef PyObject *lately[KNOWN_MAX]
 
 
+cdef inline uint64_t short_word(const char *text, Py_ssize_t length) noexcept nogil:
+    """The characters of a text of fewer than 8: another number for another text of that length."""
+    cdef uint32_t first, last
+    if length >= 4:
+        memcpy(&first, text, 4)
+        memcpy(&last, text + length - 4, 4)
+        return <uint64_t>last << 32 | first
+    if length == 0:
+        return 0
+    return (
+        <uint64_t><unsigned char>text[0] << 16 | <uint64_t><unsigned char>text[length >> 1] << 8
+        | <unsigned char>text[length - 1]
+    )
+
+
+cdef inline bint same(const char *text, const char *other, Py_ssize_t length) noexcept nogil:
+    """Whether two texts of the same length are equal; as memcmp, which is worth a call for longer ones only."""
+    cdef uint64_t word, other_word
+    cdef Py_ssize_t place = 0
+    if length < 8:
+        return short_word(text, length) == short_word(other, length)
+    while place + 8 < length:
+        memcpy(&word, text + place, 8)
+        memcpy(&other_word, other + place, 8)
+        if word != other_word:
+            return False
+        place += 8
+    memcpy(&word, text + length - 8, 8)
+    memcpy(&other_word, other + length - 8, 8)
+    return word == other_word
+
+
+cdef inline bint is_text(str known, const char *text, Py_ssize_t length) noexcept:
+    """Whether a text of ASCII characters, or None, is this one."""
+    return (
+        known is not None and PyUnicode_GET_LENGTH(known) == length
+        and same(<const char *>PyUnicode_1BYTE_DATA(known), text, length)
+    )
+
+
 @cython.overflowcheck(False)
 cdef str known_text(const char *text, Py_ssize_t length):
     """A text of ASCII characters, which is the same object as before if it came lately."""
@@ -88,21 +150,19 @@ cdef str known_text(const char *text, Py_ssize_t length):
     cdef Py_ssize_t place = 0
     cdef PyObject **entry
     cdef str made
-    while place + 8 <= length:
+    while place + 8 < length:
         memcpy(&word, text + place, 8)
         mixed = (mixed ^ word) * 0x9E3779B97F4A7C15ULL
         mixed ^= mixed >> 32
         place += 8
-    word = 0
-    while place < length:
-        word = word << 8 | <unsigned char>text[place]
-        place += 1
+    if length >= 8:
+        memcpy(&word, text + length - 8, 8)
+    else:
+        word = short_word(text, length)
     mixed = (mixed ^ word) * 0x9E3779B97F4A7C15ULL
     entry = &lately[mixed >> (64 - KNOWN_BITS)]
-    if entry[0] != NULL:
-        made = <str>entry[0]
-        if PyUnicode_GET_LENGTH(made) == length and memcmp(PyUnicode_1BYTE_DATA(made), text, length) == 0:
-            return made
+    if entry[0] != NULL and is_text(<str>entry[0], text, length):
+        return <str>entry[0]
     made = new_text(text, length)
     Py_XDECREF(entry[0])
     Py_INCREF(made)
@@ -150,52 +210,82 @@ cdef inline const char *end_of_digits(const char *at, int64_t *number) noexcept 
     return at if at != begin and (begin[0] != c"0" or at - begin == 1) else NULL
 
 
+cdef inline bint is_name(const char *text, Py_ssize_t length) noexcept nogil:
+    """Whether the pattern of names allows all of these characters."""
+    cdef Py_ssize_t place
+    for place in range(length):
+        if not IN_NAMES[<int>text[place]]:
+            return False
+    return True
+
+
 cdef inline const char *blanks(const char *at) noexcept nogil:
     while at[0] == c" ":
         at += 1
     return at
 
 
-cdef inline bint same(const char *key, const char *word, Py_ssize_t size) noexcept nogil:
-    return memcmp(key, word, size) == 0
-
-
-cdef inline Plain kind_of(const char *word, Py_ssize_t length) noexcept nogil:
-    if length == 15:
-        if same(word, b"contact.enqueue", 15):
+cdef inline Plain kind_at(const char *at, const char *stop, const char **behind) noexcept nogil:
+    """The kind that stands there in its quotes, and the place behind it."""
+    if at[0] != c'"':
+        return UNUSUAL
+    if at[1] == c"c":
+        if stands(at, stop, b'"contact.enqueue"'):
+            behind[0] = at + 17
             return ENQUEUE
-        return ABANDON if same(word, b"contact.abandon", 15) else UNUSUAL
-    if length == 12:
-        return ACCEPT if same(word, b"offer.accept", 12) else UNUSUAL
-    if length == 16:
-        return COMPLETE if same(word, b"contact.complete", 16) else UNUSUAL
-    if length == 17:
-        return WRAPUP_DONE if same(word, b"agent.wrapup_done", 17) else UNUSUAL
-    return READY if length == 11 and same(word, b"agent.ready", 11) else UNUSUAL
+        if stands(at, stop, b'"contact.complete"'):
+            behind[0] = at + 18
+            return COMPLETE
+        if stands(at, stop, b'"contact.abandon"'):
+            behind[0] = at + 17
+            return ABANDON
+    elif stands(at, stop, b'"offer.accept"'):
+        behind[0] = at + 14
+        return ACCEPT
+    elif stands(at, stop, b'"agent.wrapup_done"'):
+        behind[0] = at + 19
+        return WRAPUP_DONE
+    elif stands(at, stop, b'"agent.ready"'):
+        behind[0] = at + 13
+        return READY
+    return UNUSUAL
 
 
-cdef inline Field field_of(const char *key, Py_ssize_t length) noexcept nogil:
-    if length == 7:
-        if same(key, b"contact", 7):
-            return CONTACT
-        return REQUIRE if same(key, b"require", 7) else NO_FIELD
-    if length == 5:
-        if same(key, b"queue", 5):
-            return QUEUE
-        if same(key, b"agent", 5):
+cdef inline Field field_at(const char *at, const char *stop, const char **behind) noexcept nogil:
+    """The field whose name stands there in its quotes, and the place behind it, which means nothing for no field."""
+    if at[0] != c'"':
+        return NO_FIELD
+    behind[0] = at + 9
+    if at[1] == c"c":
+        return CONTACT if stands(at, stop, b'"contact"') else NO_FIELD
+    if at[1] == c"r":
+        if stands(at, stop, b'"require"'):
+            return REQUIRE
+        behind[0] = at + 8
+        return REASON if stands(at, stop, b'"reason"') else NO_FIELD
+    if at[1] == c"a":
+        behind[0] = at + 7
+        if stands(at, stop, b'"agent"'):
             return AGENT
-        return OFFER if same(key, b"offer", 5) else NO_FIELD
-    if length == 6:
-        if same(key, b"tenant", 6):
-            return TENANT
-        return REASON if same(key, b"reason", 6) else NO_FIELD
-    if length == 2:
-        return ID if same(key, b"id", 2) else NO_FIELD
-    if length == 8:
-        return PRIORITY if same(key, b"priority", 8) else NO_FIELD
-    if length == 10:
-        return ATTRIBUTES if same(key, b"attributes", 10) else NO_FIELD
-    return DISPOSITION if length == 11 and same(key, b"disposition", 11) else NO_FIELD
+        behind[0] = at + 12
+        return ATTRIBUTES if stands(at, stop, b'"attributes"') else NO_FIELD
+    if at[1] == c"i":
+        behind[0] = at + 4
+        return ID if stands(at, stop, b'"id"') else NO_FIELD
+    if at[1] == c"o":
+        behind[0] = at + 7
+        return OFFER if stands(at, stop, b'"offer"') else NO_FIELD
+    if at[1] == c"t":
+        behind[0] = at + 8
+        return TENANT if stands(at, stop, b'"tenant"') else NO_FIELD
+    if at[1] == c"q":
+        behind[0] = at + 7
+        return QUEUE if stands(at, stop, b'"queue"') else NO_FIELD
+    if at[1] == c"p":
+        behind[0] = at + 10
+        return PRIORITY if stands(at, stop, b'"priority"') else NO_FIELD
+    behind[0] = at + 13
+    return DISPOSITION if stands(at, stop, b'"disposition"') else NO_FIELD
 
 
 cdef int plain_kinds(object types) except -1:
@@ -222,43 +312,30 @@ cdef class PlainLine:
 
     cdef bint read_at(self, const char *line, Py_ssize_t size) except -1:
         """The same, for one behind which is a zero, or the end of a line."""
-        cdef const char *at = line
+        cdef const char *at
         cdef const char *stop = line + size
-        cdef const char *begin
         cdef Plain kind
         cdef Field field
         cdef int given = 0
-        if size < 8 or not same(at, b'{"type":', 8):
+        if not stands(line, stop, b'{"type":'):
             return False
-        at = blanks(at + 8)
-        if at[0] != c'"':
-            return False
-        begin = at + 1
-        at = end_of_text(begin, stop)
-        if at == NULL:
-            return False
-        kind = kind_of(begin, at - begin)
+        kind = kind_at(blanks(line + 8), stop, &at)
         if kind == UNUSUAL:
             return False
         self.kind = kind
         self.request_id = NULL
         self.request_id_length = 0
-        at = blanks(at + 1)
+        at = blanks(at)
         while at[0] != c"}":
             if at[0] != c",":
                 return False
-            at = blanks(at + 1)
-            if at[0] != c'"':
+            field = field_at(blanks(at + 1), stop, &at)
+            if not ALLOWED[<int>kind] & ~given & 1 << field:
                 return False
-            begin = at + 1
-            at = end_of_text(begin, stop)
-            if at == NULL:
+            given |= 1 << field
+            at = blanks(at)
+            if at[0] != c":":
                 return False
-            field = field_of(begin, at - begin)
-            at = blanks(at + 1)
-            if not ALLOWED[<int>kind] & field & ~given or at[0] != c":":
-                return False
-            given |= field
             at = self._value(field, blanks(at + 1), stop)
             if at == NULL:
                 return False
@@ -266,19 +343,19 @@ cdef class PlainLine:
         if blanks(at + 1) != stop or REQUIRED[<int>kind] & ~given:
             return False
         if kind == ENQUEUE:
-            if not given & PRIORITY:
+            if not given & 1 << PRIORITY:
                 self.priority = 0
-            if not given & REQUIRE:
+            if not given & 1 << REQUIRE:
                 self.require = ""
-            if not given & ATTRIBUTES:
+            if not given & 1 << ATTRIBUTES:
                 self.attributes = {}
         elif kind == COMPLETE:
-            if not given & REASON:
+            if not given & 1 << REASON:
                 self.reason = "completed_agent"
         elif kind == WRAPUP_DONE:
-            if not given & DISPOSITION:
+            if not given & 1 << DISPOSITION:
                 self.disposition = ""
-            if not given & CONTACT:
+            if not given & 1 << CONTACT:
                 self.contact = None
         return True
 
@@ -286,67 +363,65 @@ cdef class PlainLine:
         """Read the value of a field."""
         cdef const char *begin = at + 1
         cdef const char *end
-        cdef Py_ssize_t length, place
-        cdef int64_t number
-        if field == ATTRIBUTES:
-            return self._pairs(at, stop)
-        if field == PRIORITY:
-            end = end_of_digits(at, &number)
-            if end == NULL or number > PRIORITY_MAX:
-                return NULL
-            self.priority = <int>number
-            return end
+        cdef Py_ssize_t length
         if at[0] != c'"':
-            if field != ID:
-                return NULL
-            end = end_of_digits(at, &number)
-            self.request_id = at
-            self.request_id_length = end - at
-            return end
+            return self._not_a_text(field, at, stop)
         end = end_of_text(begin, stop)
         if end == NULL:
             return NULL
         length = end - begin
-        if field == ID:
-            if length > ID_CHARACTERS_MAX or memchr(begin, 127, length) != NULL:
-                return NULL
-            self.request_id = at
-            self.request_id_length = length + 2
-        elif field == CONTACT:
-            if not 1 <= length <= CONTACT_MAX:
-                return NULL
+        if not LEAST[field] <= length <= MOST[field]:
+            return NULL
+        if field == CONTACT:
             self.contact = new_text(begin, length)
         elif field == OFFER:
-            if not 1 <= length <= OFFER_MAX:
-                return NULL
             self.offer_id = begin
             self.offer_length = length
             self.offer = offer_number_at(begin, length)
-        elif field == REQUIRE:
-            if length > REQUIRE_MAX:
-                return NULL
-            self.require = known_text(begin, length)
-        elif field == DISPOSITION:
-            if length > REASON_MAX:
-                return NULL
-            self.disposition = known_text(begin, length)
-        elif not 1 <= length <= NAME_MAX:
-            return NULL
         elif field == AGENT:
             self.agent = known_text(begin, length)
+        elif field == REQUIRE:
+            self.require = known_text(begin, length)
+        elif field == DISPOSITION:
+            self.disposition = known_text(begin, length)
         elif field == REASON:
             self.reason = REASONS.get(known_text(begin, length))
             if self.reason is None:
                 return NULL
-        else:
-            for place in range(length):
-                if not IN_NAMES[<int>begin[place]]:
+        elif field == TENANT:
+            if not is_text(self.tenant, begin, length):
+                if not is_name(begin, length):
                     return NULL
-            if field == TENANT:
                 self.tenant = known_text(begin, length)
-            else:
+        elif field == QUEUE:
+            if not is_text(self.queue, begin, length):
+                if not is_name(begin, length):
+                    return NULL
                 self.queue = known_text(begin, length)
+        else:
+            if memchr(begin, 127, length) != NULL:
+                return NULL
+            self.request_id = at
+            self.request_id_length = length + 2
         return end + 1
+
+    cdef const char *_not_a_text(self, int field, const char *at, const char *stop) except? NULL:
+        """The same of one that does not begin as a text."""
+        cdef const char *end
+        cdef int64_t number
+        if field == ATTRIBUTES:
+            return self._pairs(at, stop)
+        end = end_of_digits(at, &number)
+        if end == NULL:
+            return NULL
+        if field == PRIORITY and number <= PRIORITY_MAX:
+            self.priority = <int>number
+            return end
+        if field == ID:
+            self.request_id = at
+            self.request_id_length = end - at
+            return end
+        return NULL
 
     cdef const char *_pairs(self, const char *at, const char *stop) except? NULL:
         """Read attributes."""

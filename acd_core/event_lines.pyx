@@ -9,7 +9,6 @@ everything that happens in random traffic.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
-from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
@@ -23,6 +22,9 @@ from acd_core.types cimport NONE
 import msgspec
 
 from acd_core import events, views
+
+cdef extern from "Python.h":
+    PyObject *item "PyList_GET_ITEM"(PyObject *items, Py_ssize_t index)  # without a reference to the list
 
 cdef object encode = msgspec.json.Encoder().encode
 cdef dict TOPICS = {kind: str(kind.__struct_config__.tag).partition(".")[0] for kind in events.EVENT_TYPES}
@@ -164,18 +166,22 @@ cdef int _hand_record(State state, Record *record, JsonText out, LineTaker taker
     out.length = 0
     told.contact_client = told.agent_client = told.tenant = told.agent = <PyObject *>NOBODY
     if record.contact != NONE:
-        told.contact_client = PyList_GET_ITEM(state.contact_clients, record.contact)
+        told.contact_client = item(<PyObject *>state.contact_clients, record.contact)
     if record.agent_client != NULL:
         told.agent_client = record.agent_client
     if _write(out, state, record):
         told.seq = record.seq
         told.line = out.start
         told.length = out.length
-        told.topic = <PyObject *>(AGENT if kind == AGENT_CHANGED else OFFER if kind == OFFER_ENDED else CONTACT)
+        told.topic = <PyObject *>CONTACT
+        if kind == AGENT_CHANGED:
+            told.topic = <PyObject *>AGENT
+        elif kind == OFFER_ENDED:
+            told.topic = <PyObject *>OFFER
         if record.queue != NONE:
-            told.tenant = PyList_GET_ITEM(state.queue_tenants, record.queue)
+            told.tenant = item(<PyObject *>state.queue_tenants, record.queue)
         if record.agent != NONE and kind != CONTACT_QUEUED_EVENT:
-            told.agent = PyList_GET_ITEM(state.agent_names, record.agent)
+            told.agent = item(<PyObject *>state.agent_names, record.agent)
     else:
         event = line_of((state._event(record), <object>told.contact_client, <object>told.agent_client))
         told = told_of(event)
@@ -197,26 +203,29 @@ def line_of(addressed):
 
 cdef inline char *_begin(char *at, Record *record) noexcept:
     """Number and time, which follow the type in each event."""
-    if record.at != stamp.at or record.seq != stamp.seq + 1 or stamp.last[0] == c"9":
-        stamp.last = put_number(stamp.text, record.seq) - 1
-        stamp.length = put_number(put(stamp.last + 1, b',"at":'), record.at) - stamp.text
-        stamp.at = record.at
-    else:
+    cdef char *end
+    if record.seq == stamp.seq + 1 and stamp.last[0] != c"9" and record.at == stamp.at:
         stamp.last[0] += 1
+    else:
+        end = put_number(stamp.text, record.seq)
+        if record.at != stamp.at or end != stamp.last + 1:
+            stamp.length = put_number(put(end, b',"at":'), record.at) - stamp.text
+            stamp.at = record.at
+            stamp.last = end - 1
     stamp.seq = record.seq
     return copy(at, stamp.text, stamp.length)
 
 
 cdef inline char *_contact(JsonText out, char *at, State state, Record *record) except NULL:
     """The fields contact, tenant and queue."""
-    at = out.string(put(at, b',"contact":'), <str>PyList_GET_ITEM(state.contact_ids, record.contact))
-    return out.piece(put(at, b","), <bytes>PyList_GET_ITEM(state.queue_json, record.queue))
+    at = out.string(put(at, b',"contact":'), <str>item(<PyObject *>state.contact_ids, record.contact))
+    return out.piece(put(at, b","), <bytes>item(<PyObject *>state.queue_json, record.queue))
 
 
 cdef inline char *_agent(JsonText out, char *at, State state, Record *record) except NULL:
     if record.agent == NONE:
         return put(at, b',"agent":""')
-    return out.string(put(at, b',"agent":'), <str>PyList_GET_ITEM(state.agent_names, record.agent))
+    return out.string(put(at, b',"agent":'), <str>item(<PyObject *>state.agent_names, record.agent))
 
 
 cdef inline char *_begin_of_both(JsonText out, char *at, State state, Record *record) except NULL:
@@ -267,15 +276,15 @@ cdef char *_queued(JsonText out, char *at, State state, Record *record) except N
 
 
 cdef char *_offered(JsonText out, char *at, State state, Record *record) except NULL:
-    cdef object attributes = <object>record.data, number = "", consults = ""
+    cdef object attributes = <object>record.data, number = None, consults = None
     if record.flag:
         attributes, number, consults = <tuple>record.data
     at = _offer_and_contact(out, put(at, b'{"type":"contact.offered","seq":'), state, record)
     at = out.string(put(at, b',"address":'), <str>record.text)
     at = out.seconds(put(at, b',"expires_in":'), record.a)
     at = out.seconds(put(at, b',"wait":'), record.b)
-    if attributes:
-        at = _attributes(out, put(at, b',"attributes":'), attributes)
+    if <dict>attributes:
+        at = _attributes(out, put(at, b',"attributes":'), <dict>attributes)
     else:
         at = put(at, b',"attributes":{}')
     if record.history != NULL and <object>record.history:
@@ -289,7 +298,7 @@ cdef char *_offered(JsonText out, char *at, State state, Record *record) except 
 
 cdef char *_offer_ended(JsonText out, char *at, State state, Record *record) except NULL:
     at = _offer_and_contact(out, put(at, b'{"type":"offer.ended","seq":'), state, record)
-    at = out.piece(put(at, b',"outcome":'), <bytes>OUTCOMES[record.code])
+    at = out.piece(put(at, b',"outcome":'), <bytes>item(<PyObject *>OUTCOMES, record.code))
     return out.string(put(at, b',"cause":'), <str>record.text)
 
 
@@ -300,7 +309,7 @@ cdef char *_connected(JsonText out, char *at, State state, Record *record) excep
 
 cdef char *_wrapup(JsonText out, char *at, State state, Record *record) except NULL:
     at = _begin_of_both(out, put(at, b'{"type":"contact.wrapup","seq":'), state, record)
-    at = out.piece(put(at, b',"reason":'), <bytes>REASONS[record.code])
+    at = out.piece(put(at, b',"reason":'), <bytes>item(<PyObject *>REASONS, record.code))
     at = out.seconds(put(at, b',"talk":'), record.a)
     at = out.seconds(put(at, b',"expires_in":'), record.b)
     return put(at, b',"disposition_required":true') if record.flag else at
@@ -308,7 +317,7 @@ cdef char *_wrapup(JsonText out, char *at, State state, Record *record) except N
 
 cdef char *_ended(JsonText out, char *at, State state, Record *record) except NULL:
     at = _begin_of_both(out, put(at, b'{"type":"contact.ended","seq":'), state, record)
-    at = out.piece(put(at, b',"reason":'), <bytes>REASONS[record.code])
+    at = out.piece(put(at, b',"reason":'), <bytes>item(<PyObject *>REASONS, record.code))
     at = out.seconds(put(at, b',"wait":'), record.a)
     at = out.seconds(put(at, b',"talk":'), record.b)
     if record.data != NULL and <object>record.data:
@@ -319,7 +328,7 @@ cdef char *_ended(JsonText out, char *at, State state, Record *record) except NU
 cdef char *_agent_changed(JsonText out, char *at, State state, Record *record) except NULL:
     at = _begin(put(at, b'{"type":"agent.changed","seq":'), record)
     at = _agent(out, at, state, record)
-    at = out.piece(put(at, b',"state":'), <bytes>STATES[record.code])
+    at = out.piece(put(at, b',"state":'), <bytes>item(<PyObject *>STATES, record.code))
     if record.text != NULL:
         at = out.string(put(at, b',"reason":'), <str>record.text)
     if record.a != NONE:

@@ -1,7 +1,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_AsUTF8AndSize, PyUnicode_GET_LENGTH
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cdef enum:
@@ -26,10 +26,15 @@ cdef extern from *:
        logarithm of 2; see "Bit Twiddling Hacks", "integer log base 10". */
     static __attribute__((noinline, unused)) char *acd_number(char *at, int64_t number) {
         uint64_t value = (uint64_t)number;
-        int guess = ((64 - __builtin_clzll(value | 1)) * 1233) >> 12;
-        char *end = at + guess + (value >= acd_powers[guess]);
-        char *place = end;
+        char *end, *place;
         uint32_t rest;
+        int guess;
+        if (value < 10) {
+            at[0] = (char)('0' + value);
+            return at + 1;
+        }
+        guess = ((64 - __builtin_clzll(value)) * 1233) >> 12;
+        place = end = at + guess + (value >= acd_powers[guess]);
         for (; value > UINT32_MAX; value /= 100) {
             place -= 2;
             memcpy(place, acd_pairs + 2 * (value % 100), 2);
@@ -92,18 +97,32 @@ cdef extern from *:
 
 
 @cython.overflowcheck(False)
+cdef inline uint64_t odd_bytes(uint64_t word) noexcept nogil:
+    """Not 0 if any of 8 bytes is a control character, a quote or a backslash."""
+    cdef uint64_t ones = 0x0101010101010101ULL  # see "Bit Twiddling Hacks", "Determine if a word has a byte less than n"
+    cdef uint64_t quotes = word ^ (ones * c'"')
+    cdef uint64_t slashes = word ^ (ones * c"\\")
+    return (
+        ((word - ones * 0x20) & ~word) | ((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes)
+    ) & (ones * 0x80)
+
+
 cdef inline bint is_plain_text(const char *text, Py_ssize_t length) noexcept nogil:
     """Whether UTF-8 stands in JSON as it is: without control characters, quotes and backslashes."""
-    cdef uint64_t ones = 0x0101010101010101ULL, word, quotes, slashes, found = 0
+    cdef uint64_t word, found = 0
+    cdef uint32_t first, last
     cdef Py_ssize_t place = 0
-    while place + 8 <= length:  # see "Bit Twiddling Hacks", "Determine if a word has a byte less than n"
-        memcpy(&word, text + place, 8)
-        quotes = word ^ (ones * c'"')
-        slashes = word ^ (ones * c"\\")
-        found |= ((word - ones * 0x20) & ~word) | ((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes)
-        place += 8
-    if found & (ones * 0x80):
-        return False
+    if length >= 8:
+        while place + 8 < length:
+            memcpy(&word, text + place, 8)
+            found |= odd_bytes(word)
+            place += 8
+        memcpy(&word, text + length - 8, 8)
+        return (found | odd_bytes(word)) == 0
+    if length >= 4:
+        memcpy(&first, text, 4)
+        memcpy(&last, text + length - 4, 4)
+        return odd_bytes(<uint64_t>last << 32 | first) == 0
     while place < length:
         if <unsigned char>text[place] < 0x20 or text[place] == c'"' or text[place] == c"\\":
             return False

@@ -1,13 +1,24 @@
-from libc.stdint cimport int64_t
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     BUCKETS = 48
+
+cdef extern from *:
+    """
+    #define acd_bits(value) (64 - __builtin_clzll(value))
+    """
+    int acd_bits(uint64_t value) noexcept nogil
 
 cdef class Histogram:
     cdef int64_t buckets[BUCKETS]
     cdef readonly int64_t total
 
-    cdef void add(self, int64_t value) noexcept nogil
+    @cython.final
+    cdef inline void add(self, int64_t value) noexcept nogil:
+        cdef int bits = acd_bits(value) if value > 0 else 0
+        self.buckets[bits if bits < BUCKETS else BUCKETS - 1] += 1
+        self.total += value
 
 cdef class Counts:
     cdef dict places  # key to its place; never changed, so copies share it

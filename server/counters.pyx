@@ -1,17 +1,11 @@
 # cython: auto_pickle=False, autotestdict=False
 """What the server counts: integers that the hot path adds to and a collector reads when it is scraped."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from acd_core import commands as core_commands
-
-cdef extern from *:
-    """
-    #define acd_bits(value) (64 - __builtin_clzll(value))
-    """
-    int acd_bits(uint64_t value) noexcept nogil
 
 
 cdef class Histogram:
@@ -21,11 +15,6 @@ cdef class Histogram:
         counts: not cumulative; the last bucket holds everything longer as well.
         total: sum of all values.
     """
-
-    cdef void add(self, int64_t value) noexcept nogil:
-        cdef int bits = acd_bits(value) if value > 0 else 0
-        self.buckets[bits if bits < BUCKETS else BUCKETS - 1] += 1
-        self.total += value
 
     def observe(self, int64_t value):
         """Count one value, 0 or more."""

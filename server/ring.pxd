@@ -25,6 +25,7 @@ cdef class EventRing:
     cdef readonly int64_t last_seq
     cdef readonly int64_t bytes
     cdef Kept *events
+    cdef int64_t place  # of the event after the last
     cdef Block *block
     cdef Block *spare
 

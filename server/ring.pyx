@@ -1,12 +1,16 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The latest events, as they were sent, for clients that missed some."""
 
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from acd_core.event_lines cimport EventLine, Told, event_line, told_of
+
+cdef extern from "Python.h":  # of a pointer, so that nothing else is done than that
+    void Py_INCREF(PyObject *thing)
+    void Py_DECREF(PyObject *thing)
 
 cdef enum:
     BLOCK_BYTES = 65_536
@@ -30,6 +34,7 @@ cdef class EventRing:
         self.bytes_max = bytes_max
         self.first_seq = last_seq + 1
         self.last_seq = last_seq
+        self.place = self.first_seq % events_max
         self.events = <Kept *>calloc(events_max, sizeof(Kept))
         if self.events == NULL:
             raise MemoryError
@@ -62,18 +67,21 @@ cdef class EventRing:
         if block == NULL or block.used + length > block.capacity:
             self._open_block(length)
             block = self.block
-        kept = &self.events[told.seq % self.events_max]
+        kept = &self.events[self.place]
+        self.place += 1
+        if self.place == self.events_max:
+            self.place = 0
         kept.block = block
         kept.line = <char *>(block + 1) + block.used
         kept.length = length
         memcpy(<char *>kept.line, told.line, length)
         block.used += length
         block.kept += 1
-        Py_INCREF(<object>told.contact_client)
-        Py_INCREF(<object>told.agent_client)
-        Py_INCREF(<object>told.topic)
-        Py_INCREF(<object>told.tenant)
-        Py_INCREF(<object>told.agent)
+        Py_INCREF(told.contact_client)
+        Py_INCREF(told.agent_client)
+        Py_INCREF(told.topic)
+        Py_INCREF(told.tenant)
+        Py_INCREF(told.agent)
         kept.contact_client = told.contact_client
         kept.agent_client = told.agent_client
         kept.topic = told.topic
@@ -93,11 +101,11 @@ cdef class EventRing:
         block.kept -= 1
         if block.kept == 0:
             self._release(block)
-        Py_DECREF(<str>kept.contact_client)
-        Py_DECREF(<str>kept.agent_client)
-        Py_DECREF(<str>kept.topic)
-        Py_DECREF(<str>kept.tenant)
-        Py_DECREF(<str>kept.agent)
+        Py_DECREF(kept.contact_client)
+        Py_DECREF(kept.agent_client)
+        Py_DECREF(kept.topic)
+        Py_DECREF(kept.tenant)
+        Py_DECREF(kept.agent)
         return 0
 
     cdef int _open_block(self, Py_ssize_t length) except -1:

@@ -1,5 +1,4 @@
 cimport cython
-from cpython.ref cimport PyObject
 from acd_core.event_lines cimport EventLine, LineTaker, Told
 from acd_core.json_text cimport JsonText
 from server.counters cimport Counters
@@ -24,5 +23,5 @@ cdef class RouterCore(LineTaker):
 
     cpdef object hand_out(self, object machine)
     cdef int _begin(self) except -1
-    cdef Way _way_to(self, Way way, PyObject *client)
-    cdef EventLine _hand(self, Way way, Told *told, EventLine event)
+    cdef int _turn(self, Way way, str client) except -1
+    cdef EventLine _deliver(self, Way way, Told *told, EventLine event)

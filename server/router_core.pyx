@@ -68,33 +68,37 @@ cdef class RouterCore(LineTaker):
     cdef int take_line(self, Told *told) except -1:
         """An event happened."""
         cdef EventLine event = None
-        cdef PyObject *client = told.contact_client
+        cdef PyObject *contact = told.contact_client
+        cdef PyObject *agent = told.agent_client
         self.ring.keep(told)
-        if PyUnicode_GET_LENGTH(<str>client):
-            event = self._hand(self._way_to(self._of_contact, client), told, event)
-        client = told.agent_client
-        if client != told.contact_client and PyUnicode_GET_LENGTH(<str>client):
-            if <str>client != <str>told.contact_client:
-                event = self._hand(self._way_to(self._of_agent, client), told, event)
+        if PyUnicode_GET_LENGTH(<str>contact):
+            if contact != <PyObject *>self._of_contact.client:
+                self._turn(self._of_contact, <str>contact)
+            if self._of_contact.outlet is None or not self._of_contact.outlet.deliver_line(told):
+                event = self._deliver(self._of_contact, told, event)
+        if agent != contact and PyUnicode_GET_LENGTH(<str>agent):
+            if not PyUnicode_GET_LENGTH(<str>contact) or <str>agent != <str>contact:
+                if agent != <PyObject *>self._of_agent.client:
+                    self._turn(self._of_agent, <str>agent)
+                if self._of_agent.outlet is None or not self._of_agent.outlet.deliver_line(told):
+                    event = self._deliver(self._of_agent, told, event)
         if self.subscribers:
             self._tell_subscribers(event_line(told) if event is None else event)
         return 0
 
-    cdef Way _way_to(self, Way way, PyObject *client):
-        """The way to a client, which is mostly the one before."""
-        if client != <PyObject *>way.client:
-            way.client = <str>client
-            way.receiver = self.receivers.get(way.client)
-            way.outlet = way.receiver if isinstance(way.receiver, Outlet) else None
-        return way
+    cdef int _turn(self, Way way, str client) except -1:
+        """A way leads to this client from here on."""
+        way.client = client
+        way.receiver = self.receivers.get(client)
+        way.outlet = way.receiver if isinstance(way.receiver, Outlet) else None
+        return 0
 
-    cdef EventLine _hand(self, Way way, Told *told, EventLine event):
-        """Hand an event out; gives it if it had to be made."""
-        if way.receiver is None or (way.outlet is not None and way.outlet.deliver_line(told)):
-            return event
-        if event is None:
-            event = event_line(told)
-        way.receiver.deliver(event)
+    cdef EventLine _deliver(self, Way way, Told *told, EventLine event):
+        """Deliver an event that could not be handed out as a line, if anybody is there; gives it if it was made."""
+        if way.receiver is not None:
+            if event is None:
+                event = event_line(told)
+            way.receiver.deliver(event)
         return event
 
     def _tell_subscribers(self, EventLine event):

@@ -82,7 +82,6 @@ class Sequencer(SequencerCore):
         self._read_ns = 0
         self._recovered_seq = 0
         self._idle = asyncio.Event()
-        self._idle.set()
 
     def start(self, journal: Journal, epoch: int, seq: int, ballast: Ballast) -> None:
         """Begin to serve; `journal` is fenced with `epoch` and ends at record `seq`."""
@@ -173,10 +172,12 @@ class Sequencer(SequencerCore):
 
     async def flushed(self) -> None:
         """Wait until everything applied so far is durable and handed to its connections, or the journal failed."""
-        while (self._turn_scheduled or not self._idle.is_set()) and self.state != "failed":
+        while (self._turn_scheduled or self._in_flight is not None) and self.state != "failed":
             if self._turn_scheduled:
                 await asyncio.sleep(0)
             else:
+                self._awaited = True
+                self._idle.clear()
                 await self._idle.wait()
 
     async def stop(self) -> None:

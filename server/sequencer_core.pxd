@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int64_t
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
@@ -38,6 +39,7 @@ cdef class SequencerCore:
     cdef public object _loop
     cdef public object _writer
     cdef public object _idle
+    cdef public bint _awaited  # whether somebody waits for that
     cdef int _plain_kinds  # see `kinds_in_use`; -1 when it has to be looked at again
     cdef list _plain_ns
     cdef Py_ssize_t _plain_places[PLAIN_KINDS]
@@ -49,12 +51,14 @@ cdef class SequencerCore:
     cpdef object send(self, object output, bytes data)
     cpdef object _arm(self)
     cpdef bint _held_up(self) except -1
-    cdef bint takes_plain(self, PlainLine plain) except -1
+    cdef int _look_at_kinds(self) except -1
     cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1
     cdef int _count(self, Histogram apply_ns, Py_ssize_t place, int64_t outcome, int64_t took_ns) except -1
     cdef JsonText text_of(self, Outlet outlet)
     cdef list _gathered(self)
     cdef int64_t _no_room(self) except -1
+    cdef int64_t _opened(self) except -1
+    cdef int64_t _next_deadline(self) except -1
     cdef int64_t seq(self) except -1
     cdef int _schedule_turn(self) except -1
     cdef int64_t _open(self) except -1
@@ -63,3 +67,10 @@ cdef class SequencerCore:
     cdef int _begin(self) except -1
     cdef int _release(self, list outputs) except -1
     cdef int _hand_out(self) except -1
+
+    @cython.final
+    cdef inline bint takes_plain(self, PlainLine plain) except -1:
+        """Whether `execute_plain` carries out what was read."""
+        if self._plain_kinds < 0:
+            self._look_at_kinds()
+        return self._plain_kinds >> <int>plain.kind & 1

@@ -41,6 +41,7 @@ class SequencerCore:
     _loop: asyncio.AbstractEventLoop
     _writer: JournalWriter | None
     _idle: asyncio.Event
+    _awaited: bool
     @property
     def _next(self) -> BatchText: ...
     @property

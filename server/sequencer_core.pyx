@@ -1,4 +1,4 @@
-# cython: auto_pickle=False, autotestdict=False
+# cython: cdivision=True, auto_pickle=False, autotestdict=False
 """The hot part of `server.sequencer`: what each command, tick and batch goes through.
 
 Methods that others replace, as the simulation does to see whether it notices, are found by name (`cpdef`); so they are
@@ -8,6 +8,7 @@ the same for who looks at the server from Python.
 from libc.stdint cimport int64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
 
 from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
@@ -29,10 +30,16 @@ from server.errors import Fatal
 from server.journal.contract import Batch
 from server.log import about, logger
 
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        PyObject *tp_dict
+    PyObject *PyDict_GetItem(PyObject *mapping, object key)
+
 cdef enum:
     COST_OF_LINE_NS = 20_000
     TEXTS_MAX = 64  # buffers that are kept for what is due next
     ENOUGH = 256    # so many commands share a flush and its writes well enough
+    NO_MEMORY = -2  # in place of an outcome
 
 LINE_NS = COST_OF_LINE_NS
 """What takes longer counts for more than one line."""
@@ -42,7 +49,8 @@ cdef int64_t UNAVAILABLE = Outcome.UNAVAILABLE
 cdef int64_t JOURNAL_FULL = Outcome.JOURNAL_FULL
 # By `acd_protocol.plain_line.Plain`.
 cdef tuple KINDS = plain_commands()
-cdef tuple APPLIES = tuple(getattr(kind, "apply", None) for kind in KINDS)
+cdef tuple APPLIES = tuple(kind and vars(kind)["apply"] for kind in KINDS)
+cdef object new_tuple = tuple.__new__
 
 
 cpdef int64_t apply_command(object machine, object command, int64_t now, str client) except -1:
@@ -66,13 +74,13 @@ cdef int kinds_in_use() except -1:
     """
     cdef int kind, kinds = 0
     for kind in range(ENQUEUE, PLAIN_KINDS):
-        if <object>KINDS[kind].apply is <object>APPLIES[kind]:
+        if PyDict_GetItem((<PyTypeObject *>KINDS[kind]).tp_dict, "apply") == <PyObject *>APPLIES[kind]:
             kinds |= 1 << kind
     return kinds
 
 
 cdef int64_t apply_plain(Engine engine, PlainLine plain, int64_t now, str client) except -1:
-    """As `apply_command`, for a line that was read into `plain`."""
+    """As `apply_command`, for a line that was read into `plain`; gives NO_MEMORY for want of it."""
     try:
         if plain.kind == ENQUEUE:
             return engine.enqueue_contact(
@@ -88,7 +96,7 @@ cdef int64_t apply_plain(Engine engine, PlainLine plain, int64_t now, str client
             return engine.ready_agent(now, plain.agent)
         return engine.abandon_contact(now, plain.contact)
     except MemoryError:
-        raise
+        return NO_MEMORY
     except Exception:
         return _failed(plain.command(), client)
 
@@ -107,7 +115,8 @@ def replay_lines(machine, set away, int64_t now, list lines):
     cdef int kinds = kinds_in_use() if isinstance(machine, Engine) else 0
     for client, line in lines:
         if kinds and plain.read(line) and kinds >> <int>plain.kind & 1:
-            apply_plain(machine, plain, now, client)
+            if apply_plain(machine, plain, now, client) == NO_MEMORY:
+                raise MemoryError
         else:
             command = framing.decode_from_client(line)
             if not isinstance(command, core_commands.Command):
@@ -184,23 +193,24 @@ cdef class SequencerCore:
             note_presence(self.away, command, client)
         return outcome
 
-    cdef bint takes_plain(self, PlainLine plain) except -1:
-        """Whether `execute_plain` carries out what was read."""
-        if self._plain_kinds < 0:
-            self._plain_kinds = kinds_in_use() if self.engine is not None else 0
-        return self._plain_kinds >> <int>plain.kind & 1
+    cdef int _look_at_kinds(self) except -1:
+        """Which kinds of plain lines are carried out as such in this turn."""
+        self._plain_kinds = kinds_in_use() if self.engine is not None else 0
+        return 0
 
     cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1:
         """As `execute`, for a line that was read into `plain`."""
-        cdef int64_t now, began_ns, outcome
+        cdef int64_t now = self._now, began_ns, outcome
         if self.read_only:
             return self._no_room()
-        try:
-            now = self._now or self._open()
-            began_ns = stopwatch_ns()
-            outcome = apply_plain(self.engine, plain, now, client)
-        except Exception as error:
-            return self._stopped_by(error)
+        if not now:
+            now = self._opened()
+            if not now:
+                return UNAVAILABLE
+        began_ns = stopwatch_ns()
+        outcome = apply_plain(self.engine, plain, now, client)
+        if outcome == NO_MEMORY:
+            return self._stopped_by(MemoryError())
         self._count(
             <Histogram>self._plain_ns[<int>plain.kind], self._plain_places[<int>plain.kind], outcome,
             stopwatch_ns() - began_ns,
@@ -279,9 +289,11 @@ cdef class SequencerCore:
         When very many are due, as after a day without a server, a tick fires some and is stamped with the instant of
         the last: engine time stays behind until later ticks have fired the others, and replay does the same.
         """
+        cdef int64_t now = self.clock.now()
+        cdef int64_t reached = self.engine.now if self.engine is not None else self._machine.now
+        cdef int64_t deadline = self._next_deadline()
         machine = self._machine
-        cdef int64_t now = max(<int64_t>self.clock.now(), <int64_t>machine.now)
-        cdef int64_t deadline = machine.next_deadline()
+        now = max(now, reached)
         self._behind = False
         if 0 < deadline <= now:
             machine.advance(now, self._deadlines_max)
@@ -290,6 +302,17 @@ cdef class SequencerCore:
         self._now = now
         self._schedule_turn()
         return now
+
+    cdef int64_t _opened(self) except -1:
+        """As `_open`; gives 0 if that failed, and the server ends."""
+        try:
+            return self._open()
+        except Exception as error:
+            self._stopped_by(error)
+            return 0
+
+    cdef int64_t _next_deadline(self) except -1:
+        return self.engine.timers.next_deadline() if self.engine is not None else self._machine.next_deadline()
 
     cdef int _close(self) except -1:
         """Make the open tick part of the next batch."""
@@ -334,7 +357,7 @@ cdef class SequencerCore:
 
     cpdef object _arm(self):
         """Have the loop call when the engine's next deadline is due. A timer that comes too early does no harm."""
-        cdef int64_t deadline = self._machine.next_deadline()
+        cdef int64_t deadline = self._next_deadline()
         if not deadline or self.read_only or self.state != "serving":
             return
         if self._behind and self._held_up():
@@ -380,13 +403,12 @@ cdef class SequencerCore:
         payload = self._next.take()
         self._looked_at = 0
         self._expected = commands
-        batch = Batch(self._next.time_ns, commands, payload)
+        batch = new_tuple(Batch, (self._next.time_ns, commands, payload))  # what it does itself, by way of Python
         counters.batches += 1
         counters.batch_commands.add(commands)
         counters.batch_bytes.add(len(payload))
         self.congested = False
         self._in_flight = outputs
-        self._idle.clear()
         took_ns = self._writer.submit(batch)
         if took_ns >= 0:
             self._durable(took_ns)
@@ -424,7 +446,9 @@ cdef class SequencerCore:
             if self._next.ticks or self._outputs:
                 self._answered = True
                 self._schedule_turn()
-            self._idle.set()
+            if self._awaited:
+                self._awaited = False
+                self._idle.set()
             self._arm()
         except Exception as error:  # as in `execute`
             self._broken(error)

@@ -230,24 +230,22 @@ cdef class SessionCore(Outlet):
         cdef Engine engine = self._sequencer.engine
         cdef JsonText out = self._sequencer.text_of(self)
         cdef Py_ssize_t before = out.length
-        cdef const char *request_id = self._plain.request_id
-        cdef Py_ssize_t id_length = self._plain.request_id_length
-        cdef bint answered = True
-        if self._plain.kind == ENQUEUE and outcome == OK and engine.last_position:
-            put_ok(
-                out, engine.seq, request_id, id_length, False, engine.last_position, engine.last_mean_ms != NONE,
-                engine.last_p50_ms, engine.last_p90_ms,
-            )
-        elif self._plain.kind == ENQUEUE:
-            answered = outcome == DUPLICATE and engine.ended.get(self._plain.contact) is None
-            if answered:
-                put_ok(out, engine.seq, request_id, id_length, True, 0, False, 0, 0)
-        elif outcome == OK or outcome == DUPLICATE:
-            put_ok(out, engine.seq, request_id, id_length, outcome == DUPLICATE, 0, False, 0, 0)
+        cdef PlainLine plain = self._plain
+        cdef bint duplicate = outcome == DUPLICATE
+        if plain.kind == ENQUEUE:
+            if outcome == OK and engine.last_position:
+                put_ok(
+                    out, engine.seq, plain.request_id, plain.request_id_length, False, engine.last_position,
+                    engine.last_mean_ms != NONE, engine.last_p50_ms, engine.last_p90_ms,
+                )
+            elif duplicate and engine.ended.get(plain.contact) is None:
+                put_ok(out, engine.seq, plain.request_id, plain.request_id_length, True, 0, False, 0, 0)
+            else:
+                out.add_bytes(answers.to_command(plain.command(), outcome, engine))
+        elif outcome == OK or duplicate:
+            put_ok(out, engine.seq, plain.request_id, plain.request_id_length, duplicate, 0, False, 0, 0)
         else:
-            answered = False
-        if not answered:
-            out.add_bytes(answers.to_command(self._plain.command(), outcome, engine))
+            out.add_bytes(answers.to_command(plain.command(), outcome, engine))
         self._unsent += out.length - before
         return 0
 

@@ -30,10 +30,8 @@ cdef class PlainLine:
 
     cdef bint read(self, bytes line) except -1
     cdef bint read_at(self, const char *line, Py_ssize_t length) except -1
+    cdef const char *read_first(self, const char *line, const char *stop) except? NULL
     cdef object command(self)
     cdef str offer_text(self)
-    cdef const char *_value(self, int field, const char *at, const char *stop) except? NULL
-    cdef const char *_not_a_text(self, int field, const char *at, const char *stop) except? NULL
-    cdef const char *_pairs(self, const char *at, const char *stop) except? NULL
 
 cdef int plain_kinds(object types) except -1

@@ -183,14 +183,11 @@ cdef inline const char *end_of_text(const char *at, const char *stop) noexcept n
 
     Behind the end of a line is a zero, or a line feed, so that a text ends nowhere else.
     """
-    cdef uint64_t ones = 0x0101010101010101ULL, word, quotes, slashes, found
-    while stop - at >= 8:  # as in `acd_core.json_text.is_plain_text`; the lowest of the bits found is right
+    cdef uint64_t ones = 0x0101010101010101ULL, word, found
+    cdef uint64_t quotes = ones * c'"', slashes = ones * c"\\"
+    while stop - at >= 8:  # as in `acd_core.json_text.odd_bytes`; the lowest of the bits found is right
         memcpy(&word, at, 8)
-        quotes = word ^ (ones * c'"')
-        slashes = word ^ (ones * c"\\")
-        found = (
-            ((word - ones * 0x20) & ~word) | ((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes) | word
-        ) & (ones * 0x80)
+        found = ((word - ones * 0x20) | ((word ^ quotes) - ones) | ((word ^ slashes) - ones) | word) & (ones * 0x80)
         if found:
             at += trailing_zeros(found) >> 3
             return at if at[0] == c'"' else NULL
@@ -312,36 +309,39 @@ cdef class PlainLine:
 
     cdef bint read_at(self, const char *line, Py_ssize_t size) except -1:
         """The same, for one behind which is a zero, or the end of a line."""
+        return self.read_first(line, line + size) == line + size
+
+    cdef const char *read_first(self, const char *line, const char *stop) except? NULL:
+        """Read the first of some lines; gives where it must end, and NULL if msgspec has to read it."""
         cdef const char *at
-        cdef const char *stop = line + size
         cdef Plain kind
         cdef Field field
         cdef int given = 0
         if not stands(line, stop, b'{"type":'):
-            return False
+            return NULL
         kind = kind_at(blanks(line + 8), stop, &at)
         if kind == UNUSUAL:
-            return False
+            return NULL
         self.kind = kind
         self.request_id = NULL
         self.request_id_length = 0
         at = blanks(at)
         while at[0] != c"}":
             if at[0] != c",":
-                return False
+                return NULL
             field = field_at(blanks(at + 1), stop, &at)
             if not ALLOWED[<int>kind] & ~given & 1 << field:
-                return False
+                return NULL
             given |= 1 << field
             at = blanks(at)
             if at[0] != c":":
-                return False
-            at = self._value(field, blanks(at + 1), stop)
+                return NULL
+            at = value_at(self, field, blanks(at + 1), stop)
             if at == NULL:
-                return False
+                return NULL
             at = blanks(at)
-        if blanks(at + 1) != stop or REQUIRED[<int>kind] & ~given:
-            return False
+        if REQUIRED[<int>kind] & ~given:
+            return NULL
         if kind == ENQUEUE:
             if not given & 1 << PRIORITY:
                 self.priority = 0
@@ -357,113 +357,7 @@ cdef class PlainLine:
                 self.disposition = ""
             if not given & 1 << CONTACT:
                 self.contact = None
-        return True
-
-    cdef const char *_value(self, int field, const char *at, const char *stop) except? NULL:
-        """Read the value of a field."""
-        cdef const char *begin = at + 1
-        cdef const char *end
-        cdef Py_ssize_t length
-        if at[0] != c'"':
-            return self._not_a_text(field, at, stop)
-        end = end_of_text(begin, stop)
-        if end == NULL:
-            return NULL
-        length = end - begin
-        if not LEAST[field] <= length <= MOST[field]:
-            return NULL
-        if field == CONTACT:
-            self.contact = new_text(begin, length)
-        elif field == OFFER:
-            self.offer_id = begin
-            self.offer_length = length
-            self.offer = offer_number_at(begin, length)
-        elif field == AGENT:
-            self.agent = known_text(begin, length)
-        elif field == REQUIRE:
-            self.require = known_text(begin, length)
-        elif field == DISPOSITION:
-            self.disposition = known_text(begin, length)
-        elif field == REASON:
-            self.reason = REASONS.get(known_text(begin, length))
-            if self.reason is None:
-                return NULL
-        elif field == TENANT:
-            if not is_text(self.tenant, begin, length):
-                if not is_name(begin, length):
-                    return NULL
-                self.tenant = known_text(begin, length)
-        elif field == QUEUE:
-            if not is_text(self.queue, begin, length):
-                if not is_name(begin, length):
-                    return NULL
-                self.queue = known_text(begin, length)
-        else:
-            if memchr(begin, 127, length) != NULL:
-                return NULL
-            self.request_id = at
-            self.request_id_length = length + 2
-        return end + 1
-
-    cdef const char *_not_a_text(self, int field, const char *at, const char *stop) except? NULL:
-        """The same of one that does not begin as a text."""
-        cdef const char *end
-        cdef int64_t number
-        if field == ATTRIBUTES:
-            return self._pairs(at, stop)
-        end = end_of_digits(at, &number)
-        if end == NULL:
-            return NULL
-        if field == PRIORITY and number <= PRIORITY_MAX:
-            self.priority = <int>number
-            return end
-        if field == ID:
-            self.request_id = at
-            self.request_id_length = end - at
-            return end
-        return NULL
-
-    cdef const char *_pairs(self, const char *at, const char *stop) except? NULL:
-        """Read attributes."""
-        cdef dict pairs
-        cdef str name
-        cdef const char *begin
-        cdef const char *end
-        cdef int64_t number
-        if at[0] != c"{":
-            return NULL
-        pairs = self.attributes = {}
-        at = blanks(at + 1)
-        while at[0] != c"}":
-            if pairs:
-                if at[0] != c",":
-                    return NULL
-                at = blanks(at + 1)
-            begin = at + 1
-            if at[0] != c'"':
-                return NULL
-            end = end_of_text(begin, stop)
-            if end == NULL or not 1 <= end - begin <= ATTRIBUTE_NAME_MAX:
-                return NULL
-            name = known_text(begin, end - begin)
-            at = blanks(end + 1)
-            if at[0] != c":" or (pairs and (name in pairs or len(pairs) == ATTRIBUTES_MAX)):
-                return NULL
-            begin = blanks(at + 1)
-            if begin[0] == c'"':
-                begin += 1
-                end = end_of_text(begin, stop)
-                if end == NULL:
-                    return NULL
-                pairs[name] = new_text(begin, end - begin)
-                at = blanks(end + 1)
-            else:
-                end = end_of_digits(begin, &number)
-                if end == NULL:
-                    return NULL
-                pairs[name] = number
-                at = blanks(end)
-        return at + 1
+        return blanks(at + 1)
 
     cdef str offer_text(self):
         """The id of the offer, as long as the line is there."""
@@ -490,6 +384,115 @@ cdef class PlainLine:
                 id=request_id, agent=self.agent, disposition=self.disposition, contact=self.contact
             )
         return commands.ContactAbandon(id=request_id, contact=self.contact)
+
+
+cdef inline const char *value_at(PlainLine plain, Field field, const char *at, const char *stop) except? NULL:
+    """Read the value of a field."""
+    cdef const char *begin = at + 1
+    cdef const char *end
+    cdef Py_ssize_t length
+    if at[0] != c'"':
+        return other_value_at(plain, field, at, stop)
+    end = end_of_text(begin, stop)
+    if end == NULL:
+        return NULL
+    length = end - begin
+    if not LEAST[<int>field] <= length <= MOST[<int>field]:
+        return NULL
+    if field == CONTACT:
+        plain.contact = new_text(begin, length)
+    elif field == OFFER:
+        plain.offer_id = begin
+        plain.offer_length = length
+        plain.offer = offer_number_at(begin, length)
+    elif field == AGENT:
+        plain.agent = known_text(begin, length)
+    elif field == REQUIRE:
+        plain.require = known_text(begin, length)
+    elif field == DISPOSITION:
+        plain.disposition = known_text(begin, length)
+    elif field == REASON:
+        plain.reason = REASONS.get(known_text(begin, length))
+        if plain.reason is None:
+            return NULL
+    elif field == TENANT:
+        if not is_text(plain.tenant, begin, length):
+            if not is_name(begin, length):
+                return NULL
+            plain.tenant = known_text(begin, length)
+    elif field == QUEUE:
+        if not is_text(plain.queue, begin, length):
+            if not is_name(begin, length):
+                return NULL
+            plain.queue = known_text(begin, length)
+    else:
+        if memchr(begin, 127, length) != NULL:
+            return NULL
+        plain.request_id = at
+        plain.request_id_length = length + 2
+    return end + 1
+
+
+cdef const char *other_value_at(PlainLine plain, Field field, const char *at, const char *stop) except? NULL:
+    """The same of one that does not begin as a text."""
+    cdef const char *end
+    cdef int64_t number
+    if field == ATTRIBUTES:
+        return pairs_at(plain, at, stop)
+    end = end_of_digits(at, &number)
+    if end == NULL:
+        return NULL
+    if field == PRIORITY and number <= PRIORITY_MAX:
+        plain.priority = <int>number
+        return end
+    if field == ID:
+        plain.request_id = at
+        plain.request_id_length = end - at
+        return end
+    return NULL
+
+
+cdef const char *pairs_at(PlainLine plain, const char *at, const char *stop) except? NULL:
+    """Read attributes."""
+    cdef dict pairs
+    cdef str name
+    cdef const char *begin
+    cdef const char *end
+    cdef int64_t number
+    if at[0] != c"{":
+        return NULL
+    pairs = plain.attributes = {}
+    at = blanks(at + 1)
+    while at[0] != c"}":
+        if pairs:
+            if at[0] != c",":
+                return NULL
+            at = blanks(at + 1)
+        begin = at + 1
+        if at[0] != c'"':
+            return NULL
+        end = end_of_text(begin, stop)
+        if end == NULL or not 1 <= end - begin <= ATTRIBUTE_NAME_MAX:
+            return NULL
+        name = known_text(begin, end - begin)
+        at = blanks(end + 1)
+        if at[0] != c":" or (pairs and (name in pairs or len(pairs) == ATTRIBUTES_MAX)):
+            return NULL
+        begin = blanks(at + 1)
+        if begin[0] == c'"':
+            begin += 1
+            end = end_of_text(begin, stop)
+            if end == NULL:
+                return NULL
+            pairs[name] = new_text(begin, end - begin)
+            at = blanks(end + 1)
+        else:
+            end = end_of_digits(begin, &number)
+            if end == NULL:
+                return NULL
+            pairs[name] = number
+            at = blanks(end)
+    return at + 1
 
 
 def read_plain(bytes line):

@@ -30,6 +30,7 @@ cdef class EventRing:
     cdef Block *spare
 
     cdef int keep(self, Told *told) except -1
+    cdef int _refuse(self, int64_t seq) except -1
     cdef int _drop_oldest(self) except -1
     cdef int _open_block(self, Py_ssize_t length) except -1
     cdef void _release(self, Block *block) noexcept

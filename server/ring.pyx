@@ -61,7 +61,7 @@ cdef class EventRing:
         cdef Block *block = self.block
         cdef Py_ssize_t length = told.length
         if told.seq != self.last_seq + 1:
-            raise AssertionError(f"event {told.seq} after {self.last_seq}")
+            self._refuse(told.seq)
         if self.last_seq - self.first_seq + 1 == self.events_max:
             self._drop_oldest()
         if block == NULL or block.used + length > block.capacity:
@@ -92,6 +92,9 @@ cdef class EventRing:
         while self.bytes > self.bytes_max:
             self._drop_oldest()
         return 0
+
+    cdef int _refuse(self, int64_t seq) except -1:
+        raise AssertionError(f"event {seq} after {self.last_seq}")
 
     cdef int _drop_oldest(self) except -1:
         cdef Kept *kept = &self.events[self.first_seq % self.events_max]

@@ -33,6 +33,7 @@ cdef class SequencerCore:
     cdef public object _in_flight
     cdef public object _deferred
     cdef public bint _turn_scheduled
+    cdef object _turn  # `_end_turn`, bound once
     cdef public object _timer
     cdef public int64_t _timer_deadline
     cdef public bint _behind
@@ -41,6 +42,7 @@ cdef class SequencerCore:
     cdef public object _idle
     cdef public bint _awaited  # whether somebody waits for that
     cdef int _plain_kinds  # see `kinds_in_use`; -1 when it has to be looked at again
+    cdef bint _machine_time  # whether nobody put another stopwatch in place of the machine's; looked at with those
     cdef list _plain_ns
     cdef Py_ssize_t _plain_places[PLAIN_KINDS]
     cdef int64_t _deadlines_max

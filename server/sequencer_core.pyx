@@ -17,7 +17,7 @@ from server.batch_text cimport BatchText
 from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
 from server.router_core cimport RouterCore
-from server.stopwatch cimport stopwatch_ns
+from server.stopwatch cimport is_replaced, machine_ns, stopwatch_ns
 
 from collections import deque
 
@@ -31,9 +31,8 @@ from server.journal.contract import Batch
 from server.log import about, logger
 
 cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        PyObject *tp_dict
-    PyObject *PyDict_GetItem(PyObject *mapping, object key)
+    PyObject *_PyType_Lookup(object kind, object name)  # what has an attribute, without a reference to it
+    object new_batch "PyTuple_Type.tp_new"(PyObject *kind, tuple arguments, PyObject *keywords)  # as a NamedTuple's own
 
 cdef enum:
     COST_OF_LINE_NS = 20_000
@@ -50,7 +49,6 @@ cdef int64_t JOURNAL_FULL = Outcome.JOURNAL_FULL
 # By `acd_protocol.plain_line.Plain`.
 cdef tuple KINDS = plain_commands()
 cdef tuple APPLIES = tuple(kind and vars(kind)["apply"] for kind in KINDS)
-cdef object new_tuple = tuple.__new__
 
 
 cpdef int64_t apply_command(object machine, object command, int64_t now, str client) except -1:
@@ -74,7 +72,7 @@ cdef int kinds_in_use() except -1:
     """
     cdef int kind, kinds = 0
     for kind in range(ENQUEUE, PLAIN_KINDS):
-        if PyDict_GetItem((<PyTypeObject *>KINDS[kind]).tp_dict, "apply") == <PyObject *>APPLIES[kind]:
+        if _PyType_Lookup(KINDS[kind], "apply") == <PyObject *>APPLIES[kind]:
             kinds |= 1 << kind
     return kinds
 
@@ -152,6 +150,7 @@ cdef class SequencerCore:
         self._outputs = []
         self._texts = []
         self._deferred = deque()
+        self._turn = self._end_turn
         self._plain_kinds = -1
         self._plain_ns = [None, *(counters.apply_ns[kind] for kind in KINDS[1:])]
         for place in range(1, len(KINDS)):
@@ -194,27 +193,26 @@ cdef class SequencerCore:
         return outcome
 
     cdef int _look_at_kinds(self) except -1:
-        """Which kinds of plain lines are carried out as such in this turn."""
+        """Which kinds of plain lines are carried out as such in this turn, and what tells how long they take."""
         self._plain_kinds = kinds_in_use() if self.engine is not None else 0
+        self._machine_time = not is_replaced()
         return 0
 
     cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1:
         """As `execute`, for a line that was read into `plain`."""
-        cdef int64_t now = self._now, began_ns, outcome
+        cdef int64_t now = self._now, began_ns, took_ns, outcome
         if self.read_only:
             return self._no_room()
         if not now:
             now = self._opened()
             if not now:
                 return UNAVAILABLE
-        began_ns = stopwatch_ns()
+        began_ns = machine_ns() if self._machine_time else stopwatch_ns()
         outcome = apply_plain(self.engine, plain, now, client)
         if outcome == NO_MEMORY:
             return self._stopped_by(MemoryError())
-        self._count(
-            <Histogram>self._plain_ns[<int>plain.kind], self._plain_places[<int>plain.kind], outcome,
-            stopwatch_ns() - began_ns,
-        )
+        took_ns = (machine_ns() if self._machine_time else stopwatch_ns()) - began_ns
+        self._count(<Histogram>self._plain_ns[<int>plain.kind], self._plain_places[<int>plain.kind], outcome, took_ns)
         self._next.add(client, line, length)
         return outcome
 
@@ -280,7 +278,7 @@ cdef class SequencerCore:
     cdef int _schedule_turn(self) except -1:
         if not self._turn_scheduled:
             self._turn_scheduled = True
-            self._loop.call_soon(self._end_turn)
+            self._loop.call_soon(self._turn)
         return 0
 
     cdef int64_t _open(self) except -1:
@@ -403,7 +401,7 @@ cdef class SequencerCore:
         payload = self._next.take()
         self._looked_at = 0
         self._expected = commands
-        batch = new_tuple(Batch, (self._next.time_ns, commands, payload))  # what it does itself, by way of Python
+        batch = new_batch(<PyObject *>Batch, ((self._next.time_ns, commands, payload),), NULL)
         counters.batches += 1
         counters.batch_commands.add(commands)
         counters.batch_bytes.add(len(payload))

@@ -43,8 +43,8 @@ cdef class SessionCore(Outlet):
     cdef int _written(self) except -1
     cpdef object run(self)
     cdef Py_ssize_t _deal_in_place(self, bytes data) except -1
-    cdef bint _deal_plain(self, const char *line, Py_ssize_t length) except -1
+    cdef bint _deal_read(self, PlainLine plain, const char *line, Py_ssize_t length) except -1
     cdef bint _deal_other(self, bytes line) except -1
     cdef bint _sees(self, str tenant, str agent) except -1
     cdef int _answer(self, object command, int64_t outcome) except -1
-    cdef int _answer_plain(self, int64_t outcome) except -1
+    cdef int _answer_plain(self, PlainLine plain, int64_t outcome) except -1

@@ -115,6 +115,9 @@ cdef class SessionCore(Outlet):
         cdef const char *end
         cdef Py_ssize_t length
         cdef int64_t now_ns = 0
+        cdef PlainLine plain = self._plain
+        cdef bint reads = self._plain_free or self._walled
+        cdef bint is_plain
         if not self.name or self._reader.error is not None or sequencer.state != "serving":
             return 0
         while at < stop and not self._closing:
@@ -122,7 +125,12 @@ cdef class SessionCore(Outlet):
                 break
             if self._unsent > self._unsent_max or self._paused or self._following.cursor or self._stalled:
                 break
-            end = <const char *>memchr(at, b"\n", stop - at)
+            end = plain.read_first(at, stop) if reads else NULL
+            if end != NULL and end[0] == 13:
+                end += 1
+            is_plain = end != NULL and end[0] == 10
+            if not is_plain:
+                end = <const char *>memchr(at, b"\n", stop - at)
             if end == NULL or end - at > self._reader.max_line:
                 break
             length = end - at
@@ -131,7 +139,7 @@ cdef class SessionCore(Outlet):
             if length:
                 if self._paces and pass_all(self._paces, &now_ns):
                     break
-                if not self._deal_plain(at, length) and not self._deal_other(at[:length]):
+                if not (is_plain and self._deal_read(plain, at, length)) and not self._deal_other(at[:length]):
                     break
                 sequencer.budget -= 1
             at = end + 1
@@ -166,7 +174,10 @@ cdef class SessionCore(Outlet):
                         self._stop_reading()
                         return
             line = lines[self._index]
-            if not self._deal_plain(PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line)) and not self._deal_other(line):
+            if not (
+                (self._plain_free or self._walled) and self._plain.read(line)
+                and self._deal_read(self._plain, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
+            ) and not self._deal_other(line):
                 self._stop_reading()
                 return
             self._index += 1
@@ -184,23 +195,19 @@ cdef class SessionCore(Outlet):
         if self._ended:
             self._close_if_done()
 
-    cdef bint _deal_plain(self, const char *line, Py_ssize_t length) except -1:
-        """Deal with a line if it is plain and may be carried out as it stands; gives whether it was."""
-        cdef SequencerCore sequencer = self._sequencer
-        cdef PlainLine plain = self._plain
-        if not (self._plain_free or self._walled) or not plain.read_at(line, length):
-            return False
-        if not sequencer.takes_plain(plain):
+    cdef bint _deal_read(self, PlainLine plain, const char *line, Py_ssize_t length) except -1:
+        """Deal with a line that was read if it may be carried out as it stands; gives whether it was."""
+        if not self._sequencer.takes_plain(plain):
             return False
         if not self._plain_free >> <int>plain.kind & 1:
-            if not self._walled or not self._wall.passes_plain(sequencer.engine, plain, self.name):
+            if not self._walled or not self._wall.passes_plain(self._sequencer.engine, plain, self.name):
                 return False
         self._errors_in_a_row = 0
-        self._answer_plain(sequencer.execute_plain(self.name, line, length, plain))
+        self._answer_plain(plain, self._sequencer.execute_plain(self.name, line, length, plain))
         return True
 
     cdef bint _deal_other(self, bytes line) except -1:
-        """Deal with a line that `_deal_plain` left; False to be asked again later."""
+        """Deal with a line that `_deal_read` left; False to be asked again later."""
         cdef int64_t outcome
         cdef Engine engine = self._sequencer.engine
         try:
@@ -225,12 +232,11 @@ cdef class SessionCore(Outlet):
         cdef object config = self._sequencer.machine.config() if engine is None else engine.configuration
         return self._wall.shows(config, tenant, agent)
 
-    cdef int _answer_plain(self, int64_t outcome) except -1:
-        """Answer what stood in `_plain`, right after it was applied."""
+    cdef int _answer_plain(self, PlainLine plain, int64_t outcome) except -1:
+        """Answer what stood in a line, right after it was applied."""
         cdef Engine engine = self._sequencer.engine
-        cdef JsonText out = self._sequencer.text_of(self)
+        cdef JsonText out = self.gathered if self.gathered is not None else self._sequencer.text_of(self)
         cdef Py_ssize_t before = out.length
-        cdef PlainLine plain = self._plain
         cdef bint duplicate = outcome == DUPLICATE
         if plain.kind == ENQUEUE:
             if outcome == OK and engine.last_position:

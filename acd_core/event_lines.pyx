@@ -10,7 +10,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy
 
 from acd_core.json_text cimport JsonText, copy, put, put_number
 from acd_core.state cimport (
@@ -45,6 +46,19 @@ cdef struct Stamp:
 cdef Stamp stamp
 stamp.seq = -2
 stamp.last = stamp.text
+
+cdef enum:
+    FIELDS_MAX = 120
+
+# Fields as they were written last while events are handed over: several in a row are about the same contact and agent.
+cdef struct Fields:
+    int32_t row  # of whom; NONE for nobody
+    int32_t queue
+    Py_ssize_t length
+    char text[FIELDS_MAX]
+
+cdef Fields of_agent
+cdef Fields of_contact
 
 cdef str NOBODY = ""
 cdef str AGENT = "agent"
@@ -153,6 +167,8 @@ cdef int64_t hand_over(State state, JsonText out, LineTaker taker) except -1:
             event = line_of(addressed)
             told = told_of(event)
             taker.take_line(&told)
+    of_contact.row = NONE
+    of_agent.row = NONE
     for index in range(state.record_count):
         _hand_record(state, &state.records[index], out, taker)
     state._forget_records()
@@ -216,16 +232,46 @@ cdef inline char *_begin(char *at, Record *record) noexcept:
     return copy(at, stamp.text, stamp.length)
 
 
+cdef inline void _note(Fields *fields, int32_t row, int32_t queue, const char *text, Py_ssize_t length) noexcept:
+    """Keep fields that were written, if they are as short as most."""
+    if length <= FIELDS_MAX:
+        memcpy(fields.text, text, length)
+        fields.length = length
+        fields.row = row
+        fields.queue = queue
+
+
 cdef inline char *_contact(JsonText out, char *at, State state, Record *record) except NULL:
     """The fields contact, tenant and queue."""
+    if record.contact == of_contact.row and record.queue == of_contact.queue:
+        return copy(out.on(at, of_contact.length), of_contact.text, of_contact.length)
+    return _other_contact(out, at, state, record)
+
+
+cdef char *_other_contact(JsonText out, char *at, State state, Record *record) except NULL:
+    """The same for another contact than the last."""
+    cdef Py_ssize_t before = at - out.start
     at = out.string(put(at, b',"contact":'), <str>item(<PyObject *>state.contact_ids, record.contact))
-    return out.piece(put(at, b","), <bytes>item(<PyObject *>state.queue_json, record.queue))
+    at = out.piece(put(at, b","), <bytes>item(<PyObject *>state.queue_json, record.queue))
+    _note(&of_contact, record.contact, record.queue, out.start + before, at - out.start - before)
+    return at
 
 
 cdef inline char *_agent(JsonText out, char *at, State state, Record *record) except NULL:
+    """The field agent."""
     if record.agent == NONE:
         return put(at, b',"agent":""')
-    return out.string(put(at, b',"agent":'), <str>item(<PyObject *>state.agent_names, record.agent))
+    if record.agent == of_agent.row:
+        return copy(out.on(at, of_agent.length), of_agent.text, of_agent.length)
+    return _other_agent(out, at, state, record)
+
+
+cdef char *_other_agent(JsonText out, char *at, State state, Record *record) except NULL:
+    """The same for another agent than the last."""
+    cdef Py_ssize_t before = at - out.start
+    at = out.string(put(at, b',"agent":'), <str>item(<PyObject *>state.agent_names, record.agent))
+    _note(&of_agent, record.agent, NONE, out.start + before, at - out.start - before)
+    return at
 
 
 cdef inline char *_begin_of_both(JsonText out, char *at, State state, Record *record) except NULL:

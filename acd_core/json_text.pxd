@@ -130,6 +130,14 @@ cdef inline bint is_plain_text(const char *text, Py_ssize_t length) noexcept nog
     return True
 
 
+cdef inline const char *utf8_of(str text, Py_ssize_t *length) except NULL:
+    """A text's UTF-8, there as long as the text is. Raises UnicodeEncodeError for what UTF-8 does not have."""
+    if PyUnicode_IS_COMPACT_ASCII(text):
+        length[0] = PyUnicode_GET_LENGTH(text)
+        return <const char *>PyUnicode_1BYTE_DATA(text)
+    return PyUnicode_AsUTF8AndSize(text, length)
+
+
 @cython.final
 cdef class JsonText:
     cdef char *start
@@ -182,12 +190,7 @@ cdef class JsonText:
     cdef inline char *string(self, char *at, str text) except NULL:
         """A string, in its quotes. Raises UnicodeEncodeError for what UTF-8 does not have."""
         cdef Py_ssize_t length
-        cdef const char *utf8
-        if PyUnicode_IS_COMPACT_ASCII(text):
-            utf8 = <const char *>PyUnicode_1BYTE_DATA(text)
-            length = PyUnicode_GET_LENGTH(text)
-        else:
-            utf8 = PyUnicode_AsUTF8AndSize(text, &length)
+        cdef const char *utf8 = utf8_of(text, &length)
         if not is_plain_text(utf8, length):
             return self.escaped(at, text)
         at = self.on(at, length + 2)

@@ -2,11 +2,10 @@
 """The payload of the journal's next batch, written command by command: MessagePack, as `encode_ticks` writes it."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from acd_core.json_text cimport JsonText
+from acd_core.json_text cimport JsonText, utf8_of
 
 cdef extern from "<endian.h>" nogil:
     uint16_t htobe16(uint16_t value)
@@ -109,7 +108,7 @@ cdef class BatchText:
     cdef int add(self, str client, const char *line, Py_ssize_t length) except -1:
         """Write a command of the open tick."""
         cdef Py_ssize_t name_length
-        cdef const char *name = PyUnicode_AsUTF8AndSize(client, &name_length)
+        cdef const char *name = utf8_of(client, &name_length)
         cdef JsonText out = self._tick
         cdef char *at
         out.room(1 + 2 * HEAD_MAX + name_length + length)

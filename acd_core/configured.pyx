@@ -539,7 +539,7 @@ cdef class Configured(Pauses):
         if kind == "level":
             return self.tables.new_condition(LEVEL_IN_RANGE, self.skill_ids[node[1]], node[2], node[3], [])
         if kind == "value" and node[1] == AGENT_ID:
-            named = [self.agent_slots[value] for value in node[2] if value in self.agent_slots]
+            named = [self.agent_slots[value] for value in node[2] if isinstance(value, str) and value in self.agent_slots]
             return self.tables.new_condition(AGENT_AMONG, NONE, 0, 0, named)
         if kind == "value" or kind == "range":
             name = self.attribute_ids.setdefault(node[1], len(self.attribute_ids))

@@ -10,12 +10,13 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
 from acd_core cimport draws, fixed_point, occupancy
-from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove
+from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.json_text cimport JsonText
 from acd_core.lines cimport Lines
+from acd_core.memory cimport release
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
 from acd_core.measures cimport Measures
@@ -196,6 +197,31 @@ cdef class Ordered:
             found += below
             deep = max(deep, depth)
         return found, deep + 1
+
+
+@cython.final
+cdef class Grown:
+    """An array of numbers of 8 bytes, as tables are made."""
+
+    cdef int64_t *items
+    cdef readonly int64_t capacity
+
+    def __dealloc__(self):
+        release(self.items)
+
+    def reserve(self, int64_t needed):
+        """Have room for so many."""
+        reserve(<void **>&self.items, &self.capacity, needed, sizeof(int64_t))
+
+    def __getitem__(self, int64_t index):
+        if not 0 <= index < self.capacity:
+            raise IndexError(index)
+        return self.items[index]
+
+    def __setitem__(self, int64_t index, int64_t value):
+        if not 0 <= index < self.capacity:
+            raise IndexError(index)
+        self.items[index] = value
 
 
 @cython.final

@@ -12,6 +12,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 from acd_core.types cimport NONE
 
 from acd_core.dump_form import Column, DumpError
@@ -86,15 +87,14 @@ cdef class Rows:
 
     def __cinit__(self, slots):
         cdef int32_t slot
-        cdef int64_t index, before = 0
+        cdef int64_t index, most = 0
         self.count = len(slots)
         reserve(<void **>&self.slots, &self.slot_capacity, self.count + 1, sizeof(int32_t))
         for slot in slots:
-            if slot >= self.place_capacity:
-                before = self.place_capacity
-                reserve(<void **>&self.places, &self.place_capacity, slot + 1, sizeof(int32_t))
-                for index in range(before, self.place_capacity):
-                    self.places[index] = NONE
+            most = max(most, slot + 1)
+        reserve(<void **>&self.places, &self.place_capacity, most, sizeof(int32_t))
+        for index in range(most):
+            self.places[index] = NONE
         index = 0
         for slot in slots:
             self.slots[index] = slot
@@ -102,8 +102,8 @@ cdef class Rows:
             index += 1
 
     def __dealloc__(self):
-        free(self.slots)
-        free(self.places)
+        release(self.slots)
+        release(self.places)
 
 
 @cython.final
@@ -119,7 +119,7 @@ cdef class Layout:
         return layout
 
     def __dealloc__(self):
-        free(self.fields)
+        release(self.fields)
 
     cdef int64_t offset(self, const void *field) noexcept:
         """Where in the struct a field of the sample lies."""

@@ -7,13 +7,10 @@ any node can be taken out. Inserting is O(1), taking out O(log n) amortised.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
+from acd_core.memory cimport release, resized, zeroed
 from acd_core.types cimport NONE, Node
-
-cdef extern from "stdlib.h" nogil:
-    void *aligned_alloc(size_t alignment, size_t size)
 
 cdef extern from *:
     """
@@ -27,26 +24,26 @@ cdef extern from *:
     void acd_trim() noexcept nogil
 
 cdef enum:
-    LINE = 64                 # bytes of the processor's cache lines
     LARGE = 65536             # items, from which on arrays do not double any more
 
 
 cdef int grow(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
     """Make room for `needed` items, which is more than there is."""
     cdef int64_t size = capacity[0]
+    cdef size_t room
     cdef void *grown
     if size < LARGE:
         size = size * 2 if size else 16
     else:
-        size += size >> 2  # the system can move pages without copying them, and idle room is not cheap any more
+        size += size >> 2  # idle room is not cheap any more
     if size < needed:
         size = needed
-    grown = realloc(items[0], <size_t>size * item_size)
+    room = <size_t>size * item_size
+    grown = resized(items[0], <size_t>capacity[0] * item_size, &room)
     if grown == NULL:
         raise MemoryError(f"cannot hold {needed} items of {item_size} bytes")
-    memset(<char *>grown + <size_t>capacity[0] * item_size, 0, <size_t>(size - capacity[0]) * item_size)
     items[0] = grown
-    capacity[0] = size
+    capacity[0] = <int64_t>(room // item_size)
     return 0
 
 
@@ -59,18 +56,15 @@ cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t i
     """Make room for exactly `needed` items, if that is more than there is, so that the first begins at a cache line; new
     room is zeroed. All are copied, so callers ask for many at once.
     """
-    cdef size_t held = <size_t>capacity[0] * item_size, size = <size_t>needed * item_size
     cdef void *grown
     if needed <= capacity[0]:
         return 0
-    size += LINE - 1 - (size - 1) % LINE
-    grown = aligned_alloc(LINE, size)
+    grown = zeroed(<size_t>needed * item_size)
     if grown == NULL:
         raise MemoryError(f"cannot hold {needed} items of {item_size} bytes")
-    if held:
-        memcpy(grown, items[0], held)
-    memset(<char *>grown + held, 0, size - held)
-    free(items[0])
+    if items[0] != NULL:
+        memcpy(grown, items[0], <size_t>capacity[0] * item_size)
+    release(items[0])
     items[0] = grown
     capacity[0] = needed
     return 0
@@ -152,14 +146,14 @@ cdef class IntMap:
     def __cinit__(self):
         self.mask = 15
         self.used = 0
-        self.keys = <int64_t *>calloc(16, sizeof(int64_t))
-        self.values = <int64_t *>malloc(16 * sizeof(int64_t))
+        self.keys = <int64_t *>zeroed(16 * sizeof(int64_t))
+        self.values = <int64_t *>zeroed(16 * sizeof(int64_t))
         if self.keys == NULL or self.values == NULL:
             raise MemoryError
 
     def __dealloc__(self):
-        free(self.keys)
-        free(self.values)
+        release(self.keys)
+        release(self.values)
 
     cdef int put(self, int64_t key, int64_t value) except -1:
         """Set the value of `key`, which is positive."""
@@ -199,11 +193,11 @@ cdef class IntMap:
         cdef int64_t *old_keys = self.keys
         cdef int64_t *old_values = self.values
         cdef int64_t old_size = self.mask + 1, place
-        self.keys = <int64_t *>calloc(old_size * 2, sizeof(int64_t))
-        self.values = <int64_t *>malloc(old_size * 2 * sizeof(int64_t))
+        self.keys = <int64_t *>zeroed(old_size * 2 * sizeof(int64_t))
+        self.values = <int64_t *>zeroed(old_size * 2 * sizeof(int64_t))
         if self.keys == NULL or self.values == NULL:
-            free(self.keys)
-            free(self.values)
+            release(self.keys)
+            release(self.values)
             self.keys = old_keys
             self.values = old_values
             raise MemoryError
@@ -212,8 +206,8 @@ cdef class IntMap:
         for place in range(old_size):
             if old_keys[place]:
                 self.put(old_keys[place], old_values[place])
-        free(old_keys)
-        free(old_values)
+        release(old_keys)
+        release(old_values)
         return 0
 
 
@@ -227,14 +221,14 @@ cdef class TagTable:
     def __cinit__(self):
         cdef int64_t place
         self.mask = 15
-        self.places = <Tagged *>malloc(16 * sizeof(Tagged))
+        self.places = <Tagged *>zeroed(16 * sizeof(Tagged))
         if self.places == NULL:
             raise MemoryError
         for place in range(16):
             self.places[place].value = NONE
 
     def __dealloc__(self):
-        free(self.places)
+        release(self.places)
 
     cdef int64_t following(self, int64_t place) noexcept nogil:
         """The next place with the tag of this one, or NONE."""
@@ -278,7 +272,7 @@ cdef class TagTable:
     cdef int _grow(self) except -1:
         cdef Tagged *old = self.places
         cdef int64_t size = self.mask + 1, place
-        self.places = <Tagged *>malloc(<size_t>(2 * size) * sizeof(Tagged))
+        self.places = <Tagged *>zeroed(<size_t>(2 * size) * sizeof(Tagged))
         if self.places == NULL:
             self.places = old
             raise MemoryError(f"cannot hold {2 * size} places")
@@ -289,5 +283,5 @@ cdef class TagTable:
         for place in range(size):
             if old[place].value != NONE:
                 self.enter(old[place].tag, old[place].value)
-        free(old)
+        release(old)
         return 0

@@ -8,11 +8,12 @@ with reloaded engines, so that a field which is dumped but not loaded rightly is
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, qsort
+from libc.stdlib cimport qsort
 
 from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
@@ -192,7 +193,7 @@ cdef object _column(list values):
             numbers[index] = values[index]
         return pack(numbers, count)
     finally:
-        free(numbers)
+        release(numbers)
 
 
 cdef list _numbers(object column, int64_t count):
@@ -204,7 +205,7 @@ cdef list _numbers(object column, int64_t count):
         unpack(column, numbers, count)
         return [numbers[index] for index in range(count)]
     finally:
-        free(numbers)
+        release(numbers)
 
 
 cdef tuple _share(list values):
@@ -434,7 +435,7 @@ cdef class Dumped(Consults):
             rows = Rows(range(count))
             return {"count": count, "columns": ARMED.dump(<const char *>found, rows, tables)}
         finally:
-            free(found)
+            release(found)
 
     # -- from bytes ---------------------------------------------------------------------------------------------
 
@@ -656,5 +657,5 @@ cdef class Dumped(Consults):
                 else:
                     self._timer_of(kind, found[index].place)[0] = timer
         finally:
-            free(found)
+            release(found)
         return 0

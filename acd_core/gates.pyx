@@ -6,9 +6,9 @@ None of it is looked at unless it is configured somewhere.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 from acd_core.tables cimport Tables
 from acd_core.types cimport Class, Queue
 
@@ -25,11 +25,11 @@ cdef class Gates:
         self.tables = tables
 
     def __dealloc__(self):
-        free(self.reserves)
-        free(self.tight)
-        free(self.tenant_limits)
-        free(self.tenant_busy)
-        free(self.shares)
+        release(self.reserves)
+        release(self.tight)
+        release(self.tenant_limits)
+        release(self.tenant_busy)
+        release(self.shares)
 
     cdef int reset(self, list tenant_limits) except -1:
         """Know the tenants by their limits; reserves and shares are to be added anew, and who is busy counted."""

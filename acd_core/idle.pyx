@@ -18,12 +18,13 @@ that some class looks into are kept filled.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport realloc
 
 from acd_core.containers cimport IntMap, reserve
 from acd_core.draws cimport draw, weighted, weighted_at_least
 from acd_core.fixed_point cimport ONE, ONE_BITS
 from acd_core.gates cimport Gates
+from acd_core.memory cimport release
 from acd_core.occupancy cimport USE_FREE, later
 from acd_core.tables cimport Tables, held_skill
 from acd_core.types cimport (
@@ -57,12 +58,12 @@ cdef class IdleAgents:
     def __dealloc__(self):
         cdef int32_t index
         for index in range(self.skill_count):
-            free(self.arrays[index].items)
+            release(self.arrays[index].items)
         for index in range(<int32_t>self.ranking_capacity):
-            free(self.rankings[index].items)
-        free(self.arrays)
-        free(self.rankings)
-        free(self.moved)
+            release(self.rankings[index].items)
+        release(self.arrays)
+        release(self.rankings)
+        release(self.moved)
 
     cdef int reset(self, int32_t skills) except -1:
         """Forget entries, classes and rankings, and know so many skills."""

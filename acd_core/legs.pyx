@@ -7,9 +7,9 @@ its legs, oldest first; both are short. What a leg takes of its agent's capacity
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport IntMap, reserve
+from acd_core.memory cimport release
 from acd_core.tables cimport Tables
 from acd_core.types cimport LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP, NONE, Agent, Contact, Leg
 
@@ -24,9 +24,9 @@ cdef class Legs:
         self.free_leg = NONE
 
     def __dealloc__(self):
-        free(self.legs)
-        free(self.most)
-        free(self.outside)
+        release(self.legs)
+        release(self.most)
+        release(self.outside)
 
     cdef int reset(self, list channels, int32_t agents) except -1:
         """Know these channels, `(units, most_at_once, interruptible)` each; capacities are to be set anew."""
@@ -35,7 +35,7 @@ cdef class Legs:
             self.channels[index].units, self.channels[index].most, self.channels[index].interruptible = channels[index]
         self.channel_count = <int32_t>len(channels)
         self.several = False
-        free(self.most)
+        release(self.most)
         self.most = NULL
         self.most_capacity = 0
         return self.make_outside(agents) if self.outside != NULL else 0

@@ -18,11 +18,11 @@ waits, the heads are compared by where they stand now (standing.pxd), and a clas
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport before, heap_insert, heap_remove, reserve
 from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
+from acd_core.memory cimport release
 from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
 from acd_core.tables cimport Tables, held_level, held_skill
 from acd_core.types cimport (
@@ -42,10 +42,10 @@ cdef class Lines:
     def __dealloc__(self):
         cdef int32_t skill
         for skill in range(self.skill_count):
-            free(self.heads[skill].items)
-        free(self.heads)
-        free(self.lines)
-        free(self.levels)
+            release(self.heads[skill].items)
+        release(self.heads)
+        release(self.lines)
+        release(self.levels)
 
     cdef int reset(self, int32_t skills) except -1:
         """Forget all lines, and know so many skills."""

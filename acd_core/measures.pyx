@@ -9,9 +9,9 @@ forecast costs.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 from acd_core.standing cimport AGEING_ONE, Claim, claim_by_measure, claim_by_wait, int128_t
 from acd_core.tables cimport Tables
 from acd_core.types cimport HANDLE_BUCKETS, NONE, Queue
@@ -34,9 +34,9 @@ cdef class Measures:
         self.windows = NULL
 
     def __dealloc__(self):
-        free(self.rows)
-        free(self.costs)
-        free(self.groups)
+        release(self.rows)
+        release(self.costs)
+        release(self.groups)
 
     cdef void forget(self) noexcept nogil:
         """No queue is measured in a way of its own."""

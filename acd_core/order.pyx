@@ -13,10 +13,10 @@ in memory: only where hints do not tell two apart is it read from the row.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove
 
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 from acd_core.standing cimport NO_HINT, Standing, hint_of, stands_before
 from acd_core.types cimport NONE
 
@@ -36,9 +36,9 @@ cdef class Order:
         self.free_branch = NONE
 
     def __dealloc__(self):
-        free(self.leaves)
-        free(self.branches)
-        free(self.leaf_of)
+        release(self.leaves)
+        release(self.branches)
+        release(self.leaf_of)
 
     cdef void forget(self) noexcept nogil:
         """All trees are empty."""

@@ -10,11 +10,12 @@ line of their queue, which is mostly the only one, have an order together beside
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, qsort
+from libc.stdlib cimport qsort
 from libc.string cimport memset
 
 from acd_core.containers cimport reserve
 from acd_core.lines cimport Lines
+from acd_core.memory cimport release
 from acd_core.order cimport Order
 from acd_core.standing cimport Standing, stands_before
 from acd_core.types cimport NONE, Contact, Pace, Queue
@@ -47,8 +48,8 @@ cdef class Paces:
         self.unused = []
 
     def __dealloc__(self):
-        free(self.rows)
-        free(self.saplings)
+        release(self.rows)
+        release(self.saplings)
 
     cdef int32_t new(self, int64_t now_us) except -1:
         """An empty window that begins now."""
@@ -107,7 +108,7 @@ cdef class Paces:
             self.sapling_count = kept
             self._put_saplings(False)
         finally:
-            free(self.saplings)
+            release(self.saplings)
             self.saplings = NULL
             self.sapling_capacity = self.sapling_count = 0
         return 0

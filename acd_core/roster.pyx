@@ -6,9 +6,9 @@ Each configuration makes its own, so that its size is known and nobody ever leav
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport Tagged, reserve
+from acd_core.memory cimport release
 from acd_core.types cimport NONE
 
 
@@ -26,8 +26,8 @@ cdef class Roster:
             self.places[place].value = NONE
 
     def __dealloc__(self):
-        free(self.places)
-        free(self.order)
+        release(self.places)
+        release(self.order)
 
     def __len__(self):
         return self.count

@@ -8,7 +8,6 @@ when they are taken, so a caller who wants none pays for none.
 from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport give_back, heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
@@ -17,6 +16,7 @@ from acd_core.idle cimport IdleAgents
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.live cimport Live
+from acd_core.memory cimport release
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
 from acd_core.measures cimport QUEUE_RATIO, PREDICTED_WAIT, Measure, Measures, RatioGroup
 from acd_core.pace cimport Paces
@@ -185,7 +185,7 @@ cdef class State:
             Py_XDECREF(self.records[index].text)
             Py_XDECREF(self.records[index].data)
             Py_XDECREF(self.records[index].history)
-        free(self.records)
+        release(self.records)
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -286,7 +286,7 @@ cdef class State:
                 Py_XDECREF(record.history)
         self.record_count = 0
         if self.record_capacity > RECORDS_KEPT:
-            free(self.records)
+            release(self.records)
             self.records = NULL
             self.record_capacity = 0
             give_back()

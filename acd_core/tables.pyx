@@ -7,10 +7,10 @@ command must know that its row still lives. Names, attributes and other Python o
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from acd_core.containers cimport reserve, reserve_lines
+from acd_core.memory cimport release
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
     AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class,
@@ -50,25 +50,25 @@ cdef class Tables:
         self.plain.weight = 1
 
     def __dealloc__(self):
-        free(self.agents)
-        free(self.details)
-        free(self.contacts)
-        free(self.nodes)
-        free(self.queues)
-        free(self.classes)
-        free(self.terms)
-        free(self.agent_skills)
-        free(self.agent_tenants)
-        free(self.agent_attributes)
-        free(self.agent_ranks)
-        free(self.agent_queues)
-        free(self.further)
-        free(self.wanted)
-        free(self.conditions)
-        free(self.values)
-        free(self.stages)
-        free(self.plans)
-        free(self.moved)
+        release(self.agents)
+        release(self.details)
+        release(self.contacts)
+        release(self.nodes)
+        release(self.queues)
+        release(self.classes)
+        release(self.terms)
+        release(self.agent_skills)
+        release(self.agent_tenants)
+        release(self.agent_attributes)
+        release(self.agent_ranks)
+        release(self.agent_queues)
+        release(self.further)
+        release(self.wanted)
+        release(self.conditions)
+        release(self.values)
+        release(self.stages)
+        release(self.plans)
+        release(self.moved)
 
     @cython.overflowcheck(False)
     cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:

@@ -9,9 +9,9 @@ for the first of a lane: O(log lanes)). Deadlines that would break a lane's orde
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport IntMap, before, heap_insert, heap_remove, reserve
+from acd_core.memory cimport release
 from acd_core.types cimport NONE, Node
 
 cdef enum:
@@ -28,10 +28,10 @@ cdef class Timers:
         self.lane_of = IntMap()
 
     def __dealloc__(self):
-        free(self.nodes)
-        free(self.owners)
-        free(self.lanes)
-        free(self.order)
+        release(self.nodes)
+        release(self.owners)
+        release(self.lanes)
+        release(self.order)
 
     cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2:
         """Set a deadline for an owner; `duration` only chooses the lane. Gives the handle."""

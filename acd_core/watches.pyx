@@ -9,10 +9,10 @@ each such change, and nothing for a class that nobody asks about.
 
 cimport cython
 from libc.stdint cimport int32_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport reserve
 from acd_core.legs cimport Legs
+from acd_core.memory cimport release
 from acd_core.tables cimport Tables
 from acd_core.types cimport LOGGED_OUT, NONE, READY
 
@@ -26,7 +26,7 @@ cdef class Watches:
         self.legs = legs
 
     def __dealloc__(self):
-        free(self.items)
+        release(self.items)
 
     cdef bint fits(self, int32_t agent, int32_t owner) noexcept nogil:
         """Whether the agent could ever be offered contacts of a class, as he is configured now."""

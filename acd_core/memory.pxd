@@ -1,0 +1,3 @@
+cdef void *resized(void *items, size_t held, size_t *room) noexcept nogil
+cdef void *zeroed(size_t size) noexcept nogil
+cdef void release(void *items) noexcept nogil

@@ -22,7 +22,7 @@ cdef class Consults(Callbacks):
 
     cdef int _begin_consult(self, int32_t consult, object wishes) except -1:
         cdef int32_t contact = self.contact_slots.find(wishes.consults)
-        cdef object name = self.contact_ids[consult]
+        cdef object name = self.contact_ids.get(consult)
         cdef Record *record
         self.tables.contacts[consult].consults = True
         self.consulting[contact] = consult
@@ -77,7 +77,7 @@ cdef class Consults(Callbacks):
         """Who was asked talks with the caller."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t leg = self.tables.contacts[consult].legs, agent = self.legs.legs[leg].agent
-        cdef object name = self.contact_ids[consult]
+        cdef object name = self.contact_ids.get(consult)
         cdef str asker = self.contact_wishes[consult].asked_by
         cdef Record *record
         self.legs.pass_on(leg, contact)
@@ -106,7 +106,7 @@ cdef class Consults(Callbacks):
         cdef str name = self._agent_name(agent)
         cdef Record *record
         source = self.queue_configs[self.legs.legs[leg].queue]
-        self.left_contacts[leg] = self.contact_ids[contact]
+        self.left_contacts[leg] = self.contact_ids.get(contact)
         self.legs.detach(leg)
         self.histories[contact] = (
             *self.histories.get(contact, ()), f"{name}@{source.tenant}/{source.name}"

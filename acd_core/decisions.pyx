@@ -63,7 +63,7 @@ cdef class Decisions(Configured):
                 and (not row.bound or self._agent_name(agent) in self.preferences[slot][0])
             ):
                 contacts.append(views.ContactChoice(
-                    contact=self.contact_ids[slot],
+                    contact=self.contact_ids.get(slot),
                     rank=self.tables.rank_of(agent, row.queue),
                     urgency=self._urgency(slot),
                     seq=row.seq,

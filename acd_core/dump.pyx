@@ -275,7 +275,7 @@ cdef class Dumped(Consults):
 
     cdef dict _lists_of_contacts(self):
         """The same of contacts, but for what many of them share."""
-        return {"id": self.contact_ids, "attributes": self.contact_attributes}
+        return {"attributes": self.contact_attributes}
 
     cdef int32_t *_timer_of(self, int kind, int32_t slot) except? NULL:
         """Where the owner of a timer keeps its handle. Calendars have theirs in a list."""
@@ -318,6 +318,7 @@ cdef class Dumped(Consults):
         self._count_time()
         for name, values in self._lists_of_contacts().items():
             lists[f"contact.{name}"] = [values[slot] for slot in rows]
+        lists["contact.id"] = [self.contact_ids.get(slot) for slot in rows]
         clients, client_places = _share([self.contact_clients[slot] for slot in rows])
         terms, term_places = _share([self.contact_terms[slot] for slot in rows])
         wishes, wish_places = _share([self.contact_wishes[slot] for slot in rows])
@@ -572,6 +573,10 @@ cdef class Dumped(Consults):
             values.extend(dump.lists[f"contact.{name}"])
             if len(values) != count:
                 raise DumpError(f"it has {len(values)} contacts with {name}, and {count} in all")
+        if len(dump.lists["contact.id"]) != count:
+            raise DumpError(f"it has {len(dump.lists['contact.id'])} ids of contacts, and {count} contacts")
+        for slot, name in enumerate(dump.lists["contact.id"]):
+            self.contact_ids.put(slot, name)
         self.contact_clients.extend(_unshare(dump.clients.values, dump.clients.places, count))
         self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))
         self.contact_wishes.extend(_unshare(brought, dump.wish_places, count))

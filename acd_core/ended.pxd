@@ -1,6 +1,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from acd_core.containers cimport TagTable
+from acd_core.ids cimport Id
 
 # A contact that is remembered.
 cdef struct Memory:
@@ -23,6 +24,7 @@ cdef class Ended:
 
     cdef tuple get(self, str contact)
     cdef int add(self, str contact, int reason, object client, int64_t most) except -1
+    cdef int add_id(self, const Id *found, const char *letters, int reason, object client, int64_t most) except -1
     cdef void keep(self, int64_t most)
     cdef list items(self)
     cdef int32_t _find(self, str contact, uint32_t tag) noexcept

@@ -64,9 +64,15 @@ cdef class Ended:
 
     cdef int add(self, str contact, int reason, object client, int64_t most) except -1:
         """Remember a contact, which is not there, as the last that ended, among no more than `most`."""
-        cdef int64_t width = PyUnicode_KIND(contact), size = PyUnicode_GET_LENGTH(contact) * width, part
-        cdef const char *letters = <const char *>PyUnicode_DATA(contact)
-        cdef uint32_t tag = <uint32_t>hash(contact)
+        cdef Id found
+        found.tag = <uint32_t>hash(contact)
+        found.width = <uint8_t>PyUnicode_KIND(contact)
+        found.size = <uint32_t>(PyUnicode_GET_LENGTH(contact) * found.width)
+        return self.add_id(&found, <const char *>PyUnicode_DATA(contact), reason, client, most)
+
+    cdef int add_id(self, const Id *found, const char *letters, int reason, object client, int64_t most) except -1:
+        """The same of one whose id is kept, and these are its letters."""
+        cdef int64_t size = found.size, part
         cdef int32_t place
         cdef Memory *memory
         self.keep(most - 1 if most > 0 else 0)
@@ -85,14 +91,14 @@ cdef class Ended:
         memcpy(self.letters + (memory.start & (self.letter_room - 1)), letters, <size_t>part)
         memcpy(self.letters, letters + part, <size_t>(size - part))
         self.letters_end += size
-        memory.tag = tag
-        memory.size = <uint32_t>size
-        memory.width = <uint8_t>width
+        memory.tag = found.tag
+        memory.size = found.size
+        memory.width = found.width
         memory.reason = <uint8_t>reason
         memory.client = <PyObject *>client
         Py_INCREF(client)
         self.count += 1
-        self.places.enter(tag, place)
+        self.places.enter(found.tag, place)
         return 0
 
     cdef void keep(self, int64_t most):

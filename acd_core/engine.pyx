@@ -168,7 +168,7 @@ cdef class Engine(Dumped):
                 route = self.route_of[target][require] = Route(owner, own_terms)
         self.contact_seq += 1
         slot = self._new_contact_slot()
-        put_item(self.contact_ids, slot, contact)
+        self.contact_ids.put(slot, contact)
         put_item(self.contact_clients, slot, client)
         put_item(self.contact_attributes, slot, attributes)
         put_item(self.contact_terms, slot, own_terms)

@@ -13,6 +13,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
+from acd_core.ids cimport Ids
 from acd_core.json_text cimport JsonText, copy, put, put_number
 from acd_core.state cimport (
     AGENT_CHANGED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT,
@@ -251,7 +252,12 @@ cdef inline char *_contact(JsonText out, char *at, State state, Record *record) 
 cdef char *_other_contact(JsonText out, char *at, State state, Record *record) except NULL:
     """The same for another contact than the last."""
     cdef Py_ssize_t before = at - out.start
-    at = out.string(put(at, b',"contact":'), <str>item(<PyObject *>state.contact_ids, record.contact))
+    cdef Ids ids = state.contact_ids
+    at = put(at, b',"contact":')
+    if ids.rows[record.contact].plain:
+        at = out.plain(at, ids.letters(record.contact), ids.rows[record.contact].size)
+    else:
+        at = out.string(at, ids.get(record.contact))
     at = out.piece(put(at, b","), <bytes>item(<PyObject *>state.queue_json, record.queue))
     _note(&of_contact, record.contact, record.queue, out.start + before, at - out.start - before)
     return at

@@ -193,9 +193,13 @@ cdef class JsonText:
         cdef const char *utf8 = utf8_of(text, &length)
         if not is_plain_text(utf8, length):
             return self.escaped(at, text)
+        return self.plain(at, utf8, length)
+
+    cdef inline char *plain(self, char *at, const char *text, Py_ssize_t length) except NULL:
+        """The same of one that stands in JSON as it is."""
         at = self.on(at, length + 2)
         at[0] = c'"'
-        at = copy(at + 1, utf8, length)
+        at = copy(at + 1, text, length)
         at[0] = c'"'
         return at + 1
 

@@ -1,10 +1,11 @@
 from libc.stdint cimport int32_t
 from acd_core.containers cimport TagTable
+from acd_core.ids cimport Ids
 from acd_core.tables cimport Tables
 
 cdef class Live:
     cdef Tables tables
-    cdef list ids             # by slot
+    cdef Ids ids              # by slot
     cdef TagTable slots       # by hash
     cdef int32_t first        # in the order of arrival, and on by Contact.live_next; NONE when there is none
     cdef int32_t last

@@ -9,6 +9,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from acd_core.containers cimport TagTable
+from acd_core.ids cimport Ids
 from acd_core.tables cimport Tables
 from acd_core.types cimport NONE, Contact
 
@@ -17,7 +18,7 @@ from acd_core.types cimport NONE, Contact
 cdef class Live:
     """The live contacts of one engine, over the rows of its tables and the column of their ids."""
 
-    def __cinit__(self, Tables tables, list ids):
+    def __cinit__(self, Tables tables, Ids ids):
         self.tables = tables
         self.ids = ids
         self.slots = TagTable()
@@ -32,7 +33,7 @@ cdef class Live:
         cdef int64_t place = self.slots.first(<uint32_t>hash(contact))
         while place != NONE:
             self.tables.prefetch_contact(self.slots.places[place].value)
-            if <str>self.ids[self.slots.places[place].value] == contact:
+            if self.ids.tells(self.slots.places[place].value, contact):
                 return self.slots.places[place].value
             place = self.slots.following(place)
         return NONE
@@ -45,7 +46,7 @@ cdef class Live:
     cdef int add(self, int32_t slot) except -1:
         """A contact has arrived, whose id is in its column and not here."""
         cdef Contact *row = &self.tables.contacts[slot]
-        self.slots.enter(<uint32_t>hash(<str>self.ids[slot]), slot)
+        self.slots.enter(self.ids.rows[slot].tag, slot)
         row.live_prev = self.last
         row.live_next = NONE
         if self.last == NONE:
@@ -58,7 +59,7 @@ cdef class Live:
     cdef int remove(self, int32_t slot) except -1:
         """A contact that is here lives no longer; its id is still in its column."""
         cdef Contact *row = &self.tables.contacts[slot]
-        self.slots.leave(<uint32_t>hash(<str>self.ids[slot]), slot)
+        self.slots.leave(self.ids.rows[slot].tag, slot)
         if row.live_prev == NONE:
             self.first = row.live_next
         else:
@@ -80,4 +81,4 @@ cdef class Live:
 
     cpdef list items(self):
         """The ids and slots of all, in the order of their arrival."""
-        return [(self.ids[slot], slot) for slot in self.values()]
+        return [(self.ids.get(slot), slot) for slot in self.values()]

@@ -5,6 +5,7 @@ from acd_core.containers cimport prefetch, prefetch_item
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
+from acd_core.ids cimport Ids
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.live cimport Live
@@ -177,7 +178,7 @@ cdef class State:
     cdef dict pause_codes     # name to place in them
     cdef list free_agents
     cdef list free_queues
-    cdef list contact_ids
+    cdef Ids contact_ids
     cdef list contact_clients
     cdef list contact_attributes
     cdef list contact_terms
@@ -282,7 +283,7 @@ cdef class State:
         """Bring near where the next contact will be kept."""
         if self.free_contact != NONE:
             self.tables.prefetch_contact(self.free_contact)
-            prefetch_item(self.contact_ids, self.free_contact)
+            self.contact_ids.prefetch_id(self.free_contact)
             prefetch_item(self.contact_clients, self.free_contact)
             prefetch_item(self.contact_attributes, self.free_contact)
             prefetch_item(self.contact_terms, self.free_contact)

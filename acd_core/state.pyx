@@ -13,6 +13,7 @@ from acd_core.containers cimport give_back, heap_insert, heap_remove, put_item, 
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
+from acd_core.ids cimport Ids
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.live cimport Live
@@ -154,7 +155,7 @@ cdef class State:
         self.pause_codes = {}
         self.free_agents = []
         self.free_queues = []
-        self.contact_ids = []
+        self.contact_ids = Ids()
         self.contact_slots = Live(self.tables, self.contact_ids)
         self.contact_clients = []
         self.contact_attributes = []
@@ -302,7 +303,7 @@ cdef class State:
             self.ended_contact = self.tables.contacts[slot].queue_next
             self.tables.contacts[slot].queue_next = self.free_contact
             self.free_contact = slot
-            put_item(self.contact_ids, slot, None)
+            self.contact_ids.clear(slot)
             put_item(self.contact_clients, slot, None)
             put_item(self.contact_attributes, slot, None)
             put_item(self.contact_terms, slot, None)
@@ -337,7 +338,7 @@ cdef class State:
 
     cdef object _event(self, Record *record):
         cdef int kind = record.kind
-        cdef str contact = self.contact_ids[record.contact] if record.contact != NONE else ""
+        cdef str contact = self.contact_ids.get(record.contact) if record.contact != NONE else ""
         cdef str agent = self._agent_name(record.agent)
         cdef object queue = self.queue_configs[record.queue] if record.queue != NONE else None
         if kind == AGENT_CHANGED:
@@ -712,7 +713,6 @@ cdef class State:
         if slot != NONE:
             self.free_contact = self.tables.contacts[slot].queue_next
             return slot
-        self.contact_ids.append(None)
         self.contact_clients.append(None)
         self.contact_attributes.append(None)
         self.contact_terms.append(None)
@@ -1049,7 +1049,7 @@ cdef class State:
     cdef str _leg_contact(self, int32_t leg):
         """Id of the contact of a leg, gone on or not."""
         cdef int32_t contact = self.legs.legs[leg].contact
-        return self.contact_ids[contact] if contact != NONE else self.left_contacts[leg]
+        return self.contact_ids.get(contact) if contact != NONE else self.left_contacts[leg]
 
     cdef object _leg_view(self, int32_t slot):
         cdef Leg *leg = &self.legs.legs[slot]
@@ -1157,7 +1157,7 @@ cdef class State:
         credit, waited_before = self.waited_in_vain.get(slot, (0, 0))
         own_since = self.by_hand[slot][4] if row.by_hand else row.since
         return views.ContactView(
-            contact=self.contact_ids[slot],
+            contact=self.contact_ids.get(slot),
             tenant=config.tenant,
             queue=config.name,
             client=self.contact_clients[slot],
@@ -1204,7 +1204,7 @@ cdef class State:
             caller=self.contact_wishes[slot].caller,
             consults=self.contact_wishes[slot].consults,
             asked_by=self.contact_wishes[slot].asked_by,
-            consult=self.contact_ids[self.consulting[slot]] if slot in self.consulting else "",
+            consult=self.contact_ids.get(self.consulting[slot]) if slot in self.consulting else "",
             talking=talking,
             preferred=tuple(self.preferences[slot][0]) if row.prefers else (),
             prefer_wait=bool(row.bound),

@@ -751,7 +751,7 @@ cdef class Transitions(Trails):
                 history = (
                     *history, f"{self._agent_name(self.legs.legs[leg].agent)}@{source.tenant}/{source.name}"
                 )[-HISTORY_MAX:]
-                self.left_contacts[leg] = self.contact_ids[contact]
+                self.left_contacts[leg] = self.contact_ids.get(contact)
                 self.legs.detach(leg)
             leg = following
         if talking:
@@ -901,7 +901,6 @@ cdef class Transitions(Trails):
         cdef int64_t wait = (row.connected if answered else self.now) - row.enqueued
         cdef Record *record
         cdef object disposition
-        cdef str name = self.contact_ids[contact]
         queue.ended[reason] += 1
         if not answered:
             self._watch_reserve(row.queue, wait, False)
@@ -928,7 +927,10 @@ cdef class Transitions(Trails):
             self.trails.pop(contact, None)
         self.contact_slots.remove(contact)
         self.live_contacts -= 1
-        self.ended.add(name, reason, self.contact_clients[contact], self.ended_contacts_kept)
+        self.ended.add_id(
+            &self.contact_ids.rows[contact], self.contact_ids.letters(contact), reason, self.contact_clients[contact],
+            self.ended_contacts_kept,
+        )
         if len(self.last_agents) > self.callers_kept:
             self._forget()
         record = self._record(CONTACT_ENDED, contact, agent, row.queue)

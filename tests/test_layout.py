@@ -31,8 +31,8 @@ MAY_IMPORT = {
 CORE_ROWS = [
     {"types", "standing", "fixed_point", "json_text", "memory"},
     {"containers", "draws", "occupancy"},
-    {"columns", "ended"},
-    {"tables", "timers", "windows"},
+    {"columns", "ids"},
+    {"ended", "tables", "timers", "windows"},
     {"gates", "live", "measures", "roster"},
     {"lines", "idle", "legs", "route"},
     {"order", "watches"},

@@ -1,0 +1,50 @@
+cimport cython
+from acd_core.containers cimport prefetch
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcmp
+
+cdef extern from "Python.h":
+    int PyUnicode_KIND(str text) noexcept
+    void *PyUnicode_DATA(str text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(str text) noexcept
+
+cdef enum:
+    NEAR = 22                 # bytes of letters that a row has room for
+    FAR = 6                   # where in them it has the address of more
+
+# An id, letter by letter as Python has it.
+cdef struct Id:
+    uint32_t tag              # of its hash
+    uint32_t size             # bytes of all letters
+    uint8_t width             # bytes of each; 0: there is no id
+    uint8_t plain             # it stands in JSON as it is
+    char letters[22]          # or from FAR on, where they are
+
+
+@cython.final
+cdef class Ids:
+    cdef Id *rows
+    cdef int64_t capacity
+
+    cdef inline const char *letters(self, int32_t slot) noexcept nogil:
+        """Where the letters of an id are."""
+        cdef Id *row = &self.rows[slot]
+        if row.size > NEAR:
+            return (<char **>&row.letters[FAR])[0]
+        return &row.letters[0]
+
+    cdef inline bint tells(self, int32_t slot, str text) noexcept:
+        """Whether this is the id."""
+        cdef int width = PyUnicode_KIND(text)
+        cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text) * width
+        cdef Id *row = &self.rows[slot]
+        return row.size == size and row.width == width and memcmp(self.letters(slot), PyUnicode_DATA(text), size) == 0
+
+    cdef inline void prefetch_id(self, int32_t slot) noexcept nogil:
+        """Bring near what tells the id of a slot, if there is room for it."""
+        if slot < self.capacity:
+            prefetch(&self.rows[slot])
+
+    cdef int put(self, int32_t slot, str text) except -1
+    cdef void clear(self, int32_t slot) noexcept nogil
+    cdef str get(self, int32_t slot)

@@ -12,7 +12,6 @@ cdef inline int reserve(void **items, int64_t *capacity, int64_t needed, size_t 
     return grow(items, capacity, needed, item_size) if needed > capacity[0] else 0
 
 
-cdef void give_back() noexcept nogil
 cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1
 
 cdef extern from *:

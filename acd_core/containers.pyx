@@ -12,17 +12,6 @@ from libc.string cimport memcpy
 from acd_core.memory cimport release, resized, zeroed
 from acd_core.types cimport NONE, Node
 
-cdef extern from *:
-    """
-    #ifdef __GLIBC__
-    #include <malloc.h>
-    static void acd_trim(void) { malloc_trim(0); }
-    #else
-    static void acd_trim(void) {}
-    #endif
-    """
-    void acd_trim() noexcept nogil
-
 cdef enum:
     LARGE = 65536             # items, from which on arrays do not double any more
 
@@ -45,11 +34,6 @@ cdef int grow(void **items, int64_t *capacity, int64_t needed, size_t item_size)
     items[0] = grown
     capacity[0] = <int64_t>(room // item_size)
     return 0
-
-
-cdef void give_back() noexcept nogil:
-    """Let the system have memory that is free again: after something seldom that needed much for a while."""
-    acd_trim()
 
 
 cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:

@@ -12,9 +12,10 @@ from acd_core.state cimport (
     AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
     CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
-from acd_core.containers cimport give_back, put_item
+from acd_core.containers cimport put_item
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
+from acd_core.memory cimport give_back
 from acd_core.route cimport Route
 from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (

@@ -28,6 +28,17 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
+cdef extern from *:
+    """
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    static void acd_trim(void) { malloc_trim(0); }
+    #else
+    static void acd_trim(void) {}
+    #endif
+    """
+    void acd_trim() noexcept nogil
+
 cdef enum:
     LINE = 64                 # bytes of the processor's cache lines
     PAGE = 2097152            # a huge one
@@ -149,3 +160,8 @@ cdef void release(void *items) noexcept nogil:
     munmap(mapping.start, mapping.size)
     mapping_count -= 1
     mapping[0] = mappings[mapping_count]
+
+
+cdef void give_back() noexcept nogil:
+    """Let the system have memory that is free again: after something seldom that needed much for a while."""
+    acd_trim()

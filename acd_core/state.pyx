@@ -9,7 +9,7 @@ from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from acd_core.containers cimport give_back, heap_insert, heap_remove, put_item, reserve
+from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -290,7 +290,6 @@ cdef class State:
             release(self.records)
             self.records = NULL
             self.record_capacity = 0
-            give_back()
         if self.former_clients:
             self.former_clients.clear()
         return 0

@@ -15,7 +15,7 @@ from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
 from acd_core.json_text cimport JsonText
-from acd_core.lines cimport Lines
+from acd_core.lines cimport Bucket, Lines
 from acd_core.memory cimport release
 from acd_core.tables cimport Tables
 from acd_core.timers cimport Timers
@@ -550,7 +550,13 @@ cdef class Floor:
 
     def heads(self, int32_t skill):
         """The classes with waiting contacts under an index skill."""
-        return [self.lines.heads[skill].items[place].owner for place in range(self.lines.heads[skill].count)]
+        cdef int32_t index, place
+        cdef Bucket *bucket
+        cdef list found = []
+        for index in range(self.lines.heads[skill].count):
+            bucket = &self.lines.heads[skill].buckets[index]
+            found += [bucket.items[place].owner for place in range(bucket.count)]
+        return found
 
     @property
     def line_count(self):

@@ -15,6 +15,7 @@ cdef struct IdleArray:
     int32_t live              # agents with this skill who are free or being rung
     int32_t classes           # first class with this index skill; NONE: nobody looks here, nothing is entered
     int32_t staff             # configured agents with this skill
+    int32_t class_count       # how many classes have this index skill
 
 cdef struct Rank:
     int32_t agent

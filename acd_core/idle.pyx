@@ -28,7 +28,7 @@ from acd_core.memory cimport release
 from acd_core.occupancy cimport USE_FREE, later
 from acd_core.tables cimport Tables, held_skill
 from acd_core.types cimport (
-    FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
+    ANY_SKILL, FEWEST_CONTACTS, LEAST_OCCUPIED, LEAST_SKILLED, LINEAR, LONGEST_IDLE_INBOUND, LOWEST_COST,
     MOST_SKILLED, NONE, RANDOM, ROUND_ROBIN, WEIGHTED_RANDOM, Agent, Class, Details,
 )
 
@@ -36,6 +36,7 @@ cdef enum:
     UNITS_SHIFT = 40          # beyond the number of any place among the idle
     POWER_ERROR = 64          # by which a power of two in whole numbers may be too low, see fixed_point.py
     SLACK = 64                # dead entries that are never worth a compaction
+    CLASSES_SHARE = 4         # nor are one more for so many classes
 
 
 cdef inline bint _ranks_before(Rank *a, Rank *b) noexcept nogil:
@@ -75,6 +76,7 @@ cdef class IdleAgents:
             self.arrays[skill].count = 0
             self.arrays[skill].live = 0
             self.arrays[skill].classes = NONE
+            self.arrays[skill].class_count = 0
             self.arrays[skill].staff = 0
         self.ranking_count = 0
         self.count_staff()
@@ -92,17 +94,26 @@ cdef class IdleAgents:
                     self.arrays[held_skill(self.tables.agent_skills[row.skills + index])].live += 1
 
     cdef int add_class(self, int32_t owner) except -1:
-        """Choose the index skill of a new class, the one that the fewest agents have, and begin to look there."""
+        """Choose the index skill of a new class, the one that the fewest agents have, and the next after it, and begin to look
+        there.
+        """
         cdef Class *row = &self.tables.classes[owner]
         cdef int32_t index, skill
         for index in range(row.term_count):
             skill = self.tables.terms[row.terms + index].skill
             if index == 0 or self.arrays[skill].staff < self.arrays[row.index_skill].staff:
                 row.index_skill = skill
+        for index in range(row.term_count):
+            skill = self.tables.terms[row.terms + index].skill
+            if skill != row.index_skill and (
+                row.second_skill == ANY_SKILL or self.arrays[skill].staff < self.arrays[row.second_skill].staff
+            ):
+                row.second_skill = skill
         if self.arrays[row.index_skill].classes == NONE:
             self._fill(row.index_skill)
         row.next_in_skill = self.arrays[row.index_skill].classes
         self.arrays[row.index_skill].classes = owner
+        self.arrays[row.index_skill].class_count += 1
         return 0
 
     cdef int add(self, int32_t agent) except -1:
@@ -195,6 +206,8 @@ cdef class IdleAgents:
     cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2:
         """The free agent whom a contact of this class gets, or NONE. `offer` is the number of the offer to be made."""
         cdef int32_t queue = self.tables.classes[owner].queue
+        if self.arrays[self.tables.classes[owner].index_skill].live == 0:
+            return NONE
         if queue == NONE:
             return self._longest_idle(owner)
         if self.tables.queues[queue].strategy >= RANDOM or self.tables.queues[queue].occupancy_price:
@@ -402,7 +415,7 @@ cdef class IdleAgents:
 
     cdef int _append(self, int32_t skill, int32_t agent) except -1:
         cdef IdleArray *array = &self.arrays[skill]
-        if array.count > 2 * array.live + SLACK:
+        if array.count > 2 * array.live + SLACK + array.class_count // CLASSES_SHARE:  # each class costs a compaction a look
             self._compact(skill)
         if array.count >= array.capacity:
             self._make_room(array)

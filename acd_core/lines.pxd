@@ -3,7 +3,7 @@ from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.standing cimport Claim, Standing
 from acd_core.tables cimport Tables
-from acd_core.types cimport HEAD_TERMS, Line, Term
+from acd_core.types cimport HEAD_TERMS, Class, Line, Term
 
 # What a freed agent looks at: the first contact of a class, with what it asks, in one cache line's half.
 cdef struct Head:
@@ -15,8 +15,15 @@ cdef struct Head:
     int32_t terms[4]          # skill * 128 + level; 0 for none, -1: ask `Tables.eligible`
     bint mixed                # of the class; then `key` says nothing
 
-cdef struct Heads:
+# The heads of the classes that need one more skill, of those that need one. Who has not both looks at none of them.
+cdef struct Bucket:
     Head *items
+    int64_t capacity
+    int32_t count
+    int32_t second            # ANY_SKILL: of those that need no other
+
+cdef struct Heads:
+    Bucket *buckets
     int64_t capacity
     int32_t count
 
@@ -43,6 +50,7 @@ cdef class Lines:
     cdef int reset(self, int32_t skills) except -1
     cdef int32_t first(self, int32_t line) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
+    cdef int _choose_bucket(self, Class *row) except -1
     cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil
     cdef void stand_at(self, Claim *claim, int32_t contact, int64_t now) noexcept nogil
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil

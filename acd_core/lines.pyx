@@ -26,7 +26,7 @@ from acd_core.memory cimport release
 from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
 from acd_core.tables cimport Tables, held_level, held_skill
 from acd_core.types cimport (
-    HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
+    ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
 )
 
 
@@ -40,9 +40,11 @@ cdef class Lines:
         self.gates = gates
 
     def __dealloc__(self):
-        cdef int32_t skill
+        cdef int32_t skill, index
         for skill in range(self.skill_count):
-            release(self.heads[skill].items)
+            for index in range(<int32_t>self.heads[skill].capacity):
+                release(self.heads[skill].buckets[index].items)
+            release(self.heads[skill].buckets)
         release(self.heads)
         release(self.lines)
         release(self.levels)
@@ -149,7 +151,7 @@ cdef class Lines:
     cdef int _head_changed(self, int32_t owner) except -1:
         """Bring the packed head of a class up to date with its lines."""
         cdef Class *row = &self.tables.classes[owner]
-        cdef Heads *heads = &self.heads[row.index_skill]
+        cdef Bucket *bucket
         cdef Node *nodes = self.tables.nodes
         cdef Term *terms = self.tables.terms + row.terms
         cdef int32_t line = row.lines, best = NONE, contact, index
@@ -164,21 +166,24 @@ cdef class Lines:
                 best = contact
                 row.head_line = line
             line = self.lines[line].next_in_class
+        if row.bucket == NONE:
+            self._choose_bucket(row)
+        bucket = &self.heads[row.index_skill].buckets[row.bucket]
         if best == NONE:
             if row.head_position != NONE:
-                heads.count -= 1
+                bucket.count -= 1
                 self.mixed_heads -= row.mixed
-                if row.head_position != heads.count:
-                    heads.items[row.head_position] = heads.items[heads.count]
-                    self.tables.classes[heads.items[row.head_position].owner].head_position = row.head_position
+                if row.head_position != bucket.count:
+                    bucket.items[row.head_position] = bucket.items[bucket.count]
+                    self.tables.classes[bucket.items[row.head_position].owner].head_position = row.head_position
                 row.head_position = NONE
             return 0
         if row.head_position == NONE:
-            reserve(<void **>&heads.items, &heads.capacity, heads.count + 1, sizeof(Head))
-            row.head_position = heads.count
-            heads.count += 1
+            reserve(<void **>&bucket.items, &bucket.capacity, bucket.count + 1, sizeof(Head))
+            row.head_position = bucket.count
+            bucket.count += 1
             self.mixed_heads += row.mixed
-            head = &heads.items[row.head_position]
+            head = &bucket.items[row.head_position]
             head.owner = owner
             head.tenant = row.tenant
             head.channel = row.channel
@@ -190,7 +195,22 @@ cdef class Lines:
                 head.terms[0] = -1
             elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1
-        heads.items[row.head_position].key = nodes[best].key
+        bucket.items[row.head_position].key = nodes[best].key
+        return 0
+
+    cdef int _choose_bucket(self, Class *row) except -1:
+        """Find the bucket of a class under its index skill, or make it."""
+        cdef Heads *heads = &self.heads[row.index_skill]
+        cdef int32_t index
+        for index in range(heads.count):
+            if heads.buckets[index].second == row.second_skill:
+                row.bucket = index
+                return 0
+        reserve(<void **>&heads.buckets, &heads.capacity, heads.count + 1, sizeof(Bucket))
+        row.bucket = heads.count
+        heads.count += 1
+        heads.buckets[row.bucket].second = row.second_skill
+        heads.buckets[row.bucket].count = 0
         return 0
 
     cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil:
@@ -299,30 +319,35 @@ cdef class Lines:
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
-        cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
+        cdef int32_t index, place, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef Claim claim, best_claim
         cdef Heads *heads
+        cdef Bucket *bucket
         cdef Head *head
         for index in range(count):
             self.levels[held_skill(held[index])] = held_level(held[index])
         for index in range(count):
             heads = &self.heads[held_skill(held[index])]
-            for position in range(heads.count):
-                head = &heads.items[position]
-                if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+            for place in range(heads.count):
+                bucket = &heads.buckets[place]
+                if bucket.second != ANY_SKILL and not self.levels[bucket.second]:
                     continue
-                if choosy and not self.tables.counts_for(agent, head.owner):
-                    continue
-                if ranked:
-                    rank = self.tables.rank_of(agent, head.queue)
-                if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
-                    continue
-                contact = self.first_of(head.owner, now)
-                self.stand_at(&claim, contact, now)
-                if best == NONE or rank < best_rank or claims_before(&claim, &best_claim):
-                    best = contact
-                    best_claim = claim
-                    best_rank = rank
+                for position in range(bucket.count):
+                    head = &bucket.items[position]
+                    if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+                        continue
+                    if choosy and not self.tables.counts_for(agent, head.owner):
+                        continue
+                    if ranked:
+                        rank = self.tables.rank_of(agent, head.queue)
+                    if (best != NONE and rank > best_rank) or not self._asks_met(head, agent):
+                        continue
+                    contact = self.first_of(head.owner, now)
+                    self.stand_at(&claim, contact, now)
+                    if best == NONE or rank < best_rank or claims_before(&claim, &best_claim):
+                        best = contact
+                        best_claim = claim
+                        best_rank = rank
         for index in range(count):
             self.levels[held_skill(held[index])] = 0
         return best
@@ -335,31 +360,36 @@ cdef class Lines:
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
-        cdef int32_t index, position, best = NONE, contact, rank = 0, best_rank = 0
+        cdef int32_t index, place, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef int64_t best_key = 0
         cdef Heads *heads
+        cdef Bucket *bucket
         cdef Head *head
         for index in range(count):
             self.levels[held_skill(held[index])] = held_level(held[index])
         for index in range(count):
             heads = &self.heads[held_skill(held[index])]
-            for position in range(heads.count):
-                head = &heads.items[position]
-                if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+            for place in range(heads.count):
+                bucket = &heads.buckets[place]
+                if bucket.second != ANY_SKILL and not self.levels[bucket.second]:
                     continue
-                if choosy and not self.tables.counts_for(agent, head.owner):
-                    continue
-                if ranked:
-                    rank = self.tables.rank_of(agent, head.queue)
-                if best != NONE and (rank > best_rank or (rank == best_rank and head.key > best_key)):
-                    continue
-                if not self._asks_met(head, agent):
-                    continue
-                contact = self.first(self.tables.classes[head.owner].head_line)
-                if best == NONE or rank < best_rank or self._plain_before(contact, best):
-                    best = contact
-                    best_key = head.key
-                    best_rank = rank
+                for position in range(bucket.count):
+                    head = &bucket.items[position]
+                    if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+                        continue
+                    if choosy and not self.tables.counts_for(agent, head.owner):
+                        continue
+                    if ranked:
+                        rank = self.tables.rank_of(agent, head.queue)
+                    if best != NONE and (rank > best_rank or (rank == best_rank and head.key > best_key)):
+                        continue
+                    if not self._asks_met(head, agent):
+                        continue
+                    contact = self.first(self.tables.classes[head.owner].head_line)
+                    if best == NONE or rank < best_rank or self._plain_before(contact, best):
+                        best = contact
+                        best_key = head.key
+                        best_rank = rank
         for index in range(count):
             self.levels[held_skill(held[index])] = 0
         return best

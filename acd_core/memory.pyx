@@ -64,8 +64,10 @@ cdef Mapping *_mapping_of(const void *items) noexcept nogil:
     return NULL
 
 
-cdef char *_map(size_t size) noexcept nogil:
-    """A mapping of whole huge pages, zeroed; NULL where the system gives none."""
+cdef char *_map(size_t size, size_t used) noexcept nogil:
+    """A mapping of whole huge pages, zeroed; NULL where the system gives none. The rest behind the last of which all is used
+    keeps small pages.
+    """
     cdef char *found = <char *>mmap(
         NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0
     )
@@ -76,7 +78,7 @@ cdef char *_map(size_t size) noexcept nogil:
     if start != found:
         munmap(found, <size_t>(start - found))
     munmap(start + size, <size_t>(found + PAGE - start))
-    madvise(start, size, MADV_HUGEPAGE)  # where there are none, it stays as it is
+    madvise(start, used & ~<size_t>(PAGE - 1), MADV_HUGEPAGE)  # where there are none, it stays as it is
     return start
 
 
@@ -85,10 +87,10 @@ cdef char *_map_ahead(size_t needed, size_t *size) noexcept nogil:
     cdef size_t least = (needed + PAGE - 1) & ~<size_t>(PAGE - 1)
     cdef char *start
     size[0] = AHEAD * least
-    start = _map(size[0])
+    start = _map(size[0], size[0])
     if start == NULL:
         size[0] = least
-        start = _map(least)
+        start = _map(least, least)
     return start
 
 
@@ -137,6 +139,7 @@ cdef void _enter(char *start, size_t size) noexcept nogil:
 cdef void *zeroed(size_t size) noexcept nogil:
     """New memory of this size, which begins at a cache line; NULL where it lacks."""
     cdef char *start
+    cdef size_t used = size
     if size < LARGE or mapping_count == MAPPINGS_MAX:
         size = (size + LINE - 1) & ~<size_t>(LINE - 1)
         start = <char *>aligned_alloc(LINE, size)
@@ -144,7 +147,7 @@ cdef void *zeroed(size_t size) noexcept nogil:
             memset(start, 0, size)
         return start
     size = (size + PAGE - 1) & ~<size_t>(PAGE - 1)
-    start = _map(size)
+    start = _map(size, used)
     if start != NULL:
         _enter(start, size)
     return start

@@ -17,7 +17,7 @@ from acd_core.ids cimport Ids
 from acd_core.legs cimport Legs
 from acd_core.lines cimport Lines
 from acd_core.live cimport Live
-from acd_core.memory cimport release
+from acd_core.memory cimport give_back, release
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
 from acd_core.measures cimport QUEUE_RATIO, PREDICTED_WAIT, Measure, Measures, RatioGroup
 from acd_core.pace cimport Paces
@@ -290,6 +290,7 @@ cdef class State:
             release(self.records)
             self.records = NULL
             self.record_capacity = 0
+            give_back()
         if self.former_clients:
             self.former_clients.clear()
         return 0

@@ -412,6 +412,8 @@ cdef class Tables:
         row.ageing = AGEING_ONE
         row.most = NONE
         row.index_skill = ANY_SKILL
+        row.second_skill = ANY_SKILL
+        row.bucket = NONE
         row.next_in_skill = NONE
         row.further = 0
         row.further_count = 0

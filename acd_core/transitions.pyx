@@ -10,6 +10,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.lines cimport Bucket
 from acd_core.standing cimport Claim, Standing, claims_before
 from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
@@ -299,15 +300,18 @@ cdef class Transitions(Trails):
 
     cdef int32_t _first_served(self) except -2:
         """Of those who wait and whom a free agent could serve, the first in order; NONE when there is nobody."""
-        cdef int32_t skill, position, contact, best = NONE
+        cdef int32_t skill, place, position, contact, best = NONE
+        cdef Bucket *bucket
         cdef Claim claim, best_claim
         for skill in range(self.lines.skill_count):
-            for position in range(self.lines.heads[skill].count):
-                contact = self.lines.first_of(self.lines.heads[skill].items[position].owner, self.now)
-                self.lines.stand_at(&claim, contact, self.now)
-                if (best == NONE or claims_before(&claim, &best_claim)) and self._agent_for(contact) != NONE:
-                    best = contact
-                    best_claim = claim
+            for place in range(self.lines.heads[skill].count):
+                bucket = &self.lines.heads[skill].buckets[place]
+                for position in range(bucket.count):
+                    contact = self.lines.first_of(bucket.items[position].owner, self.now)
+                    self.lines.stand_at(&claim, contact, self.now)
+                    if (best == NONE or claims_before(&claim, &best_claim)) and self._agent_for(contact) != NONE:
+                        best = contact
+                        best_claim = claim
         for contact in self.preferences:
             if self.tables.contacts[contact].where == HELD_BOUND:
                 self.lines.stand_at(&claim, contact, self.now)

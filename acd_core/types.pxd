@@ -383,6 +383,8 @@ cdef struct Class:
     int32_t wanted_count
     int32_t condition         # what it asks beyond the terms: index into Tables.conditions; NONE for nothing
     int32_t index_skill       # the skill of its terms that the fewest agents have
+    int32_t second_skill      # likewise of the others; ANY_SKILL when there is no other
+    int32_t bucket            # under the index skill, for those with this second skill; NONE until somebody waited
     int32_t next_in_skill     # next class with that index skill
     int32_t further           # queues whose agents count beside its own's: offset into Tables.further
     int32_t further_count
@@ -394,7 +396,7 @@ cdef struct Class:
     int64_t most
     int32_t lines             # first of its lines
     int32_t head_line         # the line with the first contact (where there is a limit, with any); NONE when nobody waits
-    int32_t head_position     # of its packed head in the skill's array; NONE when nobody waits
+    int32_t head_position     # of its packed head in its bucket; NONE when nobody waits
     int32_t cursor            # idle entries before it are known not to qualify (queue is NONE)
     int32_t watch             # slot of its watch; NONE until asked for
     int32_t ranking           # slot of its ranking of idle agents (queue is not NONE); NONE until asked for

@@ -46,6 +46,7 @@ cdef struct Stamp:
 
 cdef Stamp stamp
 stamp.seq = -2
+stamp.at = -1
 stamp.last = stamp.text
 
 cdef enum:
@@ -53,6 +54,7 @@ cdef enum:
 
 # Fields as they were written last while events are handed over: several in a row are about the same contact and agent.
 cdef struct Fields:
+    PyObject *state  # whose
     int32_t row  # of whom; NONE for nobody
     int32_t queue
     Py_ssize_t length
@@ -233,18 +235,19 @@ cdef inline char *_begin(char *at, Record *record) noexcept:
     return copy(at, stamp.text, stamp.length)
 
 
-cdef inline void _note(Fields *fields, int32_t row, int32_t queue, const char *text, Py_ssize_t length) noexcept:
+cdef inline void _note(Fields *fields, State state, int32_t row, int32_t queue, const char *text, Py_ssize_t length) noexcept:
     """Keep fields that were written, if they are as short as most."""
     if length <= FIELDS_MAX:
         memcpy(fields.text, text, length)
         fields.length = length
+        fields.state = <PyObject *>state
         fields.row = row
         fields.queue = queue
 
 
 cdef inline char *_contact(JsonText out, char *at, State state, Record *record) except NULL:
     """The fields contact, tenant and queue."""
-    if record.contact == of_contact.row and record.queue == of_contact.queue:
+    if record.contact == of_contact.row and record.queue == of_contact.queue and <PyObject *>state == of_contact.state:
         return copy(out.on(at, of_contact.length), of_contact.text, of_contact.length)
     return _other_contact(out, at, state, record)
 
@@ -259,7 +262,7 @@ cdef char *_other_contact(JsonText out, char *at, State state, Record *record) e
     else:
         at = out.string(at, ids.get(record.contact))
     at = out.piece(put(at, b","), <bytes>item(<PyObject *>state.queue_json, record.queue))
-    _note(&of_contact, record.contact, record.queue, out.start + before, at - out.start - before)
+    _note(&of_contact, state, record.contact, record.queue, out.start + before, at - out.start - before)
     return at
 
 
@@ -267,7 +270,7 @@ cdef inline char *_agent(JsonText out, char *at, State state, Record *record) ex
     """The field agent."""
     if record.agent == NONE:
         return put(at, b',"agent":""')
-    if record.agent == of_agent.row:
+    if record.agent == of_agent.row and <PyObject *>state == of_agent.state:
         return copy(out.on(at, of_agent.length), of_agent.text, of_agent.length)
     return _other_agent(out, at, state, record)
 
@@ -276,7 +279,7 @@ cdef char *_other_agent(JsonText out, char *at, State state, Record *record) exc
     """The same for another agent than the last."""
     cdef Py_ssize_t before = at - out.start
     at = out.string(put(at, b',"agent":'), <str>item(<PyObject *>state.agent_names, record.agent))
-    _note(&of_agent, record.agent, NONE, out.start + before, at - out.start - before)
+    _note(&of_agent, state, record.agent, NONE, out.start + before, at - out.start - before)
     return at
 
 

@@ -28,6 +28,7 @@ cdef class SequencerCore:
     cdef public list _outputs
     cdef list _texts  # buffers that are free
     cdef int64_t _looked_at  # how many commands it had when it was last looked whether it should begin
+    cdef int64_t _gathers_since  # engine time; 0 as long as it does not wait
     cdef int64_t _expected  # how many it is worth waiting for; while an append is under way, how many are in that
     cdef bint _answered  # whether the batch before it was answered since it was last looked
     cdef public object _in_flight

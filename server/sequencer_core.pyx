@@ -38,6 +38,7 @@ cdef enum:
     COST_OF_LINE_NS = 20_000
     TEXTS_MAX = 64  # buffers that are kept for what is due next
     ENOUGH = 256    # so many commands share a flush and its writes well enough
+    GATHERS_NS = 1_000_000  # and so long is long enough to wait for them
     NO_MEMORY = -2  # in place of an outcome
 
 LINE_NS = COST_OF_LINE_NS
@@ -379,13 +380,17 @@ cdef class SequencerCore:
         Each batch costs a flush, and a write to each connection that is answered. So as long as somebody says something
         in each turn, it waits until there are as many commands as there were at the end of the one before: of that one,
         whose clients were answered and may go on now, and of those who had to wait for it. One who is alone with what
-        they say, as the last time, waits for nobody.
+        they say, as the last time, waits for nobody; and nobody waits much longer than a flush takes, however slow turns are.
         """
         cdef int64_t commands = self._next.commands
         cdef bint more = self._answered or commands > self._looked_at
         self._looked_at = commands
         self._answered = False
-        return more and commands < self._expected
+        if not more or commands >= self._expected:
+            return False
+        if not self._gathers_since:
+            self._gathers_since = self.clock.now()
+        return <int64_t>self.clock.now() - self._gathers_since < GATHERS_NS
 
     cdef int _begin(self) except -1:
         """Append what has gathered. With nothing to append, what was only read can leave at once."""
@@ -400,6 +405,7 @@ cdef class SequencerCore:
         commands = self._next.commands
         payload = self._next.take()
         self._looked_at = 0
+        self._gathers_since = 0
         self._expected = commands
         batch = new_batch(<PyObject *>Batch, ((self._next.time_ns, commands, payload),), NULL)
         counters.batches += 1

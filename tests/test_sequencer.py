@@ -158,6 +158,23 @@ async def test_batch_waits_for_as_many_as_last_time_while_they_come(
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no file system in memory")
+async def test_batch_waits_no_longer_than_a_flush_takes_however_slow_turns_are(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        made.configure()
+        await made.sequencer.flushed()
+        for number in range(9):
+            made.execute(centre.enqueue(f"c-{number}"))
+        await made.sequencer.flushed()
+        for number in range(2):
+            assert made.sequencer._in_flight is None
+            made.execute(centre.enqueue(f"d-{number}"))
+            made.clock.time += 2_000_000
+            await asyncio.sleep(0)
+        assert made.sequencer._in_flight is not None
+        await made.sequencer.flushed()
+        assert [record.commands for record in journal.batches[1:]] == [9, 2]
+
+
 async def test_answers_keep_their_order_where_appends_take_no_time() -> None:
     """A batch that had to wait for an errand is followed by one that is durable at once."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:

@@ -576,6 +576,8 @@ cdef class Dumped(Consults):
         if len(dump.lists["contact.id"]) != count:
             raise DumpError(f"it has {len(dump.lists['contact.id'])} ids of contacts, and {count} contacts")
         for slot, name in enumerate(dump.lists["contact.id"]):
+            if type(name) is not str:
+                raise DumpError(f"the id of a contact is {name!r}, which is no text")
             self.contact_ids.put(slot, name)
         self.contact_clients.extend(_unshare(dump.clients.values, dump.clients.places, count))
         self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))

@@ -187,6 +187,14 @@ def test_equal_seeds_give_equal_runs_over_any_number_of_processes() -> None:
     )
 
 
+def test_a_hundred_thousand_calls_are_all_kept() -> None:
+    """So many that the tables of what is kept are large."""
+    model = Model(config=centre(50), kinds=(calls(10_000),), horizon_s=11 * HOUR, traced=200_000)
+    (replication,) = simulate(model, replications=1, processes=1).replications
+    assert len(replication.trace) == tally(replication, "offered") > 100_000
+    assert len(np.unique(replication.trace[:, TRACE.index("number")])) == len(replication.trace)
+
+
 def test_alternatives_see_the_same_callers() -> None:
     """With more agents, and with a faster rate, the k-th caller still talks as long."""
     few = Model(config=centre(2), kinds=(calls(60),), horizon_s=8 * HOUR, traced=10_000)

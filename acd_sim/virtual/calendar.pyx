@@ -6,9 +6,9 @@ who changes the stamp that it compares: nothing is searched. A dead entry stays 
 """
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
-from libc.stdlib cimport free
 
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 
 
 cdef inline bint _before(Entry *a, Entry *b) noexcept nogil:
@@ -19,7 +19,7 @@ cdef class Calendar:
     """A priority queue of `Entry`; `take` gives the earliest."""
 
     def __dealloc__(self):
-        free(self.entries)
+        release(self.entries)
 
     cdef int add(self, int64_t at, int kind, int32_t subject, int64_t stamp) except -1:
         cdef int64_t hole, parent

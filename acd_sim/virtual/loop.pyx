@@ -15,10 +15,10 @@ interval of its arrival; one that arrives before the end of the warm-up only in 
 cimport cython
 from libc.math cimport log
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
-from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from acd_core.containers cimport reserve
+from acd_core.memory cimport release
 from acd_core.state cimport (
     AGENT_CHANGED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT,
     CONTACT_WRAPUP_EVENT, Record,
@@ -354,10 +354,10 @@ cdef class Loop:
             self.agent_since[kind] = start
 
     def __dealloc__(self):
-        free(self.callers)
-        free(self.free_callers)
-        free(self.caller_of)
-        free(self.rows)
+        release(self.callers)
+        release(self.free_callers)
+        release(self.caller_of)
+        release(self.rows)
 
     # -- the loop -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from acd_core.json_text cimport JsonText
 from acd_core.lines cimport Bucket, Lines
 from acd_core.memory cimport release
 from acd_core.tables cimport Tables
-from acd_core.timers cimport Timers
+from acd_core.timers cimport KIND_BITS, Due, Lane, Timer, Timers
 from acd_core.measures cimport Measures
 from acd_core.order cimport Branch, Leaf, Order
 from acd_core.standing cimport AGEING_ONE, Standing, hint_of, stand, stands_before
@@ -311,6 +311,10 @@ cdef class Map:
         return [self.map.keys[place] for place in range(self.map.mask + 1)]
 
 
+cdef bint _comes_before(int64_t deadline, int64_t number, const Due *due) noexcept:
+    return deadline < due.deadline or (deadline == due.deadline and number < due.number)
+
+
 @cython.final
 cdef class Deadlines:
     """`Timers`."""
@@ -334,22 +338,25 @@ cdef class Deadlines:
         if timer == NONE:
             return None
         return (
-            timer, self.timers.nodes[timer].key, self.timers.owners[timer].slot,
-            bool(self.timers.owners[timer].kind),
+            timer, self.timers.deadline(timer), self.timers.owner(timer), bool(self.timers.kind(timer)),
         )
 
     def next_deadline(self):
         """The first deadline, or 0."""
         return self.timers.next_deadline()
 
+    def due(self, int64_t now):
+        """Whether something may be due."""
+        return self.timers.due(now)
+
     def is_regular(self, int32_t timer):
         """Whether an armed timer stands in a lane."""
-        return self.timers.owners[timer].lane != NONE
+        return self.timers.rows[timer].lane_and_kind >= 0
 
     @property
     def lanes(self):
-        """How many lanes there are, empty ones too."""
-        return self.timers.lane_count
+        """How many durations have a lane, empty ones too."""
+        return self.timers.lane_of.used
 
     @property
     def created(self):
@@ -358,36 +365,54 @@ cdef class Deadlines:
 
     def check(self):
         """Prove that lanes, their order and their map agree."""
-        cdef int32_t lane, position
-        cdef int32_t in_use = 0
-        for lane in range(self.timers.lane_count):
-            if self.timers.lane_of.get(self.timers.lanes[lane].duration + 1) != lane:
-                raise AssertionError(f"lane {lane} is not found by its duration")
-            position = self.timers.lanes[lane].position
-            if (self.timers.lanes[lane].head == NONE) != (position == NONE):
-                raise AssertionError(f"lane {lane} is at {position} with head {self.timers.lanes[lane].head}")
-            if position == NONE:
+        cdef int32_t number, position, what, in_use = 0, ordered = 0
+        cdef Lane *lane
+        cdef Due *due
+        for number in range(self.timers.lane_count):
+            lane = &self.timers.lanes[number]
+            if lane.duration < 0:
                 continue
             in_use += 1
-            if self.timers.order[position] != lane:
-                raise AssertionError(f"lane {lane} is not at its position {position}")
-            if position and self.timers._lane_before(lane, self.timers.order[(position - 1) >> 1]):
-                raise AssertionError(f"lane {lane} comes before the one above it")
-            self._check_lane(lane)
-        if in_use != self.timers.order_count or self.timers.lane_of.used != self.timers.lane_count:
-            raise AssertionError(f"{in_use} lanes in use, {self.timers.order_count} in the order")
+            if self.timers.lane_of.get(lane.duration + 1) != number:
+                raise AssertionError(f"lane {number} is not found by its duration")
+            self._check_lane(number)
+            if lane.position == NONE:
+                if lane.head != NONE:
+                    raise AssertionError(f"lane {number} is not in the order, and is not empty")
+                continue
+            ordered += 1
+            if self.timers.order[lane.position].what != number:
+                raise AssertionError(f"lane {number} is not at its position {lane.position}")
+        for position in range(self.timers.order_count):
+            due = &self.timers.order[position]
+            what = due.what
+            if what < 0:
+                ordered += 1
+                if self.timers.rows[~what].lane_and_kind >= 0 or self.timers.rows[~what].prev != position:
+                    raise AssertionError(f"timer {~what} is not at its position {position}")
+            if position and _comes_before(due.deadline, due.number, &self.timers.order[(position - 1) >> 1]):
+                raise AssertionError(f"what is at {position} comes before the one above it")
+        if ordered != self.timers.order_count or in_use != self.timers.lane_of.used:
+            raise AssertionError(f"{in_use} lanes in use, {ordered} of {self.timers.order_count} in the order")
 
-    cdef int _check_lane(self, int32_t lane) except -1:
-        cdef int32_t timer = self.timers.lanes[lane].head, left = NONE
+    cdef int _check_lane(self, int32_t number) except -1:
+        cdef Lane *lane = &self.timers.lanes[number]
+        cdef Timer *row
+        cdef int32_t timer = lane.head, left = NONE
+        if timer != NONE and lane.position != NONE:
+            row = &self.timers.rows[timer]
+            if _comes_before(row.deadline, row.number, &self.timers.order[lane.position]):
+                raise AssertionError(f"lane {number} is due before its place in the order")
         while timer != NONE:
-            if self.timers.nodes[timer].prev != left or self.timers.owners[timer].lane != lane:
-                raise AssertionError(f"timer {timer} does not fit into lane {lane}")
-            if left != NONE and before(self.timers.nodes, timer, left):
+            row = &self.timers.rows[timer]
+            if row.prev != left or row.lane_and_kind >> KIND_BITS != number:
+                raise AssertionError(f"timer {timer} does not fit into lane {number}")
+            if left != NONE and (row.deadline, row.number) < (self.timers.deadline(left), self.timers.number(left)):
                 raise AssertionError(f"timer {timer} comes before {left}, which stands in front of it")
             left = timer
-            timer = self.timers.nodes[timer].next
-        if self.timers.lanes[lane].tail != left:
-            raise AssertionError(f"lane {lane} does not end with {left}")
+            timer = row.next
+        if lane.tail != left:
+            raise AssertionError(f"lane {number} does not end with {left}")
         return 0
 
 

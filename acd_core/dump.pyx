@@ -423,11 +423,9 @@ cdef class Dumped(Consults):
                     if timer == NONE:
                         continue
                     reserve(<void **>&found, &room, count + 1, sizeof(Armed))
-                    found[count].seq = self.timers.nodes[timer].seq
-                    found[count].deadline = self.timers.nodes[timer].key
-                    found[count].duration = 0
-                    if self.timers.owners[timer].lane != NONE:
-                        found[count].duration = self.timers.lanes[self.timers.owners[timer].lane].duration
+                    found[count].seq = self.timers.number(timer)
+                    found[count].deadline = self.timers.deadline(timer)
+                    found[count].duration = self.timers.duration(timer)
                     found[count].place = <int32_t>index
                     found[count].kind = kind
                     count += 1

@@ -891,7 +891,7 @@ cdef class Engine(Dumped):
         if not wrapups:
             return AGENT_NOT_IN_WRAPUP
         for leg in wrapups:
-            before = self.timers.nodes[self.legs.legs[leg].timer].key
+            before = self.timers.deadline(self.legs.legs[leg].timer)
             deadline = min(before + by_ns, self.legs.legs[leg].latest)
             if deadline > before:
                 longer = True

@@ -13,7 +13,7 @@ from acd_core.measures cimport Measures
 from acd_core.pace cimport Paces
 from acd_core.roster cimport Roster
 from acd_core.tables cimport Tables
-from acd_core.timers cimport Timers
+from acd_core.timers cimport OF_CONTACT, OF_LEG, Timers
 from acd_core.watches cimport Watches
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, NONE,
@@ -217,8 +217,6 @@ cdef class State:
     cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
     cdef void _disarm_queue(self, int32_t queue) noexcept
-    cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1
-    cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1
     cdef int _arm_next_step(self, int32_t contact) except -1
     cdef object _closed(self, int32_t queue)
     cdef void _disarm_agent(self, int32_t agent) noexcept
@@ -323,6 +321,18 @@ cdef class State:
     @cython.final
     cdef inline void _disarm_contact(self, int32_t contact) noexcept:
         self.timers.disarm(&self.tables.contacts[contact].timer)
+
+    @cython.final
+    cdef inline int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
+        self._disarm_contact(contact)
+        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, OF_CONTACT)
+        return 0
+
+    @cython.final
+    cdef inline int _arm_leg(self, int32_t leg, int64_t duration) except -1:
+        self._disarm_leg(leg)
+        self.legs.legs[leg].timer = self.timers.arm(self.now + duration, duration, leg, OF_LEG)
+        return 0
 
     @cython.final
     cdef inline void _set_open(self, int32_t agent) noexcept:

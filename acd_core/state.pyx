@@ -23,7 +23,7 @@ from acd_core.measures cimport QUEUE_RATIO, PREDICTED_WAIT, Measure, Measures, R
 from acd_core.pace cimport Paces
 from acd_core.roster cimport Roster
 from acd_core.tables cimport Tables
-from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_STEP, Timers
+from acd_core.timers cimport OF_AGENT, OF_STEP, Timers
 from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
@@ -241,7 +241,7 @@ cdef class State:
             reason = self.agent_pause_reasons.get(agent, "")
         elif row.activity == ACTIVITY_COOLDOWN:
             reason = CAUSE_NAMES[row.cooling]
-        record.a = self.timers.nodes[timer].key - self.now if timer != NONE else NONE
+        record.a = self.timers.deadline(timer) - self.now if timer != NONE else NONE
         if reason:
             Py_INCREF(reason)
             record.text = <PyObject *>reason
@@ -487,18 +487,8 @@ cdef class State:
         self.tables.agents[agent].timer = self.timers.arm(self.now + duration, duration, agent, OF_AGENT)
         return 0
 
-    cdef int _arm_leg(self, int32_t leg, int64_t duration) except -1:
-        self._disarm_leg(leg)
-        self.legs.legs[leg].timer = self.timers.arm(self.now + duration, duration, leg, OF_LEG)
-        return 0
-
     cdef void _disarm_queue(self, int32_t queue) noexcept:
         self.timers.disarm(&self.tables.queues[queue].timer)
-
-    cdef int _arm_contact(self, int32_t contact, int64_t deadline, int64_t duration) except -1:
-        self._disarm_contact(contact)
-        self.tables.contacts[contact].timer = self.timers.arm(deadline, duration, contact, OF_CONTACT)
-        return 0
 
     cdef void _disarm_agent(self, int32_t agent) noexcept:
         self.timers.disarm(&self.tables.agents[agent].timer)
@@ -825,7 +815,7 @@ cdef class State:
                 calendar=name,
                 open=self.calendar_open[slot],
                 changes_ns=tuple(self.calendar_changes[slot]),
-                timer=self.timers.nodes[<int32_t>self.calendar_timers[slot]].seq if self.calendar_changes[slot] else 0,
+                timer=self.timers.number(self.calendar_timers[slot]) if self.calendar_changes[slot] else 0,
             )
             for name, slot in self.calendar_slots.items()
         ]
@@ -1032,8 +1022,8 @@ cdef class State:
             forecast_in_p90=row.forecast_in_p90,
             estimate=_estimate(forecast),
             reserving=bool(row.reserving),
-            reserve_until_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
-            reserve_timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            reserve_until_ns=self.timers.deadline(row.timer),
+            reserve_timer=self.timers.number(row.timer),
             recent_in_target=row.recent_in_target,
             allocated={
                 self.share_groups[index]: self.gates.shares[index].count
@@ -1061,8 +1051,8 @@ cdef class State:
             state=LEG_STATE_NAMES[leg.state],
             since_ns=leg.since,
             connected_ns=leg.connected,
-            deadline_ns=self.timers.nodes[leg.timer].key if leg.timer != NONE else 0,
-            timer=self.timers.nodes[leg.timer].seq if leg.timer != NONE else 0,
+            deadline_ns=self.timers.deadline(leg.timer),
+            timer=self.timers.number(leg.timer),
             latest_ns=leg.latest,
             disposition_required=config.disposition_required,
         )
@@ -1101,8 +1091,8 @@ cdef class State:
             contact=self._leg_contact(first) if first != NONE else "",
             offer=_offer_id(self.legs.legs[first].number) if first != NONE else "",
             outside={name: outside[name][0] for name in sorted(outside)},
-            outside_until_ns=self.timers.nodes[more.outside_timer].key if more.outside_timer != NONE else 0,
-            outside_timer=self.timers.nodes[more.outside_timer].seq if more.outside_timer != NONE else 0,
+            outside_until_ns=self.timers.deadline(more.outside_timer),
+            outside_timer=self.timers.number(more.outside_timer),
             legs=tuple(legs),
             capacity=row.capacity,
             channels=self._channel_names(self.legs.takes(slot)),
@@ -1112,10 +1102,10 @@ cdef class State:
             missed=row.missed,
             failed_ns=tuple(self.agent_failures.get(slot, ())),
             since_ns=row.since,
-            deadline_ns=self.timers.nodes[timer].key if timer != NONE else 0,
-            timer=self.timers.nodes[timer].seq if timer != NONE else 0,
-            rest_until_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
-            rest_timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            deadline_ns=self.timers.deadline(timer),
+            timer=self.timers.number(timer),
+            rest_until_ns=self.timers.deadline(row.timer),
+            rest_timer=self.timers.number(row.timer),
             answered=row.answered,
             answered_since_login=row.answered_since_login,
             inbound_seq=row.inbound_seq,
@@ -1123,8 +1113,8 @@ cdef class State:
             occupancy_us=more.occupancy_us,
             occupancy_key=more.occupancy_key,
             resting=bool(row.resting),
-            occupancy_deadline_ns=self.timers.nodes[more.rest_timer].key if more.rest_timer != NONE else 0,
-            occupancy_timer=self.timers.nodes[more.rest_timer].seq if more.rest_timer != NONE else 0,
+            occupancy_deadline_ns=self.timers.deadline(more.rest_timer),
+            occupancy_timer=self.timers.number(more.rest_timer),
             turns={path: self.idle.turn(queue, slot) for path, queue in self.going_round if self.idle.turn(queue, slot)},
             missed_total=row.missed_total,
             rejected_total=row.rejected_total,
@@ -1138,8 +1128,8 @@ cdef class State:
                 if reason.name in pauses
             ]),
             pause_since_ns=more.pause_began,
-            pause_deadline_ns=self.timers.nodes[more.pause_timer].key if more.pause_timer != NONE else 0,
-            pause_timer=self.timers.nodes[more.pause_timer].seq if more.pause_timer != NONE else 0,
+            pause_deadline_ns=self.timers.deadline(more.pause_timer),
+            pause_timer=self.timers.number(more.pause_timer),
             paid_ns=more.paid_ns,
             unpaid_ns=more.unpaid_ns,
         )
@@ -1182,8 +1172,8 @@ cdef class State:
             agents=tuple(agents),
             end_reason=REASON_NAMES[row.end_reason] if row.state == CONTACT_WRAPUP else "",
             disposition=self.dispositions.get(slot, ""),
-            deadline_ns=self.timers.nodes[row.timer].key if row.timer != NONE else 0,
-            timer=self.timers.nodes[row.timer].seq if row.timer != NONE else 0,
+            deadline_ns=self.timers.deadline(row.timer),
+            timer=self.timers.number(row.timer),
             wait_expired=bool(row.wait_expired),
             step=row.step,
             further=self.stages[self._stage(slot)].further,
@@ -1191,8 +1181,8 @@ cdef class State:
             limit=views.LIMITS[self.gates.at_limit(row.queue) if row.state == CONTACT_QUEUED else 0],
             reserved=bool(self.tables.queues[row.queue].reserved),
             callback=self.callbacks[slot] if row.callback else None,
-            step_deadline_ns=self.timers.nodes[row.step_timer].key if row.step_timer != NONE else 0,
-            step_timer=self.timers.nodes[row.step_timer].seq if row.step_timer != NONE else 0,
+            step_deadline_ns=self.timers.deadline(row.step_timer),
+            step_timer=self.timers.number(row.step_timer),
             place=row.place,
             estimate=views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
             if row.mean_ms != NONE else None,
@@ -1209,16 +1199,16 @@ cdef class State:
             preferred=tuple(self.preferences[slot][0]) if row.prefers else (),
             prefer_wait=bool(row.bound),
             deserted=bool(row.deserted),
-            prefer_deadline_ns=self.timers.nodes[row.prefer_timer].key if row.prefer_timer != NONE else 0,
-            prefer_timer=self.timers.nodes[row.prefer_timer].seq if row.prefer_timer != NONE else 0,
+            prefer_deadline_ns=self.timers.deadline(row.prefer_timer),
+            prefer_timer=self.timers.number(row.prefer_timer),
             arrived_in=self.moved_from.get(slot, ""),
             overflows=row.overflows,
             stay=config.stay[row.stay].when if row.stay != NONE else "",
-            stay_deadline_ns=self.timers.nodes[row.stay_timer].key if row.stay_timer != NONE else 0,
-            stay_timer=self.timers.nodes[row.stay_timer].seq if row.stay_timer != NONE else 0,
+            stay_deadline_ns=self.timers.deadline(row.stay_timer),
+            stay_timer=self.timers.number(row.stay_timer),
             seen_ms=row.seen_ms,
-            look_deadline_ns=self.timers.nodes[row.look_timer].key if row.look_timer != NONE else 0,
-            look_timer=self.timers.nodes[row.look_timer].seq if row.look_timer != NONE else 0,
+            look_deadline_ns=self.timers.deadline(row.look_timer),
+            look_timer=self.timers.number(row.look_timer),
         )
 
     cdef object _urgency(self, int32_t slot):

@@ -3,19 +3,32 @@
 
 A call centre knows few durations: each queue's offer timeout, wrap-up, longest wait. Time never goes back, so
 timers of one duration come due in the order in which they were armed: each duration has a lane, a plain list. A
-small heap orders the lanes by their first deadline. Arming and cancelling are O(1) however many are armed (but
-for the first of a lane: O(log lanes)). Deadlines that would break a lane's order go into a heap of their own.
+small heap orders the lanes by their first deadline, and with them the timers that would break a lane's order.
+
+Nearly all timers are cancelled, so the heap is told only of what comes earlier than it knows. What it holds of a lane may be
+the deadline of a timer that is there no longer, and the lane may be empty: that is seen when it is the lane's turn. So arming
+and cancelling in a lane are O(1), however many timers and lanes there are.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from acd_core.containers cimport IntMap, before, heap_insert, heap_remove, reserve
+from acd_core.containers cimport IntMap, reserve
 from acd_core.memory cimport release
-from acd_core.types cimport NONE, Node
+from acd_core.types cimport NONE
 
 cdef enum:
-    LANES_MAX = 512           # more lanes than this are looked through for empty ones
+    LANES_MAX = 512           # so many lanes may be empty
+
+
+@cython.overflowcheck(False)
+cdef inline int _near(int64_t duration) noexcept nogil:
+    """Where a lane may be found without a search."""
+    return <int>(<uint64_t>duration * <uint64_t>0x9E3779B97F4A7C15 >> 58)
+
+
+cdef inline bint _earlier(const Due *a, const Due *b) noexcept nogil:
+    return a.deadline < b.deadline or (a.deadline == b.deadline and a.number < b.number)
 
 
 @cython.final
@@ -24,159 +37,225 @@ cdef class Timers:
 
     def __cinit__(self):
         self.free_timer = NONE
-        self.irregular = NONE
+        self.free_lane = NONE
+        self.lanes_most = LANES_MAX
         self.lane_of = IntMap()
+        self._add_lane()  # which all of `near` name
 
     def __dealloc__(self):
-        release(self.nodes)
-        release(self.owners)
+        release(self.rows)
         release(self.lanes)
         release(self.order)
 
     cdef int32_t arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2:
         """Set a deadline for an owner; `duration` only chooses the lane. Gives the handle."""
-        cdef int32_t timer = self.free_timer, lane = <int32_t>self.lane_of.get(duration + 1), tail
-        if lane == NONE:
-            lane = self._new_lane(duration)
-        if timer == NONE:
-            timer = <int32_t>self.created
-            reserve(<void **>&self.nodes, &self.node_capacity, timer + 1, sizeof(Node))
-            reserve(<void **>&self.owners, &self.owner_capacity, timer + 1, sizeof(Owner))
-            self.created += 1
-        else:
-            self.free_timer = self.owners[timer].slot
-        self.seq += 1
-        self.nodes[timer].key = deadline
-        self.nodes[timer].seq = self.seq
-        self.owners[timer].slot = slot
-        self.owners[timer].kind = kind
-        tail = self.lanes[lane].tail
-        if tail != NONE and self.nodes[tail].key > deadline:
-            self.owners[timer].lane = NONE
-            self.irregular = heap_insert(self.nodes, self.irregular, timer)
+        cdef int32_t number = self.near[_near(duration)]
+        cdef Lane *lane = &self.lanes[number]
+        if lane.duration != duration or lane.position == NONE or self.free_timer == NONE:
+            return self._arm(deadline, duration, slot, kind)
+        if deadline < (self.order[lane.position].deadline if lane.tail == NONE else self.rows[lane.tail].deadline):
+            return self._arm(deadline, duration, slot, kind)
+        return self._append(number, deadline, slot, kind)
+
+    cdef int32_t _arm(self, int64_t deadline, int64_t duration, int32_t slot, int kind) except -2:
+        """The same where the lane may have to be found or made, a handle may be lacking, or the order is not yet right."""
+        cdef int32_t number = self._lane_for(duration), timer
+        cdef Lane *lane = &self.lanes[number]
+        if self.free_timer == NONE:
+            self._new_timer()
+        timer = self.free_timer
+        if lane.tail != NONE and self.rows[lane.tail].deadline > deadline:
+            self._enter(deadline, self.seq + 1, ~timer)
+            self._take(deadline, slot, kind - KINDS)
             return timer
-        self.owners[timer].lane = lane
-        self.nodes[timer].prev = tail
-        self.nodes[timer].next = NONE
-        self.lanes[lane].tail = timer
-        if tail != NONE:
-            self.nodes[tail].next = timer
-            return timer
-        self.lanes[lane].head = timer
-        reserve(<void **>&self.order, &self.order_capacity, self.order_count + 1, sizeof(int32_t))
-        self.order_count += 1
-        self._rise(lane, self.order_count - 1)
-        return timer
+        if lane.tail == NONE and (lane.position == NONE or self.order[lane.position].deadline > deadline):
+            self._enter(deadline, self.seq + 1, number)
+        return self._append(number, deadline, slot, kind)
 
     cdef void cancel(self, int32_t timer) noexcept nogil:
         """Forget a timer, fired or not; its handle is free for another."""
-        cdef int32_t lane = self.owners[timer].lane, prev, following
-        if lane == NONE:
-            self.irregular = heap_remove(self.nodes, self.irregular, timer)
-        else:
-            prev = self.nodes[timer].prev
-            following = self.nodes[timer].next
-            if following == NONE:
-                self.lanes[lane].tail = prev
-            else:
-                self.nodes[following].prev = prev
-            if prev != NONE:
-                self.nodes[prev].next = following
-            else:
-                self.lanes[lane].head = following
-                if following == NONE:
-                    self._lane_empty(lane)
-                else:
-                    self._sink(lane, self.lanes[lane].position)
-        self.owners[timer].slot = self.free_timer
+        cdef Timer *rows = self.rows
+        cdef Timer *row = &rows[timer]
+        cdef int32_t both = row.lane_and_kind, prev = row.prev, following = row.next
+        row.slot = self.free_timer
         self.free_timer = timer
+        if both < 0:
+            self._take_out(prev)
+            return
+        if following == NONE:
+            self.lanes[both >> KIND_BITS].tail = prev
+        else:
+            rows[following].prev = prev
+        if prev == NONE:
+            self.lanes[both >> KIND_BITS].head = following
+        else:
+            rows[prev].next = following
 
     cdef int32_t first(self) noexcept nogil:
         """The timer that comes due first, or NONE."""
-        cdef int32_t head
-        if self.order_count == 0:
-            return self.irregular
-        head = self.lanes[self.order[0]].head
-        if self.irregular != NONE and before(self.nodes, self.irregular, head):
-            return self.irregular
-        return head
+        cdef int32_t what, head
+        cdef Due due
+        while self.order_count:
+            what = self.order[0].what
+            if what < 0:
+                return ~what
+            head = self.lanes[what].head
+            if head == NONE:
+                self.lanes[what].position = NONE
+                self._take_out(0)
+                continue
+            if self.rows[head].number == self.order[0].number:
+                return head
+            due.deadline = self.rows[head].deadline
+            due.number = self.rows[head].number
+            due.what = what
+            self._sink(due, 0)
+        return NONE
 
     cdef int64_t next_deadline(self) noexcept nogil:
         """When the first timer comes due; 0 when none is armed."""
-        cdef int32_t timer = self.first()
-        return self.nodes[timer].key if timer != NONE else 0
+        return self.deadline(self.first())
+
+    cdef int32_t _append(self, int32_t number, int64_t deadline, int32_t slot, int kind) noexcept nogil:
+        """Arm the free timer as the last of a lane, which is in the order, and not behind this deadline."""
+        cdef Lane *lane = &self.lanes[number]
+        cdef int32_t timer = self._take(deadline, slot, number * KINDS + kind), tail = lane.tail
+        self.rows[timer].prev = tail
+        self.rows[timer].next = NONE
+        lane.tail = timer
+        if tail == NONE:
+            lane.head = timer
+        else:
+            self.rows[tail].next = timer
+        return timer
+
+    cdef int32_t _take(self, int64_t deadline, int32_t slot, int lane_and_kind) noexcept nogil:
+        """Fill in the free timer, and give it."""
+        cdef int32_t timer = self.free_timer
+        cdef Timer *row = &self.rows[timer]
+        self.free_timer = row.slot
+        self.seq += 1
+        row.deadline = deadline
+        row.number = self.seq
+        row.slot = slot
+        row.lane_and_kind = lane_and_kind
+        return timer
+
+    cdef int32_t _new_timer(self) except -2:
+        """One more handle, which is free."""
+        cdef int32_t timer = <int32_t>self.created
+        reserve(<void **>&self.rows, &self.row_capacity, timer + 1, sizeof(Timer))
+        self.created += 1
+        self.rows[timer].slot = NONE
+        self.free_timer = timer
+        return timer
+
+    cdef int32_t _lane_for(self, int64_t duration) except -2:
+        """The lane of a duration, from now on to be found without a search."""
+        cdef int32_t lane = <int32_t>self.lane_of.get(duration + 1)
+        if lane == NONE:
+            lane = self._new_lane(duration)
+        self.near[_near(duration)] = lane
+        return lane
 
     cdef int32_t _new_lane(self, int64_t duration) except -2:
         cdef int32_t lane
-        if self.lane_count >= LANES_MAX and self.lane_count >= 2 * self.order_count:
+        if self.free_lane == NONE and self.lane_count >= self.lanes_most:
             self._forget_empty_lanes()
-        lane = self.lane_count
-        reserve(<void **>&self.lanes, &self.lane_capacity, lane + 1, sizeof(Lane))
-        self.lane_count += 1
+        if self.free_lane == NONE:
+            self._add_lane()
+        lane = self.free_lane
+        self.lane_of.put(duration + 1, lane)
+        self.free_lane = self.lanes[lane].tail
+        self.lanes[lane].duration = duration
         self.lanes[lane].head = NONE
         self.lanes[lane].tail = NONE
         self.lanes[lane].position = NONE
-        self.lanes[lane].duration = duration
-        self.lane_of.put(duration + 1, lane)
         return lane
+
+    cdef int _add_lane(self) except -1:
+        """One more lane that is not in use, where no other is."""
+        reserve(<void **>&self.lanes, &self.lane_capacity, self.lane_count + 1, sizeof(Lane))
+        self.lanes[self.lane_count].duration = NONE
+        self.lanes[self.lane_count].tail = NONE
+        self.free_lane = self.lane_count
+        self.lane_count += 1
+        return 0
 
     cdef int _forget_empty_lanes(self) except -1:
         """Keep the lanes in use only: durations come and go with configurations."""
-        cdef int32_t kept = 0, lane, timer
-        self.lane_of = IntMap()
-        for lane in range(self.lane_count):
-            if self.lanes[lane].head == NONE:
+        cdef int32_t number, in_use = 0
+        cdef Lane *lane
+        for number in range(self.lane_count):
+            lane = &self.lanes[number]
+            if lane.duration < 0:
                 continue
-            self.lanes[kept] = self.lanes[lane]
-            self.order[self.lanes[kept].position] = kept
-            timer = self.lanes[kept].head
-            while timer != NONE:
-                self.owners[timer].lane = kept
-                timer = self.nodes[timer].next
-            self.lane_of.put(self.lanes[kept].duration + 1, kept)
-            kept += 1
-        self.lane_count = kept
+            if lane.head != NONE:
+                in_use += 1
+                continue
+            self.lane_of.remove(lane.duration + 1)
+            if lane.position != NONE:
+                self._take_out(lane.position)
+            lane.duration = NONE
+            lane.tail = self.free_lane
+            self.free_lane = number
+        self.lanes_most = max(<int32_t>LANES_MAX, 2 * in_use)
         return 0
 
-    cdef bint _lane_before(self, int32_t a, int32_t b) noexcept nogil:
-        return before(self.nodes, self.lanes[a].head, self.lanes[b].head)
+    cdef int _enter(self, int64_t deadline, int64_t number, int32_t what) except -1:
+        """Bring a lane, or an irregular timer, to where this deadline calls for, which is earlier than what it had there."""
+        cdef Due due
+        cdef int32_t position = self.lanes[what].position if what >= 0 else NONE
+        due.deadline = deadline
+        due.number = number
+        due.what = what
+        if position == NONE:
+            reserve(<void **>&self.order, &self.order_capacity, self.order_count + 1, sizeof(Due))
+            position = self.order_count
+            self.order_count += 1
+        self._rise(due, position)
+        return 0
 
-    cdef void _place(self, int32_t lane, int32_t position) noexcept nogil:
-        self.order[position] = lane
-        self.lanes[lane].position = position
+    cdef void _put(self, Due due, int32_t position) noexcept nogil:
+        self.order[position] = due
+        if due.what >= 0:
+            self.lanes[due.what].position = position
+        else:
+            self.rows[~due.what].prev = position
 
-    cdef void _rise(self, int32_t lane, int32_t position) noexcept nogil:
-        """Put a lane into the order at `position`, or as far above as its first deadline calls for."""
+    cdef void _rise(self, Due due, int32_t position) noexcept nogil:
+        """Put something into the order at `position`, or as far above as its deadline calls for."""
         cdef int32_t parent
         while position:
             parent = (position - 1) >> 1
-            if not self._lane_before(lane, self.order[parent]):
+            if not _earlier(&due, &self.order[parent]):
                 break
-            self._place(self.order[parent], position)
+            self._put(self.order[parent], position)
             position = parent
-        self._place(lane, position)
+        self._put(due, position)
 
-    cdef void _sink(self, int32_t lane, int32_t position) noexcept nogil:
-        """Put a lane into the order at `position`, or as far below as its first deadline calls for."""
+    cdef void _sink(self, Due due, int32_t position) noexcept nogil:
+        """Put something into the order at `position`, or as far below as its deadline calls for."""
         cdef int32_t child
         while True:
             child = 2 * position + 1
             if child >= self.order_count:
                 break
-            if child + 1 < self.order_count and self._lane_before(self.order[child + 1], self.order[child]):
+            if child + 1 < self.order_count and _earlier(&self.order[child + 1], &self.order[child]):
                 child += 1
-            if not self._lane_before(self.order[child], lane):
+            if not _earlier(&self.order[child], &due):
                 break
-            self._place(self.order[child], position)
+            self._put(self.order[child], position)
             position = child
-        self._place(lane, position)
+        self._put(due, position)
 
-    cdef void _lane_empty(self, int32_t lane) noexcept nogil:
-        """Take a lane out of the order; the last one comes into its place."""
-        cdef int32_t position = self.lanes[lane].position, last
-        self.lanes[lane].position = NONE
+    cdef void _take_out(self, int32_t position) noexcept nogil:
+        """The order without what stands at `position`; the last comes into its place."""
+        cdef Due last
         self.order_count -= 1
         if position != self.order_count:
             last = self.order[self.order_count]
-            self._rise(last, position)
-            self._sink(last, self.lanes[last].position)
+            if position and _earlier(&last, &self.order[(position - 1) >> 1]):
+                self._rise(last, position)
+            else:
+                self._sink(last, position)

@@ -90,15 +90,15 @@ cdef class Transitions(Trails):
             now = self.now
         while True:
             timer = self.timers.first()
-            if timer == NONE or self.timers.nodes[timer].key > now:
+            if timer == NONE or self.timers.deadline(timer) > now:
                 break
-            if 0 < limit <= fired and self.timers.nodes[timer].key > self.now:
+            if 0 < limit <= fired and self.timers.deadline(timer) > self.now:
                 return 0
             fired += 1
-            if self.timers.nodes[timer].key > self.now:
-                self.now = self.timers.nodes[timer].key
-            slot = self.timers.owners[timer].slot
-            kind = self.timers.owners[timer].kind
+            if self.timers.deadline(timer) > self.now:
+                self.now = self.timers.deadline(timer)
+            slot = self.timers.owner(timer)
+            kind = self.timers.kind(timer)
             if kind == OF_LEG:
                 self._disarm_leg(slot)
                 self._leg_deadline(slot)

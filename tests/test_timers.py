@@ -50,6 +50,12 @@ class Both:
         self.timers.cancel(timer)
         del self.plain.armed[timer]
 
+    def look(self, now: int) -> None:
+        """See what may be due without asking which it is: nothing may be missed."""
+        first = self.plain.first()
+        assert self.timers.due(now) or first is None or first[1] > now
+        self.timers.check()
+
     def agree(self) -> None:
         first = self.plain.first()
         assert self.timers.first() == first
@@ -91,6 +97,31 @@ def test_equal_deadlines_fire_in_the_order_in_which_they_were_armed() -> None:
         order.append(first[2])
         timers.cancel(first[0])
     assert order == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_was_cancelled_is_seen_to_be_gone_when_it_is_asked_for() -> None:
+    both = Both()
+    later = both.arm(200, 50)
+    for now in range(10):
+        both.cancel(both.arm(now + 20, 20))
+        both.look(now)
+    assert both.timers.due(20)
+    both.agree()
+    assert not both.timers.due(199)
+    both.cancel(later)
+    both.agree()
+    assert not both.timers.due(10_000)
+
+
+def test_a_lane_that_became_empty_takes_an_earlier_deadline() -> None:
+    both = Both()
+    both.arm(150, 50)
+    both.cancel(both.arm(200, 20))
+    early = both.arm(100, 20)
+    assert both.timers.is_regular(early)
+    both.look(100)
+    both.agree()
+    assert both.fire_all() == [100, 150]
 
 
 def test_a_deadline_that_breaks_the_order_of_its_lane_fires_in_its_turn() -> None:
@@ -177,6 +208,7 @@ STEPS = st.lists(
         st.tuples(st.just("arm"), DURATIONS, st.integers(-30, 0) | st.just(0)),
         st.tuples(st.just("cancel"), st.integers(0, 50), st.just(0)),
         st.tuples(st.just("wait"), st.integers(0, 10), st.just(0)),
+        st.tuples(st.just("agree"), st.just(0), st.just(0)),
     ),
     max_size=100,
 )
@@ -197,7 +229,10 @@ def test_any_short_life_fires_in_order(steps: list[tuple[str, int, int]]) -> Non
             while (first := both.plain.first()) is not None and first[1] <= now:
                 assert both.timers.first() == first
                 both.cancel(first[0])
-        both.agree()
+        elif verb == "agree":
+            both.agree()
+        both.look(now)
+    both.agree()
     fired = both.fire_all()
     assert fired == sorted(fired)
 
@@ -221,5 +256,7 @@ def test_a_long_life_fires_in_order(seed: int) -> None:
                 assert both.timers.first() == first
                 both.cancel(first[0])
         if step % 50 == 0:
+            both.look(now)
+        if step % 500 == 0:
             both.agree()
     both.fire_all()

@@ -129,7 +129,7 @@ cdef class Ordered:
 
     def insert(self, int32_t contact, int64_t key, int64_t seq, int tree=0):
         """Put a contact in; those with lower keys stand before it."""
-        self.tables.contacts[contact].since = key
+        self.tables.contacts[contact].enqueued = key
         self.tables.contacts[contact].seq = seq
         self.roots[tree] = self.order.insert(self.roots[tree], contact)
 
@@ -172,7 +172,7 @@ cdef class Ordered:
         if not node & 1:
             leaf = &self.order.leaves[slot]
             found = [leaf.items[place] for place in range(leaf.count)]
-            if leaf.parent != parent or not found or any([self.order.leaf_of[<int32_t>item] != slot for item in found]):
+            if leaf.parent != parent or not found or any([self.order.leaf_of(<int32_t>item)[0] != slot for item in found]):
                 raise AssertionError(f"leaf {slot}")
             for place in range(leaf.count):
                 self.lines.stand_for_good(&first, leaf.items[place])
@@ -540,7 +540,7 @@ cdef class Floor:
         cdef int32_t contact = self.tables.new_contact()
         self.contact_seq += 1
         self.tables.contacts[contact].seq = self.contact_seq
-        self.tables.contacts[contact].since = enqueued
+        self.tables.contacts[contact].enqueued = enqueued
         self.lines.assign(contact, owner, 0, head_start, 0)
         return contact
 
@@ -558,11 +558,11 @@ cdef class Floor:
 
     def key(self, int32_t contact):
         """What the contact's place follows from: lower comes first, then the order of arrival."""
-        return self.tables.nodes[contact].key
+        return self.lines.key(contact)
 
     def since(self, int32_t contact):
         """From when on the contact's waiting counts."""
-        return self.tables.contacts[contact].since
+        return self.tables.since(contact)
 
     def came_back(self, int32_t contact):
         """Whether a waiting contact stands in the heap of its line and not in the list."""

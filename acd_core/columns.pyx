@@ -8,7 +8,7 @@ dumped, so nothing of where a row lay in memory is kept.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from acd_core.containers cimport reserve
@@ -23,6 +23,8 @@ cdef inline int64_t _get(const char *at, int32_t size) noexcept nogil:
         return (<const uint8_t *>at)[0]
     if size == 4:
         return (<const int32_t *>at)[0]
+    if size == 2:
+        return (<const int16_t *>at)[0]
     return (<const int64_t *>at)[0]
 
 
@@ -31,6 +33,8 @@ cdef inline void _set(char *at, int32_t size, int64_t value) noexcept nogil:
         (<uint8_t *>at)[0] = <uint8_t>value
     elif size == 4:
         (<int32_t *>at)[0] = <int32_t>value
+    elif size == 2:
+        (<int16_t *>at)[0] = <int16_t>value
     else:
         (<int64_t *>at)[0] = value
 
@@ -136,7 +140,7 @@ cdef class Layout:
         return 0
 
     cdef int number(self, str name, const void *field, size_t size, int64_t absent=0) except -1:
-        """A number: unsigned of 1 byte, or signed of 4 or 8."""
+        """A number: unsigned of 1 byte, or signed of 2, 4 or 8."""
         return self._add(name, field, size, NONE, absent)
 
     cdef int numbers(self, str name, const void *first, size_t size, int count) except -1:

@@ -11,7 +11,7 @@ cdef class Conditions(Preferences):
     cdef bint _waits_longer(self, int32_t queue, int32_t contact, Standing *standing, int64_t over_ms) except -1
     cdef void _would_stand(self, Standing *standing, int32_t contact, int32_t queue, int32_t stage, bint keep_age) noexcept
     cdef bint _is_useless(self, int32_t contact) except -1
-    cdef void _look(self, int32_t contact) noexcept
+    cdef int _look(self, int32_t contact) except -1
     cdef int _judge_now(self, int32_t contact) except -1
     cdef int _judge_those(self, list contacts) except -1
     cdef int _judge_flipped(self, int32_t agent) except -1

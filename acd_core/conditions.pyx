@@ -13,7 +13,7 @@ from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record
 from acd_core.timers cimport OF_CALENDAR, OF_LOOK, OF_STAY
 from acd_core.types cimport (
-    CONTACT_OFFERED, CONTACT_QUEUED, LOGGED_OUT, NONE, READY, Contact, Queue,
+    CONTACT_OFFERED, CONTACT_QUEUED, LOGGED_OUT, NONE, READY, Contact, ContactDetails, Queue,
 )
 from acd_core.watches cimport Watch
 from acd_core.windows cimport Forecast
@@ -81,7 +81,7 @@ cdef class Conditions(Preferences):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int64_t level, head_start, since = self.now
         if keep_age:
-            since = self.by_hand[contact][4] if row.by_hand else row.since
+            since = self.by_hand[contact][4] if row.by_hand else self.tables.since(contact)
         self._start_in(queue, self.tables.stages[stage].points + row.priority, &level, &head_start)
         stand(standing, <int32_t>level, since, row.seq, head_start, 0, self.tables.queues[queue].ageing, NONE, 0)
 
@@ -95,6 +95,7 @@ cdef class Conditions(Preferences):
     cdef int _judge_now(self, int32_t contact) except -1:
         """`_judge` of a contact for which some condition counts."""
         cdef Contact *row = &self.tables.contacts[contact]
+        cdef ContactDetails *more
         cdef int32_t stay
         cdef bint useless
         cdef int64_t after
@@ -102,22 +103,25 @@ cdef class Conditions(Preferences):
             self._judge_preference(contact)
         if self.tables.plans[row.plan].skips:
             useless = self._is_useless(contact)
-            if useless != row.useless:
-                row.useless = useless
+            if useless != self.tables.contact_detail(contact).useless:
+                self.tables.contact_detail_of(contact).useless = useless
                 self._arm_step(contact)
         if not self.tables.queues[row.queue].stay_count:
             return 0
         if row.callback or not self.tables.queues[row.queue].looks:
             self._disarm_look(contact)
-        elif row.look_timer == NONE:
-            row.look_timer = self.timers.arm(self.now + LOOK_NS + row.seq % LOOKS_APART, LOOK_NS, contact, OF_LOOK)
+        elif self.tables.contact_detail(contact).look_timer == NONE:
+            self.tables.contact_detail_of(contact).look_timer = self.timers.arm(
+                self.now + LOOK_NS + row.seq % LOOKS_APART, LOOK_NS, contact, OF_LOOK
+            )
         stay = self._held_against(contact)
-        if stay != row.stay:
-            row.stay = stay
+        if stay != self.tables.contact_detail(contact).stay:
             self._disarm_stay(contact)
+            more = self.tables.contact_detail_of(contact)
+            more.stay = stay
             if stay != NONE:
                 after = ns_of_seconds(self.queue_configs[row.queue].stay[stay].after_s)
-                row.stay_timer = self.timers.arm(self.now + after, after, contact, OF_STAY)
+                more.stay_timer = self.timers.arm(self.now + after, after, contact, OF_STAY)
         return 0
 
     cdef int32_t _held_against(self, int32_t contact) except -2:
@@ -128,19 +132,20 @@ cdef class Conditions(Preferences):
             return NONE
         for rule in self.queue_configs[row.queue].stay:
             if rule.over_s is not None:
-                if row.seen_ms > ns_of_seconds(rule.over_s) // 1_000_000:
+                if self.tables.contact_detail(contact).seen_ms > ns_of_seconds(rule.over_s) // 1_000_000:
                     return index
             elif self._holds(rule.when, row.queue, owner, 0):
                 return index
             index += 1
         return NONE
 
-    cdef void _look(self, int32_t contact) noexcept:
+    cdef int _look(self, int32_t contact) except -1:
         """See how long a contact still has to wait, unless somebody is rung for it."""
         cdef Forecast expected
         if self.tables.contacts[contact].state == CONTACT_QUEUED:
             expected = self._forecast(contact)
-            self.tables.contacts[contact].seen_ms = <int32_t>expected.p50_ms if expected.known else NONE
+            self.tables.contact_detail_of(contact).seen_ms = <int32_t>expected.p50_ms if expected.known else NONE
+        return 0
 
     cdef int _judge_those(self, list contacts) except -1:
         """Judge contacts in the order of their arrival."""
@@ -209,6 +214,7 @@ cdef class Conditions(Preferences):
         """See `Machine.check`."""
         cdef int32_t slot
         cdef Contact *row
+        cdef const ContactDetails *more
         cdef bint looked_at
         Preferences.check(self)
         for name, slot in self.contact_slots.items():
@@ -216,11 +222,12 @@ cdef class Conditions(Preferences):
             if row.state != CONTACT_QUEUED and row.state != CONTACT_OFFERED:
                 continue
             looked_at = self.tables.queues[row.queue].looks and not row.callback
-            if looked_at != (row.look_timer != NONE) or (not looked_at and row.seen_ms != NONE):
+            more = self.tables.contact_detail(slot)
+            if looked_at != (more.look_timer != NONE) or (not looked_at and more.seen_ms != NONE):
                 raise AssertionError(f"nobody looks at {name}, or in vain")
-            if row.stay != self._held_against(slot):
+            if more.stay != self._held_against(slot):
                 raise AssertionError(f"{name} is judged wrongly")
-            if row.useless != self._is_useless(slot):
+            if more.useless != self._is_useless(slot):
                 raise AssertionError(f"the step of {name} is judged wrongly")
 
     # -- closing ------------------------------------------------------------------------------------------------

@@ -605,10 +605,10 @@ cdef class Configured(Pauses):
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in self.contact_slots.values():
             terms = self.contact_terms[slot]
-            if id(terms) in known and self.contact_wishes[slot] is NO_WISHES:
+            if id(terms) in known and self._wishes(slot) is NO_WISHES:
                 continue
             known.add(id(terms))
-            skills = [*requirement.skills_of(terms), *skills_of_steps(self.contact_wishes[slot].steps)]
+            skills = [*requirement.skills_of(terms), *skills_of_steps(self._wishes(slot).steps)]
             for skill in skills:
                 if skill not in self.skill_ids:
                     self.skill_ids[skill] = len(self.skill_ids) + 1
@@ -664,8 +664,8 @@ cdef class Configured(Pauses):
         for slot in self.contact_slots.values():  # which are in the order of arrival
             row = &self.tables.contacts[slot]
             row.plan = self.tables.queues[row.queue].plan
-            if self.contact_wishes[slot] is not NO_WISHES:
-                row.plan = self._plan(row.queue, self.contact_wishes[slot])
+            if self._wishes(slot) is not NO_WISHES:
+                row.plan = self._plan(row.queue, self._wishes(slot))
             stage = self._stage(slot)
             terms = self.contact_terms[slot]
             found = owners.get((stage, id(terms)))

@@ -36,7 +36,7 @@ cdef class Consults(Callbacks):
 
     cdef int32_t _about(self, int32_t consult) except -2:
         """The contact that a question is about, while they are joined."""
-        contact = self.contact_slots.get(self.contact_wishes[consult].consults)
+        contact = self.contact_slots.get(self._wishes(consult).consults)
         return contact if contact is not None and self.consulting.get(contact) == consult else NONE
 
     cdef int _end_consult(self, int32_t contact) except -1:
@@ -78,7 +78,7 @@ cdef class Consults(Callbacks):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t leg = self.tables.contacts[consult].legs, agent = self.legs.legs[leg].agent
         cdef object name = self.contact_ids.get(consult)
-        cdef str asker = self.contact_wishes[consult].asked_by
+        cdef str asker = self._wishes(consult).asked_by
         cdef Record *record
         self.legs.pass_on(leg, contact)
         self.tables.queues[row.queue].conferences += 1
@@ -115,7 +115,7 @@ cdef class Consults(Callbacks):
         record = self._record(CONTACT_LEFT, contact, agent, self.tables.contacts[contact].queue)
         record.code = self._talking(contact)
         consult = self.consulting.get(contact)
-        if consult is not None and self.contact_wishes[<int32_t>consult].asked_by == name:
+        if consult is not None and self._wishes(consult).asked_by == name:
             self._end_consult(contact)
         return self._wrap_up(leg, TRANSFERRED)
 

@@ -16,6 +16,7 @@ cdef class Dumped(Consults):
     cdef list _queues_of_paces(self, Rows queues)
     cdef int32_t *_timer_of(self, int kind, int32_t slot) except? NULL
     cdef dict _dump_details(self, Rows agents, list tables)
+    cdef dict _dump_contact_details(self, Rows contacts, list tables)
     cdef dict _dump_timers(self, list tables)
     cdef int _load_timers(self, dict columns, int64_t count, list tables) except -1
     cdef dict _lists_of_agents(self, list slots)

@@ -17,7 +17,7 @@ from acd_core.memory cimport release
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
-    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, Details, Leg,
+    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, ContactDetails, Details, Leg,
     Pace, Queue,
 )
 
@@ -38,6 +38,7 @@ cdef enum:
 cdef tuple TABLE_NAMES = ("agent", "contact", "leg", "queue", "pace")
 cdef list KINDS_OF_OWNER = [CONTACTS, AGENTS, CONTACTS, LEGS, CONTACTS, NONE, QUEUES, CONTACTS, AGENTS, AGENTS, AGENTS, CONTACTS]  # by TimerKind; NONE: calendars
 cdef tuple KINDS_IN_DETAILS = (OF_PAUSE, OF_OUTSIDE, OF_REST)
+cdef tuple KINDS_IN_CONTACT_DETAILS = (OF_STEP, OF_STAY, OF_LOOK, OF_PREFERENCE)
 cdef dict WORDS = {
     "end_reason": list(views.END_REASONS),
     "agent_state": list(views.AGENT_STATES),
@@ -85,7 +86,6 @@ CONTACT.number("wait_expired", &any_contact.wait_expired, sizeof(any_contact.wai
 CONTACT.number("priority", &any_contact.priority, sizeof(any_contact.priority))
 CONTACT.number("end_reason", &any_contact.end_reason, sizeof(any_contact.end_reason))
 CONTACT.number("direction", &any_contact.direction, sizeof(any_contact.direction))
-CONTACT.number("useless", &any_contact.useless, sizeof(any_contact.useless))
 CONTACT.number("prefers", &any_contact.prefers, sizeof(any_contact.prefers))
 CONTACT.number("bound", &any_contact.bound, sizeof(any_contact.bound))
 CONTACT.number("deserted", &any_contact.deserted, sizeof(any_contact.deserted))
@@ -100,14 +100,17 @@ CONTACT.number("place", &any_contact.place, sizeof(any_contact.place), NONE)
 CONTACT.number("mean_ms", &any_contact.mean_ms, sizeof(any_contact.mean_ms), NONE)
 CONTACT.number("p50_ms", &any_contact.p50_ms, sizeof(any_contact.p50_ms))
 CONTACT.number("p90_ms", &any_contact.p90_ms, sizeof(any_contact.p90_ms))
-CONTACT.number("stay", &any_contact.stay, sizeof(any_contact.stay), NONE)
-CONTACT.number("seen_ms", &any_contact.seen_ms, sizeof(any_contact.seen_ms), NONE)
-CONTACT.number("overflows", &any_contact.overflows, sizeof(any_contact.overflows))
 CONTACT.number("seq", &any_contact.seq, sizeof(any_contact.seq))
 CONTACT.number("enqueued", &any_contact.enqueued, sizeof(any_contact.enqueued))
-CONTACT.number("since", &any_contact.since, sizeof(any_contact.since))
 CONTACT.number("connected", &any_contact.connected, sizeof(any_contact.connected))
 CONTACT.number("completed", &any_contact.completed, sizeof(any_contact.completed))
+
+cdef ContactDetails any_contact_details
+cdef Layout CONTACT_DETAILS = Layout.of(&any_contact_details, sizeof(ContactDetails))
+CONTACT_DETAILS.number("useless", &any_contact_details.useless, sizeof(any_contact_details.useless))
+CONTACT_DETAILS.number("stay", &any_contact_details.stay, sizeof(any_contact_details.stay), NONE)
+CONTACT_DETAILS.number("seen_ms", &any_contact_details.seen_ms, sizeof(any_contact_details.seen_ms), NONE)
+CONTACT_DETAILS.number("overflows", &any_contact_details.overflows, sizeof(any_contact_details.overflows))
 
 cdef Leg any_leg
 cdef Layout LEG = Layout.of(&any_leg, sizeof(Leg))
@@ -282,13 +285,13 @@ cdef class Dumped(Consults):
         if kind == OF_CONTACT:
             return &self.tables.contacts[slot].timer
         if kind == OF_STEP:
-            return &self.tables.contacts[slot].step_timer
+            return &self.tables.contact_detail_of(slot).step_timer
         if kind == OF_STAY:
-            return &self.tables.contacts[slot].stay_timer
+            return &self.tables.contact_detail_of(slot).stay_timer
         if kind == OF_LOOK:
-            return &self.tables.contacts[slot].look_timer
+            return &self.tables.contact_detail_of(slot).look_timer
         if kind == OF_PREFERENCE:
-            return &self.tables.contacts[slot].prefer_timer
+            return &self.tables.contact_detail_of(slot).prefer_timer
         if kind == OF_AGENT:
             return &self.tables.agents[slot].timer
         if kind == OF_PAUSE:
@@ -319,13 +322,13 @@ cdef class Dumped(Consults):
         for name, values in self._lists_of_contacts().items():
             lists[f"contact.{name}"] = [values[slot] for slot in rows]
         lists["contact.id"] = [self.contact_ids.get(slot) for slot in rows]
-        clients, client_places = _share([self.contact_clients[slot] for slot in rows])
+        clients, client_places = _share([self._client(slot) for slot in rows])
         terms, term_places = _share([self.contact_terms[slot] for slot in rows])
-        wishes, wish_places = _share([self.contact_wishes[slot] for slot in rows])
+        wishes, wish_places = _share([self._wishes(slot) for slot in rows])
         timers = self._dump_timers(tables)
         columns = {
             "agent": AGENT.dump(<const char *>self.tables.agents, agents, tables) | self._dump_details(agents, tables),
-            "contact": CONTACT.dump(<const char *>self.tables.contacts, contacts, tables),
+            "contact": CONTACT.dump(<const char *>self.tables.contacts, contacts, tables) | self._dump_contact_details(contacts, tables),
             "leg": LEG.dump(<const char *>self.legs.legs, legs, tables),
             "queue": QUEUE.dump(<const char *>self.tables.queues, queues, tables),
             "pace": PACE.dump(<const char *>self.paces_of_lines.rows, paces, tables),
@@ -403,6 +406,17 @@ cdef class Dumped(Consults):
             return DETAILS.alike(<const char *>&self.tables.plain, agents.count)
         return DETAILS.dump(<const char *>self.tables.details, agents, tables)
 
+    cdef dict _dump_contact_details(self, Rows contacts, list tables):
+        """The same of contacts."""
+        cdef int64_t place
+        cdef dict found
+        if self.tables.contact_details == NULL:
+            found = CONTACT_DETAILS.alike(<const char *>&self.tables.plain_contact, contacts.count)
+        else:
+            found = CONTACT_DETAILS.dump(<const char *>self.tables.contact_details, contacts, tables)
+        found["since"] = _column([self.tables.since(contacts.slots[place]) for place in range(contacts.count)])
+        return found
+
     cdef dict _dump_timers(self, list tables):
         """All armed timers in the order in which they were armed."""
         cdef Armed *found = NULL
@@ -413,6 +427,8 @@ cdef class Dumped(Consults):
             for kind in range(len(KINDS_OF_OWNER)):
                 table = KINDS_OF_OWNER[kind]
                 if kind in KINDS_IN_DETAILS and self.tables.details == NULL:
+                    continue
+                if kind in KINDS_IN_CONTACT_DETAILS and self.tables.contact_details == NULL:
                     continue
                 rows = tables[table] if table != NONE else Rows(list(self.calendar_slots.values()))
                 for index in range(rows.count):
@@ -565,8 +581,14 @@ cdef class Dumped(Consults):
         cdef Contact *row
         cdef list terms = [requirement.parse_canonical(text) for text in dump.requirements.values]
         cdef list brought = [NO_WISHES if wishes == NO_WISHES else wishes for wishes in dump.wishes]
+        cdef int64_t since
         self.tables.make_contacts(count)
         CONTACT.load(dump.columns["contact"], <char *>self.tables.contacts, count, tables)
+        if count and not CONTACT_DETAILS.all_like(<const char *>&self.tables.plain_contact, dump.columns["contact"]):
+            self.tables.contact_detail_of(0)
+            CONTACT_DETAILS.load(dump.columns["contact"], <char *>self.tables.contact_details, count, tables)
+        for slot, since in enumerate(_numbers(dump.columns["contact"]["since"], count)):
+            self.tables.set_since(slot, since)
         for name, values in self._lists_of_contacts().items():
             values.extend(dump.lists[f"contact.{name}"])
             if len(values) != count:
@@ -577,19 +599,17 @@ cdef class Dumped(Consults):
             if type(name) is not str:
                 raise DumpError(f"the id of a contact is {name!r}, which is no text")
             self.contact_ids.put(slot, name)
-        self.contact_clients.extend(_unshare(dump.clients.values, dump.clients.places, count))
+        for slot, name in enumerate(_unshare(dump.clients.values, dump.clients.places, count)):
+            self.tables.contacts[slot].client = self.announcers.take(name)
         self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))
-        self.contact_wishes.extend(_unshare(brought, dump.wish_places, count))
+        for slot, wishes in enumerate(_unshare(brought, dump.wish_places, count)):
+            if wishes is not NO_WISHES:
+                self._set_wishes(slot, wishes)
         for slot in range(<int32_t>count):
             self.contact_slots.add(slot)
             row = &self.tables.contacts[slot]
             row.legs = NONE
-            row.last_leg = NONE
             row.timer = NONE
-            row.step_timer = NONE
-            row.stay_timer = NONE
-            row.look_timer = NONE
-            row.prefer_timer = NONE
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 self._enlist(slot)
             row.stands = row.state == CONTACT_QUEUED

@@ -102,7 +102,7 @@ cdef class Engine(Dumped):
         dict attributes, str direction="inbound", object wishes=NO_WISHES,
     ) except -1:
         """See `Machine.enqueue_contact`."""
-        cdef int32_t slot, target, owner, plan
+        cdef int32_t slot, target, owner, plan, announcer
         cdef Contact *row
         cdef object found
         cdef Route route = None
@@ -118,7 +118,7 @@ cdef class Engine(Dumped):
         if slot != NONE:
             config = self.queue_configs[self.tables.contacts[slot].queue]
             asked_for = self.moved_from.get(slot, config.name)
-            if self.contact_clients[slot] == client and config.tenant == tenant and asked_for == queue:
+            if self._client(slot) == client and config.tenant == tenant and asked_for == queue:
                 return DUPLICATE
             return CONTACT_EXISTS
         found = self.ended.get(contact)
@@ -167,24 +167,24 @@ cdef class Engine(Dumped):
                 plan = self.tables.queues[target].plan
                 owner = self._class(target, own_terms, self.tables.plans[plan].first)
                 route = self.route_of[target][require] = Route(owner, own_terms)
+        announcer = self.announcers.take(client)
         self.contact_seq += 1
         slot = self._new_contact_slot()
         self.contact_ids.put(slot, contact)
-        put_item(self.contact_clients, slot, client)
         put_item(self.contact_attributes, slot, attributes)
         put_item(self.contact_terms, slot, own_terms)
-        put_item(self.contact_wishes, slot, wishes)
         self.tables.clear_contact(slot)
         row = &self.tables.contacts[slot]
         row.priority = <uint8_t>priority
         row.direction = INBOUND if direction == "inbound" else <uint8_t>DIRECTIONS[direction]
+        row.client = announcer
         row.queue = target
         row.plan = plan
         row.seq = self.contact_seq
         row.enqueued = self.now
-        row.since = self.now
         if wishes is not NO_WISHES:
-            row.since -= <int64_t>wishes.age_ns
+            self._set_wishes(slot, wishes)
+            self.tables.set_since(slot, self.now - <int64_t>wishes.age_ns)
             if wishes.caller:
                 self._take_credit(slot, wishes.caller)
             if wishes.consults:
@@ -230,7 +230,7 @@ cdef class Engine(Dumped):
         if not 0 <= new_priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
         new_attributes = self.contact_attributes[slot] if attributes is None else attributes
-        wishes = self.contact_wishes[slot]
+        wishes = self._wishes(slot)
         if steps is not None and (steps, steps_mode) != (wishes.steps, wishes.steps_mode):
             other_steps = True
         changed = new_priority != row.priority or other_steps or place is not None or other is not None
@@ -269,13 +269,13 @@ cdef class Engine(Dumped):
         row.priority = new_priority
         self._put(slot, by_hand)
         if other_steps:
-            self.contact_wishes[slot] = msgspec.structs.replace(wishes, steps=steps, steps_mode=steps_mode)
+            self._set_wishes(slot, msgspec.structs.replace(wishes, steps=steps, steps_mode=steps_mode))
             self._sweep()
-            row.plan = self._plan(row.queue, self.contact_wishes[slot])
+            row.plan = self._plan(row.queue, self._wishes(slot))
             row.step = passed(self.plans[row.plan], self.now - row.enqueued)
         self._assign(slot)
         if other_steps:
-            row.useless = self._is_useless(slot)
+            self.tables.contact_detail_of(slot).useless = self._is_useless(slot)
             self._arm_step(slot)
             self._judge(slot)
             self._serve_contact(slot)
@@ -399,7 +399,7 @@ cdef class Engine(Dumped):
         slot = self._contact_at(now, contact)
         found = self.contact_slots.get(consult)
         if found is not None:
-            same = self.contact_clients[<int32_t>found] == client and self.contact_wishes[<int32_t>found].consults == contact
+            same = self._client(found) == client and self._wishes(found).consults == contact
             return DUPLICATE if same else CONTACT_EXISTS
         found = self.ended.get(consult)
         if found is not None:
@@ -927,7 +927,7 @@ cdef class Engine(Dumped):
             if self.tables.contacts[contact].where == HELD_NOWHERE and self._in_line(contact):
                 self._stand_in_line(contact)
         for _, contact in orphans:
-            if end and self.contact_clients[contact] == client and not self.tables.contacts[contact].callback:
+            if end and self._client(contact) == client and not self.tables.contacts[contact].callback:
                 self._leave_queue(contact, LOST)
             else:
                 left.append(contact)
@@ -943,7 +943,7 @@ cdef class Engine(Dumped):
             own = [
                 (self.tables.contacts[contact].seq, contact)
                 for contact in self.contact_slots.values()
-                if self.contact_clients[contact] == client
+                if self._client(contact) == client
                 and not self.tables.contacts[contact].callback
                 and self.tables.contacts[contact].state in (CONTACT_QUEUED, CONTACT_OFFERED)
             ]
@@ -1082,7 +1082,7 @@ cdef class Engine(Dumped):
             row = &self.tables.contacts[slot]
             if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
                 continue
-            wishes = self.contact_wishes[slot]
+            wishes = self._wishes(slot)
             key = (row.queue, wishes.steps, wishes.steps_mode)
             plan = plan_now.get(key)
             if plan is None:
@@ -1114,11 +1114,12 @@ cdef class Engine(Dumped):
             if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
                 continue
             if self.queue_configs[row.queue].stay != stay_before[row.queue]:
-                row.stay = NONE
+                if self.tables.contact_details != NULL:
+                    self.tables.contact_details[slot].stay = NONE
                 self._disarm_stay(slot)
                 self._disarm_look(slot)
             if slot in replanned:
-                row.useless = self._is_useless(slot)
+                self.tables.contact_detail_of(slot).useless = self._is_useless(slot)
                 self._arm_step(slot)
         record = self._record(CONFIG_APPLIED, NONE, NONE, NONE)
         record.a = len(config.tenants)

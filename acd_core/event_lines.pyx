@@ -185,7 +185,7 @@ cdef int _hand_record(State state, Record *record, JsonText out, LineTaker taker
     out.length = 0
     told.contact_client = told.agent_client = told.tenant = told.agent = <PyObject *>NOBODY
     if record.contact != NONE:
-        told.contact_client = item(<PyObject *>state.contact_clients, record.contact)
+        told.contact_client = item(<PyObject *>state.announcers.names, state.tables.contacts[record.contact].client)
     if record.agent_client != NULL:
         told.agent_client = record.agent_client
     if _write(out, state, record):

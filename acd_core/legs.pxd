@@ -30,6 +30,7 @@ cdef class Legs:
     cdef int make(self, int32_t count) except -1
     cdef int link(self) except -1
     cdef void _append(self, int32_t leg) noexcept nogil
+    cdef void _attach(self, int32_t leg) noexcept nogil
     cdef void pass_on(self, int32_t slot, int32_t contact) noexcept nogil
     cdef void detach(self, int32_t leg) noexcept nogil
     cdef int drop(self, int32_t leg) except -1

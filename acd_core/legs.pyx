@@ -111,7 +111,6 @@ cdef class Legs:
         """Put a leg at the end of the lists of its agent and, if it has one, its contact."""
         cdef Leg *leg = &self.legs[slot]
         cdef Agent *person = &self.tables.agents[leg.agent]
-        cdef Contact *held
         leg.previous_of_agent = person.last_leg
         leg.next_of_agent = NONE
         if person.last_leg == NONE:
@@ -121,15 +120,23 @@ cdef class Legs:
         person.last_leg = slot
         leg.previous_of_contact = NONE
         leg.next_of_contact = NONE
-        if leg.contact == NONE:
-            return
-        held = &self.tables.contacts[leg.contact]
-        leg.previous_of_contact = held.last_leg
-        if held.last_leg == NONE:
+        if leg.contact != NONE:
+            self._attach(slot)
+
+    cdef void _attach(self, int32_t slot) noexcept nogil:
+        """Put a leg at the end of the list of its contact, which has few."""
+        cdef Leg *leg = &self.legs[slot]
+        cdef Contact *held = &self.tables.contacts[leg.contact]
+        cdef int32_t last = held.legs
+        leg.next_of_contact = NONE
+        if last == NONE:
+            leg.previous_of_contact = NONE
             held.legs = slot
-        else:
-            self.legs[held.last_leg].next_of_contact = slot
-        held.last_leg = slot
+            return
+        while self.legs[last].next_of_contact != NONE:
+            last = self.legs[last].next_of_contact
+        leg.previous_of_contact = last
+        self.legs[last].next_of_contact = slot
 
     cdef int make(self, int32_t count) except -1:
         """So many rows at once, zeroed, where there are none; to be filled, oldest first, and then linked."""
@@ -154,25 +161,16 @@ cdef class Legs:
             held.legs = leg.next_of_contact
         else:
             self.legs[leg.previous_of_contact].next_of_contact = leg.next_of_contact
-        if leg.next_of_contact == NONE:
-            held.last_leg = leg.previous_of_contact
-        else:
+        if leg.next_of_contact != NONE:
             self.legs[leg.next_of_contact].previous_of_contact = leg.previous_of_contact
         leg.contact = NONE
 
     cdef void pass_on(self, int32_t slot, int32_t contact) noexcept nogil:
         """The agent goes on with another contact, where he comes last."""
         cdef Leg *leg = &self.legs[slot]
-        cdef Contact *held = &self.tables.contacts[contact]
         self.detach(slot)
         leg.contact = contact
-        leg.previous_of_contact = held.last_leg
-        leg.next_of_contact = NONE
-        if held.last_leg == NONE:
-            held.legs = slot
-        else:
-            self.legs[held.last_leg].next_of_contact = slot
-        held.last_leg = slot
+        self._attach(slot)
 
     cdef int drop(self, int32_t slot) except -1:
         """Take a leg out of both lists; its timer is not armed any more."""

@@ -52,6 +52,14 @@ cdef class Lines:
     cdef int _head_changed(self, int32_t owner) except -1
     cdef int _choose_bucket(self, Class *row) except -1
     cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil
+    cdef bint _before(self, int32_t a, int32_t b) noexcept nogil
+
+    cdef inline int64_t key(self, int32_t contact) noexcept nogil:
+        """What orders a contact in its line, and if it is plain, among all that are."""
+        cdef Line *line = &self.lines[self.tables.contacts[contact].line]
+        cdef int64_t since = self.tables.since(contact)
+        return since if self.tables.classes[line.owner].mixed else since - line.head_start - line.nudge
+
     cdef void stand_at(self, Claim *claim, int32_t contact, int64_t now) noexcept nogil
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil
     cdef int32_t _first_for_good(self, int32_t owner, int32_t *line) noexcept nogil

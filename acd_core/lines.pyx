@@ -19,7 +19,7 @@ waits, the heads are compared by where they stand now (standing.pxd), and a clas
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from acd_core.containers cimport before, heap_insert, heap_remove, reserve
+from acd_core.containers cimport heap_insert, heap_remove, reserve
 from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.memory cimport release
@@ -87,32 +87,30 @@ cdef class Lines:
         return line
 
     cdef int assign(self, int32_t contact, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
-        """Give a contact that is in no line its line and its key. They stay until they are assigned anew."""
+        """Give a contact that is in no line its line, and so its key. They stay until it is assigned anew."""
         cdef Contact *row = &self.tables.contacts[contact]
         row.line = self.line_for(owner, level, head_start, nudge)
-        self.tables.nodes[contact].key = row.since
-        if not self.tables.classes[owner].mixed:
-            self.tables.nodes[contact].key -= head_start + nudge
-        self.tables.nodes[contact].seq = row.seq
         return 0
 
     cdef int add(self, int32_t contact) except -1:
         """Let a contact wait where its key says: at the end of its line, or among those that came back."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
-        cdef Node *nodes = self.tables.nodes
-        if line.fifo_tail == NONE or before(nodes, line.fifo_tail, contact):
+        if line.fifo_tail == NONE or self._before(line.fifo_tail, contact):
             row.where = HELD_FIFO
-            nodes[contact].prev = line.fifo_tail
-            nodes[contact].next = NONE
+            row.line_prev = line.fifo_tail
+            row.line_next = NONE
             if line.fifo_tail == NONE:
                 line.fifo_head = contact
             else:
-                nodes[line.fifo_tail].next = contact
+                self.tables.contacts[line.fifo_tail].line_next = contact
             line.fifo_tail = contact
         else:
             row.where = HELD_HEAP
-            line.heap = heap_insert(nodes, line.heap, contact)
+            reserve(<void **>&self.tables.nodes, &self.tables.node_capacity, contact + 1, sizeof(Node))
+            self.tables.nodes[contact].key = self.key(contact)
+            self.tables.nodes[contact].seq = row.seq
+            line.heap = heap_insert(self.tables.nodes, line.heap, contact)
         if self.first(row.line) == contact:
             self._head_changed(line.owner)
         return 0
@@ -121,19 +119,18 @@ cdef class Lines:
         """Take a waiting contact out of its line. Line and key stay, for `add`."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
-        cdef Node *nodes = self.tables.nodes
         cdef bint was_first = self.first(row.line) == contact
         if row.where == HELD_HEAP:
-            line.heap = heap_remove(nodes, line.heap, contact)
+            line.heap = heap_remove(self.tables.nodes, line.heap, contact)
         else:
-            if nodes[contact].prev == NONE:
-                line.fifo_head = nodes[contact].next
+            if row.line_prev == NONE:
+                line.fifo_head = row.line_next
             else:
-                nodes[nodes[contact].prev].next = nodes[contact].next
-            if nodes[contact].next == NONE:
-                line.fifo_tail = nodes[contact].prev
+                self.tables.contacts[row.line_prev].line_next = row.line_next
+            if row.line_next == NONE:
+                line.fifo_tail = row.line_prev
             else:
-                nodes[nodes[contact].next].prev = nodes[contact].prev
+                self.tables.contacts[row.line_next].line_prev = row.line_prev
         row.where = HELD_NOWHERE
         if was_first:
             self._head_changed(line.owner)
@@ -144,7 +141,7 @@ cdef class Lines:
         cdef Line *row = &self.lines[line]
         if row.heap == NONE:
             return row.fifo_head
-        if row.fifo_head == NONE or before(self.tables.nodes, row.heap, row.fifo_head):
+        if row.fifo_head == NONE or self._before(row.heap, row.fifo_head):
             return row.heap
         return row.fifo_head
 
@@ -152,7 +149,6 @@ cdef class Lines:
         """Bring the packed head of a class up to date with its lines."""
         cdef Class *row = &self.tables.classes[owner]
         cdef Bucket *bucket
-        cdef Node *nodes = self.tables.nodes
         cdef Term *terms = self.tables.terms + row.terms
         cdef int32_t line = row.lines, best = NONE, contact, index
         cdef Head *head
@@ -195,7 +191,7 @@ cdef class Lines:
                 head.terms[0] = -1
             elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1
-        bucket.items[row.head_position].key = nodes[best].key
+        bucket.items[row.head_position].key = self.key(best)
         return 0
 
     cdef int _choose_bucket(self, Class *row) except -1:
@@ -215,27 +211,33 @@ cdef class Lines:
 
     cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil:
         """Whether contact `a` goes before contact `b`, both plain: lower key; waiting for longer; first come."""
-        cdef Node *nodes = self.tables.nodes
-        cdef int64_t since_a, since_b
-        if nodes[a].key == nodes[b].key:
-            since_a = self.tables.contacts[a].since
-            since_b = self.tables.contacts[b].since
-            if since_a != since_b:
-                return since_a < since_b
-        return before(nodes, a, b)
+        cdef int64_t key_a = self.key(a), key_b = self.key(b), since_a, since_b
+        if key_a != key_b:
+            return key_a < key_b
+        since_a = self.tables.since(a)
+        since_b = self.tables.since(b)
+        if since_a != since_b:
+            return since_a < since_b
+        return self.tables.contacts[a].seq < self.tables.contacts[b].seq
+
+    cdef bint _before(self, int32_t a, int32_t b) noexcept nogil:
+        """Whether contact `a` goes before contact `b` of the same line."""
+        cdef int64_t since_a = self.tables.since(a), since_b = self.tables.since(b)
+        return since_a < since_b if since_a != since_b else self.tables.contacts[a].seq < self.tables.contacts[b].seq
 
     cdef void stand_at(self, Claim *claim, int32_t contact, int64_t now) noexcept nogil:
         """Tell where a contact stands beside those of all queues at `now`."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
         cdef Class *owner = &self.tables.classes[line.owner]
+        cdef int64_t since = self.tables.since(contact)
         if owner.measured == NONE:
             claim_by_wait(
-                claim, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing, owner.most, now, 0
+                claim, line.level, since, row.seq, line.head_start, line.nudge, owner.ageing, owner.most, now, 0
             )
         else:
             self.measures.claim(
-                claim, owner.measured, line.level, row.since, row.seq, line.head_start, line.nudge, owner.ageing,
+                claim, owner.measured, line.level, since, row.seq, line.head_start, line.nudge, owner.ageing,
                 owner.most, now,
             )
 
@@ -246,7 +248,7 @@ cdef class Lines:
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
         stand(
-            standing, line.level, row.since, row.seq, line.head_start, line.nudge,
+            standing, line.level, self.tables.since(contact), row.seq, line.head_start, line.nudge,
             self.tables.classes[line.owner].ageing, NONE, 0,
         )
 

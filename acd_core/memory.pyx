@@ -7,7 +7,7 @@ grow into, of which nothing is taken until it is touched; beyond that it moves b
 growing holds nobody up.
 """
 
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 cdef extern from "<sys/mman.h>" nogil:
@@ -96,7 +96,7 @@ cdef char *_map_ahead(size_t needed, size_t *size) noexcept nogil:
 
 cdef void *resized(void *items, size_t held, size_t *room) noexcept nogil:
     """Memory with what was in the first `held` bytes of `items`, which may be NULL, and room for `room` bytes, zeroed where
-    it is new; `room` becomes what there is. NULL where memory lacks: then all is as it was.
+    it is new; `room` becomes what there is. It begins at a cache line. NULL where memory lacks: then all is as it was.
     """
     cdef Mapping *mapping = _mapping_of(items) if held >= LARGE // AHEAD else NULL
     cdef char *grown
@@ -114,9 +114,13 @@ cdef void *resized(void *items, size_t held, size_t *room) noexcept nogil:
         room[0] = mapping.size
         return mapping.start
     if room[0] < LARGE or mapping_count == MAPPINGS_MAX:
-        grown = <char *>realloc(items, room[0])
+        room[0] = (room[0] + LINE - 1) & ~<size_t>(LINE - 1)
+        grown = <char *>aligned_alloc(LINE, room[0])
         if grown != NULL:
+            if held:
+                memcpy(grown, items, held)
             memset(grown + held, 0, room[0] - held)
+            free(items)
         return grown
     grown = _map_ahead(room[0], &size)
     if grown == NULL:

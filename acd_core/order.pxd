@@ -35,16 +35,15 @@ cdef class Order:
     cdef int32_t branch_count
     cdef int32_t free_leaf
     cdef int32_t free_branch
-    cdef int32_t *leaf_of     # by contact, of those that are in
-    cdef int64_t contact_capacity
+    cdef int place            # in Contact.leaves
 
-    cdef inline void prefetch_place(self, int32_t contact) noexcept nogil:
-        """Bring near what tells where a contact is, if it is in."""
-        prefetch(<const void *>(<size_t>self.leaf_of + <size_t>contact * sizeof(int32_t)))
+    cdef inline int32_t *leaf_of(self, int32_t contact) noexcept nogil:
+        """Where a contact that is in keeps its leaf."""
+        return &self.lines.tables.contacts[contact].leaves[self.place]
 
     cdef inline void prefetch_leaf(self, int32_t contact) noexcept nogil:
         """Bring the leaf near that a contact is in."""
-        cdef const char *leaf = <const char *>&self.leaves[self.leaf_of[contact]]
+        cdef const char *leaf = <const char *>&self.leaves[self.leaf_of(contact)[0]]
         prefetch(leaf)
         prefetch(leaf + 64)
         prefetch(leaf + 128)

@@ -28,17 +28,19 @@ cdef enum:
 
 @cython.final
 cdef class Order:
-    """The store of all counted trees of one engine, over its waiting lines. A tree is told by its root, NONE when empty."""
+    """A store of counted trees of one engine, over its waiting lines. A tree is told by its root, NONE when empty. A contact is in
+    one tree of a store, and keeps its leaf in `Contact.leaves`, at the store's place.
+    """
 
-    def __cinit__(self, Lines lines):
+    def __cinit__(self, Lines lines, int place=0):
         self.lines = lines
+        self.place = place
         self.free_leaf = NONE
         self.free_branch = NONE
 
     def __dealloc__(self):
         release(self.leaves)
         release(self.branches)
-        release(self.leaf_of)
 
     cdef void forget(self) noexcept nogil:
         """All trees are empty."""
@@ -54,7 +56,6 @@ cdef class Order:
         cdef Branch *branch
         cdef int32_t node = root, place
         cdef int64_t hint
-        reserve(<void **>&self.leaf_of, &self.contact_capacity, contact + 1, sizeof(int32_t))
         reserve(<void **>&self.leaves, &self.leaf_capacity, self.leaf_count + 1, sizeof(Leaf))
         reserve(<void **>&self.branches, &self.branch_capacity, self.branch_count + DEPTH_MOST, sizeof(Branch))
         self.lines.stand_for_good(&own, contact)
@@ -78,7 +79,7 @@ cdef class Order:
 
     cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil:
         """Take a contact out; gives the new root."""
-        cdef int32_t slot = self.leaf_of[contact], node = 2 * slot, place = 0, above
+        cdef int32_t slot = self.leaf_of(contact)[0], node = 2 * slot, place = 0, above
         cdef Leaf *leaf = &self.leaves[slot]
         cdef Branch *branch
         while leaf.items[place] != contact:
@@ -120,7 +121,7 @@ cdef class Order:
 
     cdef int64_t rank(self, int32_t contact) noexcept nogil:
         """How many of its tree stand before a contact that is in one."""
-        cdef int32_t slot = self.leaf_of[contact], node = 2 * slot, above = self.leaves[slot].parent, place, index
+        cdef int32_t slot = self.leaf_of(contact)[0], node = 2 * slot, above = self.leaves[slot].parent, place, index
         cdef int64_t found = 0
         cdef Branch *branch
         while self.leaves[slot].items[found] != contact:
@@ -202,7 +203,7 @@ cdef class Order:
         leaf.items[place] = contact
         leaf.hints[place] = hint
         leaf.count += 1
-        self.leaf_of[contact] = slot
+        self.leaf_of(contact)[0] = slot
 
     cdef bint _one_before(self, const Leaf *leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil:
         """Whether the contact in this place of a leaf stands before one that stands there, of which this is the hint."""
@@ -246,7 +247,7 @@ cdef class Order:
         memcpy(&new.items[0], &row.items[kept], <size_t>new.count * sizeof(int32_t))
         memcpy(&new.hints[0], &row.hints[kept], <size_t>new.count * sizeof(int64_t))
         for index in range(new.count):
-            self.leaf_of[new.items[index]] = other
+            self.leaf_of(new.items[index])[0] = other
         if place > kept or place == LEAF_MOST:
             self._put(new, other, place - kept, contact, hint)
         else:
@@ -330,7 +331,7 @@ cdef class Order:
         memmove(&other.hints[row.count], &other.hints[0], <size_t>other.count * sizeof(int64_t))
         memcpy(&other.hints[0], &row.hints[0], <size_t>row.count * sizeof(int64_t))
         for index in range(row.count):
-            self.leaf_of[row.items[index]] = branch.children[place + 1] >> 1
+            self.leaf_of(row.items[index])[0] = branch.children[place + 1] >> 1
         other.count += row.count
         branch.sizes[place + 1] = other.count
         branch.bounds[place + 1] = branch.bounds[place]

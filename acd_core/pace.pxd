@@ -23,10 +23,11 @@ cdef class Paces:
     cdef int64_t sapling_count
     cdef list unused
 
-    cdef inline void prefetch_place(self, int32_t contact) noexcept nogil:
-        """Bring near what tells where a contact is in the orders."""
-        self.order.prefetch_place(contact)
-        self.others.prefetch_place(contact)
+    cdef inline void prefetch_place(self, int32_t pace, int32_t contact) noexcept nogil:
+        """Bring near where a contact, which waits in this line, stands in the orders."""
+        self.order.prefetch_leaf(contact)
+        if pace != self.lines.tables.queues[self.lines.tables.contacts[contact].queue].first_pace:
+            self.others.prefetch_leaf(contact)
 
     cdef int32_t new(self, int64_t now_us) except -1
     cdef void forget_order(self) noexcept nogil

@@ -43,8 +43,8 @@ cdef class Paces:
     def __cinit__(self, Lines lines):
         self.lines = lines
         lines.measures.windows = &self.rows
-        self.order = Order(lines)
-        self.others = Order(lines)
+        self.order = Order(lines, 0)
+        self.others = Order(lines, 1)
         self.unused = []
 
     def __dealloc__(self):
@@ -140,9 +140,6 @@ cdef class Paces:
     cdef void _take_out(self, int32_t pace, int32_t contact) noexcept nogil:
         """Take a contact out of where `_enter` put it."""
         cdef Queue *queue = &self.lines.tables.queues[self.lines.tables.contacts[contact].queue]
-        self.order.prefetch_leaf(contact)
-        if pace != queue.first_pace:
-            self.others.prefetch_leaf(contact)
         self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
         if pace != queue.first_pace:
             queue.others = self.others.remove(queue.others, contact)

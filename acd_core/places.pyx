@@ -47,12 +47,12 @@ cdef class Places(Conditions):
         """What `State.by_hand` is to say of a contact that goes right before another (by 1) or behind it (by -1)."""
         cdef Line *goal = &self.lines.lines[self.tables.contacts[other].line]
         cdef int64_t level, head_start
-        cdef object own_since = self.tables.contacts[contact].since
+        cdef object own_since = self.tables.since(contact)
         if self.tables.contacts[contact].by_hand:
             own_since = self.by_hand[contact][4]
         self._own_start(contact, &level, &head_start)
         return (
-            goal.level - level, goal.head_start - head_start, goal.nudge + nudge, self.tables.contacts[other].since,
+            goal.level - level, goal.head_start - head_start, goal.nudge + nudge, self.tables.since(other),
             own_since,
         )
 
@@ -61,9 +61,9 @@ cdef class Places(Conditions):
         cdef Contact *row = &self.tables.contacts[contact]
         if by_hand is not None:
             self.by_hand[contact] = by_hand
-            row.since = by_hand[3]
+            self.tables.set_since(contact, by_hand[3])
         elif row.by_hand:
-            row.since = self.by_hand.pop(contact)[4]
+            self.tables.set_since(contact, self.by_hand.pop(contact)[4])
         row.by_hand = by_hand is not None
         return 0
 
@@ -83,8 +83,7 @@ cdef class Places(Conditions):
         if vain is not None:
             self.waited_in_vain[contact] = (0, <int64_t>vain[1] + self._waited(contact))
         row.enqueued = self.now
-        row.since = self.now
-        return 0
+        return self.tables.set_since(contact, self.now)
 
     cdef int _take_credit(self, int32_t contact, str caller) except -1:
         """A caller may have come back: what he waited before counts as waiting, as his queue says."""
@@ -96,7 +95,7 @@ cdef class Places(Conditions):
                 <int64_t>self.credits_given.take(self.now, (self.queue_configs[row.queue].tenant, caller)),
                 queue.credit_max,
             )
-            row.since -= credit
+            self.tables.set_since(contact, self.tables.since(contact) - credit)
         self.waited_in_vain[contact] = (credit, credit)
         return 0
 
@@ -111,7 +110,7 @@ cdef class Places(Conditions):
         waited = <int64_t>vain[1] + self._waited(contact)
         if waited and reason in (ABANDONED, MAX_WAIT, NO_AGENTS, QUEUE_FULL, LOST):
             self.credits_given.give(
-                self.now, (self.queue_configs[row.queue].tenant, self.contact_wishes[contact].caller), waited,
+                self.now, (self.queue_configs[row.queue].tenant, self._wishes(contact).caller), waited,
                 queue.credit_window, self.callers_kept,
             )
         return 0

@@ -12,8 +12,6 @@ from acd_core.state cimport CONTACT_RELAXED
 from acd_core.timers cimport OF_PREFERENCE
 from acd_core.types cimport HELD_BOUND, NONE, READY, Agent, Contact
 
-from acd_core.wishes import NO_WISHES
-
 
 cdef class Preferences(Decisions):
     """The state with whom the contacts prefer; see `Engine`."""
@@ -95,7 +93,9 @@ cdef class Preferences(Decisions):
         if row.bound:
             for name in preference.agents:
                 self.bound_to.setdefault(name, set()).add(contact)
-        row.prefer_timer = self.timers.arm(self.now + preference.ns, preference.ns, contact, OF_PREFERENCE)
+        self.tables.contact_detail_of(contact).prefer_timer = self.timers.arm(
+            self.now + preference.ns, preference.ns, contact, OF_PREFERENCE
+        )
         return 0
 
     cdef int _judge_preference(self, int32_t contact) except -1:
@@ -106,9 +106,9 @@ cdef class Preferences(Decisions):
         if deserted == row.deserted:
             return 0
         row.deserted = deserted
-        self.timers.cancel(row.prefer_timer)
+        self.timers.cancel(self.tables.contact_detail_of(contact).prefer_timer)
         until = self.preferences[contact][1]
-        row.prefer_timer = self.timers.arm(
+        self.tables.contact_detail_of(contact).prefer_timer = self.timers.arm(
             self.now if deserted or until < self.now else until, 0, contact, OF_PREFERENCE
         )
         return 0
@@ -132,7 +132,7 @@ cdef class Preferences(Decisions):
         row.prefers = False
         row.bound = False
         row.deserted = False
-        self.timers.disarm(&row.prefer_timer)
+        self.timers.disarm(&self.tables.contact_detail_of(contact).prefer_timer)
         return 0
 
     cdef int _end_preference(self, int32_t contact) except -1:
@@ -148,10 +148,10 @@ cdef class Preferences(Decisions):
 
     cdef int _note_last_agent(self, int32_t contact, int32_t agent) except -1:
         """The agent talks with the contact's caller, if that is known."""
-        cdef object wishes = self.contact_wishes[contact], caller
-        if wishes is NO_WISHES:
+        cdef object caller
+        if not self.contact_wishes:
             return 0
-        caller = wishes.caller
+        caller = self._wishes(contact).caller
         if caller:
             key = (self.queue_configs[self.tables.contacts[contact].queue].tenant, caller)
             self.last_agents[key] = self._agent_name(agent)
@@ -167,7 +167,7 @@ cdef class Preferences(Decisions):
         bound = {}
         for name, slot in self.contact_slots.items():
             row = &self.tables.contacts[slot]
-            if row.prefers != (row.prefer_timer != NONE) or row.prefers != (slot in self.preferences):
+            if row.prefers != (self.tables.contact_detail(slot).prefer_timer != NONE) or row.prefers != (slot in self.preferences):
                 raise AssertionError(f"the preference of {name}")
             if row.deserted != self._is_deserted(slot):
                 raise AssertionError(f"those whom {name} prefers are judged wrongly")

@@ -1,6 +1,7 @@
 cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from acd_core.clients cimport Clients
 from acd_core.containers cimport prefetch, prefetch_item
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
@@ -17,7 +18,7 @@ from acd_core.timers cimport OF_CONTACT, OF_LEG, Timers
 from acd_core.watches cimport Watches
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, NONE,
-    PAUSED, Agent, Contact, Node, Plan, Queue,
+    PAUSED, Agent, Contact, Plan, Queue,
 )
 from acd_core.windows cimport Forecast
 
@@ -179,13 +180,13 @@ cdef class State:
     cdef list free_agents
     cdef list free_queues
     cdef Ids contact_ids
-    cdef list contact_clients
+    cdef Clients announcers   # of contacts
     cdef list contact_attributes
     cdef list contact_terms
     cdef dict trails          # contact to what happened to it, where anything did
     cdef dict histories       # contact to those who had it before, where there are any
     cdef dict left_contacts   # leg to the id of the contact that went on without its agent
-    cdef list contact_wishes
+    cdef list contact_wishes  # empty as long as no contact brought any
     cdef dict dispositions    # contact to what an agent said of how it went
     cdef dict preferences     # slot of a contact that prefers agents to (their names, until when)
     cdef dict bound_to    # name of an agent to the slots of the contacts that only he, or others named, may have
@@ -244,6 +245,8 @@ cdef class State:
     cdef int _enlist(self, int32_t contact) except -1
     cdef void _delist(self, int32_t contact) noexcept
     cdef int32_t _new_contact_slot(self) except -1
+    cdef object _wishes(self, int32_t contact)
+    cdef int _set_wishes(self, int32_t contact, object wishes) except -1
 
     # -- what is done many times for each contact ---------------------------------------------------------------
 
@@ -262,19 +265,17 @@ cdef class State:
         """Bring near what a contact is joined with, as it will be needed, and is far away when there are very many."""
         cdef Contact *contacts = self.tables.contacts
         cdef Contact *row = &contacts[contact]
-        cdef Node *nodes = self.tables.nodes
-        self.paces_of_lines.prefetch_place(contact)
-        prefetch_item(self.contact_clients, contact)
         prefetch_item(self.contact_attributes, contact)
         prefetch_item(self.contact_terms, contact)
-        prefetch_item(self.contact_wishes, contact)
         self.timers.prefetch_timer(row.timer)
         prefetch(&contacts[row.queue_prev].queue_next)
         prefetch(&contacts[row.queue_next].queue_prev)
         prefetch(&contacts[row.live_prev].live_next)
         prefetch(&contacts[row.live_next].live_prev)
-        prefetch(&nodes[nodes[contact].prev])
-        prefetch(&nodes[nodes[contact].next])
+        prefetch(&contacts[row.line_prev].line_next)
+        prefetch(&contacts[row.line_next].line_prev)
+        if row.stands:
+            self.paces_of_lines.prefetch_place(row.pace, contact)
 
     @cython.final
     cdef inline void _prefetch_new(self) noexcept:
@@ -282,10 +283,13 @@ cdef class State:
         if self.free_contact != NONE:
             self.tables.prefetch_contact(self.free_contact)
             self.contact_ids.prefetch_id(self.free_contact)
-            prefetch_item(self.contact_clients, self.free_contact)
             prefetch_item(self.contact_attributes, self.free_contact)
             prefetch_item(self.contact_terms, self.free_contact)
-            prefetch_item(self.contact_wishes, self.free_contact)
+
+    @cython.final
+    cdef inline str _client(self, int32_t contact):
+        """Who announced a contact."""
+        return self.announcers.names[self.tables.contacts[contact].client]
 
     @cython.final
     cdef inline int32_t _stage(self, int32_t contact) noexcept:
@@ -296,24 +300,28 @@ cdef class State:
 
     @cython.final
     cdef inline void _disarm_step(self, int32_t contact) noexcept:
-        self.timers.disarm(&self.tables.contacts[contact].step_timer)
+        if self.tables.contact_details != NULL:
+            self.timers.disarm(&self.tables.contact_details[contact].step_timer)
 
     @cython.final
     cdef inline void _disarm_stay(self, int32_t contact) noexcept:
-        self.timers.disarm(&self.tables.contacts[contact].stay_timer)
+        if self.tables.contact_details != NULL:
+            self.timers.disarm(&self.tables.contact_details[contact].stay_timer)
 
     @cython.final
     cdef inline void _disarm_look(self, int32_t contact) noexcept:
         """Nobody asks for the contact's estimate any more."""
-        cdef Contact *row = &self.tables.contacts[contact]
-        row.seen_ms = NONE
-        self.timers.disarm(&row.look_timer)
+        if self.tables.contact_details != NULL:
+            self.tables.contact_details[contact].seen_ms = NONE
+            self.timers.disarm(&self.tables.contact_details[contact].look_timer)
 
     @cython.final
     cdef inline void _stay_no_longer(self, int32_t contact) noexcept:
         """No conditions for one who does not wait any more."""
-        self.tables.contacts[contact].useless = False
-        self.tables.contacts[contact].stay = NONE
+        if self.tables.contact_details == NULL:
+            return
+        self.tables.contact_details[contact].useless = False
+        self.tables.contact_details[contact].stay = NONE
         self._disarm_stay(contact)
         self._disarm_look(contact)
         self._disarm_step(contact)

@@ -9,6 +9,7 @@ from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from acd_core.clients cimport Clients
 from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
@@ -28,7 +29,7 @@ from acd_core.types cimport (
     ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
-    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, Details, Leg, Line, Node, Pace, Queue,
+    PAUSED, READY, WAIT_BUCKETS, Agent, Contact, ContactDetails, Details, Leg, Line, Node, Pace, Queue,
 )
 from acd_core.watches cimport Watch, Watches
 from acd_core.windows cimport Forecast
@@ -42,6 +43,7 @@ from acd_core.config import Config, cost_steps_of, ns_of_seconds, to_json
 from acd_core.credits import Credits
 from acd_core.events import Addressed
 from acd_core.urgency import Costs, Ratio, Urgency
+from acd_core.wishes import NO_WISHES
 
 cdef tuple REASON_NAMES = views.END_REASONS
 cdef tuple OUTCOME_NAMES = events.OFFER_OUTCOMES
@@ -157,7 +159,7 @@ cdef class State:
         self.free_queues = []
         self.contact_ids = Ids()
         self.contact_slots = Live(self.tables, self.contact_ids)
-        self.contact_clients = []
+        self.announcers = Clients()
         self.contact_attributes = []
         self.contact_terms = []
         self.trails = {}
@@ -304,10 +306,11 @@ cdef class State:
             self.tables.contacts[slot].queue_next = self.free_contact
             self.free_contact = slot
             self.contact_ids.clear(slot)
-            put_item(self.contact_clients, slot, None)
+            self.announcers.drop(self.tables.contacts[slot].client)
             put_item(self.contact_attributes, slot, None)
             put_item(self.contact_terms, slot, None)
-            put_item(self.contact_wishes, slot, None)
+            if self.contact_wishes:
+                put_item(self.contact_wishes, slot, NO_WISHES)
         return 0
 
     cdef int _materialise(self) except -1:
@@ -317,7 +320,7 @@ cdef class State:
         cdef object contact_client, agent_client
         for index in range(self.record_count):
             record = &self.records[index]
-            contact_client = self.contact_clients[record.contact] if record.contact != NONE else ""
+            contact_client = self._client(record.contact) if record.contact != NONE else ""
             agent_client = <object>record.agent_client if record.agent_client != NULL else ""
             self.materialised.append(new_tuple(Addressed, (self._event(record), contact_client, agent_client)))
         return self._clear_records()
@@ -497,8 +500,9 @@ cdef class State:
         """Set the time of the contact's next step, which its plan has."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int64_t after = self.tables.stages[self.tables.plans[row.plan].first + row.step + 1].after
-        cdef int64_t due = self.now if row.useless else row.enqueued + after
-        row.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
+        cdef ContactDetails *more = self.tables.contact_detail_of(contact)
+        cdef int64_t due = self.now if more.useless else row.enqueued + after
+        more.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)
         return 0
 
     cdef object _closed(self, int32_t queue):
@@ -703,11 +707,21 @@ cdef class State:
         if slot != NONE:
             self.free_contact = self.tables.contacts[slot].queue_next
             return slot
-        self.contact_clients.append(None)
         self.contact_attributes.append(None)
         self.contact_terms.append(None)
-        self.contact_wishes.append(None)
+        if self.contact_wishes:
+            self.contact_wishes.append(NO_WISHES)
         return self.tables.new_contact()
+
+    cdef object _wishes(self, int32_t contact):
+        """What a contact brought beside what it asks; NO_WISHES for most."""
+        return self.contact_wishes[contact] if self.contact_wishes else NO_WISHES
+
+    cdef int _set_wishes(self, int32_t contact, object wishes) except -1:
+        if not self.contact_wishes:
+            self.contact_wishes.extend([NO_WISHES] * self.tables.contact_count)
+        self.contact_wishes[contact] = wishes
+        return 0
 
     cdef int _forget(self) except -1:
         self.ended.keep(self.ended_contacts_kept)
@@ -789,7 +803,7 @@ cdef class State:
         for slot in range(self.tables.contact_count):
             if self.tables.contacts[slot].state == CONTACT_FREE:
                 continue
-            client = self.contact_clients[slot]
+            client = self._client(slot)
             if client is not last:
                 if in_a_row:
                     contacts[last] = contacts.get(last, 0) + in_a_row
@@ -887,7 +901,7 @@ cdef class State:
             agents.append(self._agent_name(self.legs.legs[leg].agent))
             leg = self.legs.legs[leg].next_of_contact
         tenant = self.queue_configs[self.tables.contacts[slot].queue].tenant
-        return self.contact_clients[slot], tenant, tuple(agents)
+        return self._client(slot), tenant, tuple(agents)
 
     cdef str tenant_of_contact(self, str contact):
         """Whose a live contact is; None of any other."""
@@ -1136,6 +1150,7 @@ cdef class State:
 
     cdef object _contact_view(self, int32_t slot):
         cdef Contact *row = &self.tables.contacts[slot]
+        cdef const ContactDetails *more = self.tables.contact_detail(slot)
         cdef int32_t leg = row.legs, first = self.legs.foremost_of_contact(slot)
         cdef int32_t talking = 0
         cdef list agents = []
@@ -1145,12 +1160,13 @@ cdef class State:
             leg = self.legs.legs[leg].next_of_contact
         config = self.queue_configs[row.queue]
         credit, waited_before = self.waited_in_vain.get(slot, (0, 0))
-        own_since = self.by_hand[slot][4] if row.by_hand else row.since
+        own_since = self.by_hand[slot][4] if row.by_hand else self.tables.since(slot)
+        wishes = self._wishes(slot)
         return views.ContactView(
             contact=self.contact_ids.get(slot),
             tenant=config.tenant,
             queue=config.name,
-            client=self.contact_clients[slot],
+            client=self._client(slot),
             state=CONTACT_STATE_NAMES[row.state],
             seq=row.seq,
             priority=row.priority,
@@ -1181,34 +1197,34 @@ cdef class State:
             limit=views.LIMITS[self.gates.at_limit(row.queue) if row.state == CONTACT_QUEUED else 0],
             reserved=bool(self.tables.queues[row.queue].reserved),
             callback=self.callbacks[slot] if row.callback else None,
-            step_deadline_ns=self.timers.deadline(row.step_timer),
-            step_timer=self.timers.number(row.step_timer),
+            step_deadline_ns=self.timers.deadline(more.step_timer),
+            step_timer=self.timers.number(more.step_timer),
             place=row.place,
             estimate=views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
             if row.mean_ms != NONE else None,
-            step_useless=bool(row.useless),
-            own_steps=self.contact_wishes[slot].steps,
-            own_steps_mode=self.contact_wishes[slot].steps_mode,
+            step_useless=bool(more.useless),
+            own_steps=wishes.steps,
+            own_steps_mode=wishes.steps_mode,
             history=self.histories.get(slot, ()),
             trail=tuple(self.trails.get(slot, ())),
-            caller=self.contact_wishes[slot].caller,
-            consults=self.contact_wishes[slot].consults,
-            asked_by=self.contact_wishes[slot].asked_by,
+            caller=wishes.caller,
+            consults=wishes.consults,
+            asked_by=wishes.asked_by,
             consult=self.contact_ids.get(self.consulting[slot]) if slot in self.consulting else "",
             talking=talking,
             preferred=tuple(self.preferences[slot][0]) if row.prefers else (),
             prefer_wait=bool(row.bound),
             deserted=bool(row.deserted),
-            prefer_deadline_ns=self.timers.deadline(row.prefer_timer),
-            prefer_timer=self.timers.number(row.prefer_timer),
+            prefer_deadline_ns=self.timers.deadline(more.prefer_timer),
+            prefer_timer=self.timers.number(more.prefer_timer),
             arrived_in=self.moved_from.get(slot, ""),
-            overflows=row.overflows,
-            stay=config.stay[row.stay].when if row.stay != NONE else "",
-            stay_deadline_ns=self.timers.deadline(row.stay_timer),
-            stay_timer=self.timers.number(row.stay_timer),
-            seen_ms=row.seen_ms,
-            look_deadline_ns=self.timers.deadline(row.look_timer),
-            look_timer=self.timers.number(row.look_timer),
+            overflows=more.overflows,
+            stay=config.stay[more.stay].when if more.stay != NONE else "",
+            stay_deadline_ns=self.timers.deadline(more.stay_timer),
+            stay_timer=self.timers.number(more.stay_timer),
+            seen_ms=more.seen_ms,
+            look_deadline_ns=self.timers.deadline(more.look_timer),
+            look_timer=self.timers.number(more.look_timer),
         )
 
     cdef object _urgency(self, int32_t slot):
@@ -1236,7 +1252,7 @@ cdef class State:
                     handle_ns=self.measures.handle_ns(row.queue) if measure.by_speed else 0,
                 )
         return Urgency(
-            level=line.level, since_ns=row.since, head_start_ns=line.head_start, ageing=queue.ageing,
+            level=line.level, since_ns=self.tables.since(slot), head_start_ns=line.head_start, ageing=queue.ageing,
             most_ns=queue.most, nudge_ns=line.nudge, left_ns=left_ns, ratio=ratio, costs=costs,
         )
 

@@ -1,14 +1,16 @@
 cimport cython
 from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, Details, Node, Plan, Queue, QueueRank, Stage, Term
+from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
 
 cdef class Tables:
     cdef Agent *agents        # each begins at a cache line
     cdef Details *details     # of the agent with the same slot; NULL as long as all are plain
     cdef Details plain        # what holds of every agent until then
-    cdef Contact *contacts
-    cdef Node *nodes          # of the contact with the same slot, in its line
+    cdef Contact *contacts    # each begins at a cache line
+    cdef ContactDetails *contact_details  # of the contact with the same slot; NULL as long as all are plain
+    cdef ContactDetails plain_contact  # what holds of every contact until then
+    cdef Node *nodes          # of the contact with the same slot, in its line's heap; as many as have been in one
     cdef Queue *queues
     cdef Class *classes
     cdef Term *terms
@@ -30,6 +32,7 @@ cdef class Tables:
     cdef int64_t agent_capacity
     cdef int64_t detail_capacity
     cdef int64_t contact_capacity
+    cdef int64_t contact_detail_capacity
     cdef int64_t node_capacity
     cdef int64_t queue_capacity
     cdef int64_t class_capacity
@@ -73,14 +76,26 @@ cdef class Tables:
     cdef void clear_contact(self, int32_t slot) noexcept nogil
 
     cdef inline void prefetch_contact(self, int32_t slot) noexcept nogil:
-        """Bring a contact's rows near, which are far away when there are very many."""
+        """Bring a contact's row near, which is far away when there are very many."""
         cdef const char *row = <const char *>&self.contacts[slot]
         prefetch(row)
         prefetch(row + 64)
-        prefetch(row + sizeof(Contact) - 1)
-        prefetch(&self.nodes[slot])
 
+    cdef ContactDetails *contact_detail_of(self, int32_t contact) except NULL
     cdef int make_contacts(self, int64_t count) except -1
+    cdef int set_since(self, int32_t contact, int64_t since) except -1
+
+    @cython.final
+    cdef inline const ContactDetails *contact_detail(self, int32_t contact) noexcept nogil:
+        """What is known of a contact beside its row, to be read only."""
+        return &self.contact_details[contact] if self.contact_details != NULL else &self.plain_contact
+
+    @cython.final
+    cdef inline int64_t since(self, int32_t contact) noexcept nogil:
+        """From when on a contact's waiting counts towards its urgency."""
+        cdef Contact *row = &self.contacts[contact]
+        return self.contact_details[contact].since if row.aged else row.enqueued
+
     cdef int32_t new_queue(self) except -1
     cdef int make_skills(self, int64_t count) except -1
     cdef int set_skills(self, int32_t agent, list skills) except -1

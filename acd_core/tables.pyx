@@ -14,7 +14,7 @@ from acd_core.memory cimport release
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
     AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class,
-    Condition, Contact, Details, Node, Plan, Queue, QueueRank, Stage, Term,
+    Condition, Contact, ContactDetails, Details, Plan, Queue, QueueRank, Stage, Term,
 )
 
 from acd_core import config
@@ -24,17 +24,10 @@ cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
 cdef Contact BLANK
 memset(&BLANK, 0, sizeof(Contact))
 BLANK.legs = NONE
-BLANK.last_leg = NONE
 BLANK.timer = NONE
-BLANK.step_timer = NONE
 BLANK.pace = NONE
 BLANK.place = NONE
 BLANK.mean_ms = NONE
-BLANK.stay = NONE
-BLANK.stay_timer = NONE
-BLANK.seen_ms = NONE
-BLANK.look_timer = NONE
-BLANK.prefer_timer = NONE
 
 
 @cython.final
@@ -48,11 +41,19 @@ cdef class Tables:
         self.plain.pause_timer = NONE
         self.plain.pause_code = NONE
         self.plain.weight = 1
+        memset(&self.plain_contact, 0, sizeof(ContactDetails))
+        self.plain_contact.step_timer = NONE
+        self.plain_contact.stay = NONE
+        self.plain_contact.stay_timer = NONE
+        self.plain_contact.seen_ms = NONE
+        self.plain_contact.look_timer = NONE
+        self.plain_contact.prefer_timer = NONE
 
     def __dealloc__(self):
         release(self.agents)
         release(self.details)
         release(self.contacts)
+        release(self.contact_details)
         release(self.nodes)
         release(self.queues)
         release(self.classes)
@@ -209,18 +210,39 @@ cdef class Tables:
         """A row at the end of the contacts' table. The engine hands used rows out again before it asks for this."""
         cdef int32_t slot = self.contact_count
         reserve(<void **>&self.contacts, &self.contact_capacity, slot + 1, sizeof(Contact))
-        reserve(<void **>&self.nodes, &self.node_capacity, slot + 1, sizeof(Node))
+        if self.contact_details != NULL:
+            reserve(<void **>&self.contact_details, &self.contact_detail_capacity, slot + 1, sizeof(ContactDetails))
         self.contact_count += 1
         return slot
 
     cdef void clear_contact(self, int32_t slot) noexcept nogil:
         """Make a row that of a contact of which nothing is known yet."""
         self.contacts[slot] = BLANK
+        if self.contact_details != NULL:
+            self.contact_details[slot] = self.plain_contact
+
+    cdef ContactDetails *contact_detail_of(self, int32_t contact) except NULL:
+        """What is known of a contact beside its row, to be written."""
+        cdef int32_t slot
+        if self.contact_details == NULL:
+            reserve(
+                <void **>&self.contact_details, &self.contact_detail_capacity, self.contact_count, sizeof(ContactDetails)
+            )
+            for slot in range(self.contact_count):
+                self.contact_details[slot] = self.plain_contact
+        return &self.contact_details[contact]
+
+    cdef int set_since(self, int32_t contact, int64_t since) except -1:
+        """Let a contact's waiting count from then on. To be said again when `enqueued` changes."""
+        cdef Contact *row = &self.contacts[contact]
+        row.aged = since != row.enqueued
+        if row.aged:
+            self.contact_detail_of(contact).since = since
+        return 0
 
     cdef int make_contacts(self, int64_t count) except -1:
         """So many rows at once, zeroed, in a table that has none."""
         reserve(<void **>&self.contacts, &self.contact_capacity, count, sizeof(Contact))
-        reserve(<void **>&self.nodes, &self.node_capacity, count, sizeof(Node))
         self.contact_count = <int32_t>count
         return 0
 

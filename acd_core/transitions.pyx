@@ -22,7 +22,7 @@ from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
     CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
     LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
-    READY, ROUND_ROBIN, TRANSFERRED, WAIT_BUCKETS, Agent, Contact, Leg, Queue,
+    READY, ROUND_ROBIN, TRANSFERRED, WAIT_BUCKETS, Agent, Contact, ContactDetails, Leg, Queue,
 )
 from acd_core.windows cimport Forecast
 
@@ -153,7 +153,7 @@ cdef class Transitions(Trails):
         self._note(contact, "step", "", NONE, row.step)
         self._leave_line(contact)
         self._assign(contact)
-        row.useless = self._is_useless(contact)
+        self.tables.contact_detail_of(contact).useless = self._is_useless(contact)
         self._arm_step(contact)
         record = self._record(CONTACT_STEPPED, contact, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
         record.code = row.step
@@ -162,20 +162,20 @@ cdef class Transitions(Trails):
 
     cdef int _stay_over(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int32_t index = row.stay
+        cdef int32_t index = self.tables.contact_detail(contact).stay
         cdef object rule = self.queue_configs[row.queue].stay[index]
         self._disarm_stay(contact)
         if rule.over_s is not None:
-            row.seen_ms = NONE
+            self.tables.contact_detail_of(contact).seen_ms = NONE
             self._look(contact)
             self._judge(contact)
-        if row.state == CONTACT_QUEUED and row.stay == index:
+        if row.state == CONTACT_QUEUED and self.tables.contact_detail(contact).stay == index:
             self._leave_by(contact, rule)
         return 0
 
     cdef int _look_again(self, int32_t contact) except -1:
         """The estimate of a contact, for which a rule on staying asks, was looked at long enough ago."""
-        self.timers.disarm(&self.tables.contacts[contact].look_timer)
+        self.timers.disarm(&self.tables.contact_detail_of(contact).look_timer)
         self._look(contact)
         return self._judge(contact)
 
@@ -464,7 +464,7 @@ cdef class Transitions(Trails):
         record.data = <PyObject *>attributes
         if row.callback or row.consults:
             with_number = (
-                attributes, self.callbacks[contact].number if row.callback else "", self.contact_wishes[contact].consults
+                attributes, self.callbacks[contact].number if row.callback else "", self._wishes(contact).consults
             )
             Py_DECREF(attributes)
             Py_INCREF(with_number)
@@ -515,10 +515,11 @@ cdef class Transitions(Trails):
 
     cdef int _requeue(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
+        cdef const ContactDetails *more = self.tables.contact_detail(contact)
         if row.wait_expired and row.state == CONTACT_QUEUED:
             return self._end(contact, MAX_WAIT, NONE)
-        if row.state == CONTACT_QUEUED and row.stay != NONE and row.stay_timer == NONE:
-            self._leave_by(contact, self.queue_configs[row.queue].stay[row.stay])
+        if row.state == CONTACT_QUEUED and more.stay != NONE and more.stay_timer == NONE:
+            self._leave_by(contact, self.queue_configs[row.queue].stay[more.stay])
             return 0
         return self._serve_contact(contact)
 
@@ -606,7 +607,8 @@ cdef class Transitions(Trails):
         cdef int64_t position
         cdef Forecast expected
         cdef Record *record
-        row.useless = self.tables.plans[row.plan].skips and self._is_useless(contact)
+        if self.tables.plans[row.plan].skips or self.tables.contact_details != NULL:
+            self.tables.contact_detail_of(contact).useless = self._is_useless(contact)
         self._arm_step(contact)
         position = self.paces_of_lines.position(contact) if queue.waiting > 1 else 1
         expected.known = False
@@ -631,7 +633,7 @@ cdef class Transitions(Trails):
                 row.p50_ms = <int32_t>expected.p50_ms
                 row.p90_ms = <int32_t>expected.p90_ms
             if queue.looks:
-                row.seen_ms = <int32_t>expected.p50_ms
+                self.tables.contact_detail_of(contact).seen_ms = <int32_t>expected.p50_ms
         self._judge(contact)
         self._serve_by(contact, agent)
         return position
@@ -639,7 +641,7 @@ cdef class Transitions(Trails):
     cdef int64_t _leave_by(self, int32_t contact, object rule) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t target
-        if rule.to is not None and row.overflows < OVERFLOWS_MAX:
+        if rule.to is not None and self.tables.contact_detail(contact).overflows < OVERFLOWS_MAX:
             target = self.queue_slots[self.queue_configs[row.queue].tenant, rule.to]
             return self._move(contact, target, rule.keep_age, rule.when)
         self._end(contact, REASONS[rule.ends_as or WAY_OUT_REASONS[rule.when]], NONE)
@@ -651,13 +653,13 @@ cdef class Transitions(Trails):
         cdef int32_t target, plan, owner, stage
         cdef bint keep_age
         cdef Standing standing
-        if row.overflows >= OVERFLOWS_MAX:
+        if self.tables.contact_detail(contact).overflows >= OVERFLOWS_MAX:
             return False
         self._sweep()
         stage = self._stage(contact)
         target = self.tables.stages[stage].overflow
         keep_age = self.tables.stages[stage].keep_age
-        plan = self._plan(target, self.contact_wishes[contact])
+        plan = self._plan(target, self._wishes(contact))
         stage = self.tables.plans[plan].first
         if keep_age:
             stage += passed(self.plans[plan], self.now - row.enqueued)
@@ -677,7 +679,7 @@ cdef class Transitions(Trails):
         self._delist(contact)
         self._note(contact, cause, self.queue_configs[target].name, NONE, 0)
         self.tables.queues[row.queue].overflowed += 1
-        row.overflows += 1
+        self.tables.contact_detail_of(contact).overflows += 1
         if contact not in self.moved_from:
             self.moved_from[contact] = self.queue_configs[row.queue].name
         self._disarm_contact(contact)
@@ -701,7 +703,7 @@ cdef class Transitions(Trails):
         self._put(contact, None)
         if not keep_age:
             self._begin_anew(contact)
-        row.plan = self._plan(row.queue, self.contact_wishes[contact])
+        row.plan = self._plan(row.queue, self._wishes(contact))
         row.step = passed(self.plans[row.plan], self.now - row.enqueued)
         return self._assign(contact)
 
@@ -932,7 +934,7 @@ cdef class Transitions(Trails):
         self.contact_slots.remove(contact)
         self.live_contacts -= 1
         self.ended.add_id(
-            &self.contact_ids.rows[contact], self.contact_ids.letters(contact), reason, self.contact_clients[contact],
+            &self.contact_ids.rows[contact], self.contact_ids.letters(contact), reason, self._client(contact),
             self.ended_contacts_kept,
         )
         if len(self.last_agents) > self.callers_kept:

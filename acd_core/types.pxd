@@ -102,6 +102,7 @@ cdef struct Node:
     int32_t prev              # in a heap: the left sibling, or the parent of a first child
     int32_t next
 
+# Two cache lines. The first has what others are compared with, and what a contact needs that no agent is free for.
 cdef struct Contact:
     uint8_t state
     uint8_t held
@@ -111,7 +112,7 @@ cdef struct Contact:
     uint8_t end_reason
     uint8_t direction         # index into views.DIRECTIONS
     uint8_t where             # Held: in which half of its line its node is
-    uint8_t useless           # nobody could match, so its next step comes at once
+    uint8_t aged              # its waiting counts from another time on than that of its coming, see `Tables.since`
     uint8_t prefers           # some agents, by name
     uint8_t bound             # nobody else may have it
     uint8_t deserted          # none of whom can come
@@ -119,35 +120,42 @@ cdef struct Contact:
     uint8_t consults          # it is a question of one agent to another
     uint8_t moved             # it is in the heap of its queue, not in the list
     uint8_t stands            # in the order of its line, since nobody is rung for it
+    int64_t enqueued
+    int64_t seq
     int32_t queue
     int32_t line
-    int32_t legs              # first and last of its legs
-    int32_t last_leg
-    int32_t offers            # how many of them are offered
-    int32_t timer
     int32_t plan
-    int32_t step              # how many steps hold for it
-    int32_t step_timer
+    int16_t step              # how many steps hold for it
+    int16_t offers            # how many of its legs are offered
+    int32_t legs              # the first of them
+    int32_t timer
     int32_t pace              # of its line, see pace.pyx; NONE when it never had to wait
     int32_t place             # how many stood before it when it first came to wait
     int32_t mean_ms           # the forecast made when it came; NONE when there was none
     int32_t p50_ms
     int32_t p90_ms
+    int32_t client            # who announced it, see clients.pyx
+    int32_t leaves[2]         # of order.pyx: where it stands in its line, and among those in further lines of its queue
+    int32_t line_prev         # list of those in its line, unless it is in the line's heap
+    int32_t line_next
+    int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
+    int32_t queue_next
+    int32_t live_prev         # list of all live contacts, likewise
+    int32_t live_next
+    int64_t connected
+    int64_t completed
+
+# What few centres ask of contacts. The table is made when the first of them is anything but plain.
+cdef struct ContactDetails:
+    uint8_t useless           # nobody could match, so its next step comes at once
+    int32_t step_timer
     int32_t stay              # the rule by which it may not stay; NONE if it may
     int32_t stay_timer
     int32_t seen_ms           # the p50 of what it has to wait, where a rule on staying asks for that; NONE for none
     int32_t look_timer
     int32_t prefer_timer
     int32_t overflows
-    int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
-    int32_t queue_next
-    int32_t live_prev         # list of all live contacts, likewise
-    int32_t live_next
-    int64_t seq
-    int64_t enqueued
-    int64_t since             # from when on its waiting counts towards its urgency
-    int64_t connected
-    int64_t completed
+    int64_t since             # from when on its waiting counts towards its urgency, if it is aged
 
 # What contacts read and write of an agent: two cache lines, the first of which says whether he can be offered something.
 cdef struct Agent:

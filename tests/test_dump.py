@@ -28,9 +28,9 @@ DERIVED = {
         queue_count queue_room
     """,
     "Contact": """
-        where moved line legs last_leg timer plan step_timer stands stay_timer look_timer prefer_timer queue_prev queue_next
-        live_prev live_next
+        where moved line legs timer plan stands aged client leaves line_prev line_next queue_prev queue_next live_prev live_next
     """,
+    "ContactDetails": "step_timer stay_timer look_timer prefer_timer since",
     "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
     "Queue": """
         measure occupancy_price tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
@@ -51,7 +51,7 @@ DERIVED_STATE = """
     tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of own_lines agent_slots
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_names
     callback_numbers free_agents free_queues free_contact ended_contact callers_kept pause_reasons pause_codes
-    failed_window outside_counts choosy open_agents former_clients arriving arriving_pace queues_of
+    failed_window outside_counts choosy open_agents former_clients arriving arriving_pace queues_of announcers contact_wishes
 """
 """The same of the attributes of `State`."""
 

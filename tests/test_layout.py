@@ -31,7 +31,7 @@ MAY_IMPORT = {
 CORE_ROWS = [
     {"types", "standing", "fixed_point", "json_text", "memory"},
     {"containers", "draws", "occupancy"},
-    {"columns", "ids"},
+    {"clients", "columns", "ids"},
     {"ended", "tables", "timers", "windows"},
     {"gates", "live", "measures", "roster"},
     {"lines", "idle", "legs", "route"},

@@ -15,7 +15,8 @@ cdef class EventLine:
     @staticmethod
     cdef list of_records(State state)
 
-# An event as LineTaker is told of it, see EventLine. Texts and line are there only until it has taken the event.
+# An event as LineTaker is told of it, see EventLine. Texts and line are there only until it has taken the event. The
+# lines of several that it is told of at once lie one behind the other.
 cdef struct Told:
     int64_t seq
     const char *line
@@ -27,7 +28,7 @@ cdef struct Told:
     PyObject *agent
 
 cdef class LineTaker:
-    cdef int take_line(self, Told *told) except -1
+    cdef int take_lines(self, Told *told, Py_ssize_t count) except -1
 
 cdef EventLine event_line(Told *told)
 cdef Told told_of(EventLine event) noexcept

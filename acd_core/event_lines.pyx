@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy
 
 from acd_core.ids cimport Ids
-from acd_core.json_text cimport JsonText, copy, put, put_number
+from acd_core.json_text cimport JsonText, NearNumber, blocks, put, put_near, put_number
 from acd_core.state cimport (
     AGENT_CHANGED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record, State,
@@ -34,32 +34,26 @@ cdef frozenset WITH_TENANT = frozenset(kind for kind in events.EVENT_TYPES if "t
 cdef frozenset WITH_AGENT = frozenset(kind for kind in events.EVENT_TYPES if "agent" in kind.__struct_fields__)
 
 cdef enum:
-    STAMP_MAX = 48
+    PIECE_MAX = 48
+    TOLD_MAX = 64              # events that are told of at once
+    TOLD_BYTES_MAX = 32_768    # or when their lines have become as long as that
 
-# Number and time of the event that was written last: the next one has the next number, and mostly the same time.
-cdef struct Stamp:
-    int64_t seq
-    int64_t at
-    char *last  # digit of the number
+# JSON that was written, or will be, many times.
+cdef struct Piece:
+    int64_t of  # what it says
     Py_ssize_t length
-    char text[STAMP_MAX]
+    char text[PIECE_MAX]
 
-cdef Stamp stamp
-stamp.seq = -2
-stamp.at = -1
-stamp.last = stamp.text
-
-cdef enum:
-    FIELDS_MAX = 120
-
-# Fields as they were written last while events are handed over: several in a row are about the same contact and agent.
+# Fields as they were written lately into the buffer; several events in a row are about the same contact and agent.
 cdef struct Fields:
-    PyObject *state  # whose
     int32_t row  # of whom; NONE for nobody
     int32_t queue
+    Py_ssize_t place
     Py_ssize_t length
-    char text[FIELDS_MAX]
 
+cdef NearNumber near_seq
+cdef NearNumber near_offer
+cdef Piece of_time
 cdef Fields of_agent
 cdef Fields of_contact
 
@@ -67,9 +61,32 @@ cdef str NOBODY = ""
 cdef str AGENT = "agent"
 cdef str OFFER = "offer"
 cdef str CONTACT = "contact"
-cdef list STATES = [encode(name) for name in views.AGENT_STATES]
-cdef list REASONS = [encode(name) for name in views.END_REASONS]
-cdef list OUTCOMES = [encode(name) for name in events.OFFER_OUTCOMES]
+cdef Piece STATES[8]
+cdef Piece REASONS[24]
+cdef Piece OUTCOMES[8]
+# Times until something ends are mostly settings: the same as the last time in such an event, or such a state.
+cdef Piece offer_ends
+cdef Piece wrapup_ends
+cdef Piece state_ends[8]
+
+
+cdef int _prepare(Piece *pieces, int most, bytes label, tuple names) except -1:
+    """The field of that label with each of these names."""
+    cdef bytes text
+    if len(names) > most:
+        raise AssertionError(f"more than {most} names: {names}")
+    for place, name in enumerate(names):
+        text = label + encode(name)
+        pieces[<int>place].length = len(text)
+        if pieces[<int>place].length > PIECE_MAX:
+            raise AssertionError(f"a name that is too long: {name}")
+        memcpy(pieces[<int>place].text, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    return 0
+
+
+_prepare(STATES, 8, b',"state":', views.AGENT_STATES)
+_prepare(REASONS, 24, b',"reason":', views.END_REASONS)
+_prepare(OUTCOMES, 8, b',"outcome":', events.OFFER_OUTCOMES)
 
 
 @cython.final
@@ -109,10 +126,10 @@ cdef class EventLine:
 
 
 cdef class LineTaker:
-    """Takes events as they are written, one by one, without an object for each."""
+    """Takes events as they are written, without an object for each."""
 
-    cdef int take_line(self, Told *told) except -1:
-        """Take an event."""
+    cdef int take_lines(self, Told *told, Py_ssize_t count) except -1:
+        """Take some events, at least one, in their order."""
         raise NotImplementedError
 
 
@@ -122,8 +139,10 @@ cdef class _EventLines(LineTaker):
 
     cdef list lines
 
-    cdef int take_line(self, Told *told) except -1:
-        self.lines.append(event_line(told))
+    cdef int take_lines(self, Told *told, Py_ssize_t count) except -1:
+        cdef Py_ssize_t place
+        for place in range(count):
+            self.lines.append(event_line(&told[place]))
         return 0
 
 
@@ -162,49 +181,77 @@ cdef int64_t hand_over(State state, JsonText out, LineTaker taker) except -1:
     """
     cdef list materialised = state.materialised
     cdef int64_t index, count = state.record_count + len(materialised)
+    cdef Py_ssize_t waiting = 0, before
     cdef EventLine event
-    cdef Told told
+    cdef Record *record
+    cdef Told told[TOLD_MAX]
     if materialised:
         state.materialised = []
         for addressed in materialised:
             event = line_of(addressed)
-            told = told_of(event)
-            taker.take_line(&told)
-    of_contact.row = NONE
-    of_agent.row = NONE
+            told[0] = told_of(event)
+            taker.take_lines(told, 1)
+    _begin_anew(out)
     for index in range(state.record_count):
-        _hand_record(state, &state.records[index], out, taker)
+        record = &state.records[index]
+        _address(state, record, &told[waiting])
+        before = out.length
+        if _write(out, state, record):
+            told[waiting].length = out.length - before
+            waiting += 1
+            if waiting == TOLD_MAX or out.length >= TOLD_BYTES_MAX:
+                _tell(taker, out, told, waiting)
+                waiting = 0
+        else:
+            event = line_of((state._event(record), <object>told[waiting].contact_client, <object>told[waiting].agent_client))
+            if waiting:
+                _tell(taker, out, told, waiting)
+                waiting = 0
+            told[0] = told_of(event)
+            taker.take_lines(told, 1)
+    if waiting:
+        _tell(taker, out, told, waiting)
     state._forget_records()
     return count
 
 
-cdef int _hand_record(State state, Record *record, JsonText out, LineTaker taker) except -1:
-    cdef EventLine event
-    cdef Told told
-    cdef int kind = record.kind
+cdef void _begin_anew(JsonText out) noexcept:
+    """Throw away what was written."""
     out.length = 0
+    of_contact.row = NONE
+    of_agent.row = NONE
+
+
+cdef int _tell(LineTaker taker, JsonText out, Told *told, Py_ssize_t count) except -1:
+    """Tell of events whose lines were written, which are thrown away then."""
+    cdef const char *line = out.start
+    cdef Py_ssize_t place
+    for place in range(count):
+        told[place].line = line
+        line += told[place].length
+    taker.take_lines(told, count)
+    _begin_anew(out)
+    return 0
+
+
+cdef inline void _address(State state, Record *record, Told *told) noexcept:
+    """What is told of an event beside its line."""
+    cdef int kind = record.kind
+    told.seq = record.seq
     told.contact_client = told.agent_client = told.tenant = told.agent = <PyObject *>NOBODY
+    told.topic = <PyObject *>CONTACT
+    if kind == AGENT_CHANGED:
+        told.topic = <PyObject *>AGENT
+    elif kind == OFFER_ENDED:
+        told.topic = <PyObject *>OFFER
     if record.contact != NONE:
         told.contact_client = item(<PyObject *>state.announcers.names, state.tables.contacts[record.contact].client)
     if record.agent_client != NULL:
         told.agent_client = record.agent_client
-    if _write(out, state, record):
-        told.seq = record.seq
-        told.line = out.start
-        told.length = out.length
-        told.topic = <PyObject *>CONTACT
-        if kind == AGENT_CHANGED:
-            told.topic = <PyObject *>AGENT
-        elif kind == OFFER_ENDED:
-            told.topic = <PyObject *>OFFER
-        if record.queue != NONE:
-            told.tenant = item(<PyObject *>state.queue_tenants, record.queue)
-        if record.agent != NONE and kind != CONTACT_QUEUED_EVENT:
-            told.agent = item(<PyObject *>state.agent_names, record.agent)
-    else:
-        event = line_of((state._event(record), <object>told.contact_client, <object>told.agent_client))
-        told = told_of(event)
-    return taker.take_line(&told)
+    if record.queue != NONE:
+        told.tenant = item(<PyObject *>state.queue_tenants, record.queue)
+    if record.agent != NONE and kind != CONTACT_QUEUED_EVENT:
+        told.agent = item(<PyObject *>state.agent_names, record.agent)
 
 
 def line_of(addressed):
@@ -220,49 +267,55 @@ def line_of(addressed):
 # What follows writes at a place of `out` and gives the place behind; see `JsonText`.
 
 
+cdef inline char *_piece(char *at, Piece *piece) noexcept:
+    """A piece; there is room for all of its memory."""
+    return blocks(at, piece.text, piece.length)
+
+
 cdef inline char *_begin(char *at, Record *record) noexcept:
     """Number and time, which follow the type in each event."""
-    cdef char *end
-    if record.seq == stamp.seq + 1 and stamp.last[0] != c"9" and record.at == stamp.at:
-        stamp.last[0] += 1
-    else:
-        end = put_number(stamp.text, record.seq)
-        if record.at != stamp.at or end != stamp.last + 1:
-            stamp.length = put_number(put(end, b',"at":'), record.at) - stamp.text
-            stamp.at = record.at
-            stamp.last = end - 1
-    stamp.seq = record.seq
-    return copy(at, stamp.text, stamp.length)
+    at = put_near(&near_seq, at, record.seq)
+    if record.at != of_time.of or not of_time.length:
+        of_time.length = put_number(put(of_time.text, b',"at":'), record.at) - of_time.text
+        of_time.of = record.at
+    return _piece(at, &of_time)
 
 
-cdef inline void _note(Fields *fields, State state, int32_t row, int32_t queue, const char *text, Py_ssize_t length) noexcept:
-    """Keep fields that were written, if they are as short as most."""
-    if length <= FIELDS_MAX:
-        memcpy(fields.text, text, length)
-        fields.length = length
-        fields.state = <PyObject *>state
-        fields.row = row
-        fields.queue = queue
+cdef inline char *_ends(JsonText out, char *at, Piece *last, int64_t ns) except NULL:
+    """The field expires_in, for which there is room."""
+    cdef Py_ssize_t before = at - out.start
+    if ns == last.of and last.length:
+        return _piece(at, last)
+    at = out.seconds(put(at, b',"expires_in":'), ns)
+    last.length = at - out.start - before
+    if last.length > PIECE_MAX:
+        last.length = 0
+    memcpy(last.text, out.start + before, last.length)
+    last.of = ns
+    return at
 
 
 cdef inline char *_contact(JsonText out, char *at, State state, Record *record) except NULL:
     """The fields contact, tenant and queue."""
-    if record.contact == of_contact.row and record.queue == of_contact.queue and <PyObject *>state == of_contact.state:
-        return copy(out.on(at, of_contact.length), of_contact.text, of_contact.length)
+    if record.contact == of_contact.row and record.queue == of_contact.queue:
+        at = out.on(at, of_contact.length)
+        return blocks(at, out.start + of_contact.place, of_contact.length)
     return _other_contact(out, at, state, record)
 
 
 cdef char *_other_contact(JsonText out, char *at, State state, Record *record) except NULL:
     """The same for another contact than the last."""
-    cdef Py_ssize_t before = at - out.start
     cdef Ids ids = state.contact_ids
+    of_contact.place = at - out.start
     at = put(at, b',"contact":')
     if ids.rows[record.contact].plain:
         at = out.plain(at, ids.letters(record.contact), ids.rows[record.contact].size)
     else:
         at = out.string(at, ids.get(record.contact))
     at = out.piece(put(at, b","), <bytes>item(<PyObject *>state.queue_json, record.queue))
-    _note(&of_contact, state, record.contact, record.queue, out.start + before, at - out.start - before)
+    of_contact.length = at - out.start - of_contact.place
+    of_contact.row = record.contact
+    of_contact.queue = record.queue
     return at
 
 
@@ -270,16 +323,18 @@ cdef inline char *_agent(JsonText out, char *at, State state, Record *record) ex
     """The field agent."""
     if record.agent == NONE:
         return put(at, b',"agent":""')
-    if record.agent == of_agent.row and <PyObject *>state == of_agent.state:
-        return copy(out.on(at, of_agent.length), of_agent.text, of_agent.length)
+    if record.agent == of_agent.row:
+        at = out.on(at, of_agent.length)
+        return blocks(at, out.start + of_agent.place, of_agent.length)
     return _other_agent(out, at, state, record)
 
 
 cdef char *_other_agent(JsonText out, char *at, State state, Record *record) except NULL:
     """The same for another agent than the last."""
-    cdef Py_ssize_t before = at - out.start
+    of_agent.place = at - out.start
     at = out.string(put(at, b',"agent":'), <str>item(<PyObject *>state.agent_names, record.agent))
-    _note(&of_agent, state, record.agent, NONE, out.start + before, at - out.start - before)
+    of_agent.length = at - out.start - of_agent.place
+    of_agent.row = record.agent
     return at
 
 
@@ -289,7 +344,7 @@ cdef inline char *_begin_of_both(JsonText out, char *at, State state, Record *re
 
 
 cdef inline char *_offer(char *at, Record *record) noexcept:
-    at = put_number(put(at, b',"offer":"o-'), record.offer)
+    at = put_near(&near_offer, put(at, b',"offer":"o-'), record.offer)
     return put(at, b'"')
 
 
@@ -336,7 +391,7 @@ cdef char *_offered(JsonText out, char *at, State state, Record *record) except 
         attributes, number, consults = <tuple>record.data
     at = _offer_and_contact(out, put(at, b'{"type":"contact.offered","seq":'), state, record)
     at = out.string(put(at, b',"address":'), <str>record.text)
-    at = out.seconds(put(at, b',"expires_in":'), record.a)
+    at = _ends(out, at, &offer_ends, record.a)
     at = out.seconds(put(at, b',"wait":'), record.b)
     if <dict>attributes:
         at = _attributes(out, put(at, b',"attributes":'), <dict>attributes)
@@ -353,7 +408,7 @@ cdef char *_offered(JsonText out, char *at, State state, Record *record) except 
 
 cdef char *_offer_ended(JsonText out, char *at, State state, Record *record) except NULL:
     at = _offer_and_contact(out, put(at, b'{"type":"offer.ended","seq":'), state, record)
-    at = out.piece(put(at, b',"outcome":'), <bytes>item(<PyObject *>OUTCOMES, record.code))
+    at = _piece(at, &OUTCOMES[record.code])
     return out.string(put(at, b',"cause":'), <str>record.text)
 
 
@@ -364,15 +419,15 @@ cdef char *_connected(JsonText out, char *at, State state, Record *record) excep
 
 cdef char *_wrapup(JsonText out, char *at, State state, Record *record) except NULL:
     at = _begin_of_both(out, put(at, b'{"type":"contact.wrapup","seq":'), state, record)
-    at = out.piece(put(at, b',"reason":'), <bytes>item(<PyObject *>REASONS, record.code))
+    at = _piece(at, &REASONS[record.code])
     at = out.seconds(put(at, b',"talk":'), record.a)
-    at = out.seconds(put(at, b',"expires_in":'), record.b)
+    at = _ends(out, at, &wrapup_ends, record.b)
     return put(at, b',"disposition_required":true') if record.flag else at
 
 
 cdef char *_ended(JsonText out, char *at, State state, Record *record) except NULL:
     at = _begin_of_both(out, put(at, b'{"type":"contact.ended","seq":'), state, record)
-    at = out.piece(put(at, b',"reason":'), <bytes>item(<PyObject *>REASONS, record.code))
+    at = _piece(at, &REASONS[record.code])
     at = out.seconds(put(at, b',"wait":'), record.a)
     at = out.seconds(put(at, b',"talk":'), record.b)
     if record.data != NULL and <object>record.data:
@@ -383,11 +438,11 @@ cdef char *_ended(JsonText out, char *at, State state, Record *record) except NU
 cdef char *_agent_changed(JsonText out, char *at, State state, Record *record) except NULL:
     at = _begin(put(at, b'{"type":"agent.changed","seq":'), record)
     at = _agent(out, at, state, record)
-    at = out.piece(put(at, b',"state":'), <bytes>item(<PyObject *>STATES, record.code))
+    at = _piece(at, &STATES[record.code])
     if record.text != NULL:
         at = out.string(put(at, b',"reason":'), <str>record.text)
     if record.a != NONE:
-        at = out.seconds(put(at, b',"expires_in":'), record.a)
+        at = _ends(out, at, &state_ends[record.code], record.a)
     return put(at, b',"logging_out":true') if record.flag else at
 
 

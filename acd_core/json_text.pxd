@@ -50,6 +50,35 @@ cdef extern from *:
         return end;
     }
 
+    /* How all but the last two digits of a number looked that was written lately; all zero at first, for none. */
+    #define ACD_SOME (1ULL << 63)
+    typedef struct {
+        uint64_t base; /* and ACD_SOME */
+        size_t length;
+        char text[16];
+    } acd_near_number;
+
+    static __attribute__((noinline, unused)) char *acd_far(acd_near_number *near, char *at, int64_t number) {
+        char *end = acd_number(at, number);
+        size_t length = (size_t)(end - at);
+        if (length >= 3 && length <= 18) {
+            near->base = ((uint64_t)number - (uint64_t)number % 100) | ACD_SOME;
+            near->length = length - 2;
+            memcpy(near->text, at, length - 2);
+        }
+        return end;
+    }
+
+    /* As acd_number, for numbers that are mostly near each other; writes up to 14 bytes more, which mean nothing. */
+    static inline char *acd_near(acd_near_number *near, char *at, int64_t number) {
+        uint64_t rest = ((uint64_t)number | ACD_SOME) - near->base;
+        if (rest >= 100)
+            return acd_far(near, at, number);
+        memcpy(at, near->text, 16);
+        memcpy(at + near->length, acd_pairs + 2 * rest, 2);
+        return at + near->length + 2;
+    }
+
     /* A literal. Inline everywhere, since its length is known only there. */
     static inline __attribute__((always_inline)) char *acd_put(char *at, const char *literal) {
         size_t length = __builtin_strlen(literal);
@@ -89,9 +118,25 @@ cdef extern from *:
         }
         return at + length;
     }
+
+    /* The same where up to 15 bytes more may be read, and as many more may be written, which mean nothing. */
+    static inline char *acd_blocks(char *at, const char *from, size_t length) {
+        char block[16];
+        size_t place = 0;
+        do {
+            memcpy(block, from + place, 16);
+            memcpy(at + place, block, 16);
+            place += 16;
+        } while (place < length);
+        return at + length;
+    }
     """
+    ctypedef struct NearNumber "acd_near_number":
+        pass
     const char *acd_pairs  # of digits
     char *put_number "acd_number"(char *at, int64_t number) noexcept nogil
+    char *put_near "acd_near"(NearNumber *near, char *at, int64_t number) noexcept nogil
+    char *blocks "acd_blocks"(char *at, const char *text, size_t length) noexcept nogil
     char *put "acd_put"(char *at, const char *literal) noexcept nogil
     char *copy "acd_copy"(char *at, const char *text, size_t length) noexcept nogil
 

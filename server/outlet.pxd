@@ -7,4 +7,4 @@ cdef class Outlet:
     cpdef object write(self, bytes data)
     cpdef object deliver(self, EventLine event)
     cdef int write_text(self, JsonText text) except -1
-    cdef bint deliver_line(self, Told *told) except -1
+    cdef bint deliver_lines(self, Told *told, Py_ssize_t count) except -1

@@ -21,6 +21,9 @@ cdef class Outlet:
         self.write(text.taken())
         return 0
 
-    cdef bint deliver_line(self, Told *told) except -1:
-        """As `deliver`, for what is there only until this returns; False if the event itself must be delivered."""
+    cdef bint deliver_lines(self, Told *told, Py_ssize_t count) except -1:
+        """As `deliver`, for what is there only until this returns, their lines one behind the other.
+
+        Takes all or none of them: False if they must be delivered one by one, or, of one, if the event itself must be.
+        """
         return False

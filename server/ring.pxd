@@ -29,7 +29,8 @@ cdef class EventRing:
     cdef Block *block
     cdef Block *spare
 
-    cdef int keep(self, Told *told) except -1
+    cdef int keep(self, Told *told, Py_ssize_t count) except -1
+    cdef int _keep_lines(self, Told *told, Py_ssize_t count, Py_ssize_t length) except -1
     cdef int _refuse(self, int64_t seq) except -1
     cdef int _drop_oldest(self) except -1
     cdef int _open_block(self, Py_ssize_t length) except -1

@@ -53,42 +53,59 @@ cdef class EventRing:
     def append(self, EventLine event not None):
         """Keep an event, which must be the next; the oldest go when a limit is passed."""
         cdef Told told = told_of(event)
-        self.keep(&told)
+        self.keep(&told, 1)
 
-    cdef int keep(self, Told *told) except -1:
-        """See `append`."""
+    cdef int keep(self, Told *told, Py_ssize_t count) except -1:
+        """The same for some events in a row, whose lines lie one behind the other."""
+        cdef Py_ssize_t length = told[count - 1].line + told[count - 1].length - told[0].line
+        cdef Py_ssize_t place
+        if count == 1 or count > self.events_max or self.block == NULL or self.block.used + length > self.block.capacity:
+            for place in range(count):
+                self._keep_lines(&told[place], 1, told[place].length)
+        else:
+            self._keep_lines(told, count, length)
+        return 0
+
+    cdef int _keep_lines(self, Told *told, Py_ssize_t count, Py_ssize_t length) except -1:
+        """The same for no more than there may be, which fit into a block."""
+        cdef Told *event
         cdef Kept *kept
         cdef Block *block = self.block
-        cdef Py_ssize_t length = told.length
-        if told.seq != self.last_seq + 1:
-            self._refuse(told.seq)
-        if self.last_seq - self.first_seq + 1 == self.events_max:
+        cdef const char *line
+        cdef Py_ssize_t place
+        while self.last_seq - self.first_seq + 1 + count > self.events_max:
             self._drop_oldest()
         if block == NULL or block.used + length > block.capacity:
             self._open_block(length)
             block = self.block
-        kept = &self.events[self.place]
-        self.place += 1
-        if self.place == self.events_max:
-            self.place = 0
-        kept.block = block
-        kept.line = <char *>(block + 1) + block.used
-        kept.length = length
-        memcpy(<char *>kept.line, told.line, length)
-        block.used += length
-        block.kept += 1
-        Py_INCREF(told.contact_client)
-        Py_INCREF(told.agent_client)
-        Py_INCREF(told.topic)
-        Py_INCREF(told.tenant)
-        Py_INCREF(told.agent)
-        kept.contact_client = told.contact_client
-        kept.agent_client = told.agent_client
-        kept.topic = told.topic
-        kept.tenant = told.tenant
-        kept.agent = told.agent
-        self.last_seq = told.seq
-        self.bytes += length
+        line = <const char *>(block + 1) + block.used
+        memcpy(<char *>line, told.line, length)
+        for place in range(count):
+            event = &told[place]
+            if event.seq != self.last_seq + 1:
+                self._refuse(event.seq)
+            kept = &self.events[self.place]
+            self.place += 1
+            if self.place == self.events_max:
+                self.place = 0
+            kept.block = block
+            kept.line = line
+            kept.length = event.length
+            line += event.length
+            Py_INCREF(event.contact_client)
+            Py_INCREF(event.agent_client)
+            Py_INCREF(event.topic)
+            Py_INCREF(event.tenant)
+            Py_INCREF(event.agent)
+            kept.contact_client = event.contact_client
+            kept.agent_client = event.agent_client
+            kept.topic = event.topic
+            kept.tenant = event.tenant
+            kept.agent = event.agent
+            block.used += event.length
+            block.kept += 1
+            self.bytes += event.length
+            self.last_seq = event.seq
         while self.bytes > self.bytes_max:
             self._drop_oldest()
         return 0

@@ -1,4 +1,5 @@
 cimport cython
+from cpython.ref cimport PyObject
 from acd_core.event_lines cimport EventLine, LineTaker, Told
 from acd_core.json_text cimport JsonText
 from server.counters cimport Counters
@@ -23,5 +24,7 @@ cdef class RouterCore(LineTaker):
 
     cpdef object hand_out(self, object machine)
     cdef int _begin(self) except -1
+    cdef int _hand(self, Told *told) except -1
+    cdef int _hand_all(self, Told *told, Py_ssize_t count, PyObject *client) except -1
     cdef int _turn(self, Way way, str client) except -1
     cdef EventLine _deliver(self, Way way, Told *told, EventLine event)

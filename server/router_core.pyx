@@ -13,6 +13,13 @@ from server.outlet cimport Outlet
 from server.ring cimport EventRing
 
 
+cdef inline PyObject *sole_client(Told *told) noexcept:
+    """The name of the one client that owns contact and agent, empty for none; NULL if that takes a closer look."""
+    if told.contact_client == told.agent_client or not PyUnicode_GET_LENGTH(<str>told.agent_client):
+        return told.contact_client
+    return NULL if PyUnicode_GET_LENGTH(<str>told.contact_client) else told.agent_client
+
+
 @cython.final
 cdef class Way:
     """The connection that speaks for a client, which is looked up once for events in a row.
@@ -57,7 +64,7 @@ cdef class RouterCore(LineTaker):
         for taken in events:
             event = taken
             told = told_of(event)
-            self.take_line(&told)
+            self.take_lines(&told, 1)
 
     cdef int _begin(self) except -1:
         """Connections may have come and gone."""
@@ -65,22 +72,49 @@ cdef class RouterCore(LineTaker):
         self._of_agent.client = None
         return 0
 
-    cdef int take_line(self, Told *told) except -1:
-        """An event happened."""
+    cdef int take_lines(self, Told *told, Py_ssize_t count) except -1:
+        """Events happened. Those in a row that concern the same client alone are handed to it together."""
+        cdef Py_ssize_t place = 0, first
+        cdef PyObject *client
+        self.ring.keep(told, count)
+        while place < count:
+            first = place
+            place += 1
+            client = sole_client(&told[first])
+            if client == NULL or self.subscribers:
+                self._hand(&told[first])
+                continue
+            while place < count and sole_client(&told[place]) == client:
+                place += 1
+            if PyUnicode_GET_LENGTH(<str>client):
+                self._hand_all(&told[first], place - first, client)
+        return 0
+
+    cdef int _hand_all(self, Told *told, Py_ssize_t count, PyObject *client) except -1:
+        """Hand out events that concern this client alone."""
+        cdef Py_ssize_t place
+        if client != <PyObject *>self._of_contact.client:
+            self._turn(self._of_contact, <str>client)
+        if self._of_contact.outlet is None or not self._of_contact.outlet.deliver_lines(told, count):
+            for place in range(count):
+                self._hand(&told[place])
+        return 0
+
+    cdef int _hand(self, Told *told) except -1:
+        """Hand out an event."""
         cdef EventLine event = None
         cdef PyObject *contact = told.contact_client
         cdef PyObject *agent = told.agent_client
-        self.ring.keep(told)
         if PyUnicode_GET_LENGTH(<str>contact):
             if contact != <PyObject *>self._of_contact.client:
                 self._turn(self._of_contact, <str>contact)
-            if self._of_contact.outlet is None or not self._of_contact.outlet.deliver_line(told):
+            if self._of_contact.outlet is None or not self._of_contact.outlet.deliver_lines(told, 1):
                 event = self._deliver(self._of_contact, told, event)
         if agent != contact and PyUnicode_GET_LENGTH(<str>agent):
             if not PyUnicode_GET_LENGTH(<str>contact) or <str>agent != <str>contact:
                 if agent != <PyObject *>self._of_agent.client:
                     self._turn(self._of_agent, <str>agent)
-                if self._of_agent.outlet is None or not self._of_agent.outlet.deliver_line(told):
+                if self._of_agent.outlet is None or not self._of_agent.outlet.deliver_lines(told, 1):
                     event = self._deliver(self._of_agent, told, event)
         if self.subscribers:
             self._tell_subscribers(event_line(told) if event is None else event)

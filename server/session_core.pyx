@@ -283,18 +283,20 @@ cdef class SessionCore(Outlet):
         self._counters.events_sent += 1
         self.send(event.line)
 
-    cdef bint deliver_line(self, Told *told) except -1:
+    cdef bint deliver_lines(self, Told *told, Py_ssize_t count) except -1:
         """See `Outlet`."""
+        cdef Told *last = &told[count - 1]
+        cdef Py_ssize_t length = last.line + last.length - told.line
         if (
-            self._paused or self._following.cursor or self._unsent > self._unsent_max
-            or (self._walled and not self._sees(<str>told.tenant, <str>told.agent))
+            self._paused or self._following.cursor or self._unsent + length - last.length > self._unsent_max
+            or (self._walled and not (count == 1 and self._sees(<str>told.tenant, <str>told.agent)))
         ):
             return False
-        self._counters.events_sent += 1
-        self._unsent += told.length
+        self._counters.events_sent += count
+        self._unsent += length
         if self.gathered is None:
             self._sequencer.text_of(self)
-        self.gathered.add(told.line, told.length)
+        self.gathered.add(told.line, length)
         return True
 
     cpdef object send(self, bytes data):

@@ -33,7 +33,40 @@ cdef extern from *:
         Py_ssize_t length = (Py_ssize_t)__builtin_strlen(literal);
         return stop - at > length && memcmp(at, literal, (size_t)length) == 0;
     }
+
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    /* The first of 16 characters that is a quote, or stands not for itself; 16 for none. */
+    static inline int acd_first_odd(const char *at) {
+        __m128i text = _mm_loadu_si128((const __m128i *)at);
+        __m128i odd = _mm_or_si128(
+            _mm_cmplt_epi8(text, _mm_set1_epi8(32)), /* bytes beyond ASCII are negative */
+            _mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), _mm_cmpeq_epi8(text, _mm_set1_epi8('\\\\'))));
+        return __builtin_ctz((unsigned)_mm_movemask_epi8(odd) | 1u << 16);
+    }
+    #define ACD_AT_ONCE 16
+    #else
+    static inline int acd_first_odd(const char *at) {
+        (void)at;
+        return 0;
+    }
+    #define ACD_AT_ONCE PY_SSIZE_T_MAX
+    #endif
+
+    /* Whoever is the only one to hold an ASCII text may write another one of its length into it. */
+    static inline int acd_may_be_rewritten(PyObject *text, Py_ssize_t length) {
+        return Py_REFCNT(text) == 1 && PyUnicode_IS_COMPACT_ASCII(text) && PyUnicode_GET_LENGTH(text) == length
+            && !PyUnicode_CHECK_INTERNED(text);
+    }
+    static inline void acd_rewrite(PyObject *text, const char *from, Py_ssize_t length) {
+        memcpy(PyUnicode_1BYTE_DATA(text), from, (size_t)length);
+        ((PyASCIIObject *)text)->hash = -1;
+    }
     """
+    Py_ssize_t AT_ONCE "ACD_AT_ONCE"
+    int first_odd "acd_first_odd"(const char *at) noexcept nogil
+    bint may_be_rewritten "acd_may_be_rewritten"(PyObject *text, Py_ssize_t length) noexcept
+    void rewrite "acd_rewrite"(PyObject *text, const char *letters, Py_ssize_t length) noexcept
     int trailing_zeros "acd_trailing_zeros"(uint64_t word) noexcept nogil
     bint stands "acd_stands"(const char *at, const char *stop, const char *literal) noexcept nogil
 
@@ -170,6 +203,16 @@ cdef str known_text(const char *text, Py_ssize_t length):
     return made
 
 
+cdef inline int put_contact(PlainLine plain, const char *text, Py_ssize_t length) except -1:
+    """The contact's id: in the text of the one before, if nobody kept that."""
+    cdef PyObject *former = <PyObject *>plain.contact  # without a reference of its own, which would count
+    if plain.contact is not None and may_be_rewritten(former, length):
+        rewrite(former, text, length)
+    else:
+        plain.contact = new_text(text, length)
+    return 0
+
+
 cdef inline str new_text(const char *text, Py_ssize_t length):
     """A text of ASCII characters."""
     cdef str made = PyUnicode_New(length, 127)
@@ -185,6 +228,12 @@ cdef inline const char *end_of_text(const char *at, const char *stop) noexcept n
     """
     cdef uint64_t ones = 0x0101010101010101ULL, word, found
     cdef uint64_t quotes = ones * c'"', slashes = ones * c"\\"
+    cdef int odd
+    while stop - at >= AT_ONCE:
+        odd = first_odd(at)
+        at += odd
+        if odd < 16:
+            return at if at[0] == c'"' else NULL
     while stop - at >= 8:  # as in `acd_core.json_text.odd_bytes`; the lowest of the bits found is right
         memcpy(&word, at, 8)
         found = ((word - ones * 0x20) | ((word ^ quotes) - ones) | ((word ^ slashes) - ones) | word) & (ones * 0x80)
@@ -285,6 +334,35 @@ cdef inline Field field_at(const char *at, const char *stop, const char **behind
     return DISPOSITION if stands(at, stop, b'"disposition"') else NO_FIELD
 
 
+cdef inline Field text_at(const char *at, const char *stop, const char **begin) noexcept nogil:
+    """The field whose name stands there behind a comma, with its text right behind that, and where the text begins.
+
+    So most lines are written; no field where anything is between them, or the value is no text.
+    """
+    if at[0] != c"," or at[1] != c'"':
+        return NO_FIELD
+    begin[0] = at + 12
+    if at[2] == c"c":
+        return CONTACT if stands(at, stop, b',"contact":"') else NO_FIELD
+    if at[2] == c"r":
+        if stands(at, stop, b',"require":"'):
+            return REQUIRE
+        begin[0] = at + 11
+        return REASON if stands(at, stop, b',"reason":"') else NO_FIELD
+    begin[0] = at + 10
+    if at[2] == c"a":
+        return AGENT if stands(at, stop, b',"agent":"') else NO_FIELD
+    if at[2] == c"o":
+        return OFFER if stands(at, stop, b',"offer":"') else NO_FIELD
+    if at[2] == c"q":
+        return QUEUE if stands(at, stop, b',"queue":"') else NO_FIELD
+    begin[0] = at + 11
+    if at[2] == c"t":
+        return TENANT if stands(at, stop, b',"tenant":"') else NO_FIELD
+    begin[0] = at + 7
+    return ID if stands(at, stop, b',"id":"') else NO_FIELD
+
+
 cdef int plain_kinds(object types) except -1:
     """Bits of the kinds, `1 << kind`, whose commands are among these types."""
     cdef int kind, kinds = 0
@@ -316,7 +394,8 @@ cdef class PlainLine:
         cdef const char *at
         cdef Plain kind
         cdef Field field
-        cdef int given = 0
+        cdef const char *begin
+        cdef int may  # the fields that may still come
         if not stands(line, stop, b'{"type":'):
             return NULL
         kind = kind_at(blanks(line + 8), stop, &at)
@@ -325,38 +404,53 @@ cdef class PlainLine:
         self.kind = kind
         self.request_id = NULL
         self.request_id_length = 0
-        at = blanks(at)
-        while at[0] != c"}":
-            if at[0] != c",":
+        may = ALLOWED[<int>kind]
+        while True:
+            field = text_at(at, stop, &begin)
+            if field == NO_FIELD:
+                at = blanks(at)
+                if at[0] == c"}":
+                    break
+                if at[0] != c",":
+                    return NULL
+                field = field_at(blanks(at + 1), stop, &at)
+                if not may & 1 << field:
+                    return NULL
+                at = blanks(at)
+                if at[0] != c":":
+                    return NULL
+                begin = blanks(at + 1)
+                if begin[0] != c'"':
+                    at = other_value_at(self, field, begin, stop)
+                    if at == NULL:
+                        return NULL
+                    may ^= 1 << field
+                    continue
+                begin += 1
+            if not may & 1 << field:
                 return NULL
-            field = field_at(blanks(at + 1), stop, &at)
-            if not ALLOWED[<int>kind] & ~given & 1 << field:
-                return NULL
-            given |= 1 << field
-            at = blanks(at)
-            if at[0] != c":":
-                return NULL
-            at = value_at(self, field, blanks(at + 1), stop)
+            may ^= 1 << field
+            at = value_at(self, field, begin, stop)
             if at == NULL:
                 return NULL
-            at = blanks(at)
-        if REQUIRED[<int>kind] & ~given:
-            return NULL
-        if kind == ENQUEUE:
-            if not given & 1 << PRIORITY:
-                self.priority = 0
-            if not given & 1 << REQUIRE:
-                self.require = ""
-            if not given & 1 << ATTRIBUTES:
-                self.attributes = {}
-        elif kind == COMPLETE:
-            if not given & 1 << REASON:
-                self.reason = "completed_agent"
-        elif kind == WRAPUP_DONE:
-            if not given & 1 << DISPOSITION:
-                self.disposition = ""
-            if not given & 1 << CONTACT:
-                self.contact = None
+        if may:
+            if REQUIRED[<int>kind] & may:
+                return NULL
+            if kind == ENQUEUE:
+                if may & 1 << PRIORITY:
+                    self.priority = 0
+                if may & 1 << REQUIRE:
+                    self.require = ""
+                if may & 1 << ATTRIBUTES:
+                    self.attributes = {}
+            elif kind == COMPLETE:
+                if may & 1 << REASON:
+                    self.reason = "completed_agent"
+            elif kind == WRAPUP_DONE:
+                if may & 1 << DISPOSITION:
+                    self.disposition = ""
+                if may & 1 << CONTACT:
+                    self.contact = None
         return blanks(at + 1)
 
     cdef str offer_text(self):
@@ -386,21 +480,17 @@ cdef class PlainLine:
         return commands.ContactAbandon(id=request_id, contact=self.contact)
 
 
-cdef inline const char *value_at(PlainLine plain, Field field, const char *at, const char *stop) except? NULL:
-    """Read the value of a field."""
-    cdef const char *begin = at + 1
-    cdef const char *end
+cdef inline const char *value_at(PlainLine plain, Field field, const char *begin, const char *stop) except? NULL:
+    """Read the text of a field, which begins behind its quote."""
+    cdef const char *end = end_of_text(begin, stop)
     cdef Py_ssize_t length
-    if at[0] != c'"':
-        return other_value_at(plain, field, at, stop)
-    end = end_of_text(begin, stop)
     if end == NULL:
         return NULL
     length = end - begin
     if not LEAST[<int>field] <= length <= MOST[<int>field]:
         return NULL
     if field == CONTACT:
-        plain.contact = new_text(begin, length)
+        put_contact(plain, begin, length)
     elif field == OFFER:
         plain.offer_id = begin
         plain.offer_length = length
@@ -428,13 +518,13 @@ cdef inline const char *value_at(PlainLine plain, Field field, const char *at, c
     else:
         if memchr(begin, 127, length) != NULL:
             return NULL
-        plain.request_id = at
+        plain.request_id = begin - 1
         plain.request_id_length = length + 2
     return end + 1
 
 
 cdef const char *other_value_at(PlainLine plain, Field field, const char *at, const char *stop) except? NULL:
-    """The same of one that does not begin as a text."""
+    """Read the value of a field that is no text."""
     cdef const char *end
     cdef int64_t number
     if field == ATTRIBUTES:

@@ -2,10 +2,11 @@
 """The payload of the journal's next batch, written command by command: MessagePack, as `encode_ticks` writes it."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from acd_core.json_text cimport JsonText, utf8_of
+from acd_core.json_text cimport JsonText, blocks, utf8_of
 
 cdef extern from "<endian.h>" nogil:
     uint16_t htobe16(uint16_t value)
@@ -14,6 +15,7 @@ cdef extern from "<endian.h>" nogil:
 
 cdef enum:
     HEAD_MAX = 9
+    BLOCK = 16  # so many bytes are copied at a time
     ARRAY_OF_2 = 0x92
     UINT_8 = 0xCC
     UINT_16 = 0xCD
@@ -104,25 +106,39 @@ cdef class BatchText:
     def __cinit__(self):
         self._tick = JsonText()
         self._ticks = JsonText()
+        self._head = JsonText()
 
     cdef int add(self, str client, const char *line, Py_ssize_t length) except -1:
         """Write a command of the open tick."""
-        cdef Py_ssize_t name_length
-        cdef const char *name = utf8_of(client, &name_length)
         cdef JsonText out = self._tick
         cdef char *at
-        out.room(1 + 2 * HEAD_MAX + name_length + length)
-        at = out.start + out.length
-        at[0] = <char>ARRAY_OF_2
-        at += 1
-        at += of_text(at, name_length)
-        memcpy(at, name, name_length)
-        at += name_length
+        if <PyObject *>client != <PyObject *>self._client:
+            self._set_client(client)
+        out.room(self._head.length + BLOCK + HEAD_MAX + length)
+        at = blocks(out.start + out.length, self._head.start, self._head.length)
         at += of_bytes(at, length)
         memcpy(at, line, length)
         out.length = at + length - out.start
         self._tick_commands += 1
         self.line_bytes += length
+        return 0
+
+    cdef int _set_client(self, str client) except -1:
+        """The commands that follow are this client's: what stands before each of them is made once."""
+        cdef Py_ssize_t name_length
+        cdef const char *name
+        cdef char *at
+        self._client = None
+        name = utf8_of(client, &name_length)
+        self._head.length = 0
+        self._head.room(1 + HEAD_MAX + name_length + BLOCK)
+        at = self._head.start
+        at[0] = <char>ARRAY_OF_2
+        at += 1
+        at += of_text(at, name_length)
+        memcpy(at, name, name_length)
+        self._head.length = at + name_length - self._head.start
+        self._client = client
         return 0
 
     def add_line(self, str client not None, bytes line not None):

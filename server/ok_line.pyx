@@ -3,11 +3,27 @@
 
 from libc.stdint cimport int64_t
 
-from acd_core.json_text cimport JsonText, copy, put, put_number
+from acd_core.json_text cimport JsonText, NearNumber, copy, put, put_near, put_number
 
 import msgspec
 
 cdef object encode = msgspec.json.Encoder().encode
+cdef NearNumber near_seq
+
+
+cdef inline char *begun(JsonText out, int64_t seq, const char *request_id, Py_ssize_t id_length) except NULL:
+    """Number and id, which may be all of it."""
+    cdef char *at = put_near(&near_seq, put(out.begin(), b'{"type":"ok","seq":'), seq)
+    if id_length:
+        at = out.on(put(at, b',"id":'), id_length)
+        at = copy(at, request_id, id_length)
+    return at
+
+
+cdef int put_plain_ok(JsonText out, int64_t seq, const char *request_id, Py_ssize_t id_length) except -1:
+    """As `put_ok`, of no more than that."""
+    out.finish(put(begun(out, seq, request_id, id_length), b"}\n"))
+    return 0
 
 
 cdef int put_ok(
@@ -18,10 +34,7 @@ cdef int put_ok(
 
     The id is JSON; of no length for none. A forecast is given as the machine has it, in milliseconds.
     """
-    cdef char *at = put_number(put(out.begin(), b'{"type":"ok","seq":'), seq)
-    if id_length:
-        at = out.on(put(at, b',"id":'), id_length)
-        at = copy(at, request_id, id_length)
+    cdef char *at = begun(out, seq, request_id, id_length)
     if duplicate:
         at = put(at, b',"duplicate":true')
     if position:

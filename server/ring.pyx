@@ -16,6 +16,11 @@ cdef enum:
     BLOCK_BYTES = 65_536
 
 
+cdef inline void keep_name(PyObject *name, PyObject **place) noexcept:
+    Py_INCREF(name)
+    place[0] = name
+
+
 cdef class EventRing:
     """Holds the events `first_seq` .. `last_seq`; empty when `first_seq` is `last_seq + 1`.
 
@@ -68,44 +73,43 @@ cdef class EventRing:
 
     cdef int _keep_lines(self, Told *told, Py_ssize_t count, Py_ssize_t length) except -1:
         """The same for no more than there may be, which fit into a block."""
-        cdef Told *event
+        cdef Told *event = told
+        cdef Told *end = told + count
         cdef Kept *kept
-        cdef Block *block = self.block
+        cdef Block *block
         cdef const char *line
-        cdef Py_ssize_t place
+        if told.seq != self.last_seq + 1 or end[-1].seq != self.last_seq + count:
+            self._refuse(told.seq)
         while self.last_seq - self.first_seq + 1 + count > self.events_max:
             self._drop_oldest()
+        block = self.block
         if block == NULL or block.used + length > block.capacity:
             self._open_block(length)
             block = self.block
         line = <const char *>(block + 1) + block.used
         memcpy(<char *>line, told.line, length)
-        for place in range(count):
-            event = &told[place]
-            if event.seq != self.last_seq + 1:
-                self._refuse(event.seq)
-            kept = &self.events[self.place]
-            self.place += 1
-            if self.place == self.events_max:
-                self.place = 0
+        block.used += length
+        block.kept += count
+        self.bytes += length
+        self.last_seq += count
+        kept = &self.events[self.place]
+        self.place += count
+        if self.place >= self.events_max:
+            self.place -= self.events_max
+        while event < end:
             kept.block = block
             kept.line = line
             kept.length = event.length
             line += event.length
-            Py_INCREF(event.contact_client)
-            Py_INCREF(event.agent_client)
-            Py_INCREF(event.topic)
-            Py_INCREF(event.tenant)
-            Py_INCREF(event.agent)
-            kept.contact_client = event.contact_client
-            kept.agent_client = event.agent_client
-            kept.topic = event.topic
-            kept.tenant = event.tenant
-            kept.agent = event.agent
-            block.used += event.length
-            block.kept += 1
-            self.bytes += event.length
-            self.last_seq = event.seq
+            keep_name(event.contact_client, &kept.contact_client)
+            keep_name(event.agent_client, &kept.agent_client)
+            keep_name(event.topic, &kept.topic)
+            keep_name(event.tenant, &kept.tenant)
+            keep_name(event.agent, &kept.agent)
+            event += 1
+            kept += 1
+            if kept == self.events + self.events_max:
+                kept = self.events
         while self.bytes > self.bytes_max:
             self._drop_oldest()
         return 0

@@ -45,6 +45,7 @@ cdef class SequencerCore:
     cdef int _plain_kinds  # see `kinds_in_use`; -1 when it has to be looked at again
     cdef bint _machine_time  # whether nobody put another stopwatch in place of the machine's; looked at with those
     cdef list _plain_ns
+    cdef void *_plain_histograms[PLAIN_KINDS]  # the same, without references
     cdef Py_ssize_t _plain_places[PLAIN_KINDS]
     cdef int64_t _deadlines_max
     cdef int64_t _batch_bytes_max
@@ -56,7 +57,6 @@ cdef class SequencerCore:
     cpdef bint _held_up(self) except -1
     cdef int _look_at_kinds(self) except -1
     cdef int64_t execute_plain(self, str client, const char *line, Py_ssize_t length, PlainLine plain) except -1
-    cdef int _count(self, Histogram apply_ns, Py_ssize_t place, int64_t outcome, int64_t took_ns) except -1
     cdef JsonText text_of(self, Outlet outlet)
     cdef list _gathered(self)
     cdef int64_t _no_room(self) except -1

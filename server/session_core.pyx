@@ -12,7 +12,7 @@ from acd_core.json_text cimport JsonText
 from acd_core.types cimport NONE
 from acd_protocol.line_cutter cimport LineCutter
 from acd_protocol.plain_line cimport ENQUEUE, PlainLine, plain_kinds
-from server.ok_line cimport put_ok
+from server.ok_line cimport put_ok, put_plain_ok
 from server.pace cimport pass_all
 from server.outlet cimport Outlet
 from server.sequencer_core cimport SequencerCore
@@ -238,7 +238,9 @@ cdef class SessionCore(Outlet):
         cdef JsonText out = self.gathered if self.gathered is not None else self._sequencer.text_of(self)
         cdef Py_ssize_t before = out.length
         cdef bint duplicate = outcome == DUPLICATE
-        if plain.kind == ENQUEUE:
+        if plain.kind != ENQUEUE and outcome == OK:
+            put_plain_ok(out, engine.seq, plain.request_id, plain.request_id_length)
+        elif plain.kind == ENQUEUE:
             if outcome == OK and engine.last_position:
                 put_ok(
                     out, engine.seq, plain.request_id, plain.request_id_length, False, engine.last_position,
@@ -248,8 +250,8 @@ cdef class SessionCore(Outlet):
                 put_ok(out, engine.seq, plain.request_id, plain.request_id_length, True, 0, False, 0, 0)
             else:
                 out.add_bytes(answers.to_command(plain.command(), outcome, engine))
-        elif outcome == OK or duplicate:
-            put_ok(out, engine.seq, plain.request_id, plain.request_id_length, duplicate, 0, False, 0, 0)
+        elif duplicate:
+            put_ok(out, engine.seq, plain.request_id, plain.request_id_length, True, 0, False, 0, 0)
         else:
             out.add_bytes(answers.to_command(plain.command(), outcome, engine))
         self._unsent += out.length - before

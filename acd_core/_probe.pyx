@@ -9,7 +9,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 
-from acd_core cimport draws, fixed_point, occupancy
+from acd_core cimport draws, fixed_point, names, occupancy
 from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
@@ -72,6 +72,16 @@ def json_of(value):
         at = out.number(out.begin(), value)
     out.finish(at)
     return out.taken()
+
+
+def tag_of(str name):
+    """`names.tag_of`."""
+    return names.tag_of(name)
+
+
+def same_letters(bytes a, bytes b):
+    """`names.same_letters` of equally many."""
+    return names.same_letters(a, b, <size_t>len(a))
 
 
 @cython.final

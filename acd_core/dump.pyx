@@ -14,6 +14,7 @@ from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.memory cimport release
+from acd_core.names cimport tag_of
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
@@ -598,7 +599,7 @@ cdef class Dumped(Consults):
         for slot, name in enumerate(dump.lists["contact.id"]):
             if type(name) is not str:
                 raise DumpError(f"the id of a contact is {name!r}, which is no text")
-            self.contact_ids.put(slot, name)
+            self.contact_ids.put(slot, name, tag_of(name))
         for slot, name in enumerate(_unshare(dump.clients.values, dump.clients.places, count)):
             self.tables.contacts[slot].client = self.announcers.take(name)
         self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))

@@ -23,11 +23,12 @@ cdef class Ended:
     cdef int64_t letters_end
 
     cdef tuple get(self, str contact)
+    cdef object client_of(self, int32_t place)
     cdef int add(self, str contact, int reason, object client, int64_t most) except -1
     cdef int add_id(self, const Id *found, const char *letters, int reason, object client, int64_t most) except -1
     cdef void keep(self, int64_t most)
     cdef list items(self)
-    cdef int32_t _find(self, str contact, uint32_t tag) noexcept
+    cdef int32_t find_tagged(self, str contact, uint32_t tag) noexcept
     cdef bint _is(self, Memory *memory, str contact) noexcept
     cdef str _id(self, Memory *memory)
     cdef int _grow(self) except -1

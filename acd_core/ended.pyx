@@ -3,21 +3,19 @@
 
 Each contact that ends comes in, and one that ended long ago goes, so both are made cheap for the cache: ids lie in the order
 in which they ended, letter by letter, as do the rows beside them, and nothing of an old one is touched but these and its
-place in a table by Python's hash of the id, from which nothing follows that can be seen.
+place in a table by a hash of the id, from which nothing follows that can be seen.
 """
 
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
+from acd_core.names cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, same_letters, tag_of
 from acd_core.types cimport NONE
 
 cdef extern from "Python.h":
-    int PyUnicode_KIND(object text)
-    void *PyUnicode_DATA(object text)
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
     str PyUnicode_FromKindAndData(int kind, const void *letters, Py_ssize_t length)
 
 cdef enum:
@@ -53,19 +51,23 @@ cdef class Ended:
         return self.count
 
     def __contains__(self, str contact):
-        return self._find(contact, <uint32_t>hash(contact)) != NONE
+        return self.find_tagged(contact, tag_of(contact)) != NONE
 
     cdef tuple get(self, str contact):
         """Why a contact ended, as an index into views.END_REASONS, and its client; None if it is not remembered."""
-        cdef int32_t place = self._find(contact, <uint32_t>hash(contact))
+        cdef int32_t place = self.find_tagged(contact, tag_of(contact))
         if place == NONE:
             return None
         return self.memories[place].reason, <object>self.memories[place].client
 
+    cdef object client_of(self, int32_t place):
+        """Whose the contact was that `find_tagged` found."""
+        return <object>self.memories[place].client
+
     cdef int add(self, str contact, int reason, object client, int64_t most) except -1:
         """Remember a contact, which is not there, as the last that ended, among no more than `most`."""
         cdef Id found
-        found.tag = <uint32_t>hash(contact)
+        found.tag = tag_of(contact)
         found.width = <uint8_t>PyUnicode_KIND(contact)
         found.size = <uint32_t>(PyUnicode_GET_LENGTH(contact) * found.width)
         return self.add_id(&found, <const char *>PyUnicode_DATA(contact), reason, client, most)
@@ -75,6 +77,7 @@ cdef class Ended:
         cdef int64_t size = found.size, part
         cdef int32_t place
         cdef Memory *memory
+        self.places.prefetch_first(found.tag)
         self.keep(most - 1 if most > 0 else 0)
         if most <= 0:
             return 0
@@ -110,6 +113,8 @@ cdef class Ended:
             self.first += 1
             self.count -= 1
             Py_DECREF(<object>self.memories[place].client)
+        if self.count == most and most:
+            self.places.prefetch_first(self.memories[self.first & (self.room - 1)].tag)  # the next to go
 
     cdef list items(self):
         """All, oldest first: `(id, (reason, client))`."""
@@ -142,11 +147,12 @@ cdef class Ended:
             return False
         part = _least(memory.size, self.letter_room - at)
         return (
-            memcmp(self.letters + at, letters, <size_t>part) == 0
-            and memcmp(self.letters, letters + part, <size_t>(memory.size - part)) == 0
+            same_letters(self.letters + at, letters, <size_t>part)
+            and same_letters(self.letters, letters + part, <size_t>(memory.size - part))
         )
 
-    cdef int32_t _find(self, str contact, uint32_t tag) noexcept:
+    cdef int32_t find_tagged(self, str contact, uint32_t tag) noexcept:
+        """Where a contact is remembered, until the next change, or NONE; `tag` is `tag_of` its id."""
         cdef int64_t place = self.places.first(tag) if contact is not None else NONE
         while place != NONE:
             if self._is(&self.memories[self.places.places[place].value], contact):

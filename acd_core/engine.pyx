@@ -6,7 +6,7 @@ Read model/ for what happens and why; transitions.pyx for what commands and dead
 
 cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from acd_core.state cimport (
     AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
@@ -16,6 +16,7 @@ from acd_core.containers cimport put_item
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.memory cimport give_back
+from acd_core.names cimport tag_of
 from acd_core.route cimport Route
 from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (
@@ -102,7 +103,8 @@ cdef class Engine(Dumped):
         dict attributes, str direction="inbound", object wishes=NO_WISHES,
     ) except -1:
         """See `Machine.enqueue_contact`."""
-        cdef int32_t slot, target, owner, plan, announcer
+        cdef int32_t slot, place, target, owner, plan, announcer
+        cdef uint32_t tag
         cdef Contact *row
         cdef object found
         cdef Route route = None
@@ -114,16 +116,18 @@ cdef class Engine(Dumped):
         self.last_mean_ms = NONE
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
-        slot = self.contact_slots.find(contact)
+        tag = tag_of(contact)
+        self.ended.places.prefetch_first(tag)
+        slot = self.contact_slots.find_tagged(contact, tag)
         if slot != NONE:
             config = self.queue_configs[self.tables.contacts[slot].queue]
             asked_for = self.moved_from.get(slot, config.name)
             if self._client(slot) == client and config.tenant == tenant and asked_for == queue:
                 return DUPLICATE
             return CONTACT_EXISTS
-        found = self.ended.get(contact)
-        if found is not None:
-            return DUPLICATE if found[1] == client else CONTACT_EXISTS
+        place = self.ended.find_tagged(contact, tag)
+        if place != NONE:
+            return DUPLICATE if self.ended.client_of(place) == client else CONTACT_EXISTS
         found = self.queues_of.get(tenant)
         if found is not None:
             found = (<dict>found).get(queue)
@@ -170,7 +174,7 @@ cdef class Engine(Dumped):
         announcer = self.announcers.take(client)
         self.contact_seq += 1
         slot = self._new_contact_slot()
-        self.contact_ids.put(slot, contact)
+        self.contact_ids.put(slot, contact, tag)
         put_item(self.contact_attributes, slot, attributes)
         put_item(self.contact_terms, slot, own_terms)
         self.tables.clear_contact(slot)

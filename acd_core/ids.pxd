@@ -1,12 +1,7 @@
 cimport cython
 from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memcmp
-
-cdef extern from "Python.h":
-    int PyUnicode_KIND(str text) noexcept
-    void *PyUnicode_DATA(str text) noexcept
-    Py_ssize_t PyUnicode_GET_LENGTH(str text) noexcept
+from acd_core.names cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, same_letters
 
 cdef enum:
     NEAR = 22                 # bytes of letters that a row has room for
@@ -38,13 +33,15 @@ cdef class Ids:
         cdef int width = PyUnicode_KIND(text)
         cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text) * width
         cdef Id *row = &self.rows[slot]
-        return row.size == size and row.width == width and memcmp(self.letters(slot), PyUnicode_DATA(text), size) == 0
+        if row.size != size or row.width != width:
+            return False
+        return same_letters(self.letters(slot), <const char *>PyUnicode_DATA(text), <size_t>size)
 
     cdef inline void prefetch_id(self, int32_t slot) noexcept nogil:
         """Bring near what tells the id of a slot, if there is room for it."""
         if slot < self.capacity:
             prefetch(&self.rows[slot])
 
-    cdef int put(self, int32_t slot, str text) except -1
+    cdef int put(self, int32_t slot, str text, uint32_t tag) except -1
     cdef void clear(self, int32_t slot) noexcept nogil
     cdef str get(self, int32_t slot)

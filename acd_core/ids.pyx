@@ -29,8 +29,8 @@ cdef class Ids:
             self.clear(slot)
         release(self.rows)
 
-    cdef int put(self, int32_t slot, str text) except -1:
-        """Give a slot, which has no id, this one."""
+    cdef int put(self, int32_t slot, str text, uint32_t tag) except -1:
+        """Give a slot, which has no id, this one, of which this is `tag_of`."""
         cdef int width = PyUnicode_KIND(text)
         cdef Py_ssize_t size = PyUnicode_GET_LENGTH(text) * width
         cdef const char *letters = <const char *>PyUnicode_DATA(text)
@@ -45,7 +45,7 @@ cdef class Ids:
                 raise MemoryError(f"cannot hold an id of {size} bytes")
             (<char **>&row.letters[FAR])[0] = place
         memcpy(place, letters, <size_t>size)
-        row.tag = <uint32_t>hash(text)
+        row.tag = tag
         row.size = <uint32_t>size
         row.width = <uint8_t>width
         row.plain = PyUnicode_IS_ASCII(text) and is_plain_text(letters, size)

@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The live contacts by their ids: a dict of ids to slots that keeps neither, since rows and ids are in columns anyway.
 
-They are found by Python's hash of the id, from which nothing follows that can be seen: a list has them all in the order of
-their arrival.
+They are found by a hash of the id, from which nothing follows that can be seen: a list has them all in the order of their
+arrival.
 """
 
 cimport cython
@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from acd_core.containers cimport TagTable
 from acd_core.ids cimport Ids
+from acd_core.names cimport tag_of
 from acd_core.tables cimport Tables
 from acd_core.types cimport NONE, Contact
 
@@ -30,7 +31,11 @@ cdef class Live:
 
     cdef int32_t find(self, str contact) noexcept:
         """The slot of a contact, or NONE."""
-        cdef int64_t place = self.slots.first(<uint32_t>hash(contact))
+        return self.find_tagged(contact, tag_of(contact))
+
+    cdef int32_t find_tagged(self, str contact, uint32_t tag) noexcept:
+        """The same where the tag is known."""
+        cdef int64_t place = self.slots.first(tag) if contact is not None else NONE
         while place != NONE:
             self.tables.prefetch_contact(self.slots.places[place].value)
             if self.ids.tells(self.slots.places[place].value, contact):

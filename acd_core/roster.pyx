@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from acd_core.containers cimport Tagged, reserve
 from acd_core.memory cimport release
+from acd_core.names cimport tag_of
 from acd_core.types cimport NONE
 
 
@@ -48,7 +49,7 @@ cdef class Roster:
 
     cdef int32_t find(self, str agent) noexcept:
         """The slot of an agent, or NONE."""
-        cdef uint32_t tag = <uint32_t>hash(agent)
+        cdef uint32_t tag = tag_of(agent)
         cdef int64_t place = self._home(tag)
         while self.places[place].value != NONE:
             if self.places[place].tag == tag and <str>self.names[self.places[place].value] == agent:
@@ -63,7 +64,7 @@ cdef class Roster:
 
     cdef int add(self, int32_t slot) except -1:
         """The next in the order of the configuration, whose name is in its column."""
-        cdef uint32_t tag = <uint32_t>hash(<str>self.names[slot])
+        cdef uint32_t tag = tag_of(<str>self.names[slot])
         cdef int64_t place = self._home(tag)
         while self.places[place].value != NONE:
             place = place + 1 if place + 1 < self.size else 0

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 # The compiled modules of the core, the lowest first. A module may use those below its own row, and all that are in no
 # row: commands, events, views and their like, which use none of these.
 CORE_ROWS = [
-    {"types", "standing", "fixed_point", "json_text", "memory"},
+    {"types", "standing", "fixed_point", "json_text", "memory", "names"},
     {"containers", "draws", "occupancy"},
     {"clients", "columns", "ids"},
     {"ended", "tables", "timers", "windows"},

@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from acd_protocol import record_bytes
+
 FORMAT_VERSION = 1
 MAGIC = b"ACDJ"
 _HEADER = struct.Struct("<4sHH16sQQqII8s")
@@ -32,6 +34,9 @@ class Kind(IntEnum):
     BATCH = 1
     FENCE = 2
     SEAL = 3
+
+
+_SEAL = Kind.SEAL  # an attribute of an enumeration is dear, and this one is looked at for each record
 
 
 class Tail(NamedTuple):
@@ -90,20 +95,24 @@ def hash_of(record: bytes) -> bytes:
     return hashlib.blake2b(record, digest_size=8).digest()
 
 
-def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> tuple[bytes, Tail]:
-    """The bytes of the record that follows `tail`, and the tail that it makes.
+def record_after(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> bytes:
+    """The bytes of the record that follows `tail`.
 
     The time of records never goes back; an earlier one is taken as that of the tail. Ticks hold their own: those that
     catch up with deadlines which passed while no server ran are earlier than the FENCE or SEAL before them.
     """
-    seq = tail.seq + 1
-    time_ns = max(time_ns, tail.time_ns)
-    header = _HEADER.pack(
-        MAGIC, FORMAT_VERSION, kind, tail.uuid, epoch, seq, time_ns, commands, len(payload), tail.hash
-    )
-    body = header + payload
-    record = body + _CRC.pack(zlib.crc32(body))
-    return record, Tail(tail.uuid, seq, epoch, hash_of(record), time_ns, kind is Kind.SEAL)
+    return record_bytes.record_bytes(MAGIC, FORMAT_VERSION, tail, kind, epoch, time_ns, commands, payload)
+
+
+def tail_after(tail: Tail, kind: Kind, record: bytes) -> Tail:
+    """The tail that a record of this kind makes, which `record_after` gave for `tail`."""
+    return record_bytes.tail_after(tail, record, kind is _SEAL)
+
+
+def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> tuple[bytes, Tail]:
+    """The bytes of the record that follows `tail`, and the tail that it makes."""
+    record = record_after(tail, kind, epoch, time_ns, commands, payload)
+    return record, tail_after(tail, kind, record)
 
 
 def unpack(tail: Tail, data: bytes, *, whole: bool = False) -> tuple[Record, Tail]:

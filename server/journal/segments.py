@@ -7,7 +7,6 @@ ever to be moved, so no append waits for anything but its own flush. The format 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from acd_protocol import journal_records, segments
 from acd_protocol.journal_records import DamagedRecord, tail_of
@@ -17,7 +16,7 @@ from server.journal import files, records
 from server.journal.chained import ChainedJournal
 from server.journal.contract import Batch, Kind, Record, Tail
 
-__all__ = ["SegmentJournal", "Staged"]
+__all__ = ["SegmentJournal"]
 
 BYTES_MIN = 1 << 20
 """The size of a journal's first file; each next one is twice as large as the one before."""
@@ -26,17 +25,9 @@ BYTES_MAX = 16 << 20
 _MARK_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024
 _BLOCK_BYTES = 4096
+_BATCH = Kind.BATCH  # looked up once, see `acd_protocol.journal_records`
 _DRAFT = ".new"
 _SPARE = f"{segments.PREFIX}spare"
-
-
-class Staged(NamedTuple):
-    """A record that is to be written at a place of a file, and the tail that it makes."""
-
-    descriptor: int
-    place: int
-    data: bytes
-    tail: Tail
 
 
 class SegmentJournal(ChainedJournal):
@@ -49,8 +40,10 @@ class SegmentJournal(ChainedJournal):
         self._descriptor = -1
         self._size = self._end = 0
         self._torn = False
+        self._foreseen = self._tail
         # Where some records are, by the file that they are in: a number and a place each.
         self._marks: dict[Path, list[tuple[int, int]]] = {}
+        self._marked = HEAD_BYTES  # the last of these places in the file that is written
         self._spare: tuple[int, int] | None = None
         self._await_spare: Callable[[], None] | None = None
         self._spare_failed = False
@@ -69,6 +62,11 @@ class SegmentJournal(ChainedJournal):
     def descriptor(self) -> int:
         """Of the file that is being written; negative while it is not open."""
         return self._descriptor
+
+    @property
+    def end(self) -> int:
+        """Where in that file the next record begins."""
+        return self._end
 
     # -- opening and making -------------------------------------------------------------------------------------
 
@@ -234,22 +232,28 @@ class SegmentJournal(ChainedJournal):
             raise self._translated(error) from error
         self._torn = False
 
-    def stage(self, epoch: int, seq: int, batch: Batch) -> Staged | None:
-        """The next record and where it is to be written and flushed, for `settle` after that; None if `append` must do it.
+    def stage(self, epoch: int, seq: int, batch: Batch) -> bytes | None:
+        """The next record, which is to be written at `end`, and flushed; None if `append` must do it.
+
+        `foresee` it before `settle`.
 
         Raises:
             Fenced: as `append`.
         """
-        self._check(epoch, seq)
-        self._check_open()
-        data, tail = records.pack(self._tail, Kind.BATCH, epoch, batch.time_ns, batch.commands, batch.payload)
-        if self._end + len(data) + TURN_BYTES > self._size:
-            return None
-        return Staged(self._descriptor, self._end, data, tail)
+        tail = self._tail
+        if epoch != tail.epoch or seq != tail.seq + 1 or self._descriptor < 0:
+            self._check(epoch, seq)
+            self._check_open()
+        data = journal_records.record_after(tail, _BATCH, epoch, *batch)
+        return data if self._end + len(data) + TURN_BYTES <= self._size else None
 
-    def settle(self, staged: Staged) -> None:
+    def foresee(self, data: bytes) -> None:
+        """Find out what tail the record that was staged makes, while it is being stored."""
+        self._foreseen = journal_records.tail_after(self._tail, _BATCH, data)
+
+    def settle(self, data: bytes) -> None:
         """What was staged is durable."""
-        self._note(staged.tail, len(staged.data))
+        self._note(self._foreseen, len(data))
 
     def _check_open(self) -> None:
         if self._descriptor < 0:
@@ -269,9 +273,9 @@ class SegmentJournal(ChainedJournal):
 
     def _note(self, tail: Tail, length: int) -> None:
         """A record of so many bytes was added."""
-        marks = self._marks.setdefault(self._segments[-1].path, [])
-        if self._end > (marks[-1][1] if marks else HEAD_BYTES) + _MARK_BYTES:
-            marks.append((tail.seq, self._end))
+        if self._end > self._marked + _MARK_BYTES:
+            self._marks.setdefault(self._segments[-1].path, []).append((tail.seq, self._end))
+            self._marked = self._end
         self._tail = tail
         self._end += length
         if self._await_spare is None and self._end > self._size // 2:
@@ -330,6 +334,7 @@ class SegmentJournal(ChainedJournal):
             self._spare = self._await_spare = None
             self._spare_failed = False
         self._descriptor, self._end, self._size = descriptor, HEAD_BYTES, path.stat().st_size
+        self._marked = HEAD_BYTES
         self._segments.append(Segment(path, begin))
 
     def _draft_with_room(self, begin: Tail, length: int) -> Path:

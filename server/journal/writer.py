@@ -15,7 +15,7 @@ from server.clock import monotonic_ns
 from server.errors import NO_ROOM, Fatal, Full, JournalError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
-from server.journal.segments import SegmentJournal, Staged
+from server.journal.segments import SegmentJournal
 
 _T = TypeVar("_T")
 
@@ -77,9 +77,11 @@ class JournalWriter:
         self._ended = asyncio.Event()
         self._errands = 0
         self._put_off: list[Errand] = []
-        self._staged: Staged | None = None
+        self._staged: bytes | None = None
         self._batch: Batch | None = None
         self._lane: AppendLane | None = None
+        # The journal, where its records are written without the thread.
+        self._segments = journal if isinstance(journal, SegmentJournal) else None
         self.at_once = False
         self._begin()
 
@@ -87,8 +89,8 @@ class JournalWriter:
         self._inbox: queue.SimpleQueue[Batch | Errand | JournalError | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
-        if isinstance(self._journal, SegmentJournal):
-            self.at_once = AppendLane.in_memory(self._journal.descriptor)
+        if self._segments is not None:
+            self.at_once = AppendLane.in_memory(self._segments.descriptor)
             if not self.at_once:
                 self._lane = AppendLane()
                 self._loop.add_reader(self._lane.fileno(), self._landed)
@@ -105,35 +107,33 @@ class JournalWriter:
 
         Gives the nanoseconds that it took if it is durable already, else -1: then `on_durable` will be called.
         """
-        staged = self._stage(batch)
-        if staged is None:
+        staged = None
+        journal = self._segments
+        if journal is not None and not self._errands:
+            try:
+                staged = journal.stage(self._epoch, self._seq + 1, batch)
+            except JournalError:
+                staged = None  # the thread is told the same
+        if journal is None or staged is None:
             self._inbox.put(batch)
             return -1
         self._staged, self._batch = staged, batch
         if self._lane is not None:
-            self._lane.start(staged.descriptor, staged.data, staged.place)
+            self._lane.start(journal.descriptor, staged, journal.end)
+            journal.foresee(staged)
             return -1
         try:
-            took_ns = self._store(staged)
+            took_ns = self._store(journal.descriptor, staged, journal.end)
         except LaneFailed as failure:
             self._lost(failure)
             return -1
+        journal.foresee(staged)
         self._settle()
         return took_ns
 
-    def _store(self, staged: Staged) -> int:
+    def _store(self, descriptor: int, record: bytes, place: int) -> int:
         """Write and flush in this thread; gives the nanoseconds that it took. Raises `LaneFailed`."""
-        return AppendLane.at_once(staged.descriptor, staged.data, staged.place)
-
-    def _stage(self, batch: Batch) -> Staged | None:
-        """Where `batch` can be written without anything else; None if the thread has to append it."""
-        if self._errands or not (self.at_once or self._lane is not None):
-            return None
-        assert isinstance(self._journal, SegmentJournal)
-        try:
-            return self._journal.stage(self._epoch, self._seq + 1, batch)
-        except JournalError:
-            return None  # the thread is told the same
+        return AppendLane.at_once(descriptor, record, place)
 
     def _landed(self) -> None:
         """The lane is done with what it was given."""
@@ -149,11 +149,12 @@ class JournalWriter:
     def _settle(self) -> None:
         """What was staged is durable."""
         staged, self._staged = self._staged, None
-        assert isinstance(self._journal, SegmentJournal)
+        assert self._segments is not None
         assert staged is not None
-        self._journal.settle(staged)
+        self._segments.settle(staged)
         self._seq += 1
-        self._go_on_errands()
+        if self._put_off:
+            self._go_on_errands()
 
     def _lost(self, failure: LaneFailed) -> None:
         """What was staged was not stored. Where there is no room the thread tries again, since it can make some."""
@@ -208,7 +209,7 @@ class JournalWriter:
         if self._lane is not None:
             self._loop.remove_reader(self._lane.fileno())
             self._lane.stop()
-            self._lane = None
+            self._lane = self._segments = None
         if error is not None:
             self._on_failed(error)
         self._ended.set()

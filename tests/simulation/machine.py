@@ -30,7 +30,7 @@ from server.config import Settings
 from server.errors import Corrupt, DirectoryLocked, JournalError, ServerError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal, Record
-from server.journal.segments import SegmentJournal, Staged
+from server.journal.segments import SegmentJournal
 from server.journal.sqlite import SqliteJournal
 from server.journal.stores import KINDS
 from server.journal.writer import Errand, JournalWriter
@@ -74,9 +74,9 @@ class SimWriter(JournalWriter):
         if not self._ended.is_set():
             self._work(order, lambda: self.node.rng.random() < 0.5)
 
-    def _store(self, staged: Staged) -> int:
+    def _store(self, descriptor: int, record: bytes, place: int) -> int:
         lane = SimLane(self.node.files, lambda work, *args: work(*args), lambda: None)
-        lane.start(staged.descriptor, staged.data, staged.place)
+        lane.start(descriptor, record, place)
         return lane.finish()
 
     def _append(self, batch: Batch) -> None:

@@ -181,12 +181,16 @@ cdef class Ordered:
         cdef Standing first
         if not node & 1:
             leaf = &self.order.leaves[slot]
-            found = [leaf.items[place] for place in range(leaf.count)]
+            found = [leaf.items[place] for place in range(leaf.count) if leaf.items[place] != NONE]
+            if leaf.there != len(found):
+                raise AssertionError(f"leaf {slot} counts {leaf.there}, and {len(found)} are there")
             if leaf.parent != parent or not found or any([self.order.leaf_of(<int32_t>item)[0] != slot for item in found]):
                 raise AssertionError(f"leaf {slot}")
             for place in range(leaf.count):
+                if leaf.items[place] == NONE:
+                    continue
                 self.lines.stand_for_good(&first, leaf.items[place])
-                if leaf.hints[place] != hint_of(&first):
+                if self.order.hints[slot].of[place] != hint_of(&first):
                     raise AssertionError(f"the hint of {leaf.items[place]} is not of where it stands")
             return found, 1
         branch = &self.order.branches[slot]

@@ -15,8 +15,12 @@ cdef inline int reserve(void **items, int64_t *capacity, int64_t needed, size_t 
 cdef int reserve_lines(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1
 
 cdef extern from *:
+    """
+    /* The empty statement is for compilers that leave out functions which do nothing but this. */
+    static inline void acd_prefetch(const void *address) { __builtin_prefetch(address); __asm__ volatile(""); }
+    """
     # Bring memory near while other work is done; whether there is any at that address does not matter.
-    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+    void prefetch "acd_prefetch"(const void *address) noexcept nogil
 
 cdef extern from "Python.h":
     ctypedef struct PyListObject:

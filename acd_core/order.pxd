@@ -1,19 +1,24 @@
 cimport cython
 from acd_core.containers cimport prefetch
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int16_t, int32_t, int64_t
 from acd_core.lines cimport Lines
 from acd_core.standing cimport Standing
+from acd_core.types cimport NONE
 
 cdef enum:
     LEAF_MOST = 30
     BRANCH_MOST = 31
 
-# Neighbours in the order, first come first.
+# Neighbours in the order, first come first: two cache lines.
 cdef struct Leaf:
     int32_t parent            # the branch above it, NONE for a root; of a leaf not in use: the next such
-    int32_t count
+    int16_t count             # places taken
+    int16_t there             # contacts that are there; places of those who left are NONE until others are looked for
     int32_t items[30]         # contacts
-    int64_t hints[30]         # of where they stand
+
+# Of where they stand, who are in the leaf of the same slot.
+cdef struct Hints:
+    int64_t of[30]
 
 # Neighbouring leaves or branches. One is named by twice its slot, and 1 more for a branch.
 cdef struct Branch:
@@ -28,8 +33,10 @@ cdef struct Branch:
 cdef class Order:
     cdef Lines lines
     cdef Leaf *leaves
+    cdef Hints *hints
     cdef Branch *branches
     cdef int64_t leaf_capacity
+    cdef int64_t hint_capacity
     cdef int64_t branch_capacity
     cdef int32_t leaf_count
     cdef int32_t branch_count
@@ -46,10 +53,17 @@ cdef class Order:
         cdef const char *leaf = <const char *>&self.leaves[self.leaf_of(contact)[0]]
         prefetch(leaf)
         prefetch(leaf + 64)
-        prefetch(leaf + 128)
-        prefetch(leaf + 192)
-        prefetch(leaf + 256)
-        prefetch(leaf + sizeof(Leaf) - 1)
+
+    cdef inline void prefetch_above(self, int32_t contact) noexcept nogil:
+        """Bring near what counts the leaf that a contact is in."""
+        cdef int32_t above = self.leaves[self.leaf_of(contact)[0]].parent
+        cdef const char *branch = <const char *>&self.branches[above]
+        if above != NONE:
+            prefetch(branch)
+            prefetch(branch + 64)
+            prefetch(branch + 128)
+            prefetch(branch + 192)
+            prefetch(branch + 256)
 
     cdef void forget(self) noexcept nogil
     cdef int32_t insert(self, int32_t root, int32_t contact) except -2
@@ -62,9 +76,10 @@ cdef class Order:
     cdef void _set_parent(self, int32_t node, int32_t parent) noexcept nogil
     cdef int32_t _place_of(self, const Branch *branch, int32_t child) noexcept nogil
     cdef int32_t _child_for(self, const Branch *branch, const Standing *standing) noexcept nogil
-    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing, int64_t hint) noexcept nogil
-    cdef bint _one_before(self, const Leaf *leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil
-    cdef void _put(self, Leaf *leaf, int32_t slot, int32_t place, int32_t contact, int64_t hint) noexcept nogil
+    cdef void _close_up(self, int32_t leaf) noexcept nogil
+    cdef int32_t _place_for(self, int32_t leaf, const Standing *standing, int64_t hint) noexcept nogil
+    cdef bint _one_before(self, int32_t leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil
+    cdef void _put(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil
     cdef int32_t _top(self, int32_t node) noexcept nogil
     cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil
     cdef void _add_child(self, int32_t branch, int32_t after, int32_t child, int32_t size, const Standing *bound) noexcept nogil

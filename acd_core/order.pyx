@@ -8,7 +8,8 @@ many comparisons as a binary search has. The trees of all lines share one store.
 and not into half of it, so the leaves of a line that is served from its head are full.
 
 Where a contact stands must not change while it is in. A leaf keeps a hint of it for each, since rows of contacts are far apart
-in memory: only where hints do not tell two apart is it read from the row.
+in memory: only where hints do not tell two apart is it read from the row. Who leaves leaves an empty place, so that the hints,
+which are far away as well, are not touched; places are closed up before others are looked for.
 """
 
 cimport cython
@@ -40,6 +41,7 @@ cdef class Order:
 
     def __dealloc__(self):
         release(self.leaves)
+        release(self.hints)
         release(self.branches)
 
     cdef void forget(self) noexcept nogil:
@@ -52,29 +54,30 @@ cdef class Order:
     cdef int32_t insert(self, int32_t root, int32_t contact) except -2:
         """Put a contact in that is in no tree; gives the new root."""
         cdef Standing own
-        cdef Leaf *leaf
         cdef Branch *branch
-        cdef int32_t node = root, place
+        cdef int32_t node = root, place, leaf
         cdef int64_t hint
         reserve(<void **>&self.leaves, &self.leaf_capacity, self.leaf_count + 1, sizeof(Leaf))
+        reserve(<void **>&self.hints, &self.hint_capacity, self.leaf_count + 1, sizeof(Hints))
         reserve(<void **>&self.branches, &self.branch_capacity, self.branch_count + DEPTH_MOST, sizeof(Branch))
         self.lines.stand_for_good(&own, contact)
         hint = hint_of(&own)
         if root == NONE:
             node = self._new_leaf()
-            self._put(&self.leaves[node >> 1], node >> 1, 0, contact, hint)
+            self._put(node >> 1, 0, contact, hint)
             return node
         while node & 1:
             branch = &self.branches[node >> 1]
             place = self._child_for(branch, &own)
             branch.sizes[place] += 1
             node = branch.children[place]
-        leaf = &self.leaves[node >> 1]
+        leaf = node >> 1
+        self._close_up(leaf)
         place = self._place_for(leaf, &own, hint)
-        if leaf.count == LEAF_MOST:
-            self._split_leaf(node >> 1, place, contact, hint)
+        if self.leaves[leaf].count == LEAF_MOST:
+            self._split_leaf(leaf, place, contact, hint)
             return self._top(root)
-        self._put(leaf, node >> 1, place, contact, hint)
+        self._put(leaf, place, contact, hint)
         return root
 
     cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil:
@@ -84,18 +87,17 @@ cdef class Order:
         cdef Branch *branch
         while leaf.items[place] != contact:
             place += 1
-        leaf.count -= 1
-        memmove(&leaf.items[place], &leaf.items[place + 1], <size_t>(leaf.count - place) * sizeof(int32_t))
-        memmove(&leaf.hints[place], &leaf.hints[place + 1], <size_t>(leaf.count - place) * sizeof(int64_t))
+        leaf.items[place] = NONE
+        leaf.there -= 1
         above = leaf.parent
         while above != NONE:
             branch = &self.branches[above]
             branch.sizes[self._place_of(branch, node)] -= 1
             node = 2 * above + 1
             above = branch.parent
-        if leaf.count == 0:
+        if leaf.there == 0:
             return self._take_out(2 * slot)
-        if leaf.count < FEW and leaf.parent != NONE:
+        if leaf.there < FEW and leaf.parent != NONE:
             branch = &self.branches[leaf.parent]
             place = self._place_of(branch, 2 * slot)
             if place + 1 < branch.count and self._join_next(branch, place):
@@ -117,15 +119,18 @@ cdef class Order:
             for index in range(place):
                 found += branch.sizes[index]
             node = branch.children[place]
-        return found + self._place_for(&self.leaves[node >> 1], standing, hint_of(standing))
+        self._close_up(node >> 1)
+        return found + self._place_for(node >> 1, standing, hint_of(standing))
 
     cdef int64_t rank(self, int32_t contact) noexcept nogil:
         """How many of its tree stand before a contact that is in one."""
         cdef int32_t slot = self.leaf_of(contact)[0], node = 2 * slot, above = self.leaves[slot].parent, place, index
         cdef int64_t found = 0
         cdef Branch *branch
-        while self.leaves[slot].items[found] != contact:
-            found += 1
+        place = 0
+        while self.leaves[slot].items[place] != contact:
+            found += self.leaves[slot].items[place] != NONE
+            place += 1
         while above != NONE:
             branch = &self.branches[above]
             place = self._place_of(branch, node)
@@ -147,6 +152,7 @@ cdef class Order:
             self.leaf_count += 1
         self.leaves[slot].parent = NONE
         self.leaves[slot].count = 0
+        self.leaves[slot].there = 0
         return 2 * slot
 
     cdef int32_t _new_branch(self) noexcept nogil:
@@ -195,29 +201,48 @@ cdef class Order:
                 low = middle
         return low
 
-    cdef void _put(self, Leaf *leaf, int32_t slot, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
-        """Put a contact into this place of a leaf, which has this slot and room."""
-        cdef size_t behind = <size_t>(leaf.count - place)
-        memmove(&leaf.items[place + 1], &leaf.items[place], behind * sizeof(int32_t))
-        memmove(&leaf.hints[place + 1], &leaf.hints[place], behind * sizeof(int64_t))
-        leaf.items[place] = contact
-        leaf.hints[place] = hint
-        leaf.count += 1
-        self.leaf_of(contact)[0] = slot
+    cdef void _close_up(self, int32_t leaf) noexcept nogil:
+        """Give the places in a leaf of those who left to those behind them."""
+        cdef Leaf *row = &self.leaves[leaf]
+        cdef int64_t *hints = self.hints[leaf].of
+        cdef int32_t place, kept = 0
+        if row.count == row.there:
+            return
+        for place in range(row.count):
+            if row.items[place] != NONE:
+                row.items[kept] = row.items[place]
+                hints[kept] = hints[place]
+                kept += 1
+        row.count = row.there
 
-    cdef bint _one_before(self, const Leaf *leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil:
+    cdef void _put(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
+        """Put a contact into this place of a leaf that is closed up and has room."""
+        cdef Leaf *row = &self.leaves[leaf]
+        cdef int64_t *hints = self.hints[leaf].of
+        cdef size_t behind = <size_t>(row.count - place)
+        if behind:
+            memmove(&row.items[place + 1], &row.items[place], behind * sizeof(int32_t))
+            memmove(&hints[place + 1], &hints[place], behind * sizeof(int64_t))
+        row.items[place] = contact
+        hints[place] = hint
+        row.count += 1
+        row.there += 1
+        self.leaf_of(contact)[0] = leaf
+
+    cdef bint _one_before(self, int32_t leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil:
         """Whether the contact in this place of a leaf stands before one that stands there, of which this is the hint."""
         cdef Standing other
-        if leaf.hints[place] != hint and leaf.hints[place] != NO_HINT and hint != NO_HINT:
-            return leaf.hints[place] < hint
-        self.lines.stand_for_good(&other, leaf.items[place])
+        cdef int64_t its = self.hints[leaf].of[place]
+        if its != hint and its != NO_HINT and hint != NO_HINT:
+            return its < hint
+        self.lines.stand_for_good(&other, self.leaves[leaf].items[place])
         return stands_before(&other, standing)
 
-    cdef int32_t _place_for(self, const Leaf *leaf, const Standing *standing, int64_t hint) noexcept nogil:
-        """How many of a leaf stand before this, of which this is the hint. Mostly all, or none."""
-        cdef int32_t low = 0, high = leaf.count - 1, middle
+    cdef int32_t _place_for(self, int32_t leaf, const Standing *standing, int64_t hint) noexcept nogil:
+        """How many of a leaf, which is closed up, stand before this, of which this is the hint. Mostly all, or none."""
+        cdef int32_t low = 0, high = self.leaves[leaf].count - 1, middle
         if self._one_before(leaf, high, standing, hint):
-            return leaf.count
+            return high + 1
         while low < high:
             middle = (low + high) >> 1
             if self._one_before(leaf, middle, standing, hint):
@@ -237,21 +262,21 @@ cdef class Order:
     # -- growing ------------------------------------------------------------------------------------------------
 
     cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
-        """Put a contact into a full leaf, of which a part goes into a new one behind it. It is counted already above."""
+        """Put a contact into a full leaf, closed up, of which a part goes into a new one behind it. It is counted already above."""
         cdef int32_t other = self._new_leaf() >> 1, kept = LEAF_MOST if place == LEAF_MOST else <int32_t>LEAF_MOST // 2, index
         cdef Leaf *row = &self.leaves[leaf]
         cdef Leaf *new = &self.leaves[other]
         cdef Standing bound
-        new.count = LEAF_MOST - kept
-        row.count = kept
+        new.count = new.there = LEAF_MOST - kept
+        row.count = row.there = kept
         memcpy(&new.items[0], &row.items[kept], <size_t>new.count * sizeof(int32_t))
-        memcpy(&new.hints[0], &row.hints[kept], <size_t>new.count * sizeof(int64_t))
+        memcpy(&self.hints[other].of[0], &self.hints[leaf].of[kept], <size_t>new.count * sizeof(int64_t))
         for index in range(new.count):
             self.leaf_of(new.items[index])[0] = other
         if place > kept or place == LEAF_MOST:
-            self._put(new, other, place - kept, contact, hint)
+            self._put(other, place - kept, contact, hint)
         else:
-            self._put(row, leaf, place, contact, hint)
+            self._put(leaf, place, contact, hint)
         self.lines.stand_for_good(&bound, new.items[0])
         self._grow_up(2 * leaf, row.count, 2 * other, new.count, &bound)
 
@@ -321,21 +346,25 @@ cdef class Order:
 
     cdef bint _join_next(self, Branch *branch, int32_t place) noexcept nogil:
         """Let those in one of a branch's leaves stand at the head of the next, if there is room. Whether they do."""
-        cdef Leaf *row = &self.leaves[branch.children[place] >> 1]
-        cdef Leaf *other = &self.leaves[branch.children[place + 1] >> 1]
-        cdef int32_t index
-        if row.count + other.count > WELL_FILLED:
+        cdef int32_t slot = branch.children[place] >> 1, other_slot = branch.children[place + 1] >> 1, index
+        cdef Leaf *row = &self.leaves[slot]
+        cdef Leaf *other = &self.leaves[other_slot]
+        cdef int64_t *hints = self.hints[other_slot].of
+        if row.there + other.there > WELL_FILLED:
             return False
+        self._close_up(slot)
+        self._close_up(other_slot)
         memmove(&other.items[row.count], &other.items[0], <size_t>other.count * sizeof(int32_t))
         memcpy(&other.items[0], &row.items[0], <size_t>row.count * sizeof(int32_t))
-        memmove(&other.hints[row.count], &other.hints[0], <size_t>other.count * sizeof(int64_t))
-        memcpy(&other.hints[0], &row.hints[0], <size_t>row.count * sizeof(int64_t))
+        memmove(&hints[row.count], &hints[0], <size_t>other.count * sizeof(int64_t))
+        memcpy(&hints[0], &self.hints[slot].of[0], <size_t>row.count * sizeof(int64_t))
         for index in range(row.count):
             self.leaf_of(row.items[index])[0] = branch.children[place + 1] >> 1
         other.count += row.count
+        other.there = other.count
         branch.sizes[place + 1] = other.count
         branch.bounds[place + 1] = branch.bounds[place]
-        row.count = 0
+        row.count = row.there = 0
         return True
 
     cdef int32_t _take_out(self, int32_t node) noexcept nogil:

@@ -29,6 +29,12 @@ cdef class Paces:
         if pace != self.lines.tables.queues[self.lines.tables.contacts[contact].queue].first_pace:
             self.others.prefetch_leaf(contact)
 
+    cdef inline void prefetch_above(self, int32_t pace, int32_t contact) noexcept nogil:
+        """The same of what counts those who stand there."""
+        self.order.prefetch_above(contact)
+        if pace != self.lines.tables.queues[self.lines.tables.contacts[contact].queue].first_pace:
+            self.others.prefetch_above(contact)
+
     cdef int32_t new(self, int64_t now_us) except -1
     cdef void forget_order(self) noexcept nogil
     cdef int move(self, int32_t pace, int32_t contact) except -1

@@ -265,17 +265,20 @@ cdef class State:
         """Bring near what a contact is joined with, as it will be needed, and is far away when there are very many."""
         cdef Contact *contacts = self.tables.contacts
         cdef Contact *row = &contacts[contact]
-        prefetch_item(self.contact_attributes, contact)
-        prefetch_item(self.contact_terms, contact)
         self.timers.prefetch_timer(row.timer)
+        if row.stands:
+            self.paces_of_lines.prefetch_place(row.pace, contact)
         prefetch(&contacts[row.queue_prev].queue_next)
         prefetch(&contacts[row.queue_next].queue_prev)
         prefetch(&contacts[row.live_prev].live_next)
         prefetch(&contacts[row.live_next].live_prev)
         prefetch(&contacts[row.line_prev].line_next)
         prefetch(&contacts[row.line_next].line_prev)
+        prefetch_item(self.contact_attributes, contact)
+        prefetch_item(self.contact_terms, contact)
         if row.stands:
-            self.paces_of_lines.prefetch_place(row.pace, contact)
+            self.timers.prefetch_beside(row.timer)
+            self.paces_of_lines.prefetch_above(row.pace, contact)
 
     @cython.final
     cdef inline void _prefetch_new(self) noexcept:

@@ -97,6 +97,12 @@ cdef class Timers:
         if timer != NONE:
             prefetch(&self.rows[timer])
 
+    cdef inline void prefetch_beside(self, int32_t timer) noexcept nogil:
+        """Bring those near that a timer stands between, or nothing for NONE."""
+        if timer != NONE:
+            prefetch(&self.rows[self.rows[timer].prev])
+            prefetch(&self.rows[self.rows[timer].next])
+
     cdef inline bint due(self, int64_t now) noexcept nogil:
         """Whether some deadline may have come; if not, none has."""
         return self.order_count and self.order[0].deadline <= now

@@ -250,6 +250,7 @@ cdef class Transitions(Trails):
         if self.bound_to:
             contact = self._best_bound(agent, contact)
         if contact != NONE:
+            self._prefetch_around(contact)
             if self.watched == self.offer_seq + 1:
                 self._witness(contact, agent, True)
             self._offer(contact, agent)

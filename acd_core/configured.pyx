@@ -206,8 +206,7 @@ cdef class Configured(Pauses):
             self.agent_pause_reasons.pop(slot, None)
             self.agent_pauses.pop(slot, None)
             self.agent_failures.pop(slot, None)
-            self._count_time_in(LOGGED_OUT)
-            self.agents_by_state[<int>LOGGED_OUT] += 1
+            self._count_in_state(LOGGED_OUT, 1, self.now // 1000)
         self.agent_names[slot] = config.agent
         self.agent_skills.pop(slot, None)
         self.agent_attributes.pop(slot, None)

@@ -32,6 +32,11 @@ cdef inline void prefetch_item(list items, Py_ssize_t index) noexcept:
     prefetch(&(<PyListObject *>items).ob_item[index])
 
 
+cdef inline PyObject *item_of(list items, Py_ssize_t index) noexcept:
+    """An item that is there; it is the list's, not the caller's."""
+    return (<PyListObject *>items).ob_item[index]
+
+
 cdef inline void put_item(list items, Py_ssize_t index, object item) noexcept:
     """`items[index] = item` for an index that is there."""
     cdef object former = <object>PyList_GET_ITEM(items, index)

@@ -319,7 +319,6 @@ cdef class Dumped(Consults):
         cdef list rows = [contacts.slots[place] for place in range(contacts.count)], ended = self.ended.items()
         if self.record_count or self.materialised:
             raise ValueError("take the events first: they are not part of the state")
-        self._count_time()
         for name, values in self._lists_of_contacts().items():
             lists[f"contact.{name}"] = [values[slot] for slot in rows]
         lists["contact.id"] = [self.contact_ids.get(slot) for slot in rows]
@@ -347,8 +346,8 @@ cdef class Dumped(Consults):
                 "offer_seq": self.offer_seq,
                 "idle_seq": self.idle_seq,
                 "timer_seq": self.timers.seq,
-                "counted_us": self.counted_us[0],
-                **{f"agent_us.{index}": self.agent_us[index] for index in range(7)},
+                "counted_us": self.now // 1000,
+                **{f"agent_us.{index}": self._time_in(index) for index in range(7)},
             },
             rows={
                 **{name: (<Rows>table).count for name, table in zip(TABLE_NAMES, tables, strict=True)},
@@ -493,8 +492,7 @@ cdef class Dumped(Consults):
         self.idle_seq = dump.counters["idle_seq"]
         self.timers.seq = dump.counters["timer_seq"]
         for slot in range(7):
-            self.counted_us[slot] = dump.counters["counted_us"]
-            self.agent_us[slot] = dump.counters[f"agent_us.{slot}"]
+            self._set_time_in(slot, dump.counters[f"agent_us.{slot}"], dump.counters["counted_us"])
         self.last_position = dump.last_position
         if dump.last_estimate is not None:
             self.last_mean_ms, self.last_p50_ms, self.last_p90_ms = dump.last_estimate

@@ -1072,8 +1072,7 @@ cdef class Engine(Dumped):
                 self.free_queues.append(slot)
         for name, slot in self.agent_slots.items():
             if name not in wanted_agents:
-                self._count_time_in(LOGGED_OUT)
-                self.agents_by_state[<int>LOGGED_OUT] -= 1
+                self._count_in_state(LOGGED_OUT, -1, self.now // 1000)
                 self.tables.agents[slot].skill_count = 0
                 self._forget_turns(slot)
                 self._stop_rest_timer(slot)

@@ -1,8 +1,8 @@
 cimport cython
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from acd_core.clients cimport Clients
-from acd_core.containers cimport prefetch, prefetch_item
+from acd_core.containers cimport item_of, prefetch, prefetch_item, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -98,8 +98,7 @@ cdef class State:
     cdef int64_t agents_by_state[7]
     cdef int64_t agents_cooling[6]  # agents in cooldown by CooldownCause
     cdef dict agents_pausing  # agents seen paused, by reason
-    cdef int64_t agent_us[7]  # time spent by state, up to counted_us of it
-    cdef int64_t counted_us[7]
+    cdef uint64_t state_us[7]  # time spent by state, see `_time_in`
     cdef int64_t half_life_us  # of occupancy; 0 while nobody asks for it
     cdef int64_t rest_most    # an agent of a higher occupancy rests; 0 while nobody does
     cdef int64_t rest_least   # until it has fallen to this
@@ -195,8 +194,8 @@ cdef class State:
     cdef int32_t free_contact  # slot of the first row not in use, and so on by Contact.queue_next; NONE for none
     cdef int32_t ended_contact  # likewise of those that are not in use once their events are taken
 
-    cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL
     cdef int _agent_changed(self, int32_t agent) except -1
+    cdef int _add_reason(self, int32_t agent, Record *record) except -1
     cdef int _materialise(self) except -1
     cdef object _event(self, Record *record)
     cdef int64_t _oldest(self, int32_t queue) except -1
@@ -221,12 +220,12 @@ cdef class State:
     cdef int _arm_next_step(self, int32_t contact) except -1
     cdef object _closed(self, int32_t queue)
     cdef void _disarm_agent(self, int32_t agent) noexcept
-    cdef void _count_time(self) noexcept
     cdef int _count_absent(self, int32_t agent, int state, int by) except -1
     cdef int _set_client(self, int32_t agent, object client) except -1
     cdef int _clear_records(self) except -1
     cdef int _mind_pause(self, int32_t agent) except -1
     cdef int _refresh_plain(self, int32_t agent) except -1
+    cdef int _refresh_in_full(self, int32_t agent) except -1
     cdef int _mind_outside(self, int32_t agent) except -1
     cdef int _keep_reports(self, int32_t agent, dict reports) except -1
     cdef int _enter_outside(self, int32_t agent) except -1
@@ -249,6 +248,33 @@ cdef class State:
     cdef int _set_wishes(self, int32_t contact, object wishes) except -1
 
     # -- what is done many times for each contact ---------------------------------------------------------------
+
+    @cython.final
+    cdef inline Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL:
+        """A new record with the next sequence number, zero but for what is given, for the caller to complete at once."""
+        cdef Record *record
+        reserve(<void **>&self.records, &self.record_capacity, self.record_count + 1, sizeof(Record))
+        record = &self.records[self.record_count]
+        self.record_count += 1
+        self.seq += 1
+        record.kind = <uint8_t>kind
+        record.flag = 0
+        record.code = 0
+        record.contact = contact
+        record.agent = agent
+        record.queue = queue
+        record.seq = self.seq
+        record.at = self.now
+        record.offer = 0
+        record.a = 0
+        record.b = 0
+        record.c = 0
+        record.d = 0
+        record.text = NULL
+        record.data = NULL
+        record.history = NULL
+        record.agent_client = item_of(self.agent_clients, agent) if agent != NONE else NULL
+        return record
 
     @cython.final
     cdef inline int _state(self, int32_t agent) noexcept:
@@ -349,6 +375,8 @@ cdef class State:
     cdef inline void _set_open(self, int32_t agent) noexcept:
         cdef Agent *row = &self.tables.agents[agent]
         cdef uint32_t room = self.legs.room(agent) if row.idle_seq and not row.rung else 0
+        if room == row.open:
+            return
         if self.gates.reserve_count and room & ~row.open:
             self.gates.opened = True  # somebody else may be spared now
         self.open_agents += (room != 0) - (row.open != 0)
@@ -408,18 +436,38 @@ cdef class State:
             queue.parked += by
 
     @cython.final
-    cdef inline void _count_time_in(self, int state) noexcept:
-        """Add the time that agents were in a state since it was last counted. Whole microseconds add up exactly."""
-        cdef int64_t now_us = self.now // 1000
-        self.agent_us[state] += self.agents_by_state[state] * (now_us - self.counted_us[state])
-        self.counted_us[state] = now_us
+    @cython.overflowcheck(False)
+    cdef inline void _count_in_state(self, int state, int by, int64_t now_us) noexcept:
+        """Count an agent into a state (by 1), or out of it (by -1)."""
+        self.agents_by_state[state] += by
+        self.state_us[state] -= <uint64_t>now_us * by
+
+    @cython.final
+    @cython.overflowcheck(False)
+    cdef inline int64_t _time_in(self, int state) noexcept:
+        """Microseconds that all agents together have spent in a state until now.
+
+        Who leaves a state adds the present time to it, and who comes takes it away, so those who are in it add what the
+        time is now. The sums may wrap around on the way. Whole microseconds add up exactly.
+        """
+        return <int64_t>(self.state_us[state] + <uint64_t>self.agents_by_state[state] * (self.now // 1000))
+
+    @cython.final
+    @cython.overflowcheck(False)
+    cdef inline void _set_time_in(self, int state, int64_t spent_us, int64_t now_us) noexcept:
+        """So much had been spent in a state at a time, by those who were in it then and are."""
+        self.state_us[state] = <uint64_t>spent_us - <uint64_t>self.agents_by_state[state] * now_us
+
+    @cython.final
+    cdef inline int64_t _left(self, int32_t timer) noexcept:
+        """The time until a timer is due; NONE for none."""
+        return self.timers.deadline(timer) - self.now if timer != NONE else NONE
 
     @cython.final
     cdef inline int _count_agent(self, int32_t agent, int by) except -1:
         """Count an agent into the state that he is in (by 1), or out of it (by -1)."""
         cdef int state = self._state(agent)
-        self._count_time_in(state)
-        self.agents_by_state[state] += by
+        self._count_in_state(state, by, self.now // 1000)
         if state == <int>PAUSED or state == 2 + <int>ACTIVITY_COOLDOWN:
             return self._count_absent(agent, state, by)
         return 0

@@ -5,7 +5,6 @@ Nothing here decides anything. Events are kept as plain records while commands r
 when they are taken, so a caller who wants none pays for none.
 """
 
-from cpython.list cimport PyList_GET_ITEM
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
@@ -26,7 +25,7 @@ from acd_core.roster cimport Roster
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_STEP, Timers
 from acd_core.types cimport (
-    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_OFFERED, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
+    ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY, CAUSES, CONTACT_CONNECTED,
     ACCEPT_BUCKETS, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS,
     HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, NONE, OFFER_REJECTED, OFFER_TIMED_OUT, OFFER_WITHDRAWN,
     PAUSED, READY, WAIT_BUCKETS, Agent, Contact, ContactDetails, Details, Leg, Line, Node, Pace, Queue,
@@ -192,32 +191,6 @@ cdef class State:
 
     # -- events -------------------------------------------------------------------------------------------------
 
-    cdef Record *_record(self, int kind, int32_t contact, int32_t agent, int32_t queue) except NULL:
-        """A new record with the next sequence number, for the caller to complete at once."""
-        cdef Record *record
-        reserve(<void **>&self.records, &self.record_capacity, self.record_count + 1, sizeof(Record))
-        record = &self.records[self.record_count]
-        self.record_count += 1
-        self.seq += 1
-        record.kind = <uint8_t>kind
-        record.flag = 0
-        record.code = 0
-        record.contact = contact
-        record.agent = agent
-        record.queue = queue
-        record.seq = self.seq
-        record.at = self.now
-        record.offer = 0
-        record.a = 0
-        record.b = 0
-        record.c = 0
-        record.d = 0
-        record.text = NULL
-        record.data = NULL
-        record.history = NULL
-        record.agent_client = PyList_GET_ITEM(self.agent_clients, agent) if agent != NONE else NULL
-        return record
-
     cdef int _set_client(self, int32_t agent, object client) except -1:
         """The agent is this client's from now on; records of what happened before still name the former one."""
         if self.record_count:
@@ -229,21 +202,28 @@ cdef class State:
         """Record the state that an agent is in now."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef Record *record = self._record(AGENT_CHANGED, NONE, agent, NONE)
-        cdef str reason = ""
         cdef int32_t leg = self.legs.foremost(agent)
         cdef int32_t timer = row.timer if leg == NONE else self.legs.legs[leg].timer
-        if row.cooling == CAUSE_OCCUPANCY:
-            timer = self.tables.detail(agent).rest_timer
         record.code = self._state(agent)
         record.flag = row.logging_out
+        record.a = self._left(timer)
+        if row.outside or row.presence == PAUSED or row.activity == ACTIVITY_COOLDOWN:
+            return self._add_reason(agent, record)
+        return 0
+
+    cdef int _add_reason(self, int32_t agent, Record *record) except -1:
+        """Complete the record of a state which has a reason, or an end that does not follow from what the agent holds."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef str reason = ""
+        if row.cooling == CAUSE_OCCUPANCY:
+            record.a = self._left(self.tables.detail(agent).rest_timer)
         if row.outside and self._on_outside(agent):
-            timer = self.tables.detail(agent).outside_timer
+            record.a = self._left(self.tables.detail(agent).outside_timer)
             reason = "outside"
         if row.presence == PAUSED:
             reason = self.agent_pause_reasons.get(agent, "")
         elif row.activity == ACTIVITY_COOLDOWN:
             reason = CAUSE_NAMES[row.cooling]
-        record.a = self.timers.deadline(timer) - self.now if timer != NONE else NONE
         if reason:
             Py_INCREF(reason)
             record.text = <PyObject *>reason
@@ -279,14 +259,14 @@ cdef class State:
         return 0
 
     cdef int _clear_records(self) except -1:
-        cdef int64_t index
-        cdef Record *record
-        for index in range(self.record_count):
-            record = &self.records[index]
+        cdef Record *record = self.records
+        cdef Record *end = record + self.record_count
+        while record != end:
             if <size_t>record.text | <size_t>record.data | <size_t>record.history:
                 Py_XDECREF(record.text)
                 Py_XDECREF(record.data)
                 Py_XDECREF(record.history)
+            record += 1
         self.record_count = 0
         if self.record_capacity > RECORDS_KEPT:
             release(self.records)
@@ -512,12 +492,6 @@ cdef class State:
             return ("emergency", self.queue_emergencies[queue])
         return None if calendar == NONE or self.calendar_open[calendar] else ("hours", "")
 
-    cdef void _count_time(self) noexcept:
-        """Add the time since it was last counted to the states that the agents were in."""
-        cdef int state
-        for state in range(7):
-            self._count_time_in(state)
-
     cdef int _count_absent(self, int32_t agent, int state, int by) except -1:
         """Count an agent who is paused, or rests, by the reason for it."""
         cdef object reason, count
@@ -536,9 +510,31 @@ cdef class State:
         """Bring the agent's activity, and what he is open to, up to date with what he holds."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t leg = self.legs.foremost(agent)
+        cdef int activity = ACTIVITY_NONE if leg == NONE else self.legs.legs[leg].state  # LegState and Activity agree
+        cdef int64_t now_us
+        self._set_open(agent)
+        if (
+            row.presence != READY or row.resting or row.outside or row.timer != NONE
+            or row.activity == ACTIVITY_COOLDOWN or self.half_life_us
+        ):
+            return self._refresh_in_full(agent)
+        if activity != row.activity:
+            now_us = self.now // 1000
+            self._count_in_state(2 + row.activity, -1, now_us)
+            self._count_in_state(2 + activity, 1, now_us)
+            row.activity = <uint8_t>activity
+            row.since = self.now
+        return 0
+
+    cdef int _refresh_in_full(self, int32_t agent) except -1:
+        """The same of the activity of any agent: he may not be ready, or have more to do than what he holds."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef int32_t leg = self.legs.foremost(agent)
         cdef int activity, cooling = CAUSE_NONE
         cdef bint resting = row.resting
-        if leg == NONE:
+        if leg != NONE:
+            activity = self.legs.legs[leg].state
+        else:
             activity = ACTIVITY_NONE
             if row.timer != NONE:
                 activity = ACTIVITY_COOLDOWN
@@ -546,14 +542,9 @@ cdef class State:
             elif resting and row.presence == READY:
                 activity = ACTIVITY_COOLDOWN
                 cooling = CAUSE_OCCUPANCY
-        elif self.legs.legs[leg].state == LEG_CONNECTED:
-            activity = ACTIVITY_BUSY
-        else:
-            activity = ACTIVITY_OFFERED if self.legs.legs[leg].state == LEG_OFFERED else ACTIVITY_WRAPUP
         if row.outside and row.presence != LOGGED_OUT:
             activity = ACTIVITY_BUSY
             cooling = CAUSE_NONE
-        self._set_open(agent)
         if activity == row.activity and cooling == row.cooling:
             return 0
         self._count_agent(agent, -1)
@@ -767,7 +758,6 @@ cdef class State:
 
     def domain(self):
         """See `Machine.domain`."""
-        self._count_time()
         return views.DomainView(
             now_ns=self.now,
             seq=self.seq,
@@ -780,7 +770,7 @@ cdef class State:
                 for name, index in sorted([(name, index) for index, name in enumerate(CAUSE_NAMES)])
                 if self.agents_cooling[index]
             },
-            agent_us={name: self.agent_us[index] for index, name in enumerate(STATE_NAMES)},
+            agent_us={name: self._time_in(index) for index, name in enumerate(STATE_NAMES)},
         )
 
     def clients(self):

@@ -52,8 +52,9 @@ DERIVED_STATE = """
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_names
     callback_numbers free_agents free_queues free_contact ended_contact callers_kept pause_reasons pause_codes
     failed_window outside_counts choosy open_agents former_clients arriving arriving_pace queues_of announcers contact_wishes
+    state_us
 """
-"""The same of the attributes of `State`."""
+"""The same of the attributes of `State`, and what is dumped by another name: `state_us`, as `agent_us`."""
 
 
 def structs() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from acd_core.tables cimport Tables
 cdef struct Entry:
     int64_t seq               # the agent's idle_seq when he was entered; another one now: a dead entry
     int32_t agent
-    uint32_t signature
+    uint32_t lacks            # all bits but those of his signature; all there are of an entry that was seen to be dead
 
 cdef struct IdleArray:
     Entry *items
@@ -16,6 +16,8 @@ cdef struct IdleArray:
     int32_t classes           # first class with this index skill; NONE: nobody looks here, nothing is entered
     int32_t staff             # configured agents with this skill
     int32_t class_count       # how many classes have this index skill
+    int32_t room              # a count from which on it is to be grown or compacted
+    int64_t changes           # as of IdleAgents.changes when it was filled or compacted
 
 cdef struct Rank:
     int32_t agent
@@ -42,6 +44,7 @@ cdef class IdleAgents:
     cdef int64_t half_life_us  # of occupancy, as the engine has it
     cdef int64_t seed         # of the draws of those queues that choose at random
     cdef IntMap turns         # (queue, agent) to the number of the last offer, where offers go round
+    cdef int64_t changes      # how often an agent got other skills
     cdef int32_t *moved       # scratch for compaction
     cdef int64_t moved_capacity
 
@@ -62,8 +65,9 @@ cdef class IdleAgents:
     cdef int64_t precedence(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int64_t occupancy(self, int32_t agent) noexcept nogil
     cdef int64_t occupancy_at_least(self, int32_t agent) noexcept nogil
-    cdef int _make_room(self, IdleArray *array) except -1
-    cdef int _append(self, int32_t skill, int32_t agent) except -1
+    cdef int _make_room(self, int32_t skill) except -1
+    cdef int _grow(self, IdleArray *array) except -1
+    cdef Entry _entry(self, int32_t agent) noexcept nogil
     cdef int _compact(self, int32_t skill) except -1
     cdef int _fill(self, int32_t skill) except -1
     cdef int32_t _find(self, int32_t skill, int64_t seq) noexcept nogil

@@ -3,7 +3,8 @@
 
 Each skill has an array of its free agents in idle order. An agent who becomes free is appended to the arrays of his
 skills; when he is taken nothing is touched, for an entry lives only as long as its sequence number is still the
-agent's. When more than half of an array is dead it is compacted.
+agent's. Who comes across a dead entry marks it, so that others need not look at the agent's row, which may be far away. When
+more than half of an array is dead it is compacted.
 
 Each class of contacts looks into the array of its index skill, from its cursor on: everything before the cursor is
 known not to qualify. New entries come at the end only, so a class looks at each entry once, however many free agents
@@ -74,6 +75,7 @@ cdef class IdleAgents:
             self.skill_count = skills
         for skill in range(self.skill_count):
             self.arrays[skill].count = 0
+            self.arrays[skill].room = 0
             self.arrays[skill].live = 0
             self.arrays[skill].classes = NONE
             self.arrays[skill].class_count = 0
@@ -120,12 +122,17 @@ cdef class IdleAgents:
         """An agent became free, with a new idle_seq: he is the last in all his arrays."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef uint32_t *held = self.tables.agent_skills + row.skills
-        cdef int32_t index, skill
+        cdef Entry entry = self._entry(agent)
+        cdef IdleArray *array
+        cdef int32_t index
         for index in range(row.skill_count):
-            skill = held_skill(held[index])
-            self.arrays[skill].live += 1
-            if self.arrays[skill].classes != NONE:
-                self._append(skill, agent)
+            array = &self.arrays[held_skill(held[index])]
+            array.live += 1
+            if array.classes != NONE:
+                if array.count >= array.room:
+                    self._make_room(held_skill(held[index]))
+                array.items[array.count] = entry
+                array.count += 1
         return 0
 
     cdef int drop(self, int32_t agent) except -1:
@@ -140,6 +147,7 @@ cdef class IdleAgents:
         """After `drop` and a change of his skills: count the agent under the new ones, at the place that he had."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef int32_t index
+        self.changes += 1
         for index in range(row.skill_count):
             self.arrays[held_skill(self.tables.agent_skills[row.skills + index])].live += 1
         return self.restore(agent)
@@ -164,12 +172,10 @@ cdef class IdleAgents:
             place = self._find(skill, row.idle_seq)
             if place == array.count or array.items[place].seq != row.idle_seq:
                 if array.count >= array.capacity:
-                    self._make_room(array)
+                    self._grow(array)
                 for entry in range(array.count, place, -1):
                     array.items[entry] = array.items[entry - 1]
                 array.count += 1
-                array.items[place].seq = row.idle_seq
-                array.items[place].agent = agent
                 owner = array.classes
                 while owner != NONE:
                     wanted = &self.tables.classes[owner]
@@ -178,7 +184,7 @@ cdef class IdleAgents:
                     if wanted.ranking != NONE and self.rankings[wanted.ranking].cursor > place:
                         self.rankings[wanted.ranking].cursor += 1
                     owner = wanted.next_in_skill
-            array.items[place].signature = row.signature
+            array.items[place] = self._entry(agent)
             owner = array.classes
             while owner != NONE:
                 wanted = &self.tables.classes[owner]
@@ -233,7 +239,7 @@ cdef class IdleAgents:
         best.agent = NONE
         for place in range(wanted.cursor, array.count):
             entry = &array.items[place]
-            if wanted.signature & ~entry.signature:
+            if wanted.signature & entry.lacks:
                 continue
             agent = &self.tables.agents[entry.agent]
             if (
@@ -287,7 +293,7 @@ cdef class IdleAgents:
         for place in range(array.count - 1, -1, -1):
             entry = &array.items[place]
             if (
-                not (wanted.signature & ~entry.signature)
+                not (wanted.signature & entry.lacks)
                 and self.tables.agents[entry.agent].idle_seq == entry.seq
                 and self.tables.agents[entry.agent].open & wanted.channel
                 and self.tables.eligible(entry.agent, owner)
@@ -356,22 +362,20 @@ cdef class IdleAgents:
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]
         cdef IdleArray *array = &self.arrays[wanted.index_skill]
-        cdef Entry *entry
+        cdef Entry *entry = array.items + wanted.cursor
+        cdef Entry *end = array.items + array.count
+        cdef uint32_t signature = wanted.signature
         cdef Agent *agent
-        cdef int32_t place = wanted.cursor
-        while place < array.count:
-            entry = &array.items[place]
-            if not (wanted.signature & ~entry.signature):
+        while entry != end:
+            if not (signature & entry.lacks):
                 agent = &self.tables.agents[entry.agent]
-                if (
-                    agent.idle_seq == entry.seq
-                    and agent.open & wanted.channel
-                    and self.tables.eligible(entry.agent, owner)
-                ):
-                    wanted.cursor = place
+                if agent.idle_seq != entry.seq:
+                    entry.lacks = ~<uint32_t>0  # the other classes need not look at his row
+                elif agent.open & wanted.channel and self.tables.eligible(entry.agent, owner):
+                    wanted.cursor = <int32_t>(entry - array.items)
                     return entry.agent
-            place += 1
-        wanted.cursor = place
+            entry += 1
+        wanted.cursor = array.count
         return NONE
 
     cdef int32_t _first_ranked(self, int32_t owner) except -2:
@@ -395,7 +399,7 @@ cdef class IdleAgents:
             entry = &array.items[ranking.cursor]
             ranking.cursor += 1
             if (
-                not (wanted.signature & ~entry.signature)
+                not (wanted.signature & entry.lacks)
                 and self.tables.agents[entry.agent].idle_seq == entry.seq
                 and self.tables.eligible(entry.agent, owner)
             ):
@@ -413,20 +417,28 @@ cdef class IdleAgents:
             self._pop_rank(ranking)
         return NONE
 
-    cdef int _append(self, int32_t skill, int32_t agent) except -1:
+    cdef inline Entry _entry(self, int32_t agent) noexcept nogil:
+        """The entry of an agent who is free or rung."""
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef Entry entry
+        entry.seq = row.idle_seq
+        entry.agent = agent
+        entry.lacks = ~row.signature
+        return entry
+
+    cdef int _make_room(self, int32_t skill) except -1:
+        """Room for one more entry, by a compaction if dead ones are many, and until they may be many again."""
         cdef IdleArray *array = &self.arrays[skill]
-        if array.count > 2 * array.live + SLACK + array.class_count // CLASSES_SHARE:  # each class costs a compaction a look
+        cdef int32_t bearable = 2 * array.live + SLACK + array.class_count // CLASSES_SHARE  # a compaction looks at each class
+        if array.count > bearable:
             self._compact(skill)
         if array.count >= array.capacity:
-            self._make_room(array)
-        array.items[array.count].seq = self.tables.agents[agent].idle_seq
-        array.items[array.count].agent = agent
-        array.items[array.count].signature = self.tables.agents[agent].signature
-        array.count += 1
+            self._grow(array)
+        array.room = <int32_t>min(array.capacity, max(array.count, bearable) + 1)
         return 0
 
-    cdef int _make_room(self, IdleArray *array) except -1:
-        """Room for one more entry: at first for each configured agent with the skill, then for the dead ones beside them too."""
+    cdef int _grow(self, IdleArray *array) except -1:
+        """Room for more entries: at first for each configured agent with the skill, then for the dead ones beside them too."""
         cdef int64_t size = array.staff
         cdef void *grown
         if array.count >= size:
@@ -442,16 +454,18 @@ cdef class IdleAgents:
         """Drop dead entries, and those of agents who have lost the skill; cursors keep to the entries that they stood at."""
         cdef IdleArray *array = &self.arrays[skill]
         cdef int32_t place, kept = 0, owner
+        cdef bint changed = array.changes != self.changes
+        cdef Agent *agents = self.tables.agents
+        cdef Entry *entry
         cdef Class *wanted
         reserve(<void **>&self.moved, &self.moved_capacity, array.count + 1, sizeof(int32_t))
         for place in range(array.count):
             self.moved[place] = kept
-            if (
-                self.tables.agents[array.items[place].agent].idle_seq == array.items[place].seq
-                and self.tables.level_of(array.items[place].agent, skill)
-            ):
-                array.items[kept] = array.items[place]
+            entry = &array.items[place]
+            if agents[entry.agent].idle_seq == entry.seq and not (changed and not self.tables.level_of(entry.agent, skill)):
+                array.items[kept] = entry[0]
                 kept += 1
+        array.changes = self.changes
         self.moved[array.count] = kept
         owner = array.classes
         while owner != NONE:
@@ -474,7 +488,11 @@ cdef class IdleAgents:
                 idle.append((self.tables.agents[agent].idle_seq, agent))
         idle.sort()
         for _, agent in idle:
-            self._append(skill, agent)
+            if array.count >= array.room:
+                self._make_room(skill)
+            array.items[array.count] = self._entry(agent)
+            array.count += 1
+        array.changes = self.changes
         owner = array.classes
         while owner != NONE:
             self.tables.classes[owner].cursor = 0

@@ -26,6 +26,7 @@ cdef struct Heads:
     Bucket *buckets
     int64_t capacity
     int32_t count
+    int32_t waiting           # packed heads in all of them
 
 cdef class Lines:
     cdef Tables tables
@@ -38,7 +39,8 @@ cdef class Lines:
     cdef int64_t skill_capacity
     cdef int32_t skill_count
     cdef int32_t mixed_heads  # packed heads of classes that are not of plain urgency
-    cdef int32_t *levels      # scratch: the levels of the agent in hand, by skill
+    cdef int64_t *levels      # scratch: the levels of the agent in hand, by skill, above `laid`; at most that: he lacks it
+    cdef int64_t laid
     cdef int64_t level_capacity
 
     cdef int32_t line_for(self, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1
@@ -66,5 +68,6 @@ cdef class Lines:
     cdef int32_t _first_of_capped(self, int32_t owner, int64_t now) noexcept nogil
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil
     cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil
+    cdef int32_t _lay_out(self, uint32_t *held, int32_t count) noexcept nogil
     cdef bint _barred(self, Head *head, bint withheld) noexcept nogil
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil

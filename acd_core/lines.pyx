@@ -24,7 +24,7 @@ from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.memory cimport release
 from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
-from acd_core.tables cimport Tables, held_level, held_skill
+from acd_core.tables cimport LEVEL_BITS, Tables, held_level, held_skill
 from acd_core.types cimport (
     ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
 )
@@ -55,11 +55,12 @@ cdef class Lines:
         self.line_count = 0
         self.mixed_heads = 0
         reserve(<void **>&self.heads, &self.skill_capacity, skills, sizeof(Heads))
-        reserve(<void **>&self.levels, &self.level_capacity, skills, sizeof(int32_t))
+        reserve(<void **>&self.levels, &self.level_capacity, skills, sizeof(int64_t))
         if skills > self.skill_count:
             self.skill_count = skills
         for skill in range(self.skill_count):
             self.heads[skill].count = 0
+            self.heads[skill].waiting = 0
         return 0
 
     cdef int32_t line_for(self, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
@@ -168,6 +169,7 @@ cdef class Lines:
         if best == NONE:
             if row.head_position != NONE:
                 bucket.count -= 1
+                self.heads[row.index_skill].waiting -= 1
                 self.mixed_heads -= row.mixed
                 if row.head_position != bucket.count:
                     bucket.items[row.head_position] = bucket.items[bucket.count]
@@ -178,6 +180,7 @@ cdef class Lines:
             reserve(<void **>&bucket.items, &bucket.capacity, bucket.count + 1, sizeof(Head))
             row.head_position = bucket.count
             bucket.count += 1
+            self.heads[row.index_skill].waiting += 1
             self.mixed_heads += row.mixed
             head = &bucket.items[row.head_position]
             head.owner = owner
@@ -281,6 +284,20 @@ cdef class Lines:
             place = self.lines[place].next_in_class
         return best
 
+    cdef int32_t _lay_out(self, uint32_t *held, int32_t count) noexcept nogil:
+        """The first of the skills that an agent holds, by place, under which somebody waits, or `count`; then his levels are
+        laid out.
+        """
+        cdef int32_t first = 0, index
+        cdef int64_t laid = self.laid + (1 << LEVEL_BITS)
+        while first < count and not self.heads[held_skill(held[first])].waiting:
+            first += 1
+        if first < count:
+            self.laid = laid
+            for index in range(count):
+                self.levels[held_skill(held[index])] = laid + held_level(held[index])
+        return first
+
     cdef bint _barred(self, Head *head, bint withheld) noexcept nogil:
         """Whether a gate keeps the contacts of a class from an agent, who is withheld for another queue or not."""
         if self.gates.at_limit(head.queue):
@@ -296,7 +313,7 @@ cdef class Lines:
                 break
             if term < 0:
                 return self.tables.eligible(agent, head.owner)
-            if self.levels[term >> 7] < (term & 127):
+            if self.levels[term >> 7] < self.laid + (term & 127):
                 return False
         return self.tables.serves(agent, head.tenant)
 
@@ -321,18 +338,19 @@ cdef class Lines:
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
-        cdef int32_t index, place, position, best = NONE, contact, rank = 0, best_rank = 0
+        cdef int32_t index, waiting, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef Claim claim, best_claim
         cdef Heads *heads
         cdef Bucket *bucket
         cdef Head *head
-        for index in range(count):
-            self.levels[held_skill(held[index])] = held_level(held[index])
-        for index in range(count):
+        for index in range(self._lay_out(held, count), count):
             heads = &self.heads[held_skill(held[index])]
-            for place in range(heads.count):
-                bucket = &heads.buckets[place]
-                if bucket.second != ANY_SKILL and not self.levels[bucket.second]:
+            waiting = heads.waiting
+            bucket = heads.buckets - 1
+            while waiting:
+                bucket += 1
+                waiting -= bucket.count
+                if not bucket.count or (bucket.second != ANY_SKILL and self.levels[bucket.second] <= self.laid):
                     continue
                 for position in range(bucket.count):
                     head = &bucket.items[position]
@@ -350,8 +368,6 @@ cdef class Lines:
                         best = contact
                         best_claim = claim
                         best_rank = rank
-        for index in range(count):
-            self.levels[held_skill(held[index])] = 0
         return best
 
     cdef int32_t _best_of_plain(self, int32_t agent) noexcept nogil:
@@ -362,18 +378,19 @@ cdef class Lines:
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
-        cdef int32_t index, place, position, best = NONE, contact, rank = 0, best_rank = 0
+        cdef int32_t index, waiting, position, best = NONE, contact, rank = 0, best_rank = 0
         cdef int64_t best_key = 0
         cdef Heads *heads
         cdef Bucket *bucket
         cdef Head *head
-        for index in range(count):
-            self.levels[held_skill(held[index])] = held_level(held[index])
-        for index in range(count):
+        for index in range(self._lay_out(held, count), count):
             heads = &self.heads[held_skill(held[index])]
-            for place in range(heads.count):
-                bucket = &heads.buckets[place]
-                if bucket.second != ANY_SKILL and not self.levels[bucket.second]:
+            waiting = heads.waiting
+            bucket = heads.buckets - 1
+            while waiting:
+                bucket += 1
+                waiting -= bucket.count
+                if not bucket.count or (bucket.second != ANY_SKILL and self.levels[bucket.second] <= self.laid):
                     continue
                 for position in range(bucket.count):
                     head = &bucket.items[position]
@@ -392,6 +409,4 @@ cdef class Lines:
                         best = contact
                         best_key = head.key
                         best_rank = rank
-        for index in range(count):
-            self.levels[held_skill(held[index])] = 0
         return best

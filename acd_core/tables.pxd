@@ -1,7 +1,26 @@
 cimport cython
 from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
+from acd_core.types cimport NONE, Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
+
+cdef enum:
+    LEVEL_BITS = 8
+
+
+cdef inline int32_t held_skill(uint32_t held) noexcept nogil:
+    """Which skill an agent has: it stands above his level."""
+    return <int32_t>(held >> LEVEL_BITS)
+
+
+cdef inline int32_t held_level(uint32_t held) noexcept nogil:
+    """At what level."""
+    return <int32_t>(held & ((1 << LEVEL_BITS) - 1))
+
+
+cdef inline uint32_t signature_of(int32_t skill) noexcept nogil:
+    """The Bloom bit of a skill; none for the skill that everybody has."""
+    return (<uint32_t>1) << (skill & 31) if skill else 0
+
 
 cdef class Tables:
     cdef Agent *agents        # each begins at a cache line
@@ -63,11 +82,8 @@ cdef class Tables:
     cdef int32_t condition_count
     cdef int64_t value_total
 
-    cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil
-    cdef bint serves(self, int32_t agent, int32_t tenant) noexcept nogil
     cdef bint joined(self, int32_t agent, int32_t queue) noexcept nogil
     cdef bint counts_for(self, int32_t agent, int32_t owner) noexcept nogil
-    cdef bint eligible(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int64_t skill_sum(self, int32_t agent, int32_t owner) noexcept nogil
     cdef int make_agents(self, int64_t count) except -1
     cdef int32_t new_agent(self) except -1
@@ -126,20 +142,45 @@ cdef class Tables:
         if self.details != NULL:
             self.details[agent].kept_seq = 0
 
-cdef enum:
-    LEVEL_BITS = 8
+    @cython.final
+    cdef inline int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
+        """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
+        cdef uint32_t *held = self.agent_skills + self.agents[agent].skills
+        cdef uint32_t *end = held + self.agents[agent].skill_count
+        cdef uint32_t without = <uint32_t>skill << LEVEL_BITS
+        while held < end:
+            if held[0] - without < <uint32_t>1 << LEVEL_BITS:  # what is left of that skill is its level
+                return <int32_t>(held[0] - without)
+            held += 1
+        return 0
 
+    @cython.final
+    cdef inline bint serves(self, int32_t agent, int32_t tenant) noexcept nogil:
+        """Whether the agent answers contacts of this tenant."""
+        cdef int32_t *served = self.agent_tenants + self.agents[agent].tenants
+        cdef int32_t index
+        if self.agents[agent].all_tenants:
+            return True
+        for index in range(1, served[0] + 1):
+            if served[index] == tenant:
+                return True
+        return False
 
-cdef inline int32_t held_skill(uint32_t held) noexcept nogil:
-    """Which skill an agent has: it stands above his level."""
-    return <int32_t>(held >> LEVEL_BITS)
-
-
-cdef inline int32_t held_level(uint32_t held) noexcept nogil:
-    """At what level."""
-    return <int32_t>(held & ((1 << LEVEL_BITS) - 1))
-
-
-cdef inline uint32_t signature_of(int32_t skill) noexcept nogil:
-    """The Bloom bit of a skill; none for the skill that everybody has."""
-    return (<uint32_t>1) << (skill & 31) if skill else 0
+    @cython.final
+    cdef inline bint eligible(self, int32_t agent, int32_t owner) noexcept nogil:
+        """Whether the agent meets everything that a class asks, free or not."""
+        cdef Class *wanted = &self.classes[owner]
+        cdef Term *terms = self.terms + wanted.terms
+        cdef int32_t index
+        if wanted.signature & ~self.agents[agent].signature:
+            return False
+        for index in range(wanted.term_count):
+            if self.level_of(agent, terms[index].skill) < terms[index].level:
+                return False
+        if wanted.condition != NONE and not self.holds(wanted.condition, agent):
+            return False
+        if wanted.rank_max != NONE and self.agents[agent].ranked and self.rank_of(agent, wanted.queue) > wanted.rank_max:
+            return False
+        if self.agents[agent].choosy and not self.counts_for(agent, owner):
+            return False
+        return self.serves(agent, wanted.tenant)

@@ -72,28 +72,6 @@ cdef class Tables:
         release(self.moved)
 
     @cython.overflowcheck(False)
-    cdef int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
-        """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
-        cdef uint32_t *held = self.agent_skills + self.agents[agent].skills
-        cdef uint32_t *end = held + self.agents[agent].skill_count
-        cdef uint32_t without = <uint32_t>skill << LEVEL_BITS
-        while held < end:
-            if held[0] - without < <uint32_t>1 << LEVEL_BITS:  # what is left of that skill is its level
-                return <int32_t>(held[0] - without)
-            held += 1
-        return 0
-
-    cdef bint serves(self, int32_t agent, int32_t tenant) noexcept nogil:
-        """Whether the agent answers contacts of this tenant."""
-        cdef int32_t *served = self.agent_tenants + self.agents[agent].tenants
-        cdef int32_t index
-        if self.agents[agent].all_tenants:
-            return True
-        for index in range(1, served[0] + 1):
-            if served[index] == tenant:
-                return True
-        return False
-
     cdef bint joined(self, int32_t agent, int32_t queue) noexcept nogil:
         """Whether an agent who chose is logged in to a queue."""
         cdef const Details *row = self.detail(agent)
@@ -117,24 +95,6 @@ cdef class Tables:
             if self.joined(agent, self.further[index]):
                 return True
         return False
-
-    cdef bint eligible(self, int32_t agent, int32_t owner) noexcept nogil:
-        """Whether the agent meets everything that a class asks, free or not."""
-        cdef Class *wanted = &self.classes[owner]
-        cdef Term *terms = self.terms + wanted.terms
-        cdef int32_t index
-        if wanted.signature & ~self.agents[agent].signature:
-            return False
-        for index in range(wanted.term_count):
-            if self.level_of(agent, terms[index].skill) < terms[index].level:
-                return False
-        if wanted.condition != NONE and not self.holds(wanted.condition, agent):
-            return False
-        if wanted.rank_max != NONE and self.agents[agent].ranked and self.rank_of(agent, wanted.queue) > wanted.rank_max:
-            return False
-        if self.agents[agent].choosy and not self.counts_for(agent, owner):
-            return False
-        return self.serves(agent, wanted.tenant)
 
     cdef bint holds(self, int32_t condition, int32_t agent) noexcept nogil:
         """Whether the agent meets one condition."""

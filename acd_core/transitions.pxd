@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t
 from acd_core.trails cimport Trails
 from acd_core.state cimport Record
+from acd_core.types cimport INBOUND, NONE, OFFER_GONE, OFFER_UNKNOWN, OK, READY, Agent
 
 cdef int64_t offer_number(str offer) except -1
 cdef int64_t offer_number_at(const char *offer, Py_ssize_t length) noexcept nogil
@@ -26,13 +27,11 @@ cdef class Transitions(Trails):
     cdef int _serve_by(self, int32_t contact, int32_t agent) except -1
     cdef int _settle(self) except -1
     cdef int32_t _first_served(self) except -2
-    cdef int _settled(self) except -1
     cdef bint _tenant_full(self, str tenant) except -1
     cdef int _watch_reserve(self, int32_t slot, int64_t wait, bint in_target) except -1
     cdef int _offer(self, int32_t contact, int32_t agent) except -1
     cdef int32_t _end_offer(self, int32_t leg, int outcome, object cause) except -1
     cdef list _end_offers(self, int32_t contact, int32_t but, object cause)
-    cdef void _had_inbound(self, int32_t agent, int direction) noexcept
     cdef int _drop_leg(self, int32_t leg) except -1
     cdef int _outside_due(self, int32_t agent) except -1
     cdef int _requeue(self, int32_t contact) except -1
@@ -42,9 +41,7 @@ cdef class Transitions(Trails):
     cdef int _cool_down(self, int32_t agent, int32_t contact, int cause, int64_t duration) except -1
     cdef int _end_cooldown(self, int32_t agent) except -1
     cdef int _lighten(self, int32_t agent) except -1
-    cdef bint _can_be_idle(self, int32_t agent) noexcept
     cdef int _idle(self, int32_t agent) except -1
-    cdef int _not_idle(self, int32_t agent) except -1
     cdef int _log_out(self, int32_t agent) except -1
     cdef int32_t _line_pace(self, int32_t contact) except -2
     cdef int _score(self, int32_t contact, int64_t wait, int64_t rung) except -1
@@ -61,7 +58,6 @@ cdef class Transitions(Trails):
     cdef int _dispose(self, int32_t leg, object disposition) except -1
     cdef int _end(self, int32_t contact, int reason, int32_t agent) except -1
     cdef int _gone(self, str contact) except -1
-    cdef int32_t _leg_of(self, int64_t number) noexcept
     cdef int _make_ready(self, int32_t agent) except -1
     cdef int32_t _stop_offering(self, int32_t agent, object cause) except -2
 
@@ -73,3 +69,39 @@ cdef class Transitions(Trails):
         if now > self.now:
             self.now = now
         return 0
+
+    @cython.final
+    cdef inline bint _can_be_idle(self, int32_t agent) noexcept:
+        cdef Agent *row = &self.tables.agents[agent]
+        return row.presence == READY and not row.logging_out and row.timer == NONE and not row.resting and self.legs.room(agent) != 0
+
+    @cython.final
+    cdef inline int _not_idle(self, int32_t agent) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
+        if row.idle_seq:
+            self.idle.drop(agent)
+            row.idle_seq = 0
+        self._shut(agent)
+        return 0
+
+    @cython.final
+    cdef inline void _had_inbound(self, int32_t agent, int direction) noexcept:
+        """The agent's time since his last inbound contact begins anew, if this was one."""
+        if direction == INBOUND:
+            self.tables.agents[agent].inbound_seq = 0
+
+    @cython.final
+    cdef inline int _settled(self) except -1:
+        """What a command that was carried out gives; those are served first for whom a gate has opened."""
+        if self.gates.opened:
+            self._settle()
+        return OK
+
+    @cython.final
+    cdef inline int32_t _leg_of(self, int64_t number) noexcept:
+        """The leg that began with an offer; or -2 and below: the negated outcome, less one."""
+        cdef int32_t leg
+        if not 0 < number <= self.offer_seq:
+            return -1 - <int32_t>OFFER_UNKNOWN
+        leg = self.legs.by_number.get(number)
+        return leg if leg != NONE else -1 - <int32_t>OFFER_GONE

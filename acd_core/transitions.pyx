@@ -3,9 +3,11 @@
 
 The behaviour is that of model/, method by method. Here only the how differs: who waits is asked of `Lines`, who is
 free of `IdleAgents`, what comes due of `Timers`; counts are kept instead of counted. Between commands no contact waits
-that a free agent could serve, so an arriving contact need not look at lines, nor a freed agent at other agents.
+that a free agent could serve, so an arriving contact need not look at lines, nor a freed agent at other agents. What comes
+with each contact is final where nobody overrides it, so that it is called directly, or in place where it is called from once.
 """
 
+cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport int32_t, int64_t
@@ -20,8 +22,8 @@ from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_LOOK, OF_OUTSIDE,
 from acd_core.trails cimport Trails
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, INBOUND, LEG_CONNECTED,
-    LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_GONE, OFFER_TIMED_OUT, OFFER_UNKNOWN, OFFER_WITHDRAWN, OK, PAUSED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DUPLICATE, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED,
+    LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED,
     READY, ROUND_ROBIN, TRANSFERRED, WAIT_BUCKETS, Agent, Contact, ContactDetails, Leg, Queue,
 )
 from acd_core.windows cimport Forecast
@@ -186,6 +188,7 @@ cdef class Transitions(Trails):
 
     # -- states of agents ---------------------------------------------------------------------------------------
 
+    @cython.final
     cdef int _lighten(self, int32_t agent) except -1:
         """The agent has less in hand: log out, or be idle from now on, as far as he has room, and serve who waits."""
         cdef Agent *row = &self.tables.agents[agent]
@@ -196,10 +199,7 @@ cdef class Transitions(Trails):
             return self._agent_changed(agent)
         return self._idle(agent)
 
-    cdef bint _can_be_idle(self, int32_t agent) noexcept:
-        cdef Agent *row = &self.tables.agents[agent]
-        return row.presence == READY and not row.logging_out and row.timer == NONE and not row.resting and self.legs.room(agent) != 0
-
+    @cython.final
     cdef int _idle(self, int32_t agent) except -1:
         self._not_idle(agent)
         self.idle_seq += 1
@@ -211,14 +211,6 @@ cdef class Transitions(Trails):
         self.idle.add(agent)
         self._agent_changed(agent)
         return self._serve_agent(agent)
-
-    cdef int _not_idle(self, int32_t agent) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
-        if row.idle_seq:
-            self.idle.drop(agent)
-            row.idle_seq = 0
-        self._shut(agent)
-        return 0
 
     cdef int _end_cooldown(self, int32_t agent) except -1:
         self._disarm_agent(agent)
@@ -240,6 +232,7 @@ cdef class Transitions(Trails):
 
     # -- matching -----------------------------------------------------------------------------------------------
 
+    @cython.final
     cdef int _serve_agent(self, int32_t agent) except -1:
         cdef int32_t contact
         if not self.live_in_line or not self.tables.agents[agent].open:
@@ -262,6 +255,7 @@ cdef class Transitions(Trails):
         """
         return self._serve_by(contact, self._agent_for(contact) if self._in_line(contact) else NONE)
 
+    @cython.final
     cdef int _serve_by(self, int32_t contact, int32_t agent) except -1:
         """The same where the agent who gets it first, or NONE, is known."""
         cdef Contact *row = &self.tables.contacts[contact]
@@ -321,12 +315,6 @@ cdef class Transitions(Trails):
                     best_claim = claim
         return best
 
-    cdef int _settled(self) except -1:
-        """What a command that was carried out gives; those are served first for whom a gate has opened."""
-        if self.gates.opened:
-            self._settle()
-        return OK
-
     cdef bint _tenant_full(self, str tenant) except -1:
         cdef int64_t limit = self.configuration.tenants[self.tenant_ids[tenant]].max_contacts, live = 0
         cdef int32_t slot, tenant_id = self.tenant_ids[tenant]
@@ -337,6 +325,7 @@ cdef class Transitions(Trails):
                 live += queue.waiting + queue.offered + queue.connected + queue.wrapping_up + queue.parked
         return 0 < limit <= live
 
+    @cython.final
     cdef int _watch_reserve(self, int32_t slot, int64_t wait, bint in_target) except -1:
         """A contact left the queue, answered or not, after so long a wait."""
         cdef Queue *queue = &self.tables.queues[slot]
@@ -360,6 +349,7 @@ cdef class Transitions(Trails):
             self.gates.opened = True
         return 0
 
+    @cython.final
     cdef int _count_answered(self, int32_t slot, int64_t wait) except -1:
         """A caller who waited for so long talks with an agent."""
         cdef Queue *queue = &self.tables.queues[slot]
@@ -372,6 +362,7 @@ cdef class Transitions(Trails):
         queue.histogram[bucket_of(wait, WAIT_BOUNDS, WAIT_BUCKETS)] += 1
         return 0
 
+    @cython.final
     cdef int _wait(self, int32_t contact) except -1:
         """No agent is free for a contact that nobody is rung for: it is counted in its line of the queue."""
         cdef Contact *row = &self.tables.contacts[contact]
@@ -415,6 +406,7 @@ cdef class Transitions(Trails):
         queue.last_pace = pace
         return pace
 
+    @cython.final
     cdef int _score(self, int32_t contact, int64_t wait, int64_t rung) except -1:
         """An agent answered a contact that had to wait: measure its line, and score its forecast."""
         cdef Contact *row = &self.tables.contacts[contact]
@@ -499,11 +491,7 @@ cdef class Transitions(Trails):
         record.text = <PyObject *>cause
         return contact
 
-    cdef void _had_inbound(self, int32_t agent, int direction) noexcept:
-        """The agent's time since his last inbound contact begins anew, if this was one."""
-        if direction == INBOUND:
-            self.tables.agents[agent].inbound_seq = 0
-
+    @cython.final
     cdef int _drop_leg(self, int32_t leg) except -1:
         self._disarm_leg(leg)
         if self.legs.legs[leg].contact == NONE:
@@ -576,6 +564,7 @@ cdef class Transitions(Trails):
 
     # -- queues -------------------------------------------------------------------------------------------------
 
+    @cython.final
     cdef int64_t _join(self, int32_t contact, object preference) except -1:
         """Let a contact, which has its line and is counted, into its queue, unless a rule sends it elsewhere; gives its position, 0 if it
         ended.
@@ -828,6 +817,7 @@ cdef class Transitions(Trails):
             leg = following
         return 0
 
+    @cython.final
     cdef int _wrap_up(self, int32_t leg, int reason) except -1:
         """The agent's part in the conversation is over; `reason` tells how."""
         cdef Leg *row = &self.legs.legs[leg]
@@ -852,6 +842,7 @@ cdef class Transitions(Trails):
         record.b = wrapup
         return self._agent_changed(agent)
 
+    @cython.final
     cdef Record *_record_of_leg(self, int kind, int32_t leg) except NULL:
         """A new record on a contact and the agent who does its after-work, whether it went on without him or not."""
         cdef Leg *row = &self.legs.legs[leg]
@@ -883,6 +874,7 @@ cdef class Transitions(Trails):
         record.data = <PyObject *>disposition
         return 0
 
+    @cython.final
     cdef int _finish_leg(self, int32_t leg) except -1:
         """The agent is through with the contact, which ends with the last of those who had it."""
         cdef Leg *row = &self.legs.legs[leg]
@@ -951,16 +943,6 @@ cdef class Transitions(Trails):
         row.queue_next = self.ended_contact
         self.ended_contact = contact
         return 0
-
-    # -- offers -------------------------------------------------------------------------------------------------
-
-    cdef int32_t _leg_of(self, int64_t number) noexcept:
-        """The leg that began with an offer; or -2 and below: the negated outcome, less one."""
-        cdef int32_t leg
-        if not 0 < number <= self.offer_seq:
-            return -1 - <int32_t>OFFER_UNKNOWN
-        leg = self.legs.by_number.get(number)
-        return leg if leg != NONE else -1 - <int32_t>OFFER_GONE
 
     # -- agents -------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from acd_core.containers cimport IntMap
 from acd_core.tables cimport Tables
 from acd_core.types cimport NONE, Agent, ChannelRow, Leg
 
@@ -12,7 +11,9 @@ cdef class Legs:
     cdef int64_t capacity
     cdef int32_t created
     cdef int32_t free_leg
-    cdef IntMap by_number     # number of the offer to slot
+    cdef int32_t *chains      # by the last bits of an offer's number: the first of the legs that began with such offers
+    cdef int64_t chain_capacity
+    cdef int64_t chain_mask
     cdef ChannelRow channels[31]
     cdef int32_t channel_count
     cdef bint several         # somebody can hold more than one contact
@@ -29,6 +30,7 @@ cdef class Legs:
     cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1
     cdef int make(self, int32_t count) except -1
     cdef int link(self) except -1
+    cdef int _chain(self) except -1
     cdef void _append(self, int32_t leg) noexcept nogil
     cdef void _attach(self, int32_t leg) noexcept nogil
     cdef void pass_on(self, int32_t slot, int32_t contact) noexcept nogil
@@ -38,6 +40,16 @@ cdef class Legs:
     cdef uint32_t room_beside(self, int32_t agent, int32_t but) noexcept nogil
     cdef int32_t foremost_of_several(self, int32_t agent) noexcept nogil
     cdef int32_t foremost_of_contact(self, int32_t contact) noexcept nogil
+
+    cdef inline int32_t numbered(self, int64_t number) noexcept nogil:
+        """The leg that began with the offer of that number, or NONE.
+
+        Numbers rise by one, so their last bits divide them evenly, and there are no fewer chains than legs.
+        """
+        cdef int32_t leg = self.chains[number & self.chain_mask]
+        while leg != NONE and self.legs[leg].number != number:
+            leg = self.legs[leg].next_of_number
+        return leg
 
     cdef inline uint32_t room(self, int32_t agent) noexcept nogil:
         """The channels, a bit each, that the agent could have one more contact of beside those that he holds."""

@@ -8,10 +8,13 @@ its legs, oldest first; both are short. What a leg takes of its agent's capacity
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from acd_core.containers cimport IntMap, reserve
+from acd_core.containers cimport reserve
 from acd_core.memory cimport release
 from acd_core.tables cimport Tables
 from acd_core.types cimport LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP, NONE, Agent, Contact, Leg
+
+cdef enum:
+    CHAINS_MIN = 16
 
 
 @cython.final
@@ -20,11 +23,12 @@ cdef class Legs:
 
     def __cinit__(self, Tables tables):
         self.tables = tables
-        self.by_number = IntMap()
         self.free_leg = NONE
+        self._chain()
 
     def __dealloc__(self):
         release(self.legs)
+        release(self.chains)
         release(self.most)
         release(self.outside)
 
@@ -86,14 +90,19 @@ cdef class Legs:
         cdef int32_t slot = self.free_leg
         cdef Agent *person = &self.tables.agents[agent]
         cdef Leg *leg
+        cdef int32_t *chain
         if slot == NONE:
             slot = self.created
             reserve(<void **>&self.legs, &self.capacity, slot + 1, sizeof(Leg))
             self.created += 1
+            if slot > self.chain_mask:
+                self._chain()
         else:
             self.free_leg = self.legs[slot].next_of_agent
-        self.by_number.put(number, slot)
         leg = &self.legs[slot]
+        chain = &self.chains[number & self.chain_mask]
+        leg.next_of_number = chain[0]
+        chain[0] = slot
         leg.state = LEG_OFFERED
         leg.contact = contact
         leg.agent = agent
@@ -106,6 +115,22 @@ cdef class Legs:
         self._append(slot)
         person.units += <int32_t>self.channels[self.tables.queues[queue].channel].units
         return slot
+
+    cdef int _chain(self) except -1:
+        """Chain all legs anew by the numbers of their offers, with chains for as many legs again."""
+        cdef int64_t count = CHAINS_MIN, place
+        cdef int32_t slot
+        while count < 2 * <int64_t>self.created:
+            count *= 2
+        reserve(<void **>&self.chains, &self.chain_capacity, count, sizeof(int32_t))
+        self.chain_mask = count - 1
+        for place in range(count):
+            self.chains[place] = NONE
+        for slot in range(self.created):
+            if self.legs[slot].state != LEG_FREE:
+                self.legs[slot].next_of_number = self.chains[self.legs[slot].number & self.chain_mask]
+                self.chains[self.legs[slot].number & self.chain_mask] = slot
+        return 0
 
     cdef void _append(self, int32_t slot) noexcept nogil:
         """Put a leg at the end of the lists of its agent and, if it has one, its contact."""
@@ -149,9 +174,8 @@ cdef class Legs:
         cdef int32_t slot
         for slot in range(self.created):
             self.legs[slot].timer = NONE
-            self.by_number.put(self.legs[slot].number, slot)
             self._append(slot)
-        return 0
+        return self._chain()
 
     cdef void detach(self, int32_t slot) noexcept nogil:
         """The contact goes on without the agent, who keeps his leg."""
@@ -176,7 +200,10 @@ cdef class Legs:
         """Take a leg out of both lists; its timer is not armed any more."""
         cdef Leg *leg = &self.legs[slot]
         cdef Agent *person = &self.tables.agents[leg.agent]
-        self.by_number.remove(leg.number)
+        cdef int32_t *chain = &self.chains[leg.number & self.chain_mask]
+        while chain[0] != slot:
+            chain = &self.legs[chain[0]].next_of_number
+        chain[0] = leg.next_of_number
         person.units -= <int32_t>self.channels[self.tables.queues[leg.queue].channel].units
         if leg.previous_of_agent == NONE:
             person.legs = leg.next_of_agent

@@ -17,7 +17,7 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_CONTACT, OF_LEG, Timers
 from acd_core.watches cimport Watches
 from acd_core.types cimport (
-    ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, NONE,
+    ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_NOWHERE, NONE,
     PAUSED, Agent, Contact, Plan, Queue,
 )
 from acd_core.windows cimport Forecast
@@ -236,7 +236,7 @@ cdef class State:
     cdef int _begin_occupancy(self, int32_t agent) except -1
     cdef int32_t _best_agent(self, int32_t queue, int32_t owner) except -2
     cdef int _stand_in_line(self, int32_t contact) except -1
-    cdef int _leave_line(self, int32_t contact) except -1
+    cdef int _take_out_of_line(self, int32_t contact) except -1
     cdef int _tighten(self) except -1
     cdef tuple _channel_names(self, uint32_t channels)
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
@@ -484,6 +484,11 @@ cdef class State:
         if self.record_count:
             self._clear_records()
         return self._free_slots() if self.ended_contact != NONE else 0
+
+    @cython.final
+    cdef inline int _leave_line(self, int32_t contact) except -1:
+        """The contact stands in no line any more, if it did."""
+        return self._take_out_of_line(contact) if self.tables.contacts[contact].where != HELD_NOWHERE else 0
 
     @cython.final
     cdef inline int _arm_step(self, int32_t contact) except -1:

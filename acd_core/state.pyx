@@ -569,10 +569,8 @@ cdef class State:
         self.live_in_line += 1
         return 0
 
-    cdef int _leave_line(self, int32_t contact) except -1:
+    cdef int _take_out_of_line(self, int32_t contact) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
-        if row.where == HELD_NOWHERE:
-            return 0
         if row.where == HELD_BOUND:
             row.where = HELD_NOWHERE
         else:
@@ -1332,7 +1330,7 @@ cdef class State:
             offers = units = 0
             leg = row.legs
             while leg != NONE:
-                if self.legs.legs[leg].agent != slot or self.legs.by_number.get(self.legs.legs[leg].number) != leg:
+                if self.legs.legs[leg].agent != slot or self.legs.numbered(self.legs.legs[leg].number) != leg:
                     raise AssertionError(f"{name} and his legs disagree")
                 if (self.legs.legs[leg].timer != NONE) != (self.legs.legs[leg].state != LEG_CONNECTED):
                     raise AssertionError(f"deadline of a leg of {name}")

@@ -103,5 +103,5 @@ cdef class Transitions(Trails):
         cdef int32_t leg
         if not 0 < number <= self.offer_seq:
             return -1 - <int32_t>OFFER_UNKNOWN
-        leg = self.legs.by_number.get(number)
+        leg = self.legs.numbered(number)
         return leg if leg != NONE else -1 - <int32_t>OFFER_GONE

@@ -232,6 +232,7 @@ cdef struct Leg:
     int32_t next_of_contact
     int32_t previous_of_agent
     int32_t next_of_agent     # of a slot not in use: the next such
+    int32_t next_of_number    # in its chain, see `Legs.numbered`
     int64_t number
     int64_t since
     int64_t connected

@@ -31,7 +31,7 @@ DERIVED = {
         where moved line legs timer plan stands aged client leaves line_prev line_next queue_prev queue_next live_prev live_next
     """,
     "ContactDetails": "step_timer stay_timer look_timer prefer_timer since",
-    "Leg": "timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
+    "Leg": "next_of_number timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
     "Queue": """
         measure occupancy_price tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
         reserved conditional

@@ -6,11 +6,13 @@ structures expect of their callers, such as never to take out what is not in, th
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from acd_core cimport draws, fixed_point, names, occupancy
-from acd_core.containers cimport IntMap, before, heap_insert, heap_meld, heap_remove, reserve
+from acd_core.containers cimport (
+    IntMap, Search, TagTable, before, heap_insert, heap_meld, heap_remove, marked, reserve,
+)
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -294,6 +296,56 @@ cdef class Heaps:
                 left = child
                 child = self.nodes[child].next
         return found
+
+
+@cython.final
+cdef class Tags:
+    """A `TagTable` of the values 0 and on, each with its tag."""
+
+    cdef TagTable table
+    cdef uint32_t *tags
+    cdef int64_t capacity
+    cdef int64_t given
+
+    def __cinit__(self):
+        self.table = TagTable()
+
+    def __dealloc__(self):
+        release(self.tags)
+
+    def __len__(self):
+        return self.table.used
+
+    def enter(self, uint32_t tag):
+        """Put the next value in, and give it."""
+        reserve(<void **>&self.tags, &self.capacity, self.given + 1, sizeof(uint32_t))
+        self.tags[self.given] = tag
+        self.table.enter(tag, <int32_t>self.given, self.tags, sizeof(uint32_t))
+        self.given += 1
+        return self.given - 1
+
+    def leave(self, int32_t value):
+        """Take a value out that is in."""
+        self.table.leave(self.tags[value], value)
+
+    def find(self, uint32_t tag):
+        """The values that were put in with this tag."""
+        cdef Search search = self.table.search(tag)
+        cdef int32_t value = self.table.found(&search)
+        cdef list found = []
+        while value != NONE:
+            if self.tags[value] == tag:
+                found.append(value)
+            value = self.table.found(&search)
+        return found
+
+    def state(self):
+        """How many buckets there are, how many places are taken, and how many values stand beyond their buckets."""
+        cdef int64_t number, taken = 0, passed = 0
+        for number in range(self.table.count):
+            taken += bin(4095 & ~marked(&self.table.buckets[number], 0)).count("1")
+            passed += self.table.buckets[number].passed
+        return self.table.count, taken, passed
 
 
 @cython.final

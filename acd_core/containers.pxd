@@ -1,7 +1,7 @@
 cimport cython
 from cpython.list cimport PyList_GET_ITEM, PyList_SET_ITEM
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from acd_core.types cimport NONE, Node
 
 cdef int grow(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1
@@ -84,27 +84,95 @@ cdef struct Tagged:
     uint32_t tag
     int32_t value             # NONE: the place is free
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    #endif
+
+    #define ACD_PLACES 12
+
+    /* One cache line: a byte of each value's tag, 0 where a place is free; and how many had no room here and stand further on. */
+    struct acd_bucket {
+        uint8_t marks[ACD_PLACES];
+        uint32_t passed;
+        int32_t values[ACD_PLACES];
+    };
+
+    /* The places with this mark, a bit each. */
+    static inline uint32_t acd_marked(const struct acd_bucket *bucket, uint8_t mark) {
+    #if defined(__SSE2__)
+        __m128i marks = _mm_load_si128((const __m128i *)bucket);
+        return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(marks, _mm_set1_epi8((char)mark))) & ((1u << ACD_PLACES) - 1);
+    #else
+        uint32_t found = 0;
+        for (int place = 0; place < ACD_PLACES; place++)
+            found |= (uint32_t)(bucket->marks[place] == mark) << place;
+        return found;
+    #endif
+    }
+    """
+    enum:
+        PLACES "ACD_PLACES"
+    ctypedef struct Bucket "struct acd_bucket":
+        uint8_t marks[12]
+        uint32_t passed
+        int32_t values[12]
+    uint32_t marked "acd_marked"(const Bucket *bucket, uint8_t mark) noexcept nogil
+    int lowest_bit "__builtin_ctz"(uint32_t bits) noexcept nogil
+
+# A look at all values of one tag.
+cdef struct Search:
+    Bucket *bucket
+    uint32_t left             # places of it that are still to be looked at
+    uint8_t mark
+
 
 @cython.final
 cdef class TagTable:
-    cdef Tagged *places
-    cdef int64_t mask
+    cdef Bucket *buckets
+    cdef int64_t count        # of them
     cdef int64_t used
 
-    cdef inline int64_t first(self, uint32_t tag) noexcept nogil:
-        """The first place with this tag, or NONE."""
-        cdef int64_t place = tag & self.mask
-        while self.places[place].value != NONE:
-            if self.places[place].tag == tag:
-                return place
-            place = (place + 1) & self.mask
-        return NONE
+    @cython.overflowcheck(False)
+    cdef inline Bucket *home(self, uint32_t tag) noexcept nogil:
+        """The first bucket that is looked at for a tag."""
+        return &self.buckets[<uint64_t>tag * <uint64_t>self.count >> 32]
 
-    cdef inline void prefetch_first(self, uint32_t tag) noexcept nogil:
+    cdef inline uint8_t mark(self, uint32_t tag) noexcept nogil:
+        """The byte of a tag that tells values of one bucket apart."""
+        cdef uint8_t mark = <uint8_t>tag
+        return mark if mark else 1
+
+    cdef inline Bucket *after(self, Bucket *bucket) noexcept nogil:
+        return bucket + 1 if bucket + 1 != self.buckets + self.count else self.buckets
+
+    cdef inline void prefetch_home(self, uint32_t tag) noexcept nogil:
         """Bring near where a tag is looked for."""
-        prefetch(&self.places[tag & self.mask])
+        prefetch(self.home(tag))
 
-    cdef int64_t following(self, int64_t place) noexcept nogil
-    cdef int enter(self, uint32_t tag, int32_t value) except -1
+    cdef inline Search search(self, uint32_t tag) noexcept nogil:
+        """A look, of which `found` gives the values."""
+        cdef Search search
+        search.bucket = self.home(tag)
+        search.mark = self.mark(tag)
+        search.left = marked(search.bucket, search.mark)
+        return search
+
+    cdef inline int32_t found(self, Search *search) noexcept nogil:
+        """The next value that may have the tag, since a part of it agrees; NONE when there is no further one."""
+        cdef int place
+        while not search.left:
+            if not search.bucket.passed:
+                return NONE
+            search.bucket = self.after(search.bucket)
+            search.left = marked(search.bucket, search.mark)
+        place = lowest_bit(search.left)
+        search.left &= search.left - 1
+        return search.bucket.values[place]
+
+    cdef int enter(self, uint32_t tag, int32_t value, const void *tags, size_t step) except -1
     cdef void leave(self, uint32_t tag, int32_t value) noexcept nogil
-    cdef int _grow(self) except -1
+    cdef void _put(self, uint32_t tag, int32_t value) noexcept nogil
+    cdef int _grow(self, const char *tags, size_t step) except -1

@@ -6,7 +6,7 @@ any node can be taken out. Inserting is O(1), taking out O(log n) amortised.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from acd_core.memory cimport release, resized, zeroed
@@ -14,6 +14,7 @@ from acd_core.types cimport NONE, Node
 
 cdef enum:
     LARGE = 65536             # items, from which on arrays do not double any more
+    USUAL = 9                 # values in a bucket, with so many on average the table grows
 
 
 cdef int grow(void **items, int64_t *capacity, int64_t needed, size_t item_size) except -1:
@@ -197,75 +198,78 @@ cdef class IntMap:
 
 @cython.final
 cdef class TagTable:
-    """Values, not negative, by a hash of what they stand for, which their owner knows: a hash table without its keys.
+    """Values, not negative, by a hash of what they stand for, the tag, which their owner knows: a hash table without its keys.
 
-    Several values may have one tag. Open addressing; no more than half of the places are used.
+    Values stand in buckets of a cache line each, with a byte of their tags; those that have no room go on to the next. Several
+    may have one tag, and what a search finds may have another. Tags lie in memory of the owner: that of value 0, and a step
+    further that of each following one.
     """
 
     def __cinit__(self):
-        cdef int64_t place
-        self.mask = 15
-        self.places = <Tagged *>zeroed(16 * sizeof(Tagged))
-        if self.places == NULL:
+        self.count = 2
+        self.buckets = <Bucket *>zeroed(<size_t>self.count * sizeof(Bucket))
+        if self.buckets == NULL:
             raise MemoryError
-        for place in range(16):
-            self.places[place].value = NONE
 
     def __dealloc__(self):
-        release(self.places)
+        release(self.buckets)
 
-    cdef int64_t following(self, int64_t place) noexcept nogil:
-        """The next place with the tag of this one, or NONE."""
-        cdef uint32_t tag = self.places[place].tag
-        place = (place + 1) & self.mask
-        while self.places[place].value != NONE:
-            if self.places[place].tag == tag:
-                return place
-            place = (place + 1) & self.mask
-        return NONE
-
-    cdef int enter(self, uint32_t tag, int32_t value) except -1:
-        """Put a value in."""
-        cdef int64_t place
-        if self.used * 2 > self.mask:
-            self._grow()
-        place = tag & self.mask
-        while self.places[place].value != NONE:
-            place = (place + 1) & self.mask
-        self.places[place].tag = tag
-        self.places[place].value = value
+    cdef int enter(self, uint32_t tag, int32_t value, const void *tags, size_t step) except -1:
+        """Put a value in. `tags` and `step` tell where those of the others are."""
+        if self.used >= self.count * USUAL:
+            self._grow(<const char *>tags, step)
+        self._put(tag, value)
         self.used += 1
         return 0
 
     cdef void leave(self, uint32_t tag, int32_t value) noexcept nogil:
-        """Take a value out that is in. Later entries of its run move up, so no marker is left behind."""
-        cdef int64_t hole = tag & self.mask, place
-        while self.places[hole].value != value:
-            hole = (hole + 1) & self.mask
+        """Take a value out that is in."""
+        cdef Bucket *bucket = self.home(tag)
+        cdef uint8_t mark = self.mark(tag)
+        cdef uint32_t left
+        cdef int place
         self.used -= 1
-        place = hole
         while True:
-            place = (place + 1) & self.mask
-            if self.places[place].value == NONE:
-                break
-            if ((place - <int64_t>self.places[place].tag) & self.mask) >= ((place - hole) & self.mask):
-                self.places[hole] = self.places[place]
-                hole = place
-        self.places[hole].value = NONE
+            left = marked(bucket, mark)
+            while left:
+                place = lowest_bit(left)
+                if bucket.values[place] == value:
+                    bucket.marks[place] = 0
+                    return
+                left &= left - 1
+            bucket.passed -= 1
+            bucket = self.after(bucket)
 
-    cdef int _grow(self) except -1:
-        cdef Tagged *old = self.places
-        cdef int64_t size = self.mask + 1, place
-        self.places = <Tagged *>zeroed(<size_t>(2 * size) * sizeof(Tagged))
-        if self.places == NULL:
-            self.places = old
-            raise MemoryError(f"cannot hold {2 * size} places")
-        self.mask = 2 * size - 1
-        self.used = 0
-        for place in range(2 * size):
-            self.places[place].value = NONE
-        for place in range(size):
-            if old[place].value != NONE:
-                self.enter(old[place].tag, old[place].value)
+    cdef void _put(self, uint32_t tag, int32_t value) noexcept nogil:
+        cdef Bucket *bucket = self.home(tag)
+        cdef uint32_t free = marked(bucket, 0)
+        cdef int place
+        while not free:
+            bucket.passed += 1
+            bucket = self.after(bucket)
+            free = marked(bucket, 0)
+        place = lowest_bit(free)
+        bucket.marks[place] = self.mark(tag)
+        bucket.values[place] = value
+
+    cdef int _grow(self, const char *tags, size_t step) except -1:
+        """Half as many buckets more. Tags may be far away, so those of the bucket after the next are fetched meanwhile."""
+        cdef Bucket *old = self.buckets
+        cdef Bucket *bucket
+        cdef int64_t count = self.count, number
+        cdef int place
+        self.buckets = <Bucket *>zeroed(<size_t>(count + count // 2) * sizeof(Bucket))
+        if self.buckets == NULL:
+            self.buckets = old
+            raise MemoryError(f"cannot hold {count + count // 2} buckets")
+        self.count = count + count // 2
+        for number in range(count):
+            if number + 2 < count:
+                for place in range(PLACES):
+                    prefetch(tags + <size_t>old[number + 2].values[place] * step)
+            bucket = &old[number]
+            for place in range(PLACES):
+                if bucket.marks[place]:
+                    self._put((<const uint32_t *>(tags + <size_t>bucket.values[place] * step))[0], bucket.values[place])
         release(old)
         return 0

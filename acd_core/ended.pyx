@@ -12,6 +12,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from acd_core.containers cimport Search
+from acd_core.json_text cimport copy
 from acd_core.names cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, same_letters, tag_of
 from acd_core.types cimport NONE
 
@@ -77,10 +79,11 @@ cdef class Ended:
         cdef int64_t size = found.size, part
         cdef int32_t place
         cdef Memory *memory
-        self.places.prefetch_first(found.tag)
-        self.keep(most - 1 if most > 0 else 0)
-        if most <= 0:
-            return 0
+        self.places.prefetch_home(found.tag)
+        if self.count >= most:
+            self.keep(most - 1 if most > 0 else 0)
+            if most <= 0:
+                return 0
         if self.count == self.room:
             self._grow()
         place = <int32_t>((self.first + self.count) & (self.room - 1))
@@ -91,8 +94,9 @@ cdef class Ended:
         if self.letters_end + size - (self.memories[self.first & (self.room - 1)].start if self.count else 0) > self.letter_room:
             self._grow_letters(size)
         part = _least(size, self.letter_room - (memory.start & (self.letter_room - 1)))
-        memcpy(self.letters + (memory.start & (self.letter_room - 1)), letters, <size_t>part)
-        memcpy(self.letters, letters + part, <size_t>(size - part))
+        copy(self.letters + (memory.start & (self.letter_room - 1)), letters, <size_t>part)
+        if part < size:
+            copy(self.letters, letters + part, <size_t>(size - part))
         self.letters_end += size
         memory.tag = found.tag
         memory.size = found.size
@@ -101,7 +105,7 @@ cdef class Ended:
         memory.client = <PyObject *>client
         Py_INCREF(client)
         self.count += 1
-        self.places.enter(found.tag, place)
+        self.places.enter(found.tag, place, &self.memories[0].tag, sizeof(Memory))
         return 0
 
     cdef void keep(self, int64_t most):
@@ -114,7 +118,7 @@ cdef class Ended:
             self.count -= 1
             Py_DECREF(<object>self.memories[place].client)
         if self.count == most and most:
-            self.places.prefetch_first(self.memories[self.first & (self.room - 1)].tag)  # the next to go
+            self.places.prefetch_home(self.memories[self.first & (self.room - 1)].tag)  # the next to go
 
     cdef list items(self):
         """All, oldest first: `(id, (reason, client))`."""
@@ -128,15 +132,15 @@ cdef class Ended:
 
     cdef str _id(self, Memory *memory):
         cdef int64_t at = memory.start & (self.letter_room - 1), part = _least(memory.size, self.letter_room - at)
-        cdef char *copy = <char *>malloc(<size_t>memory.size + 1)
-        if copy == NULL:
+        cdef char *whole = <char *>malloc(<size_t>memory.size + 1)
+        if whole == NULL:
             raise MemoryError
         try:
-            memcpy(copy, self.letters + at, <size_t>part)
-            memcpy(copy + part, self.letters, <size_t>(memory.size - part))
-            return PyUnicode_FromKindAndData(memory.width, copy, memory.size // memory.width)
+            memcpy(whole, self.letters + at, <size_t>part)
+            memcpy(whole + part, self.letters, <size_t>(memory.size - part))
+            return PyUnicode_FromKindAndData(memory.width, whole, memory.size // memory.width)
         finally:
-            free(copy)
+            free(whole)
 
     cdef bint _is(self, Memory *memory, str contact) noexcept:
         """Whether this is the contact's id: letters of equal texts are of equal width."""
@@ -153,11 +157,12 @@ cdef class Ended:
 
     cdef int32_t find_tagged(self, str contact, uint32_t tag) noexcept:
         """Where a contact is remembered, until the next change, or NONE; `tag` is `tag_of` its id."""
-        cdef int64_t place = self.places.first(tag) if contact is not None else NONE
+        cdef Search search = self.places.search(tag)
+        cdef int32_t place = self.places.found(&search) if contact is not None else NONE
         while place != NONE:
-            if self._is(&self.memories[self.places.places[place].value], contact):
-                return self.places.places[place].value
-            place = self.places.following(place)
+            if self.memories[place].tag == tag and self._is(&self.memories[place], contact):
+                return place
+            place = self.places.found(&search)
         return NONE
 
     cdef int _grow(self) except -1:
@@ -173,7 +178,9 @@ cdef class Ended:
         self.room = room
         self.places = TagTable()
         for index in range(self.first, self.first + self.count):
-            self.places.enter(memories[index & (room - 1)].tag, <int32_t>(index & (room - 1)))
+            self.places.enter(
+                memories[index & (room - 1)].tag, <int32_t>(index & (room - 1)), &memories[0].tag, sizeof(Memory)
+            )
         return 0
 
     cdef int _grow_letters(self, int64_t needed) except -1:

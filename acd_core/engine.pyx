@@ -110,14 +110,15 @@ cdef class Engine(Dumped):
         cdef Route route = None
         cdef tuple own_terms = ()
         cdef bint own_plan
+        tag = tag_of(contact)
+        self.contact_slots.slots.prefetch_home(tag)
+        self.ended.places.prefetch_home(tag)
         self._advance(now)
         self._prefetch_new()
         self.last_position = 0
         self.last_mean_ms = NONE
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
-        tag = tag_of(contact)
-        self.ended.places.prefetch_first(tag)
         slot = self.contact_slots.find_tagged(contact, tag)
         if slot != NONE:
             config = self.queue_configs[self.tables.contacts[slot].queue]

@@ -8,10 +8,9 @@ one, and the address of a long one's, beside the hash by which it is found.
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
 from acd_core.containers cimport reserve
-from acd_core.json_text cimport is_plain_text
+from acd_core.json_text cimport copy, is_plain_text
 from acd_core.memory cimport release
 
 cdef extern from "Python.h":
@@ -44,7 +43,7 @@ cdef class Ids:
             if place == NULL:
                 raise MemoryError(f"cannot hold an id of {size} bytes")
             (<char **>&row.letters[FAR])[0] = place
-        memcpy(place, letters, <size_t>size)
+        copy(place, letters, <size_t>size)
         row.tag = tag
         row.size = <uint32_t>size
         row.width = <uint8_t>width

@@ -6,10 +6,10 @@ arrival.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, uint32_t
 
-from acd_core.containers cimport TagTable
-from acd_core.ids cimport Ids
+from acd_core.containers cimport Search, TagTable
+from acd_core.ids cimport Id, Ids
 from acd_core.names cimport tag_of
 from acd_core.tables cimport Tables
 from acd_core.types cimport NONE, Contact
@@ -35,12 +35,13 @@ cdef class Live:
 
     cdef int32_t find_tagged(self, str contact, uint32_t tag) noexcept:
         """The same where the tag is known."""
-        cdef int64_t place = self.slots.first(tag) if contact is not None else NONE
-        while place != NONE:
-            self.tables.prefetch_contact(self.slots.places[place].value)
-            if self.ids.tells(self.slots.places[place].value, contact):
-                return self.slots.places[place].value
-            place = self.slots.following(place)
+        cdef Search search = self.slots.search(tag)
+        cdef int32_t slot = self.slots.found(&search) if contact is not None else NONE
+        while slot != NONE:
+            self.tables.prefetch_contact(slot)
+            if self.ids.rows[slot].tag == tag and self.ids.tells(slot, contact):
+                return slot
+            slot = self.slots.found(&search)
         return NONE
 
     def get(self, str contact):
@@ -51,7 +52,7 @@ cdef class Live:
     cdef int add(self, int32_t slot) except -1:
         """A contact has arrived, whose id is in its column and not here."""
         cdef Contact *row = &self.tables.contacts[slot]
-        self.slots.enter(self.ids.rows[slot].tag, slot)
+        self.slots.enter(self.ids.rows[slot].tag, slot, &self.ids.rows[0].tag, sizeof(Id))
         row.live_prev = self.last
         row.live_next = NONE
         if self.last == NONE:

@@ -67,6 +67,20 @@ cdef extern from *:
     uint32_t acd_tag(const char *letters, size_t size, uint64_t one, uint64_t other) noexcept nogil
     bint same_letters "acd_same"(const char *a, const char *b, size_t size) noexcept nogil
 
+
+cdef inline bint same_name(str a, str b) noexcept:
+    """Whether two names are equal."""
+    cdef int width
+    cdef Py_ssize_t length
+    if a is b:
+        return True
+    width = PyUnicode_KIND(a)
+    length = PyUnicode_GET_LENGTH(a)
+    return PyUnicode_KIND(b) == width and PyUnicode_GET_LENGTH(b) == length and same_letters(
+        <const char *>PyUnicode_DATA(a), <const char *>PyUnicode_DATA(b), <size_t>(length * width)
+    )
+
+
 cdef uint64_t one_key
 cdef uint64_t other_key
 

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from acd_core.containers cimport Tagged, reserve
 from acd_core.memory cimport release
-from acd_core.names cimport tag_of
+from acd_core.names cimport same_name, tag_of
 from acd_core.types cimport NONE
 
 
@@ -51,8 +51,10 @@ cdef class Roster:
         """The slot of an agent, or NONE."""
         cdef uint32_t tag = tag_of(agent)
         cdef int64_t place = self._home(tag)
+        if agent is None:
+            return NONE
         while self.places[place].value != NONE:
-            if self.places[place].tag == tag and <str>self.names[self.places[place].value] == agent:
+            if self.places[place].tag == tag and same_name(<str>self.names[self.places[place].value], agent):
                 return self.places[place].value
             place = place + 1 if place + 1 < self.size else 0
         return NONE

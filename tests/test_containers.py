@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from acd_core._probe import Heaps, Map
+from acd_core._probe import Heaps, Map, Tags
 
 NODES = 40
 HEAPS = 3
@@ -251,3 +251,59 @@ def test_the_map_is_a_dict_over_a_long_life(seed: int) -> None:
             expected.pop(key, None)
     assert len(numbers) == len(expected)
     assert all(numbers.get(key) == value for key, value in expected.items())
+
+
+TOP = (1 << 32) - 1
+
+
+@pytest.mark.parametrize("tag", [0, 1, 256, TOP])
+def test_values_of_one_tag_go_on_into_the_next_buckets_and_around_the_end(tag: int) -> None:
+    tags = Tags()
+    values = [tags.enter(tag) for _ in range(18)]
+    assert tags.state() == (2, 18, 6)
+    assert sorted(tags.find(tag)) == values
+    for gone in (0, 17, 5, 12):
+        tags.leave(gone)
+        values.remove(gone)
+        assert sorted(tags.find(tag)) == values
+    while values:
+        tags.leave(values.pop())
+    assert tags.state() == (2, 0, 0)
+    assert tags.find(tag) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_of_tags_is_a_dict_of_lists(seed: int) -> None:
+    rng = Random(seed)
+    few = [rng.randint(0, TOP) for _ in range(40)]
+    tags, expected, kept = Tags(), dict[int, list[int]](), list[tuple[int, int]]()
+    for step in range(30_000):
+        if rng.random() < (0.7 if step < 20_000 else 0.2) or not kept:
+            tag = rng.choice(few) if rng.random() < 0.02 else rng.randint(0, TOP)
+            kept.append((tag, tags.enter(tag)))
+            expected.setdefault(tag, []).append(kept[-1][1])
+        else:
+            tag, value = kept.pop(rng.randrange(len(kept)))
+            tags.leave(value)
+            expected[tag].remove(value)
+        if step % 100 == 0:
+            assert len(tags) == len(kept)
+            for tag in (*few, rng.randint(0, TOP), rng.choice(kept)[0] if kept else 0):
+                assert sorted(tags.find(tag)) == expected.get(tag, [])
+    buckets, taken, _ = tags.state()
+    assert taken == len(kept)
+    assert buckets * 12 > len(kept)
+    assert all(value in tags.find(tag) for tag, value in kept)
+    for _, value in kept:
+        tags.leave(value)
+    assert tags.state() == (buckets, 0, 0)
+
+
+def test_a_table_of_tags_takes_less_than_eleven_bytes_a_value() -> None:
+    rng = Random(1)
+    tags = Tags()
+    for number in range(1, 100_001):
+        tags.enter(rng.randint(0, TOP))
+        if number % 5_000 == 0:
+            assert tags.state()[0] * 64 < 11 * number
+            assert tags.state()[2] < number // 10

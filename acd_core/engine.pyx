@@ -23,7 +23,8 @@ from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_JOINED,
     AGENT_NOT_TALKING,
     AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY,
-    CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, CHANNEL_UNKNOWN, COMPLETED_CALLER, CONFIG_INVALID,
+    CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, CHANNEL_UNKNOWN, COMPLETED_AGENT, COMPLETED_CALLER,
+    CONFIG_INVALID,
     CONSULT_EXISTS, CONSULT_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK,
     CONTACT_IS_CONSULT, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_NO_CONSULT, CONTACT_OFFERED,
     CONTACT_PARKED,
@@ -54,6 +55,7 @@ cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTION
 cdef dict PLACES = {None: 0, **{name: index for index, name in enumerate(views.PLACES, start=1)}}
 cdef dict CAUSES = {"busy": CAUSE_BUSY, "no_answer": CAUSE_NO_ANSWER, "unreachable": CAUSE_UNREACHABLE}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
+cdef str AGENT_IS_DONE = views.END_REASONS[COMPLETED_AGENT]  # of nearly all
 
 
 @cython.final
@@ -318,7 +320,7 @@ cdef class Engine(Dumped):
     cpdef int complete_contact(self, int64_t now, str contact, str reason) except -1:
         """See `Machine.complete_contact`."""
         cdef int32_t slot
-        cdef int code = REASONS[reason]
+        cdef int code = COMPLETED_AGENT if reason is AGENT_IS_DONE else REASONS[reason]
         slot = self._contact_at(now, contact)
         if slot == NONE:
             return self._gone(contact)

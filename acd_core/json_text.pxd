@@ -152,12 +152,30 @@ cdef inline uint64_t odd_bytes(uint64_t word) noexcept nogil:
     ) & (ones * 0x80)
 
 
+@cython.overflowcheck(False)
+cdef inline uint64_t may_be_odd(uint64_t word) noexcept nogil:
+    """Not 0 if `odd_bytes` is not; it is seldom so for anything else than what is beyond ASCII."""
+    cdef uint64_t ones = 0x0101010101010101ULL
+    return (
+        (word - ones * 0x20) | ((word ^ (ones * c'"')) - ones) | ((word ^ (ones * c"\\")) - ones) | word
+    ) & (ones * 0x80)
+
+
 cdef inline bint is_plain_text(const char *text, Py_ssize_t length) noexcept nogil:
     """Whether UTF-8 stands in JSON as it is: without control characters, quotes and backslashes."""
     cdef uint64_t word, found = 0
     cdef uint32_t first, last
     cdef Py_ssize_t place = 0
     if length >= 8:
+        while place + 8 < length:
+            memcpy(&word, text + place, 8)
+            found |= may_be_odd(word)
+            place += 8
+        memcpy(&word, text + length - 8, 8)
+        if (found | may_be_odd(word)) == 0:
+            return True
+        found = 0
+        place = 0
         while place + 8 < length:
             memcpy(&word, text + place, 8)
             found |= odd_bytes(word)
@@ -223,6 +241,8 @@ cdef class JsonText:
 
     cdef inline char *on(self, char *at, Py_ssize_t more) except NULL:
         """The same place, with room for so many bytes more."""
+        if at - self.start + more + ROOM <= self.capacity:
+            return at
         self.length = at - self.start
         self.room(more + ROOM)
         return self.start + self.length

@@ -58,12 +58,20 @@ cdef inline char *put_bytes(char *at, bytes part) noexcept:
     return at + PyBytes_GET_SIZE(part)
 
 
+cdef inline tuple fields_of(object tail):
+    """A tail as what it is, whose fields are found at once."""
+    if not isinstance(tail, tuple) or len(<tuple>tail) <= TIME_NS:
+        raise TypeError(f"a tail is expected, not {tail!r}")
+    return <tuple>tail
+
+
 def record_bytes(
-    bytes magic not None, uint16_t version, tail, uint16_t kind, uint64_t epoch, int64_t time_ns, uint32_t commands,
+    bytes magic not None, uint16_t version, object tail not None, uint16_t kind, uint64_t epoch, int64_t time_ns, uint32_t commands,
     bytes payload not None,
 ):
     """The record that follows `tail`, which is a `Tail`."""
-    cdef bytes uuid = tail[UUID], previous = tail[HASH]
+    cdef tuple fields = fields_of(tail)
+    cdef bytes uuid = fields[UUID], previous = fields[HASH]
     cdef bytes head = PyBytes_FromStringAndSize(NULL, HEAD_BYTES)
     cdef bytes record
     cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
@@ -74,8 +82,8 @@ def record_bytes(
         raise ValueError("a record begins with 4 bytes, its journal is named by 16, and what comes before it by 8")
     at = put_bytes(PyBytes_AS_STRING(head), magic)
     at = put_bytes(put_16(put_16(at, version), kind), uuid)
-    at = put_64(put_64(at, epoch), <uint64_t>tail[SEQ] + 1)
-    at = put_64(at, <uint64_t>max(time_ns, <int64_t>tail[TIME_NS]))
+    at = put_64(put_64(at, epoch), <uint64_t>fields[SEQ] + 1)
+    at = put_64(at, <uint64_t>max(time_ns, <int64_t>fields[TIME_NS]))
     put_bytes(put_32(put_32(at, commands), <uint32_t>length), previous)
     record = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(head) + length + CHECKSUM_BYTES)
     at = put_bytes(put_bytes(PyBytes_AS_STRING(record), head), payload)
@@ -88,6 +96,7 @@ def tail_after(tail, bytes record not None, bint sealed):
     cdef const char *at = PyBytes_AS_STRING(record) + EPOCH_AT
     cdef uint64_t epoch, time_ns
     cdef object kind = type(tail)
+    cdef tuple fields = fields_of(tail)
     if PyBytes_GET_SIZE(record) < HEAD_BYTES:
         raise ValueError("this is no record")
     memcpy(&epoch, at, 8)
@@ -95,7 +104,7 @@ def tail_after(tail, bytes record not None, bint sealed):
     return new_tuple(
         <PyObject *>kind,
         ((
-            tail[UUID], <uint64_t>tail[SEQ] + 1, le64toh(epoch), blake2b(record, digest_size=8).digest(),
+            fields[UUID], <uint64_t>fields[SEQ] + 1, le64toh(epoch), blake2b(record, digest_size=8).digest(),
             <int64_t>le64toh(time_ns), sealed,
         ),),
         NULL,

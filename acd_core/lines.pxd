@@ -50,10 +50,11 @@ cdef class Lines:
     cdef int32_t first_of(self, int32_t owner, int64_t now) noexcept nogil
     cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil
     cdef int reset(self, int32_t skills) except -1
-    cdef int32_t first(self, int32_t line) noexcept nogil
+    cdef void _find_first(self, int32_t line) noexcept nogil
+    cdef void _set_first(self, Line *line, int32_t contact) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
     cdef int _choose_bucket(self, Class *row) except -1
-    cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil
+    cdef bint _plain_before(self, const Line *a, const Line *b) noexcept nogil
     cdef bint _before(self, int32_t a, int32_t b) noexcept nogil
 
     cdef inline int64_t key(self, int32_t contact) noexcept nogil:

@@ -84,6 +84,7 @@ cdef class Lines:
         self.lines[line].fifo_head = NONE
         self.lines[line].fifo_tail = NONE
         self.lines[line].heap = NONE
+        self.lines[line].first = NONE
         self.tables.classes[owner].lines = line
         return line
 
@@ -112,7 +113,8 @@ cdef class Lines:
             self.tables.nodes[contact].key = self.key(contact)
             self.tables.nodes[contact].seq = row.seq
             line.heap = heap_insert(self.tables.nodes, line.heap, contact)
-        if self.first(row.line) == contact:
+        if line.first == NONE or self._before(contact, line.first):
+            self._set_first(line, contact)
             self._head_changed(line.owner)
         return 0
 
@@ -120,7 +122,6 @@ cdef class Lines:
         """Take a waiting contact out of its line. Line and key stay, for `add`."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
-        cdef bint was_first = self.first(row.line) == contact
         if row.where == HELD_HEAP:
             line.heap = heap_remove(self.tables.nodes, line.heap, contact)
         else:
@@ -133,36 +134,44 @@ cdef class Lines:
             else:
                 self.tables.contacts[row.line_next].line_prev = row.line_prev
         row.where = HELD_NOWHERE
-        if was_first:
+        if line.first == contact:
+            self._find_first(row.line)
             self._head_changed(line.owner)
         return 0
 
-    cdef int32_t first(self, int32_t line) noexcept nogil:
-        """The contact at the head of a line, or NONE."""
+    cdef void _find_first(self, int32_t line) noexcept nogil:
+        """Find out who is at the head of a line, of its list and its heap."""
         cdef Line *row = &self.lines[line]
-        if row.heap == NONE:
-            return row.fifo_head
-        if row.fifo_head == NONE or self._before(row.heap, row.fifo_head):
-            return row.heap
-        return row.fifo_head
+        if row.heap == NONE or (row.fifo_head != NONE and self._before(row.fifo_head, row.heap)):
+            self._set_first(row, row.fifo_head)
+        else:
+            self._set_first(row, row.heap)
+
+    cdef void _set_first(self, Line *line, int32_t contact) noexcept nogil:
+        """This contact, or NONE, is at the head of a line. What it is compared by is kept with the line."""
+        line.first = contact
+        if contact != NONE:
+            line.since = self.tables.since(contact)
+            line.key = self.key(contact)
 
     cdef int _head_changed(self, int32_t owner) except -1:
         """Bring the packed head of a class up to date with its lines."""
         cdef Class *row = &self.tables.classes[owner]
         cdef Bucket *bucket
         cdef Term *terms = self.tables.terms + row.terms
-        cdef int32_t line = row.lines, best = NONE, contact, index
+        cdef int32_t line = row.lines, best = NONE, index
+        cdef Line *place
         cdef Head *head
         row.head_line = NONE
         if row.mixed:
             best = self._first_for_good(owner, &row.head_line)
             line = NONE
         while line != NONE:
-            contact = self.first(line)
-            if contact != NONE and (best == NONE or self._plain_before(contact, best)):
-                best = contact
+            place = &self.lines[line]
+            if place.first != NONE and (best == NONE or self._plain_before(place, &self.lines[row.head_line])):
+                best = place.first
                 row.head_line = line
-            line = self.lines[line].next_in_class
+            line = place.next_in_class
         if row.bucket == NONE:
             self._choose_bucket(row)
         bucket = &self.heads[row.index_skill].buckets[row.bucket]
@@ -194,7 +203,7 @@ cdef class Lines:
                 head.terms[0] = -1
             elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1
-        bucket.items[row.head_position].key = self.key(best)
+        bucket.items[row.head_position].key = self.lines[row.head_line].key
         return 0
 
     cdef int _choose_bucket(self, Class *row) except -1:
@@ -212,16 +221,13 @@ cdef class Lines:
         heads.buckets[row.bucket].count = 0
         return 0
 
-    cdef bint _plain_before(self, int32_t a, int32_t b) noexcept nogil:
-        """Whether contact `a` goes before contact `b`, both plain: lower key; waiting for longer; first come."""
-        cdef int64_t key_a = self.key(a), key_b = self.key(b), since_a, since_b
-        if key_a != key_b:
-            return key_a < key_b
-        since_a = self.tables.since(a)
-        since_b = self.tables.since(b)
-        if since_a != since_b:
-            return since_a < since_b
-        return self.tables.contacts[a].seq < self.tables.contacts[b].seq
+    cdef bint _plain_before(self, const Line *a, const Line *b) noexcept nogil:
+        """Whether the first of line `a` goes before that of line `b`, both plain: lower key; waiting for longer; first come."""
+        if a.key != b.key:
+            return a.key < b.key
+        if a.since != b.since:
+            return a.since < b.since
+        return self.tables.contacts[a.first].seq < self.tables.contacts[b.first].seq
 
     cdef bint _before(self, int32_t a, int32_t b) noexcept nogil:
         """Whether contact `a` goes before contact `b` of the same line."""
@@ -260,7 +266,7 @@ cdef class Lines:
         cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
         cdef Standing standing, best_standing
         while place != NONE:
-            contact = self.first(place)
+            contact = self.lines[place].first
             if contact != NONE:
                 self.stand_for_good(&standing, contact)
                 if best == NONE or stands_before(&standing, &best_standing):
@@ -275,7 +281,7 @@ cdef class Lines:
         cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
         cdef Claim claim, best_claim
         while place != NONE:
-            contact = self.first(place)
+            contact = self.lines[place].first
             if contact != NONE:
                 self.stand_at(&claim, contact, now)
                 if best == NONE or claims_before(&claim, &best_claim):
@@ -321,7 +327,7 @@ cdef class Lines:
         """The contact of a class that is served first, of those that wait."""
         if self.tables.classes[owner].capped:
             return self._first_of_capped(owner, now)
-        return self.first(self.tables.classes[owner].head_line)
+        return self.lines[self.tables.classes[owner].head_line].first
 
     cdef int32_t best_contact(self, int32_t agent, int64_t now) noexcept nogil:
         """The waiting contact that the agent serves first, by his rank in its queue and then by its urgency, or NONE.
@@ -378,11 +384,11 @@ cdef class Lines:
         cdef int32_t count = self.tables.agents[agent].skill_count
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
-        cdef int32_t index, waiting, position, best = NONE, contact, rank = 0, best_rank = 0
-        cdef int64_t best_key = 0
+        cdef int32_t index, waiting, position, rank = 0, best_rank = 0
         cdef Heads *heads
         cdef Bucket *bucket
         cdef Head *head
+        cdef Head *best = NULL
         for index in range(self._lay_out(held, count), count):
             heads = &self.heads[held_skill(held[index])]
             waiting = heads.waiting
@@ -400,13 +406,17 @@ cdef class Lines:
                         continue
                     if ranked:
                         rank = self.tables.rank_of(agent, head.queue)
-                    if best != NONE and (rank > best_rank or (rank == best_rank and head.key > best_key)):
+                    if best != NULL and (rank > best_rank or (rank == best_rank and head.key > best.key)):
                         continue
                     if not self._asks_met(head, agent):
                         continue
-                    contact = self.first(self.tables.classes[head.owner].head_line)
-                    if best == NONE or rank < best_rank or self._plain_before(contact, best):
-                        best = contact
-                        best_key = head.key
+                    if (
+                        best == NULL or rank < best_rank or head.key < best.key
+                        or self._plain_before(
+                            &self.lines[self.tables.classes[head.owner].head_line],
+                            &self.lines[self.tables.classes[best.owner].head_line],
+                        )
+                    ):
+                        best = head
                         best_rank = rank
-        return best
+        return self.lines[self.tables.classes[best.owner].head_line].first if best != NULL else NONE

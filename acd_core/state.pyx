@@ -1297,7 +1297,7 @@ cdef class State:
                         raise AssertionError(f"{name} waits for {self._agent_name(agent)}, who is free")
                 if contact.bound != (contact.where == HELD_BOUND):
                     raise AssertionError(f"{name} waits for agents by name in a line, or for any in none")
-                if not contact.bound and self.lines.first(contact.line) == NONE:
+                if not contact.bound and self.lines.lines[contact.line].first == NONE:
                     raise AssertionError(f"the line of {name} is empty")
                 if not contact.bound and self.tables.classes[owner].head_position == NONE:
                     raise AssertionError(f"the class of {name} has no packed head")

@@ -415,9 +415,12 @@ cdef struct Class:
 cdef struct Line:
     int64_t head_start
     int64_t nudge
+    int64_t key               # of its first contact, see `Lines.key`
+    int64_t since             # from when on the waiting of its first contact counts
     int32_t level
     int32_t owner             # the class
     int32_t next_in_class
+    int32_t first             # contact; NONE when nobody waits
     int32_t fifo_head
     int32_t fifo_tail
     int32_t heap

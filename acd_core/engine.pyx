@@ -121,6 +121,11 @@ cdef class Engine(Dumped):
         self.last_mean_ms = NONE
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
+        found = self.queues_of.get(tenant)
+        if found is not None:
+            found = (<dict>found).get(queue)
+        if found is not None and require:
+            route = (<dict>self.route_of[<int32_t>found]).get(require)
         slot = self.contact_slots.find_tagged(contact, tag)
         if slot != NONE:
             config = self.queue_configs[self.tables.contacts[slot].queue]
@@ -131,14 +136,10 @@ cdef class Engine(Dumped):
         place = self.ended.find_tagged(contact, tag)
         if place != NONE:
             return DUPLICATE if self.ended.client_of(place) == client else CONTACT_EXISTS
-        found = self.queues_of.get(tenant)
-        if found is not None:
-            found = (<dict>found).get(queue)
         if found is None:
             return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
         target = found
         if require:
-            route = (<dict>self.route_of[target]).get(require)
             if route is None:
                 try:
                     own_terms = requirement.parse(require)

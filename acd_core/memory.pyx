@@ -128,6 +128,7 @@ cdef void *resized(void *items, size_t held, size_t *room) noexcept nogil:
     if held:
         memcpy(grown, items, held)
     free(items)
+    acd_trim()  # what it and its smaller forerunners took is not asked for again
     _enter(grown, size)
     room[0] = size
     return grown

@@ -165,6 +165,7 @@ cdef class Traffic:
         cdef int64_t number, room = self.contacts + more + 16
         for number in range(len(self.names), room):
             self.names.append(f"c-{number}")
+        self.driver.names.extend([None] * (room - len(self.driver.names)))
         if room > self.room:
             self.place = <int32_t *>grown(self.place, self.room, room)
             self.agent_of = <int32_t *>grown(self.agent_of, self.room, room)

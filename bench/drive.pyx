@@ -7,14 +7,17 @@ nobody waiting, half of the agents are free. The first contacts are one of each 
 made of a requirement has made it before anything is measured. The same seed gives the same commands and so, from any core of the same
 behaviour, the same offers: `trace` has the commands, `digest` is over who got whom.
 
-What the server has from a decoded line is made outside of the time that is measured: names, and attributes.
+What the server has from a decoded line is made outside of the time that is measured: names, and attributes. And as it has
+just read that line, the names of who goes next are brought near a turn ahead.
 """
 
 cimport cython
+from cpython.list cimport PyList_GET_ITEM
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
+from acd_core.containers cimport prefetch, prefetch_item
 from acd_core.state cimport CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT, OFFER_ENDED, Record
 from acd_sim.load.sender import histogram_index
 from acd_sim.virtual.driver cimport Driver
@@ -90,6 +93,7 @@ cdef class Traffic:
     cdef int32_t waiting_count
     cdef int32_t *talking
     cdef int32_t talking_count
+    cdef int32_t coming       # who of them goes next, -1 for nobody
     cdef int32_t *number_of   # contact by the engine's slot
     cdef int64_t slots
     cdef int64_t pending_offer
@@ -127,6 +131,7 @@ cdef class Traffic:
         self.called_back = called_back
         self.more_offers = []
         self.pending_contact = -1
+        self.coming = -1
         for agent in range(self.agent_count):
             self.now += self.step_ns
             self._check(self.driver.login(self.now, agent, CLIENT))
@@ -256,6 +261,10 @@ cdef class Traffic:
 
     cdef int _turn(self) except -1:
         """One contact comes, and one goes."""
+        cdef int32_t going = self.coming
+        if going >= 0:
+            prefetch(PyList_GET_ITEM(self.driver.names, going))
+            prefetch(PyList_GET_ITEM(self.driver.agents, self.agent_of[going]))
         if self._draw(1000) < ABANDONED_OF_1000:
             if self.waiting_count:
                 self._abandon(self.waiting[self._draw(self.waiting_count)])
@@ -263,8 +272,14 @@ cdef class Traffic:
             self._enqueue()
         while self.waiting_count < self.waiting_wanted:
             self._enqueue()
-        if self.talking_count and (self.waiting_wanted or self.talking_count > self.agent_count // 2):
-            self._complete(self.talking[self._draw(self.talking_count)])
+        if going >= 0 and (self.waiting_wanted or self.talking_count > self.agent_count // 2):
+            self._complete(going)
+            going = -1
+        if going < 0 and self.talking_count:
+            going = self.talking[self._draw(self.talking_count)]
+            prefetch_item(self.driver.names, going)
+            prefetch(&self.agent_of[going])
+        self.coming = going
         return 0
 
     cdef int _enqueue(self) except -1:

@@ -200,7 +200,11 @@ cdef class Engine(Dumped):
         self.live_contacts += 1
         self.contact_slots.add(slot)
         self._set_state(slot, CONTACT_QUEUED)
-        self._enter_line(slot, owner)
+        row.line = route.line_of(priority) if route is not None else NONE
+        if row.line == NONE:
+            self._enter_line(slot, owner)
+            if route is not None:
+                route.remember(priority, row.line)
         preference = None
         if wishes is not NO_WISHES:
             last_agent = self.last_agents.get((tenant, wishes.caller), "")

@@ -12,6 +12,10 @@ cdef class Route:
     """What a requirement means in a queue, until the next change of the configuration."""
 
     def __cinit__(self, int32_t owner, tuple terms):
+        cdef int place
         self.owner = owner
         self.terms = terms
         self.pace = NONE
+        for place in range(REMEMBERED):
+            self.lines[place] = NONE
+            self.priorities[place] = 0

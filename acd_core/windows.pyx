@@ -16,9 +16,9 @@ from acd_core import forecast
 
 cdef enum:
     ENTRIES = 97              # of the tables of quantiles
+    PERIOD_US = 60_000_000    # as forecast.py has it, as the next
+    FADE_SHIFT = 4
 
-cdef int64_t PERIOD_US = forecast.PERIOD_US
-cdef int FADE_SHIFT = forecast.FADE_SHIFT
 cdef int64_t ONE = forecast.ONE
 cdef int LOSS_SHIFT = forecast.LOSS_SHIFT
 cdef int64_t LOSS_MAX = forecast.LOSS_MAX
@@ -29,7 +29,10 @@ cdef int64_t TERMS_EXACT = forecast.TERMS_EXACT
 cdef int SPREAD_SHIFT = forecast.SPREAD_SHIFT
 cdef int64_t P50_BY_SPREAD[97]
 cdef int64_t P90_BY_SPREAD[97]
-if len(forecast.P50_BY_SPREAD) != ENTRIES or len(forecast.P90_BY_SPREAD) != ENTRIES:
+if (
+    len(forecast.P50_BY_SPREAD) != ENTRIES or len(forecast.P90_BY_SPREAD) != ENTRIES
+    or forecast.PERIOD_US != PERIOD_US or forecast.FADE_SHIFT != FADE_SHIFT
+):
     raise ImportError("windows.pyx and forecast.py disagree; build the extension modules anew")
 for _index in range(<int>ENTRIES):
     P50_BY_SPREAD[_index] = forecast.P50_BY_SPREAD[_index]
@@ -55,36 +58,50 @@ cdef int64_t _quantile(int64_t mean, int64_t spread, const int64_t *by_spread) n
 
 cdef void pass_time(Pace *row, int64_t now_us) noexcept nogil:
     """Time has passed up to `now_us`, with as many waiting as are there."""
-    cdef Pace earlier
-    cdef int64_t elapsed
-    cdef bint whole
+    cdef int64_t begun, elapsed
     if now_us == row.now_us:
         return
-    while row.now_us // PERIOD_US < now_us // PERIOD_US:
-        earlier = row[0]
+    begun = now_us - now_us % PERIOD_US
+    if row.now_us < begun:
         elapsed = PERIOD_US - row.now_us % PERIOD_US
-        whole = elapsed == PERIOD_US
-        row.now_us += elapsed
-        row.waited_us += row.waiting * elapsed
-        if row.waiting:
-            row.backlog_us += elapsed
-        row.served -= row.served >> FADE_SHIFT
-        row.left -= row.left >> FADE_SHIFT
-        row.backlog_us -= row.backlog_us >> FADE_SHIFT
-        row.waited_us -= row.waited_us >> FADE_SHIFT
-        row.ring_ms -= row.ring_ms >> FADE_SHIFT
-        row.ring_square -= row.ring_square >> FADE_SHIFT
-        if (
-            whole and row.served == earlier.served and row.left == earlier.left
-            and row.backlog_us == earlier.backlog_us and row.waited_us == earlier.waited_us
-            and row.ring_ms == earlier.ring_ms and row.ring_square == earlier.ring_square
-        ):
-            row.now_us = now_us - now_us % PERIOD_US  # as this minute went by, so do all that follow
+        _pass_minutes(row, elapsed, (begun - row.now_us - elapsed) // PERIOD_US)
+        row.now_us = begun
     elapsed = now_us - row.now_us
     row.now_us = now_us
     row.waited_us += row.waiting * elapsed
     if row.waiting:
         row.backlog_us += elapsed
+
+
+cdef void _pass_minutes(Pace *row, int64_t elapsed, int64_t whole) noexcept nogil:
+    """The minute has ended of which so much was left, and then so many whole ones."""
+    cdef int64_t served = row.served, left = row.left, ring_ms = row.ring_ms, ring_square = row.ring_square
+    cdef int64_t backlog_us = row.backlog_us, waited_us = row.waited_us, backlog_before, waited_before
+    while True:
+        backlog_before = backlog_us
+        waited_before = waited_us
+        waited_us += row.waiting * elapsed
+        if row.waiting:
+            backlog_us += elapsed
+        backlog_us -= backlog_us >> FADE_SHIFT
+        waited_us -= waited_us >> FADE_SHIFT
+        if whole == 0 or (
+            elapsed == PERIOD_US and backlog_us == backlog_before and waited_us == waited_before
+            and not (served | left | ring_ms | ring_square) >> FADE_SHIFT
+        ):
+            break  # as a minute went by that changes nothing, so do all that follow
+        served -= served >> FADE_SHIFT
+        left -= left >> FADE_SHIFT
+        ring_ms -= ring_ms >> FADE_SHIFT
+        ring_square -= ring_square >> FADE_SHIFT
+        elapsed = PERIOD_US
+        whole -= 1
+    row.served = served - (served >> FADE_SHIFT)
+    row.left = left - (left >> FADE_SHIFT)
+    row.ring_ms = ring_ms - (ring_ms >> FADE_SHIFT)
+    row.ring_square = ring_square - (ring_square >> FADE_SHIFT)
+    row.backlog_us = backlog_us
+    row.waited_us = waited_us
 
 
 @cython.overflowcheck(False)  # the checks know no 128 bits, which nothing here exceeds

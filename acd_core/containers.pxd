@@ -124,6 +124,7 @@ cdef extern from *:
 
 # A look at all values of one tag.
 cdef struct Search:
+    Bucket *home
     Bucket *bucket
     uint32_t left             # places of it that are still to be looked at
     uint8_t mark
@@ -155,7 +156,8 @@ cdef class TagTable:
     cdef inline Search search(self, uint32_t tag) noexcept nogil:
         """A look, of which `found` gives the values."""
         cdef Search search
-        search.bucket = self.home(tag)
+        search.home = self.home(tag)
+        search.bucket = search.home
         search.mark = self.mark(tag)
         search.left = marked(search.bucket, search.mark)
         return search
@@ -167,6 +169,8 @@ cdef class TagTable:
             if not search.bucket.passed:
                 return NONE
             search.bucket = self.after(search.bucket)
+            if search.bucket == search.home:
+                return NONE  # some have gone on from each bucket
             search.left = marked(search.bucket, search.mark)
         place = lowest_bit(search.left)
         search.left &= search.left - 1

@@ -352,6 +352,8 @@ cdef class Lines:
         for index in range(self._lay_out(held, count), count):
             heads = &self.heads[held_skill(held[index])]
             waiting = heads.waiting
+            if not waiting:
+                continue
             bucket = heads.buckets - 1
             while waiting:
                 bucket += 1
@@ -392,6 +394,8 @@ cdef class Lines:
         for index in range(self._lay_out(held, count), count):
             heads = &self.heads[held_skill(held[index])]
             waiting = heads.waiting
+            if not waiting:
+                continue
             bucket = heads.buckets - 1
             while waiting:
                 bucket += 1

@@ -143,6 +143,7 @@ cdef class Tables:
             self.details[agent].kept_seq = 0
 
     @cython.final
+    @cython.overflowcheck(False)
     cdef inline int32_t level_of(self, int32_t agent, int32_t skill) noexcept nogil:
         """The agent's level in a skill; 0 when he lacks it. He has few skills, so they are looked through."""
         cdef uint32_t *held = self.agent_skills + self.agents[agent].skills

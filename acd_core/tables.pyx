@@ -71,7 +71,6 @@ cdef class Tables:
         release(self.plans)
         release(self.moved)
 
-    @cython.overflowcheck(False)
     cdef bint joined(self, int32_t agent, int32_t queue) noexcept nogil:
         """Whether an agent who chose is logged in to a queue."""
         cdef const Details *row = self.detail(agent)

@@ -307,3 +307,16 @@ def test_a_table_of_tags_takes_less_than_eleven_bytes_a_value() -> None:
         if number % 5_000 == 0:
             assert tags.state()[0] * 64 < 11 * number
             assert tags.state()[2] < number // 10
+
+
+def test_a_tag_that_is_not_there_is_not_looked_for_without_end() -> None:
+    tags = Tags()
+    low, high = 1 << 8, 1 << 31  # of the first and of the second of two buckets
+    first = [tags.enter(low + number) for number in range(13)]  # the last stands in the second
+    for value in first[:8]:
+        tags.leave(value)
+    for number in range(12):
+        tags.enter(high + number)  # the last stands in the first
+    assert tags.state() == (2, 17, 2)
+    assert tags.find(low + 255 - 1) == tags.find(high + 255) == []
+    assert tags.find(low + 12) == [12]

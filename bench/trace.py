@@ -117,6 +117,7 @@ class Trace:
         for number, (operation, contact, value, priority) in enumerate(self.rows()):
             if (
                 number >= self.setup
+                and len(segments) < self.segments  # what follows the last offer of all is of the last
                 and assigned % self.assignments == 0
                 and operation != ACCEPT
                 and (not segments or assigned == len(segments) * self.assignments)
@@ -142,4 +143,4 @@ class Trace:
             else:
                 method, args = "abandon_contact", (now, f"c-{contact}")
             calls.append(Call(method, args))
-        return setup, segments[: self.segments]
+        return setup, segments

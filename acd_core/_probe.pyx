@@ -511,7 +511,7 @@ cdef class Floor:
         """One more agent, with levels by skill; no tenants means all. He is not free."""
         cdef int32_t agent = self.tables.new_agent()
         self.tables.agents[agent].presence = READY
-        self.tables.set_skills(agent, list(skills.items()))
+        self.tables.set_skills(agent, skills, {skill: skill for skill in skills})
         self.tables.agents[agent].all_tenants = not tenants
         self.tables.agents[agent].tenants = self.tables.add_tenants(list(tenants))
         return agent
@@ -570,7 +570,7 @@ cdef class Floor:
         cdef bint counted = self.tables.agents[agent].idle_seq != 0
         if counted:
             self.idle.drop(agent)
-        self.tables.set_skills(agent, list(skills.items()))
+        self.tables.set_skills(agent, skills, {skill: skill for skill in skills})
         if counted:
             self.idle.add_again(agent)
 

@@ -651,17 +651,28 @@ def queues_of_steps(steps: Iterable[Step]) -> Iterator[str]:
 
 def known_skills(config: Config) -> frozenset[str]:
     """Every skill that the configuration names anywhere."""
-    names = set(config.skills)
-    for agent in config.agents:
-        names.update(agent.skills)
-    for queue in config.queues:
-        names.update(requirement.skills_of(requirement.parse(queue.require)))
-        names.update(skills_of_steps(queue.steps))
-    return frozenset(names)
+    return skills_of_agents(config.agents).union(config.skills, skills_of_queues(config.queues))
 
 
-def validate(config: Config) -> None:
+def skills_of_agents(agents: Iterable[Agent]) -> frozenset[str]:
+    """The skills that agents have."""
+    return frozenset(itertools.chain.from_iterable(agent.skills for agent in agents))
+
+
+def skills_of_queues(queues: Iterable[Queue]) -> Iterator[str]:
+    """The skills that queues and their steps speak of, as often as they do."""
+    for queue in queues:
+        yield from requirement.skills_of(requirement.parse(queue.require))
+        yield from skills_of_steps(queue.steps)
+
+
+def validate(config: Config, held: Config | None = None) -> None:
     """Check what the types cannot say: unique ids, known tenants and skills, requirements that can be read.
+
+    Args:
+        config: to be checked.
+        held: one without a contradiction. Agents that are the same objects in both are not looked at again, unless
+            something that they might name is gone.
 
     Raises:
         ConfigError: for the first contradiction found.
@@ -676,7 +687,8 @@ def validate(config: Config) -> None:
     _unique("channel", (channel.name for channel in config.channels))
     _unique("pause reason", (reason.name for reason in config.pause_reasons))
     _unique("queue", (f"{queue.tenant}/{queue.name}" for queue in config.queues))
-    _unique("agent", (agent.agent for agent in config.agents))
+    if held is None or config.agents is not held.agents:
+        _unique("agent", (agent.agent for agent in config.agents))
     tenants = {tenant.name for tenant in config.tenants}
     queues = {f"{queue.tenant}/{queue.name}" for queue in config.queues}
     _unique("calendar", (calendar.name for calendar in config.calendars))
@@ -735,20 +747,50 @@ def validate(config: Config) -> None:
                 _other_queue(f"{where}: further", queue, name, queues)
             if step.overflow is not None:
                 _other_queue(f"{where}: overflow", queue, step.overflow, queues)
-    for agent in config.agents:
-        place = f"agent {agent.agent}"
-        for tenant in agent.tenants:
-            if tenant not in tenants:
-                raise ConfigError(f"{place}: there is no tenant {tenant!r}; add it under [[tenants]]")
-        for channel in agent.channels:
-            if channel not in channels:
-                raise ConfigError(f"{place}: channels: there is no channel {channel!r}; add it under [[channels]]")
-        for path in agent.ranks:
-            if path not in queues:
-                raise ConfigError(f"{place}: ranks: there is no queue {path!r}; write it as tenant/queue")
-        for skill in agent.skills:
-            _allowed(place, skill)
-            _declared(place, skill, declared)
+    fine: set[str] = set()  # skills that agents were found to have rightly, which are few beside the agents
+    for agent in config.agents if held is None else _not_looked_at(config, held):
+        if (
+            not fine.issuperset(agent.skills)
+            or not queues.issuperset(agent.ranks)
+            or not channels.issuperset(agent.channels)
+            or not tenants.issuperset(agent.tenants)
+        ):
+            _agent_fits(agent, tenants, channels, queues, declared)
+            fine.update(agent.skills)
+
+
+def _not_looked_at(config: Config, held: Config) -> Iterable[Agent]:
+    """The agents of whom it does not follow from another configuration that what they name is there."""
+    if (
+        config.skills != held.skills
+        or not {tenant.name for tenant in config.tenants}.issuperset(tenant.name for tenant in held.tenants)
+        or not {channel.name for channel in channels_of(config)}.issuperset(one.name for one in channels_of(held))
+        or not {(queue.tenant, queue.name) for queue in config.queues}.issuperset(
+            (queue.tenant, queue.name) for queue in held.queues
+        )
+    ):
+        return config.agents
+    if config.agents is held.agents:
+        return ()
+    known = set(map(id, held.agents))
+    return [agent for agent in config.agents if id(agent) not in known]
+
+
+def _agent_fits(agent: Agent, tenants: set[str], channels: set[str], queues: set[str], declared: set[str]) -> None:
+    """What an agent says of other things, name by name."""
+    place = f"agent {agent.agent}"
+    for tenant in agent.tenants:
+        if tenant not in tenants:
+            raise ConfigError(f"{place}: there is no tenant {tenant!r}; add it under [[tenants]]")
+    for channel in agent.channels:
+        if channel not in channels:
+            raise ConfigError(f"{place}: channels: there is no channel {channel!r}; add it under [[channels]]")
+    for path in agent.ranks:
+        if path not in queues:
+            raise ConfigError(f"{place}: ranks: there is no queue {path!r}; write it as tenant/queue")
+    for skill in agent.skills:
+        _allowed(place, skill)
+        _declared(place, skill, declared)
 
 
 def _other_queue(place: str, queue: Queue, name: str, queues: set[str]) -> None:
@@ -806,8 +848,11 @@ def _gates_go_together(place: str, queue: Queue, limited: set[str]) -> None:
 
 
 def _unique(noun: str, names: Iterable[str]) -> None:
+    given = list(names)
+    if len(set(given)) == len(given):
+        return
     seen: set[str] = set()
-    for name in names:
+    for name in given:
         if name in seen:
             raise ConfigError(f"{noun} {name!r} is there twice; keep one")
         seen.add(name)
@@ -831,7 +876,9 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def to_json(config: Config) -> bytes:
     """The canonical JSON of `config`: equal configurations give equal bytes."""
-    return _encode(_decode(_encode(config)))  # a whole number of seconds may be an int before, and is a float after
+    # A whole number of seconds may be an int before it is read, and is a float after. Agents have none, and may be many.
+    rest = _decode(_encode(msgspec.structs.replace(config, agents=())))
+    return _encode(msgspec.structs.replace(rest, agents=config.agents))
 
 
 def from_json(data: bytes) -> Config:

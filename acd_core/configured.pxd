@@ -15,11 +15,12 @@ cdef class Configured(Pauses):
     cdef int _sweep(self) except -1
     cdef int32_t _configured_queue(self, object config) except -1
     cdef Roster _configured_agents(self, object config, object former)
-    cdef int32_t _configured_agent(self, object config, object former) except -1
+    cdef int32_t _configured_agent(self, object config, int32_t slot, object former) except -1
     cdef int _keep_own(self, int32_t agent, dict skills, dict attributes) except -1
     cdef int _change_half_life(self, object config) except -1
     cdef int32_t _condition(self, tuple node) except -1
     cdef int64_t _value(self, object value) except? -1
+    cdef list _entered_ranks(self, dict ranks)
     cdef int _enter_attributes(self, int32_t agent) except -1
     cdef int _enter_queues(self, int32_t agent) except -1
     cdef int _configured_reserve(self, int32_t slot, object reserve, object before) except -1

@@ -25,7 +25,7 @@ from sys import intern
 import msgspec
 
 from acd_core import requirement, urgency
-from acd_core.config import ageing_of, asks_for_occupancy, channels_of, cost_steps_of, known_skills, ns_of_seconds, skills_of_steps, strict_queues
+from acd_core.config import ageing_of, asks_for_occupancy, channels_of, cost_steps_of, ns_of_seconds, skills_of_agents, skills_of_queues, skills_of_steps, strict_queues
 from acd_core.joined import still_there
 from acd_core.plan import plan_of
 from acd_core.wishes import NO_WISHES
@@ -75,8 +75,10 @@ cdef class Configured(Pauses):
 
     cdef int _know(self, object config) except -1:
         """Let a configuration hold, whose rows are still to be entered."""
+        if config.agents is not self.configuration.agents:
+            self.skills_of_agents = skills_of_agents(config.agents)
         self.configuration = config
-        self.skill_names = known_skills(config)
+        self.skill_names = self.skills_of_agents.union(config.skills, skills_of_queues(config.queues))
         self.missed_offers_max = config.settings.missed_offers_max
         self.outside_counts = config.settings.outside_counts
         self.failed_window = ns_of_seconds(config.settings.failed_offers_window_s)
@@ -169,20 +171,40 @@ cdef class Configured(Pauses):
         return slot
 
     cdef Roster _configured_agents(self, object config, object former):
-        """The agents of this configuration, whose rows are entered. Their skills are entered by `_rebuild`."""
-        cdef Roster roster = Roster(self.agent_names, len(config.agents))
+        """The agents of this configuration, whose rows are entered: of those who are the same objects in the former one nothing
+        has changed. Their skills are entered by `_rebuild`.
+        """
+        cdef Roster roster = self.agent_slots
+        cdef tuple before = former.agents
+        cdef list slots
         cdef int32_t slot, position
-        cdef int64_t new = sum([agent.agent not in self.agent_slots for agent in config.agents])
-        self.tables.make_agents(self.tables.agent_count + max(0, new - len(self.free_agents)))
-        for position, agent in enumerate(config.agents):
-            slot = self._configured_agent(agent, former)
-            self.tables.agents[slot].position = position
-            roster.add(slot)
+        cdef int64_t new, skills = 0
+        cdef bint alike = config.settings.failed_offers_max == former.settings.failed_offers_max
+        self.agent_skills.clear()
+        self.agent_attributes.clear()
+        if not alike or config.agents is not before or len(roster) != len(before):
+            roster = Roster(self.agent_names, len(config.agents))
+            slots = [self.agent_slots.find(agent.agent) for agent in config.agents]
+            new = slots.count(NONE)
+            self.tables.make_agents(self.tables.agent_count + max(0, new - len(self.free_agents)))
+            for position, agent in enumerate(config.agents):
+                slot = slots[position]
+                if slot == NONE or not alike or before[self.tables.agents[slot].position] is not agent:
+                    slot = self._configured_agent(agent, slot, former)
+                self.tables.agents[slot].position = position
+                roster.add(slot)
+                skills += len(agent.skills) + 1
+            self.tables.make_skills(skills)
+        for slot, chosen in list(self.agent_queues.items()):
+            chosen = still_there(chosen, self._agent_config(slot).tenants, self.queue_slots)
+            if chosen:
+                self.agent_queues[slot] = chosen
+            else:
+                del self.agent_queues[slot]
         return roster
 
-    cdef int32_t _configured_agent(self, object config, object former) except -1:
-        """The slot of an agent, old or new, with this configuration."""
-        cdef int32_t slot = self.agent_slots.find(config.agent)
+    cdef int32_t _configured_agent(self, object config, int32_t slot, object former) except -1:
+        """The slot of an agent, who had this one, or NONE, with this configuration."""
         cdef Agent *row
         cdef Details *more
         if slot != NONE:
@@ -208,12 +230,6 @@ cdef class Configured(Pauses):
             self.agent_failures.pop(slot, None)
             self._count_in_state(LOGGED_OUT, 1, self.now // 1000)
         self.agent_names[slot] = config.agent
-        self.agent_skills.pop(slot, None)
-        self.agent_attributes.pop(slot, None)
-        if slot in self.agent_queues:
-            chosen = still_there(self.agent_queues.pop(slot), config.tenants, self.queue_slots)
-            if chosen:
-                self.agent_queues[slot] = chosen
         if config.cost or config.weight != 1 or self.tables.details != NULL:
             more = self.tables.detail_of(slot)
             more.cost = config.cost
@@ -287,8 +303,8 @@ cdef class Configured(Pauses):
         self.gates.reset([tenant.max_in_conversation for tenant in self.configuration.tenants])
         self.group_ids = {"": self.tables.plain.group}
         self.share_groups.clear()
-        for slot in self.agent_slots.values():
-            group = self.group_ids.setdefault(self._agent_config(slot).group, len(self.group_ids))
+        for slot, agent in zip(self.agent_slots.values(), self.configuration.agents):
+            group = self.group_ids.setdefault(agent.group, len(self.group_ids))
             if group != self.tables.detail(slot).group:
                 self.tables.detail_of(slot).group = group
         for slot in self.queue_slots.values():
@@ -316,16 +332,15 @@ cdef class Configured(Pauses):
         cdef int64_t dearest = max([units for units, _, _ in channels])
         cdef bint can_be_idle
         self.legs.reset(channels, self.tables.agent_count)
-        for slot in self.agent_slots.values():
-            config = self._agent_config(slot)
-            self.legs.set_capacity(
-                slot,
-                dearest if config.capacity is None else config.capacity,
-                [
+        for slot, config in zip(self.agent_slots.values(), self.configuration.agents):
+            capacity = dearest if config.capacity is None else config.capacity
+            if config.channels:
+                self.legs.set_capacity(slot, capacity, [
                     config.channels.get(name, most)
                     for name, (_, most, _) in zip(self.channel_names, channels, strict=True)
-                ],
-            )
+                ])
+            else:
+                self.legs.set_capacity(slot, capacity)
         for slot in self.agent_slots.values():
             if not self.tables.agents[slot].outside:
                 continue
@@ -577,6 +592,17 @@ cdef class Configured(Pauses):
             agent, sorted([self.queue_slots[tuple(path.split("/"))] for path in self.agent_queues.get(agent, ())])
         )
 
+    cdef list _entered_ranks(self, dict ranks):
+        """The ranks of an agent, by slots of queues, in which then ranks count."""
+        cdef int32_t queue
+        cdef list found = []
+        for path, rank in ranks.items():
+            queue = self.queue_slots[tuple(path.split("/"))]
+            if rank:
+                self.tables.queues[queue].ranked = True
+                found.append((queue, rank))
+        return found
+
     cdef int _sweep(self) except -1:
         """Before a class, a name or a text is added: forget those not in use, when there are very many.
 
@@ -595,14 +621,17 @@ cdef class Configured(Pauses):
         return 0
 
     cdef int _rebuild(self) except -1:
-        """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes."""
-        cdef int32_t slot, owner, queue, stage
+        """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes; who waits stands in
+        its order as before, unless `_apply_config` took it out.
+        """
+        cdef int32_t slot, owner, stage
         cdef Contact *row
         cdef tuple terms
         cdef dict owners = {}, places = {}
+        cdef list contacts = self.contact_slots.values(), nothing = []
         cdef set known = {id(())}  # equal requirements are mostly one object
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
-        for slot in self.contact_slots.values():
+        for slot in contacts:
             terms = self.contact_terms[slot]
             if id(terms) in known and self._wishes(slot) is NO_WISHES:
                 continue
@@ -629,30 +658,27 @@ cdef class Configured(Pauses):
         ]
         for slot in self.queue_slots.values():
             self.tables.queues[slot].ranked = False
-        self.tables.make_skills(sum([len(self._skills_of(slot)) + 1 for slot in self.agent_slots.values()]))
-        for slot in self.agent_slots.values():
-            config = self._agent_config(slot)
-            ranks = []
-            for path, rank in config.ranks.items():
-                queue = self.queue_slots[tuple(path.split("/"))]
-                if rank:
-                    self.tables.queues[queue].ranked = True
-                    ranks.append((queue, rank))
-            self.tables.set_ranks(slot, ranks)
-            self.tables.set_skills(
-                slot, [(self.skill_ids[skill], level) for skill, level in self._skills_of(slot).items()]
-            )
+        for slot, config in zip(self.agent_slots.values(), self.configuration.agents):
+            self.tables.set_ranks(slot, self._entered_ranks(config.ranks) if config.ranks else nothing)
+            own = self.agent_skills.get(slot) if self.agent_skills else None
+            self.tables.set_skills(slot, config.skills if own is None else own, self.skill_ids)
             served = config.tenants
             self.tables.agents[slot].all_tenants = not served
             if served and served not in places:
                 places[served] = self.tables.add_tenants([self.tenant_ids[tenant] for tenant in served])
             self.tables.agents[slot].tenants = places[served] if served else 0
-            self._enter_attributes(slot)
-            self._enter_queues(slot)
+            if self.agent_attributes or config.attributes:
+                self._enter_attributes(slot)
+            else:
+                self.tables.set_attributes(slot, nothing)
+            if self.agent_queues:
+                self._enter_queues(slot)
+            else:
+                self.tables.set_queues(slot, nothing)
         self.lines.reset(<int32_t>len(self.skill_ids) + 1)
         self.measures.recount()
-        self.paces_of_lines.forget_order()
         self.idle.reset(<int32_t>len(self.skill_ids) + 1)
+        self.idle.hold()
         for slot in self.queue_slots.values():
             self.tables.queues[slot].plan = self._plan(slot, NO_WISHES)
             if self.tables.queues[slot].stay_count and slot not in self.judging_queues:
@@ -660,26 +686,25 @@ cdef class Configured(Pauses):
         for slot in self.queue_slots.values():
             owner = self._class(slot, (), self.tables.plans[self.tables.queues[slot].plan].first)
             self.tables.queues[slot].base_class = owner
-        for slot in self.contact_slots.values():  # which are in the order of arrival
+        for slot in contacts:  # which are in the order of arrival
             row = &self.tables.contacts[slot]
             row.plan = self.tables.queues[row.queue].plan
             if self._wishes(slot) is not NO_WISHES:
                 row.plan = self._plan(row.queue, self._wishes(slot))
             stage = self._stage(slot)
             terms = self.contact_terms[slot]
-            found = owners.get((stage, id(terms)))
+            asked = (stage, id(terms)) if terms else stage
+            found = owners.get(asked)
             if found is None:
-                found = owners[(stage, id(terms))] = self._class(row.queue, terms, stage)
+                found = owners[asked] = self._class(row.queue, terms, stage)
             owner = found
             self._enter_line(slot, owner)
             if row.where != HELD_NOWHERE and row.where != HELD_BOUND:
                 self.lines.add(slot)
-            if row.stands:
-                self.paces_of_lines.restore(row.pace, slot)
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 if self.tables.plans[row.plan].skips or self.tables.queues[row.queue].stay_count:
                     self.watches.of(owner)
-        self.paces_of_lines.put_in_order()
+        self.idle.refill()
         self.plans_swept = self.tables.plan_count
         self.classes_swept = self.tables.class_count
         self.lines_swept = self.lines.line_count

@@ -484,6 +484,10 @@ cdef class Dumped(Consults):
         self._enter_capacities()
         self.choosy = len(self.agent_queues) != 0
         self._rebuild()
+        for slot in self.contact_slots.values():
+            if self.tables.contacts[slot].stands:
+                self.paces_of_lines.restore(self.tables.contacts[slot].pace, slot)
+        self.paces_of_lines.put_in_order()
         for queue, slot, turn in dump.turns:
             self.idle.set_turn(queue, slot, turn)
         self.seq = dump.counters["seq"]

@@ -16,6 +16,9 @@ cdef class Engine(Dumped):
     cpdef int ready_agent(self, int64_t now, str agent) except -1
     cpdef int end_wrapup(self, int64_t now, str agent, str disposition=*, object contact=*) except -1
     cdef int _choose(self, int32_t agent, tuple queues) except -1
+    cdef object _with_agents_of(self, object former, object config)
+    cdef list _agents_without(self, object config)
+    cdef list _who_may_move(self, list contacts)
     cdef int _record_choice(self, int32_t agent) except -1
     cdef int32_t _agent_at(self, int64_t now, str agent) except -2
     cdef bint _disposes(self, int32_t leg) noexcept

@@ -55,6 +55,7 @@ cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTION
 cdef dict PLACES = {None: 0, **{name: index for index, name in enumerate(views.PLACES, start=1)}}
 cdef dict CAUSES = {"busy": CAUSE_BUSY, "no_answer": CAUSE_NO_ANSWER, "unreachable": CAUSE_UNREACHABLE}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
+cdef object UNKNOWN = object()
 cdef str AGENT_IS_DONE = views.END_REASONS[COMPLETED_AGENT]  # of nearly all
 
 
@@ -831,7 +832,7 @@ cdef class Engine(Dumped):
             self._keep_own(slot, new_skills, new_attributes)
             if row.idle_seq:
                 self.idle.drop(slot)
-            self.tables.set_skills(slot, [(self.skill_ids[skill], level) for skill, level in new_skills.items()])
+            self.tables.set_skills(slot, new_skills, self.skill_ids)
             self._enter_attributes(slot)
             if row.idle_seq:
                 self.idle.add_again(slot)
@@ -1039,79 +1040,98 @@ cdef class Engine(Dumped):
         cdef int32_t slot
         cdef int64_t max_wait, deadline, overdue = 0
         cdef Contact *row
+        cdef Queue *line
         cdef Record *record
-        cdef list live, waiting
-        cdef dict max_wait_before = {}, stay_before = {}, plan_now = {}
-        cdef set replanned = set()
+        cdef list live, gone, leavers, waiting
+        cdef dict max_wait_before = {}, stay_before = {}, grows_before = {}, plan_now = {}
+        cdef set replanned = set(), timed, judged, moved
+        cdef list out_of_order = []
         self._advance(now)
+        former = self.configuration
+        config = self._with_agents_of(former, config)
         try:
-            validate_config(config)
+            validate_config(config, former)
         except ConfigError:
             return CONFIG_INVALID
-        if config == self.configuration:
+        if config == former:
             return DUPLICATE
         wanted_queues = {(queue.tenant, queue.name): queue for queue in config.queues}
-        for slot in self.contact_slots.values():
-            old = self.queue_configs[self.tables.contacts[slot].queue]
-            if (old.tenant, old.name) not in wanted_queues:
-                return QUEUE_IN_USE
-        for slot in range(self.legs.created):
-            if self.legs.legs[slot].state != LEG_FREE:  # somebody may do after-work for a contact that went on
-                old = self.queue_configs[self.legs.legs[slot].queue]
-                if (old.tenant, old.name) not in wanted_queues:
+        gone = [slot for key, slot in self.queue_slots.items() if key not in wanted_queues]
+        live = self.contact_slots.values()
+        if gone:
+            for slot in live:
+                if self.tables.contacts[slot].queue in gone:
                     return QUEUE_IN_USE
-        wanted_agents = {agent.agent for agent in config.agents}
-        for name, slot in self.agent_slots.items():
-            if self.tables.agents[slot].presence != LOGGED_OUT and name not in wanted_agents:
+            for slot in range(self.legs.created):
+                # Somebody may do after-work for a contact that went on.
+                if self.legs.legs[slot].state != LEG_FREE and self.legs.legs[slot].queue in gone:
+                    return QUEUE_IN_USE
+        leavers = self._agents_without(config)
+        for slot in leavers:
+            if self.tables.agents[slot].presence != LOGGED_OUT:
                 return AGENT_IN_USE
         self._materialise()
         chosen_before = dict(self.agent_queues)
-        former = self.configuration
         self._know(config)
-        for slot in self.queue_slots.values():
-            max_wait_before[slot] = self.tables.queues[slot].max_wait
-            stay_before[slot] = self.queue_configs[slot].stay
         for key, slot in self.queue_slots.items():
+            line = &self.tables.queues[slot]
+            max_wait_before[slot] = line.max_wait
+            stay_before[slot] = self.queue_configs[slot].stay
+            grows_before[slot] = (line.strict, line.ageing, line.priority_step, line.head_start)
             if key not in wanted_queues or wanted_queues[key].strategy != "round_robin":
                 self._stop_turns(slot)
-            if key not in wanted_queues:
-                self._forget_lines(slot)
-                self._disarm_queue(slot)
-                self.free_queues.append(slot)
-        for name, slot in self.agent_slots.items():
-            if name not in wanted_agents:
-                self._count_in_state(LOGGED_OUT, -1, self.now // 1000)
-                self.tables.agents[slot].skill_count = 0
-                self._forget_turns(slot)
-                self._stop_rest_timer(slot)
-                self._keep_reports(slot, {})
-                self.free_agents.append(slot)
+        for slot in gone:
+            self._forget_lines(slot)
+            self._disarm_queue(slot)
+            self.free_queues.append(slot)
+        for slot in leavers:
+            self._count_in_state(LOGGED_OUT, -1, self.now // 1000)
+            self.tables.agents[slot].skill_count = 0
+            self._forget_turns(slot)
+            self._stop_rest_timer(slot)
+            self._keep_reports(slot, {})
+            self.free_agents.append(slot)
         self._enter_rows(config, former)
         self.credits_given.keep(self.callers_kept)
         self._forget()
-        for slot in self.contact_slots.values():
+        timed, judged, moved = set(), set(), set()
+        for slot in self.queue_slots.values():
+            line = &self.tables.queues[slot]
+            if max_wait_before.get(slot, line.max_wait) != line.max_wait:
+                timed.add(slot)
+            if stay_before.get(slot) != self.queue_configs[slot].stay:
+                judged.add(slot)
+            if grows_before.get(slot) != (line.strict, line.ageing, line.priority_step, line.head_start):
+                moved.add(slot)
+        for slot in live:
             row = &self.tables.contacts[slot]
             if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
                 continue
-            wishes = self._wishes(slot)
-            key = (row.queue, wishes.steps, wishes.steps_mode)
-            plan = plan_now.get(key)
-            if plan is None:
+            plan = plan_now.get(row.plan, UNKNOWN)
+            if plan is UNKNOWN:
+                wishes = self._wishes(slot)
                 plan = plan_of(self.queue_configs[row.queue], wishes.steps, wishes.steps_mode, wanted_queues)
-                plan_now[key] = plan
-            if plan != self.plans[row.plan]:
+                if plan == self.plans[row.plan]:
+                    plan = None
+                plan_now[row.plan] = plan
+            if plan is not None:
                 replanned.add(slot)
                 row.step = passed(plan, self.now - row.enqueued)
+            elif not moved or row.queue not in moved:
+                continue
+            if row.stands:
+                self.paces_of_lines.take_out(row.pace, slot)
+                out_of_order.append(slot)
         self.choosy = len(self.agent_queues) != 0
         self._rebuild()
-        live = sorted([(self.tables.contacts[slot].seq, slot) for slot in self.contact_slots.values()])
-        for _, slot in live:
+        for slot in out_of_order:
+            self.paces_of_lines.restore(self.tables.contacts[slot].pace, slot)
+        self.paces_of_lines.put_in_order()
+        for slot in live if timed else ():
             row = &self.tables.contacts[slot]
+            if row.callback or row.state not in (CONTACT_QUEUED, CONTACT_OFFERED) or row.queue not in timed:
+                continue
             max_wait = self.tables.queues[row.queue].max_wait
-            if row.callback or row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
-                continue
-            if max_wait == <int64_t>max_wait_before[row.queue]:
-                continue
             self._disarm_contact(slot)
             row.wait_expired = False
             if max_wait:
@@ -1120,11 +1140,11 @@ cdef class Engine(Dumped):
                     deadline = self.now + overdue
                     overdue += 1
                 self._arm_contact(slot, deadline, max_wait)
-        for _, slot in live:
+        for slot in live if judged or replanned else ():
             row = &self.tables.contacts[slot]
             if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
                 continue
-            if self.queue_configs[row.queue].stay != stay_before[row.queue]:
+            if row.queue in judged:
                 if self.tables.contact_details != NULL:
                     self.tables.contact_details[slot].stay = NONE
                 self._disarm_stay(slot)
@@ -1136,7 +1156,7 @@ cdef class Engine(Dumped):
         record.a = len(config.tenants)
         record.b = len(config.queues)
         record.code = len(config.agents)
-        for slot in self.agent_slots.values():
+        for slot in self.agent_slots.values() if chosen_before else ():
             if self.agent_queues.get(slot, ()) != chosen_before.get(slot, ()):
                 self._record_choice(slot)
         for slot in self.agent_slots.values():
@@ -1146,18 +1166,69 @@ cdef class Engine(Dumped):
                 self._agent_changed(slot)
         for slot in self.queue_slots.values():
             self._closing_changed(slot)
-        for _, slot in live:
+        for slot in live:
             row = &self.tables.contacts[slot]
-            if row.state in (CONTACT_QUEUED, CONTACT_OFFERED):
+            if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
                 self._judge(slot)
         if self.callbacks:
             self._park_callbacks(list(self.queue_slots.values()))
-        waiting = sorted([(self._order_key(slot), slot) for _, slot in live if self._in_line(slot)])
-        for _, slot in live:
+        waiting = self._who_may_move(live)
+        for slot in live:
             if self.tables.contacts[slot].where != HELD_NOWHERE and not self._in_line(slot):
                 self._leave_line(slot)
-        for _, slot in waiting:
+        for slot in waiting:
             self._serve_contact(slot)
         if self.callbacks:
             self._unpark_callbacks(list(self.queue_slots.values()))
         return self._settled()
+
+    cdef object _with_agents_of(self, object former, object config):
+        """A configuration with the objects of the one that holds for the agents who are as they were. So they need not be
+        compared, nor kept, twice.
+        """
+        cdef int32_t slot, position
+        cdef list agents = []
+        cdef tuple before = former.agents
+        cdef int64_t count = len(before)
+        if config.agents is before:
+            return config
+        if config.agents == before:
+            return msgspec.structs.replace(config, agents=before)
+        for position, agent in enumerate(config.agents):
+            known = before[position] if position < count else None
+            if known != agent:  # others may have come before him, or gone
+                slot = self.agent_slots.find(agent.agent)
+                known = before[self.tables.agents[slot].position] if slot != NONE else None
+            agents.append(known if known == agent else agent)
+        return msgspec.structs.replace(config, agents=tuple(agents))
+
+    cdef list _agents_without(self, object config):
+        """The slots of the agents whom another configuration does not have."""
+        if config.agents is self.configuration.agents:
+            return []
+        wanted = {agent.agent for agent in config.agents}
+        return [slot for slot in self.agent_slots.values() if self.agent_names[slot] not in wanted]
+
+    cdef list _who_may_move(self, list contacts):
+        """Of these contacts, those in line who may get an agent, or go elsewhere, in the order of service.
+
+        Whom nobody suits who is free waits on, whatever becomes of the others: while they are served nobody becomes free, nor
+        open to more. Gates only keep agents from contacts, so they need not be asked.
+        """
+        cdef bytearray suited = bytearray(self.tables.class_count)
+        cdef int32_t slot, owner
+        cdef list found = []
+        cdef Contact *row
+        for slot in contacts:
+            if not self._in_line(slot):
+                continue
+            row = &self.tables.contacts[slot]
+            owner = self.lines.lines[row.line].owner
+            if self.open_agents and not suited[owner]:
+                suited[owner] = 1 + (self.idle.best_agent(owner, self.offer_seq + 1) != NONE)
+            if (
+                suited[owner] == 2 or row.prefers or row.where == HELD_NOWHERE
+                or self.tables.stages[self._stage(slot)].overflow != NONE
+            ):
+                found.append(slot)
+        return self.lines.in_order(found, self.now)

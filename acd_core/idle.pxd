@@ -45,6 +45,7 @@ cdef class IdleAgents:
     cdef int64_t seed         # of the draws of those queues that choose at random
     cdef IntMap turns         # (queue, agent) to the number of the last offer, where offers go round
     cdef int64_t changes      # how often an agent got other skills
+    cdef bint held            # arrays are filled only when all classes are entered
     cdef int32_t *moved       # scratch for compaction
     cdef int64_t moved_capacity
 
@@ -55,6 +56,7 @@ cdef class IdleAgents:
     cdef int drop(self, int32_t agent) except -1
     cdef int add_again(self, int32_t agent) except -1
     cdef int restore(self, int32_t agent) except -1
+    cdef void hold(self) noexcept nogil
     cdef int refill(self) except -1
     cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2
     cdef int32_t look_through(self, int32_t owner, int64_t offer, bint spared) noexcept nogil

@@ -19,7 +19,7 @@ that some class looks into are kept filled.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.stdlib cimport realloc
+from libc.stdlib cimport qsort, realloc
 
 from acd_core.containers cimport IntMap, reserve
 from acd_core.draws cimport draw, weighted, weighted_at_least
@@ -46,6 +46,10 @@ cdef inline bint _ranks_before(Rank *a, Rank *b) noexcept nogil:
     if a.precedence != b.precedence:
         return a.precedence < b.precedence
     return a.seq < b.seq
+
+
+cdef int _in_idle_order(const void *one, const void *other) noexcept nogil:
+    return -1 if (<const Entry *>one).seq < (<const Entry *>other).seq else 1
 
 
 @cython.final
@@ -80,9 +84,14 @@ cdef class IdleAgents:
             self.arrays[skill].classes = NONE
             self.arrays[skill].class_count = 0
             self.arrays[skill].staff = 0
+            self.arrays[skill].changes = self.changes
         self.ranking_count = 0
         self.count_staff()
         return 0
+
+    cdef void hold(self) noexcept nogil:
+        """After `reset`: many classes are to be entered, and no array is filled until `refill`."""
+        self.held = True
 
     cdef void count_staff(self) noexcept nogil:
         """Count the configured agents, and those free or rung, of each skill."""
@@ -111,7 +120,7 @@ cdef class IdleAgents:
                 row.second_skill == ANY_SKILL or self.arrays[skill].staff < self.arrays[row.second_skill].staff
             ):
                 row.second_skill = skill
-        if self.arrays[row.index_skill].classes == NONE:
+        if self.arrays[row.index_skill].classes == NONE and not self.held:
             self._fill(row.index_skill)
         row.next_in_skill = self.arrays[row.index_skill].classes
         self.arrays[row.index_skill].classes = owner
@@ -202,11 +211,34 @@ cdef class IdleAgents:
         return 0
 
     cdef int refill(self) except -1:
-        """Fill all arrays in use anew: for a change that touches many agents."""
-        cdef int32_t skill
-        for skill in range(self.skill_count):
-            if self.arrays[skill].classes != NONE:
-                self._fill(skill)
+        """Fill all arrays in use, after `hold`: in one look at the agents, and not in one for each array."""
+        cdef int32_t agent, index, skill
+        cdef Agent *row
+        cdef Entry *idle = NULL
+        cdef IdleArray *array
+        cdef int64_t capacity = 0, count = 0, place
+        self.held = False
+        try:
+            reserve(<void **>&idle, &capacity, self.tables.agent_count, sizeof(Entry))
+            for agent in range(self.tables.agent_count):
+                if self.tables.agents[agent].idle_seq:
+                    idle[count] = self._entry(agent)
+                    count += 1
+            if count:
+                qsort(idle, <size_t>count, sizeof(Entry), &_in_idle_order)
+            for place in range(count):
+                row = &self.tables.agents[idle[place].agent]
+                for index in range(row.skill_count):
+                    skill = held_skill(self.tables.agent_skills[row.skills + index])
+                    array = &self.arrays[skill]
+                    if array.classes == NONE:
+                        continue
+                    if array.count >= array.room:
+                        self._make_room(skill)
+                    array.items[array.count] = idle[place]
+                    array.count += 1
+        finally:
+            release(idle)
         return 0
 
     cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2:

@@ -24,7 +24,7 @@ cdef class Legs:
 
     cdef int reset(self, list channels, int32_t agents) except -1
     cdef int make_outside(self, int32_t agents) except -1
-    cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1
+    cdef int set_capacity(self, int32_t agent, int64_t capacity, list most=*) except -1
     cdef int _own_most(self, int32_t agent, int32_t channel, int32_t most) except -1
     cdef int32_t most_of(self, int32_t agent, int32_t channel) noexcept nogil
     cdef int32_t add(self, int64_t number, int32_t contact, int32_t agent, int32_t queue, int64_t now) except -1

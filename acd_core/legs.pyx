@@ -50,17 +50,20 @@ cdef class Legs:
             <void **>&self.outside, &self.outside_capacity, <int64_t>agents * self.channel_count, sizeof(int32_t)
         )
 
-    cdef int set_capacity(self, int32_t agent, int64_t capacity, list most) except -1:
-        """Give an agent his capacity in units, and the most contacts at once of each channel."""
+    cdef int set_capacity(self, int32_t agent, int64_t capacity, list most=None) except -1:
+        """Give an agent his capacity in units, and the most contacts at once of each channel, where that is not the channel's."""
         cdef Agent *row = &self.tables.agents[agent]
-        cdef int32_t index, leg
+        cdef int32_t index, leg, bound
         row.capacity = <int32_t>capacity
         for index in range(self.channel_count):
-            if <int32_t>most[index] != self.most_of(agent, index):
-                self._own_most(agent, index, most[index])
-            if self.channel_count > 1 or (<int>most[index] > 1 and 2 * self.channels[index].units <= capacity):
+            bound = self.channels[index].most
+            if most is not None:
+                bound = most[index]
+                if bound != self.most_of(agent, index):
+                    self._own_most(agent, index, bound)
+            if self.channel_count > 1 or (bound > 1 and 2 * self.channels[index].units <= capacity):
                 self.several = True
-            if most[index] == 0 or self.channels[index].units > capacity:
+            if bound == 0 or self.channels[index].units > capacity:
                 self.several = True  # not a question of one or none
         row.units = 0
         leg = row.legs

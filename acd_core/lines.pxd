@@ -63,6 +63,7 @@ cdef class Lines:
         cdef int64_t since = self.tables.since(contact)
         return since if self.tables.classes[line.owner].mixed else since - line.head_start - line.nudge
 
+    cdef list in_order(self, list contacts, int64_t now)
     cdef void stand_at(self, Claim *claim, int32_t contact, int64_t now) noexcept nogil
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil
     cdef int32_t _first_for_good(self, int32_t owner, int32_t *line) noexcept nogil

@@ -18,6 +18,7 @@ waits, the heads are compared by where they stand now (standing.pxd), and a clas
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport qsort
 
 from acd_core.containers cimport heap_insert, heap_remove, reserve
 from acd_core.gates cimport Gates
@@ -28,6 +29,17 @@ from acd_core.tables cimport LEVEL_BITS, Tables, held_level, held_skill
 from acd_core.types cimport (
     ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
 )
+
+
+# A contact that is sorted by its claim.
+cdef struct Claimant:
+    Claim claim
+    int32_t contact
+
+
+cdef int _by_claim(const void *one, const void *other) noexcept nogil:
+    """Of two claimants, no two of which have the same claim."""
+    return -1 if claims_before(&(<const Claimant *>one).claim, &(<const Claimant *>other).claim) else 1
 
 
 @cython.final
@@ -249,6 +261,22 @@ cdef class Lines:
                 claim, owner.measured, line.level, since, row.seq, line.head_start, line.nudge, owner.ageing,
                 owner.most, now,
             )
+
+    cdef list in_order(self, list contacts, int64_t now):
+        """Contacts that have their lines, in the order of service at `now`."""
+        cdef Claimant *claimants = NULL
+        cdef int64_t capacity = 0, place, count = len(contacts)
+        if count < 2:
+            return contacts
+        try:
+            reserve(<void **>&claimants, &capacity, count, sizeof(Claimant))
+            for place in range(count):
+                claimants[place].contact = contacts[place]
+                self.stand_at(&claimants[place].claim, claimants[place].contact, now)
+            qsort(claimants, <size_t>count, sizeof(Claimant), &_by_claim)
+            return [claimants[place].contact for place in range(count)]
+        finally:
+            release(claimants)
 
     cdef void stand_for_good(self, Standing *standing, int32_t contact) noexcept nogil:
         """Tell where a contact stands among those of its queue, apart from a limit of urgency. As they all have one

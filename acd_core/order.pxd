@@ -65,7 +65,6 @@ cdef class Order:
             prefetch(branch + 192)
             prefetch(branch + 256)
 
-    cdef void forget(self) noexcept nogil
     cdef int32_t insert(self, int32_t root, int32_t contact) except -2
     cdef int32_t remove(self, int32_t root, int32_t contact) noexcept nogil
     cdef int64_t before(self, int32_t root, const Standing *standing) noexcept nogil

@@ -44,13 +44,6 @@ cdef class Order:
         release(self.hints)
         release(self.branches)
 
-    cdef void forget(self) noexcept nogil:
-        """All trees are empty."""
-        self.leaf_count = 0
-        self.branch_count = 0
-        self.free_leaf = NONE
-        self.free_branch = NONE
-
     cdef int32_t insert(self, int32_t root, int32_t contact) except -2:
         """Put a contact in that is in no tree; gives the new root."""
         cdef Standing own

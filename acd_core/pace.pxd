@@ -36,7 +36,6 @@ cdef class Paces:
             self.others.prefetch_above(contact)
 
     cdef int32_t new(self, int64_t now_us) except -1
-    cdef void forget_order(self) noexcept nogil
     cdef int move(self, int32_t pace, int32_t contact) except -1
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1
     cdef void leave(self, int32_t pace, int32_t contact, int64_t now_us) noexcept nogil
@@ -46,7 +45,7 @@ cdef class Paces:
     cdef int64_t ahead_of(self, int32_t pace, Standing *standing) noexcept nogil
     cdef int64_t position(self, int32_t contact) noexcept nogil
     cdef int _enter(self, int32_t pace, int32_t contact) except -1
-    cdef void _take_out(self, int32_t pace, int32_t contact) noexcept nogil
+    cdef void take_out(self, int32_t pace, int32_t contact) noexcept nogil
     cdef int _put_saplings(self, bint in_lines) except -1
     cdef void elapse(self, int32_t pace, int64_t now_us) noexcept nogil
     cdef void serve(self, int32_t pace, int64_t now_us, int64_t wait_us, int64_t rung_ms) noexcept nogil

@@ -68,20 +68,8 @@ cdef class Paces:
 
     # -- order --------------------------------------------------------------------------------------------------
 
-    cdef void forget_order(self) noexcept nogil:
-        """Where contacts stand is about to change: nobody is in order. `restore` collects who is to be, `put_in_order` makes
-        the order anew.
-        """
-        cdef int32_t index
-        self.order.forget()
-        self.others.forget()
-        for index in range(self.count):
-            self.rows[index].root = NONE
-        for index in range(self.lines.tables.queue_count):
-            self.lines.tables.queues[index].others = NONE
-
     cdef int restore(self, int32_t pace, int32_t contact) except -1:
-        """A contact that waits in this line will be in its order again; between `forget_order` and `put_in_order`."""
+        """A contact that waits in this line, and is in no order, will be in its order; before `put_in_order`."""
         cdef Sapling *sapling
         reserve(<void **>&self.saplings, &self.sapling_capacity, self.sapling_count + 1, sizeof(Sapling))
         sapling = &self.saplings[self.sapling_count]
@@ -137,8 +125,10 @@ cdef class Paces:
             queue.others = self.others.insert(queue.others, contact)
         return 0
 
-    cdef void _take_out(self, int32_t pace, int32_t contact) noexcept nogil:
-        """Take a contact out of where `_enter` put it."""
+    cdef void take_out(self, int32_t pace, int32_t contact) noexcept nogil:
+        """Take a contact out of where `_enter` put it. Of many, `restore` collects those who are to be in it again, and
+        `put_in_order` puts them there.
+        """
         cdef Queue *queue = &self.lines.tables.queues[self.lines.tables.contacts[contact].queue]
         self.rows[pace].root = self.order.remove(self.rows[pace].root, contact)
         if pace != queue.first_pace:
@@ -146,7 +136,7 @@ cdef class Paces:
 
     cdef int move(self, int32_t pace, int32_t contact) except -1:
         """A contact that waits in this line stands elsewhere in it from now on."""
-        self._take_out(pace, contact)
+        self.take_out(pace, contact)
         return self._enter(pace, contact)
 
     cdef int join(self, int32_t pace, int32_t contact, int64_t now_us) except -1:
@@ -160,7 +150,7 @@ cdef class Paces:
         """A contact waits no longer."""
         self.elapse(pace, now_us)
         self.rows[pace].waiting -= 1
-        self._take_out(pace, contact)
+        self.take_out(pace, contact)
 
     cdef int64_t ahead(self, int32_t pace, int32_t contact) noexcept nogil:
         """How many of a line come before a contact, which need not be in it."""

@@ -119,6 +119,7 @@ cdef class State:
     cdef list former_clients  # that were agents' while records name them
     cdef object configuration
     cdef object skill_names   # frozenset of the configuration's
+    cdef object skills_of_agents  # likewise of its agents'
     cdef dict skill_ids
     cdef dict tenant_ids
     cdef list channel_names

@@ -103,6 +103,7 @@ cdef class State:
         self.materialised = []
         self.former_clients = []
         self.skill_names = frozenset()
+        self.skills_of_agents = frozenset()
         self.skill_ids = {}
         self.tenant_ids = {}
         self.channel_names = []

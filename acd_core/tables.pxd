@@ -114,7 +114,7 @@ cdef class Tables:
 
     cdef int32_t new_queue(self) except -1
     cdef int make_skills(self, int64_t count) except -1
-    cdef int set_skills(self, int32_t agent, list skills) except -1
+    cdef int set_skills(self, int32_t agent, dict levels, dict numbers) except -1
     cdef int32_t add_tenants(self, list tenants) except -1
     cdef int set_attributes(self, int32_t agent, list attributes) except -1
     cdef int set_queues(self, int32_t agent, list queues) except -1

@@ -21,6 +21,8 @@ from acd_core import config
 
 cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
 
+cdef int64_t SKILLS_MOST = 0xFFFFFFFF >> LEVEL_BITS  # the last number that fits in front of a level
+
 cdef Contact BLANK
 memset(&BLANK, 0, sizeof(Contact))
 BLANK.legs = NONE
@@ -217,28 +219,32 @@ cdef class Tables:
         """Room for so many skills of all agents together, ANY_SKILL of each among them."""
         return reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, count, sizeof(uint32_t))
 
-    cdef int set_skills(self, int32_t agent, list skills) except -1:
-        """Give an agent these `(skill, level)` pairs; ANY_SKILL is added. Raises `OverflowError` for a skill of a number that
-        does not fit, after some sixteen million. If they need more room than he has, the
+    cdef int set_skills(self, int32_t agent, dict levels, dict numbers) except -1:
+        """Give an agent these levels by skill; ANY_SKILL is added. `numbers` has the number of each skill; raises `OverflowError`
+        for one that does not fit, after some sixteen million. If they need more room than he has, the
         old ones leave a gap until the next configuration, which starts the table afresh.
         """
         cdef Agent *row = &self.agents[agent]
-        cdef int64_t start
-        cdef int32_t index, count = <int32_t>len(skills) + 1
+        cdef uint32_t *held
+        cdef int64_t number
+        cdef int32_t count = <int32_t>len(levels) + 1
         if count > row.skill_room:
             reserve(<void **>&self.agent_skills, &self.agent_skill_capacity, self.agent_skill_count + count,
                     sizeof(uint32_t))
             row.skills = <int32_t>self.agent_skill_count
             row.skill_room = <uint16_t>count
             self.agent_skill_count += count
-        start = row.skills
+        held = self.agent_skills + row.skills
         row.skill_count = <uint16_t>count
         row.signature = 0
-        self.agent_skills[start] = (<uint32_t>ANY_SKILL << LEVEL_BITS) + 1
-        for index in range(1, count):
-            skill, level = skills[index - 1]
-            self.agent_skills[start + index] = (skill << LEVEL_BITS) + level
-            row.signature |= signature_of(skill)
+        held[0] = (<uint32_t>ANY_SKILL << LEVEL_BITS) + 1
+        for skill, level in levels.items():
+            held += 1
+            number = numbers[skill]
+            if number > SKILLS_MOST:
+                raise OverflowError(f"there are more than {SKILLS_MOST} skills")
+            held[0] = (<uint32_t>number << LEVEL_BITS) + <uint32_t>level
+            row.signature |= signature_of(<int32_t>number)
         return 0
 
     cdef int32_t add_tenants(self, list tenants) except -1:

@@ -1,14 +1,17 @@
 """Configuration: validation, canonical JSON, TOML with errors that name the place, and the difference of two."""
 
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acd_core import Engine, Outcome
 from acd_core.config import (
     Agent,
+    Channel,
     Config,
     ConfigError,
     Queue,
@@ -305,6 +308,93 @@ def without_contradiction(config: Config) -> Config:
 
 
 VALID_CONFIGS = CONFIGS.map(without_contradiction)
+
+
+def contradiction(config: Config, held: Config | None = None) -> str:
+    """What `validate` has against a configuration; nothing when it is empty."""
+    try:
+        validate(config, held)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+@settings(deadline=None)
+@given(VALID_CONFIGS, CONFIGS, st.sampled_from(["the same tuple", "the same objects", "others behind them", "others"]))
+def test_agents_who_were_right_are_looked_at_again_when_what_they_name_is_gone(
+    held: Config, config: Config, agents: str
+) -> None:
+    given_agents = {
+        "the same tuple": held.agents,
+        "the same objects": tuple(reversed(held.agents)),
+        "others behind them": held.agents + config.agents,
+        "others": config.agents,
+    }
+    config = msgspec.structs.replace(config, agents=given_agents[agents])
+    for wanted in (config, without_contradiction(config), msgspec.structs.replace(held, agents=config.agents)):
+        assert contradiction(wanted, held) == contradiction(wanted)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ({"tenants": ()}, "agent a-1: there is no tenant 'acme'; add it under [[tenants]]"),
+        ({"channels": ()}, "agent a-1: channels: there is no channel 'chat'; add it under [[channels]]"),
+        ({"queues": ()}, "agent a-1: ranks: there is no queue 'acme/support'; write it as tenant/queue"),
+        (
+            {"skills": ("spanish",)},
+            "agent a-1: skill 'billing' is not in the list 'skills'; correct it, or add it there",
+        ),
+    ],
+)
+def test_an_agent_who_names_what_is_gone_is_told_of_though_he_is_the_same(gone: dict[str, Any], message: str) -> None:
+    agent = Agent(
+        agent="a-1",
+        tenants=("acme",),
+        channels={"chat": 2},
+        ranks={"acme/support": 1},
+        skills={"billing": 5, "spanish": 5},
+    )
+    if "tenants" in gone:
+        gone = {"tenants": (), "queues": ()}
+        agent = msgspec.structs.replace(agent, ranks={})
+    held = Config(
+        tenants=(Tenant(name="acme"),),
+        channels=(Channel(name="chat"),),
+        queues=(Queue(tenant="acme", name="support"),),
+        skills=("billing", "spanish"),
+        agents=(agent,),
+    )
+    assert contradiction(held, held) == ""
+    assert contradiction(msgspec.structs.replace(held, **gone), held) == message
+
+
+def test_an_engine_keeps_the_agents_who_are_as_they_were() -> None:
+    first = Config(agents=tuple(Agent(agent=f"a-{number}", cost=number) for number in range(4)))
+    engine = Engine()
+    assert engine.apply_config(1, first) == Outcome.OK
+    held = engine.config().agents
+    second = from_json(to_json(first))
+    others = (second.agents[3], Agent(agent="new"), second.agents[0], msgspec.structs.replace(second.agents[1], cost=9))
+    assert engine.apply_config(2, msgspec.structs.replace(second, agents=others)) == Outcome.OK
+    kept = engine.config().agents
+    assert kept == others
+    assert kept[0] is held[3]
+    assert kept[2] is held[0]
+    engine.check()
+
+
+def test_canonical_json_does_not_depend_on_how_numbers_were_written() -> None:
+    def of(seconds: float) -> Config:
+        return Config(
+            settings=Settings(client_grace_s=seconds),
+            tenants=(Tenant(name="acme"),),
+            queues=(Queue(tenant="acme", name="support", wrapup_s=seconds),),
+            agents=(Agent(agent="a-1", skills={"b": 2, "a": 1}, attributes={"grade": 3, "site": "x"}, cost=4),),
+        )
+
+    assert to_json(of(5)) == to_json(of(5.0)) == to_json(from_json(to_json(of(5))))
+    assert "float" not in str(get_type_hints(Agent)), "what agents say would have to be read back as well"
 
 
 @settings(deadline=None)

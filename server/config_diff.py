@@ -1,6 +1,7 @@
 """What a new configuration changes: the difference that `acd apply` shows before anything happens."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -41,22 +42,29 @@ def difference(old: Config, new: Config) -> list[Change]:
     changes = []
     if settings := _fields(msgspec.to_builtins(old.settings), msgspec.to_builtins(new.settings)):
         changes.append(Change("changed", "settings", "", settings))
-    tables: tuple[tuple[str, dict[str, Struct], dict[str, Struct]], ...] = (
-        ("tenant", {t.name: t for t in old.tenants}, {t.name: t for t in new.tenants}),
-        ("channel", {c.name: c for c in old.channels}, {c.name: c for c in new.channels}),
-        ("pause reason", {r.name: r for r in old.pause_reasons}, {r.name: r for r in new.pause_reasons}),
-        ("calendar", {c.name: c for c in old.calendars}, {c.name: c for c in new.calendars}),
-        ("queue", {f"{q.tenant}/{q.name}": q for q in old.queues}, {f"{q.tenant}/{q.name}": q for q in new.queues}),
-        ("agent", {a.agent: a for a in old.agents}, {a.agent: a for a in new.agents}),
+    tables: tuple[tuple[str, Callable[[Any], str], tuple[Struct, ...], tuple[Struct, ...]], ...] = (
+        ("tenant", attrgetter("name"), old.tenants, new.tenants),
+        ("channel", attrgetter("name"), old.channels, new.channels),
+        ("pause reason", attrgetter("name"), old.pause_reasons, new.pause_reasons),
+        ("calendar", attrgetter("name"), old.calendars, new.calendars),
+        ("queue", lambda queue: f"{queue.tenant}/{queue.name}", old.queues, new.queues),
+        ("agent", attrgetter("agent"), old.agents, new.agents),
     )
-    changes += [Change("removed", "skill", name) for name in old.skills if name not in new.skills]
-    changes += [Change("added", "skill", name) for name in new.skills if name not in old.skills]
+    skills_before, skills_after = set(old.skills), set(new.skills)
+    changes += [Change("removed", "skill", name) for name in old.skills if name not in skills_after]
+    changes += [Change("added", "skill", name) for name in new.skills if name not in skills_before]
     changes += _order("skills", old.skills, new.skills)
-    for noun, before, after in tables:
+    for noun, name_of, entries_before, entries_after in tables:
+        if entries_before == entries_after:
+            continue
+        before = {name_of(entry): entry for entry in entries_before}
+        after = {name_of(entry): entry for entry in entries_after}
         changes += [Change("removed", noun, name) for name in before if name not in after]
         for name, entry in after.items():
             if name not in before:
                 changes.append(Change("added", noun, name))
+            elif before[name] == entry:
+                continue  # as most are
             elif fields := _fields(msgspec.to_builtins(before[name]), msgspec.to_builtins(entry)):
                 changes.append(Change("changed", noun, name, fields))
         changes += _order(f"{noun}s", before, after)
@@ -71,6 +79,8 @@ def summary(changes: list[Change]) -> str:
 
 def _order(table: str, old: Iterable[str], new: Iterable[str]) -> list[Change]:
     old, new = list(old), list(new)
+    if old == new:
+        return []
     in_both = set(old) & set(new)
     moved = [name for name in old if name in in_both] != [name for name in new if name in in_both]
     return [Change("changed", "order of", table)] if moved else []

@@ -13,6 +13,7 @@ _PARAMETERS = {
     "model_shape": "model_shapes",
     "loop_shape": "loop_shapes",
     "feature_shape": "feature_shapes",
+    "config_shape": "config_shapes",
     "depth": "depths",
     "rate": "rates",
     "group": "groups",

@@ -100,6 +100,7 @@ def _key(result: Result) -> Key:
         "simulation": ("part",),
         "loop": ("agents", "skills", "waiting"),
         "features": ("feature", "waiting"),
+        "config": ("agents", "skills", "waiting"),
     }
     group = result["group"]
     return (group, *(result[name] for name in names.get(group, ())))
@@ -294,6 +295,16 @@ _TABLES: list[tuple[str, tuple[str, ...], list[tuple[str, Callable[[Result], str
             ("bytes an agent", _number("agent_bytes")),
             ("bytes a waiting contact", _number("waiting_bytes")),
             ("MB in all", _number("all_MB")),
+        ],
+    ),
+    (
+        "Core: a changed configuration",
+        ("config",),
+        [
+            ("agents", _number("agents")),
+            ("skills", _number("skills")),
+            ("waiting", _number("waiting")),
+            *_COST,
         ],
     ),
     ("Simulation: one contact in a plain model of one queue", ("simulation",), [("", _word("part")), *_COST]),

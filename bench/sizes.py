@@ -13,6 +13,7 @@ class Size(NamedTuple):
         shapes: centres for the engine; model_shapes: those that the readable model is tried with too.
         loop_shapes: those that the engine is driven through from compiled code, `looped` assignments a round.
         feature_shapes: centres whose rules are made dearer.
+        config_shapes: centres that are given another configuration.
         segment, segments: assignments of a round, and rounds.
         model_segment, model_segments: the same for the model.
         wire_shape: the centre behind the server.
@@ -34,6 +35,7 @@ class Size(NamedTuple):
     loop_shapes: tuple[Shape, ...]
     looped: int
     feature_shapes: tuple[Shape, ...]
+    config_shapes: tuple[Shape, ...]
     segment: int
     segments: int
     model_segment: int
@@ -70,6 +72,7 @@ SIZES = {
             loop_shapes=grid((100, 1_000, 10_000, 100_000), (4, 64, 1_000), (0, 1_000, 100_000, 1_000_000)),
             looped=3_000,
             feature_shapes=grid((1_000,), (64,), (0, 1_000)),
+            config_shapes=grid((1_000, 10_000, 100_000), (64,), (0,)) + grid((1_000,), (64,), (10_000, 100_000)),
             segment=250,
             segments=60,
             model_segment=25,
@@ -97,6 +100,7 @@ SIZES = {
             loop_shapes=grid((100, 1_000, 10_000), (64,), (0, 1_000, 100_000)),
             looped=3_000,
             feature_shapes=grid((1_000,), (64,), (0, 1_000)),
+            config_shapes=grid((1_000,), (64,), (0, 10_000)) + grid((10_000,), (64,), (0,)),
             segment=250,
             segments=20,
             model_segment=25,
@@ -124,6 +128,7 @@ SIZES = {
             loop_shapes=grid((20, 80), (4,), (0, 20)),
             looped=40,
             feature_shapes=grid((40,), (4,), (0, 20)),
+            config_shapes=grid((40,), (4,), (0, 20)),
             segment=10,
             segments=2,
             model_segment=10,

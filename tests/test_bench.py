@@ -54,6 +54,7 @@ def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:
         "memory",
         "core",
         "boundary",
+        "config",
         "simulation",
         "wire",
         "latency",

@@ -46,6 +46,8 @@ AttributeValue = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float |
 CompletionReason = Literal["completed_agent", "completed_caller", "transferred", "callback_done", "lost", "failed"]
 PREFERRED_MAX = 20
 """Most agents that a contact prefers."""
+INSTANT_MAX_MS = (2**63 - 1) // NS_PER_MS
+"""No engine time is later: nanoseconds since 1970, in 64 bits."""
 OwnSteps = Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
 QueuePaths = Annotated[tuple[QueuePath, ...], Meta(max_length=1000)]
 Instants = Annotated[
@@ -547,7 +549,8 @@ class HoursSet(Command, tag="hours.set", frozen=True, kw_only=True):
 
     Args:
         open: whether it is open before the first of the instants.
-        changes: when it closes, if open, or opens, and so on in turn.
+        changes: when it closes, if open, or opens, and so on in turn. What is later than any engine time never comes, and is
+            left out.
     """
 
     calendar: Name
@@ -555,7 +558,8 @@ class HoursSet(Command, tag="hours.set", frozen=True, kw_only=True):
     changes: Instants = ()
 
     def apply(self, machine: Machine, now: int, client: str) -> int:
-        return machine.set_hours(now, self.calendar, self.open, [instant * NS_PER_MS for instant in self.changes])
+        coming = [instant * NS_PER_MS for instant in self.changes if instant <= INSTANT_MAX_MS]
+        return machine.set_hours(now, self.calendar, self.open, coming)
 
 
 class ConfigApply(Command, tag="config.apply", frozen=True, kw_only=True):

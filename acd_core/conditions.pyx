@@ -254,11 +254,10 @@ cdef class Conditions(Preferences):
         """Set the instant of a calendar's next change, if one is known."""
         cdef int32_t timer = self.calendar_timers[calendar]
         if timer != NONE:
+            self.calendar_timers[calendar] = NONE
             self.timers.cancel(timer)
-            timer = NONE
         if self.calendar_changes[calendar]:
-            timer = self.timers.arm(self.calendar_changes[calendar][0], 0, calendar, OF_CALENDAR)
-        self.calendar_timers[calendar] = timer
+            self.calendar_timers[calendar] = self.timers.arm(self.calendar_changes[calendar][0], 0, calendar, OF_CALENDAR)
         return 0
 
     cdef int _calendar_deadline(self, int32_t calendar) except -1:

@@ -1013,7 +1013,7 @@ cdef class Engine(Dumped):
         if any([later <= earlier for earlier, later in itertools.pairwise(changes_ns)]):
             return HOURS_INVALID
         slot = found
-        ahead = [instant for instant in changes_ns if instant > self.now]
+        ahead = [instant for instant in changes_ns if <int64_t>instant > self.now]
         open_now = bool(is_open) != ((len(changes_ns) - len(ahead)) % 2 == 1)
         if open_now == self.calendar_open[slot] and ahead == self.calendar_changes[slot]:
             return DUPLICATE

@@ -5,7 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from acd_core.config import Calendar, Config, ConfigError, Holiday
+from acd_core import Engine, Machine, Outcome
+from acd_core.commands import HoursSet
+from acd_core.config import Calendar, Config, ConfigError, Holiday, Queue, Tenant
+from acd_core.model import Model
 from server.hours import check, instants
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -94,3 +97,43 @@ def test_an_hour_that_comes_twice_is_open_twice_and_one_that_never_comes_is_kept
 def test_what_does_not_exist_is_named(calendar: Calendar, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         check(Config(calendars=(calendar,)))
+
+
+NOW = 1_795_300_000_000_000_000
+YEAR_9999_MS = 253_402_300_799_999
+BY_HOURS = Config(
+    tenants=(Tenant(name="acme"),),
+    calendars=(Calendar(name="office"),),
+    queues=(Queue(tenant="acme", name="support", hours="office", max_wait_s=60),),
+)
+
+
+@pytest.mark.parametrize("kind", [Engine, Model])
+def test_an_instant_that_is_later_than_any_engine_time_never_comes(kind: type[Machine]) -> None:
+    machine = kind()
+    assert machine.apply_config(NOW, BY_HOURS) == Outcome.OK
+    closing_ms = NOW // 10**6 + 1000
+    command = HoursSet(calendar="office", open=True, changes=(closing_ms, closing_ms + 1000, YEAR_9999_MS))
+    assert command.apply(machine, NOW, "boss") == Outcome.OK
+    machine.advance(NOW + 3 * 10**9)
+    (office,) = machine.calendars()
+    assert office.open
+    assert office.changes_ns == ()
+    machine.take_events()
+    if isinstance(machine, Engine):
+        assert Engine.load(machine.dump()).digest() == machine.digest()
+
+
+def test_an_instant_that_is_no_engine_time_changes_nothing() -> None:
+    engine = Engine()
+    assert engine.apply_config(NOW, BY_HOURS) == Outcome.OK
+    assert engine.set_hours(NOW, "office", True, [NOW + 10**12]) == Outcome.OK
+    before = engine.calendars()
+    for _ in range(2):
+        with pytest.raises(OverflowError):
+            engine.set_hours(NOW, "office", True, [YEAR_9999_MS * 10**6])
+    assert engine.calendars() == before
+    for number in range(3):
+        assert engine.enqueue_contact(NOW, "pbx", f"c-{number}", "acme", "support", 0, "", {}) == Outcome.OK
+    assert len({contact.timer for contact in engine.contacts()} | {office.timer for office in before}) == 4
+    engine.check()

@@ -47,6 +47,10 @@ from acd_core.joined import choice
 from acd_core.plan import passed, plan_of
 from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
 
+cdef enum:
+    ROUTES_SPARE = 1024       # requirements, as they were put, that are known beyond what queues and classes account for
+    ROUTES_OF_A_QUEUE = 16
+
 cdef int64_t NS_PER_S = 1_000_000_000
 cdef int64_t ACCEPT_BOUNDS[12]
 for _index, _bound in enumerate(views.ACCEPT_BUCKETS_S):
@@ -175,7 +179,7 @@ cdef class Engine(Dumped):
                 self._sweep()
                 plan = self.tables.queues[target].plan
                 owner = self._class(target, own_terms, self.tables.plans[plan].first)
-                route = self.route_of[target][require] = Route(owner, own_terms)
+                route = self._new_route(target, require, owner, own_terms)
         announcer = self.announcers.take(client)
         self.contact_seq += 1
         slot = self._new_contact_slot()
@@ -222,6 +226,19 @@ cdef class Engine(Dumped):
         if route is not None and row.pace != NONE and row.queue == target:
             route.pace = row.pace
         return self._settled()
+
+    cdef Route _new_route(self, int32_t queue, str require, int32_t owner, tuple terms):
+        """What a requirement means in a queue, which is known from now on. Clients may put one thing in any number of ways, so
+        all are forgotten when there are very many more of them than things.
+        """
+        cdef Route made = Route(owner, terms)
+        if self.routes >= ROUTES_SPARE + ROUTES_OF_A_QUEUE * self.tables.queue_count + 2 * self.tables.class_count:
+            for routes in self.route_of:
+                (<dict>routes).clear()
+            self.routes = 0
+        self.routes += 1
+        (<dict>self.route_of[queue])[require] = made
+        return made
 
     def update_contact(
         self, int64_t now, str contact, object priority, object attributes, object steps=None, str steps_mode="add",

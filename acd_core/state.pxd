@@ -131,6 +131,7 @@ cdef class State:
     cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class
     cdef list route_of        # by queue slot: requirement text of a contact to Route
+    cdef int64_t routes       # how many were made, at most, of those that are known
     cdef int32_t arriving     # the contact that is coming into its queue, where the pace of its line is known; else NONE
     cdef int32_t arriving_pace
     cdef dict queues_of       # tenant to name to slot

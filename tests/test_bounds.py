@@ -33,7 +33,16 @@ def require_something(engine: Engine, number: int) -> int:
     return outcome
 
 
-@pytest.mark.parametrize("name", [name_an_attribute, give_an_attribute_a_text, require_something])
+def put_a_requirement_in_another_way(engine: Engine, number: int) -> int:
+    site = f"agent.site{' ' * (number % 200)}=={' ' * (number // 200)}1"
+    outcome = engine.enqueue_contact(NOW, "pbx", "c-1", "acme", "support", 0, site, {})
+    engine.abandon_contact(NOW, "c-1")
+    return outcome
+
+
+@pytest.mark.parametrize(
+    "name", [name_an_attribute, give_an_attribute_a_text, require_something, put_a_requirement_in_another_way]
+)
 def test_names_that_are_not_in_use_any_more_are_forgotten(name: Callable[[Engine, int], int]) -> None:
     engine = Engine()
     assert engine.apply_config(NOW, CONFIG) == Outcome.OK

@@ -103,9 +103,9 @@ cdef class Ended:
         memory.width = found.width
         memory.reason = <uint8_t>reason
         memory.client = <PyObject *>client
+        self.places.enter(found.tag, place, &self.memories[0].tag, sizeof(Memory))
         Py_INCREF(client)
         self.count += 1
-        self.places.enter(found.tag, place, &self.memories[0].tag, sizeof(Memory))
         return 0
 
     cdef void keep(self, int64_t most):

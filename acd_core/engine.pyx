@@ -117,6 +117,7 @@ cdef class Engine(Dumped):
         cdef Route route = None
         cdef tuple own_terms = ()
         cdef bint own_plan
+        cdef int direction_code = INBOUND if direction == "inbound" else DIRECTIONS[direction]
         tag = tag_of(contact)
         self.contact_slots.slots.prefetch_home(tag)
         self.ended.places.prefetch_home(tag)
@@ -189,7 +190,7 @@ cdef class Engine(Dumped):
         self.tables.clear_contact(slot)
         row = &self.tables.contacts[slot]
         row.priority = <uint8_t>priority
-        row.direction = INBOUND if direction == "inbound" else <uint8_t>DIRECTIONS[direction]
+        row.direction = <uint8_t>direction_code
         row.client = announcer
         row.queue = target
         row.plan = plan

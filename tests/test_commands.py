@@ -15,6 +15,7 @@ import pytest
 
 from acd_core import Engine
 from acd_core.commands import COMMAND_TYPES, Command
+from acd_core.config import Config, Queue, Tenant
 from acd_core.events import EVENT_TYPES, EndReason, Event
 from acd_core.machine import Machine
 from acd_core.model import Model
@@ -282,3 +283,14 @@ def test_taking_no_events_changes_nothing() -> None:
         stream.note(events)
         assert discarded.discard_events() == len(events)
     assert taken.digest() == discarded.digest()
+
+
+def test_a_direction_that_is_none_changes_nothing() -> None:
+    """No line can say it, but whoever calls the engine directly can."""
+    engine = Engine()
+    config = Config(tenants=(Tenant(name="acme"),), queues=(Queue(tenant="acme", name="support"),))
+    assert engine.apply_config(1, config) == Outcome.OK
+    before = engine.digest()
+    with pytest.raises(KeyError):
+        engine.enqueue_contact(1, "pbx", "c-1", "acme", "support", 0, "", {}, cast("Any", "sideways"))
+    assert engine.digest() == before

@@ -231,13 +231,19 @@ cdef class SequencerCore:
     # -- commands -----------------------------------------------------------------------------------------------
 
     cpdef int64_t execute(self, str client, bytes line, object command) except -1:
-        """Apply a command, now; gives its outcome. The answer must go through `send`."""
+        """Apply a command, now; gives its outcome. The answer must go through `send`.
+
+        It is written for the journal first: were that to fail afterwards, memory would hold what the journal does not.
+        """
         cdef int64_t now, began_ns, outcome
         if self.read_only:
             return self._no_room()
+        now = self._now or self._opened()
+        if not now:
+            return UNAVAILABLE
+        self._next.add(client, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
+        began_ns = stopwatch_ns()
         try:
-            now = self._now or self._open()
-            began_ns = stopwatch_ns()
             outcome = apply_command(self._machine, command, now, client)
         except Exception as error:
             return self._stopped_by(error)
@@ -245,7 +251,6 @@ cdef class SequencerCore:
             self, <Histogram>self.counters.apply_ns[type(command)], self.counters.commands.places[type(command)], outcome,
             stopwatch_ns() - began_ns,
         )
-        self._next.add(client, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
         if type(command) is ClientAway or type(command) is ClientBack:
             note_presence(self.away, command, client)
         return outcome
@@ -265,6 +270,7 @@ cdef class SequencerCore:
             now = self._opened()
             if not now:
                 return UNAVAILABLE
+        self._next.add(client, line, length)
         began_ns = machine_ns() if self._machine_time else stopwatch_ns()
         outcome = apply_plain(self.engine, plain, now, client)
         if outcome == NO_MEMORY:
@@ -273,7 +279,6 @@ cdef class SequencerCore:
         count(
             self, <Histogram>self._plain_histograms[<int>plain.kind], self._plain_places[<int>plain.kind], outcome, took_ns
         )
-        self._next.add(client, line, length)
         return outcome
 
     cdef int64_t _no_room(self) except -1:

@@ -333,6 +333,17 @@ async def test_lack_of_memory_in_the_engine_ends_the_server(
             await made.sequencer.stop()
 
 
+async def test_a_command_that_cannot_be_journaled_is_not_applied(journal: MemoryJournal) -> None:
+    async with rig(journal) as made:
+        made.configure()
+        with pytest.raises(UnicodeEncodeError):
+            made.execute(centre.enqueue("c-1"), client="pbx-\ud800")  # no text that could be written
+        assert made.machine.contact("c-1") is None
+        assert made.execute(centre.enqueue("c-2")) == Outcome.OK
+        await made.sequencer.flushed()
+        made.assert_replays()
+
+
 async def test_deadlines_fire_by_themselves_and_are_journaled(journal: MemoryJournal) -> None:
     async with rig(journal) as made:
         made.configure(max_wait_s=60)

@@ -112,6 +112,19 @@ def test_the_next_file_is_made_ready_before_it_is_needed(
     assert not list(tmp_path.glob("*.new"))
 
 
+@pytest.mark.usefixtures("small")
+def test_where_no_thread_may_be_had_the_next_file_is_made_when_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beside(work: Callable[[], None]) -> Callable[[], None]:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(files, "beside", beside)
+    fill(tmp_path, "segments", 20)
+    assert len(found_in(tmp_path)) > 2
+    assert [record.seq for record in read_all(tmp_path)] == list(range(1, 22))
+
+
 def test_an_append_that_did_not_get_through_is_not_there(tmp_path: Path) -> None:
     """Whatever part of its sectors the disk has written, in any order."""
     source = tmp_path / "source"

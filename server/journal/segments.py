@@ -280,7 +280,8 @@ class SegmentJournal(ChainedJournal):
         self._end += length
         if self._await_spare is None and self._end > self._size // 2:
             size = _size_for(self._next_payload())
-            self._await_spare = files.beside(lambda: self._make_spare(size))
+            with contextlib.suppress(RuntimeError):  # no further thread may be had: then it is made when it is needed
+                self._await_spare = files.beside(lambda: self._make_spare(size))
 
     def _next_payload(self) -> int:
         """How many bytes of records the next file is to hold."""

@@ -72,4 +72,8 @@ cdef class Lines:
     cdef int32_t _best_of_mixed(self, int32_t agent, int64_t now) noexcept nogil
     cdef int32_t _lay_out(self, uint32_t *held, int32_t count) noexcept nogil
     cdef bint _barred(self, Head *head, bint withheld) noexcept nogil
+    cdef bint _passed_over(self, Bucket *bucket) noexcept nogil
+    cdef bint _open_to(
+        self, Head *head, int32_t agent, uint32_t channels, bint gated, bint withheld, bint choosy
+    ) noexcept nogil
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil

@@ -338,6 +338,18 @@ cdef class Lines:
             return True
         return withheld and not self.tables.queues[head.queue].reserved
 
+    cdef inline bint _passed_over(self, Bucket *bucket) noexcept nogil:
+        """Whether nobody waits in a bucket, or the agent, whose levels are laid out, lacks its second skill."""
+        return not bucket.count or (bucket.second != ANY_SKILL and self.levels[bucket.second] <= self.laid)
+
+    cdef inline bint _open_to(
+        self, Head *head, int32_t agent, uint32_t channels, bint gated, bint withheld, bint choosy
+    ) noexcept nogil:
+        """Whether the agent may have contacts of a class now, whatever they ask: by these channels, by the gates, and as he chose."""
+        if not (head.channel & channels) or (gated and self._barred(head, withheld)):
+            return False
+        return not choosy or self.tables.counts_for(agent, head.owner)
+
     cdef bint _asks_met(self, Head *head, int32_t agent) noexcept nogil:
         """Whether the agent, whose levels are laid out, meets what a packed head asks."""
         cdef int32_t index, term
@@ -386,13 +398,11 @@ cdef class Lines:
             while waiting:
                 bucket += 1
                 waiting -= bucket.count
-                if not bucket.count or (bucket.second != ANY_SKILL and self.levels[bucket.second] <= self.laid):
+                if self._passed_over(bucket):
                     continue
                 for position in range(bucket.count):
                     head = &bucket.items[position]
-                    if not (head.channel & channels) or (gated and self._barred(head, withheld)):
-                        continue
-                    if choosy and not self.tables.counts_for(agent, head.owner):
+                    if not self._open_to(head, agent, channels, gated, withheld, choosy):
                         continue
                     if ranked:
                         rank = self.tables.rank_of(agent, head.queue)
@@ -428,13 +438,11 @@ cdef class Lines:
             while waiting:
                 bucket += 1
                 waiting -= bucket.count
-                if not bucket.count or (bucket.second != ANY_SKILL and self.levels[bucket.second] <= self.laid):
+                if self._passed_over(bucket):
                     continue
                 for position in range(bucket.count):
                     head = &bucket.items[position]
-                    if not (head.channel & channels) or (gated and self._barred(head, withheld)):
-                        continue
-                    if choosy and not self.tables.counts_for(agent, head.owner):
+                    if not self._open_to(head, agent, channels, gated, withheld, choosy):
                         continue
                     if ranked:
                         rank = self.tables.rank_of(agent, head.queue)

@@ -47,7 +47,7 @@ cdef class Rests(State):
         if more.occupancy > self.rest_most:
             row.resting = True
         if row.resting and not row.rung:
-            self._close(agent)
+            self._not_idle(agent)
         if more.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED):
             due_us = time_until(
                 more.occupancy, more.use, self.rest_least if row.resting else self.rest_most, self.half_life_us
@@ -60,22 +60,13 @@ cdef class Rests(State):
             self.timers.disarm(&self.tables.details[agent].rest_timer)
         return 0
 
-    cdef int _close(self, int32_t agent) except -1:
-        """The agent is idle no more."""
-        cdef Agent *row = &self.tables.agents[agent]
-        if row.idle_seq:
-            self.idle.drop(agent)
-            row.idle_seq = 0
-        self._shut(agent)
-        return 0
-
     cdef bint _rest_due(self, int32_t agent) except -1:
         """His occupancy has fallen as far as it must, or has risen too far. Whether he may be free now."""
         cdef Agent *row = &self.tables.agents[agent]
         self._stop_rest_timer(agent)
         row.resting = not row.resting
         if row.resting and not row.rung:
-            self._close(agent)
+            self._not_idle(agent)
         return not row.resting and row.activity == ACTIVITY_COOLDOWN and row.timer == NONE
 
     cdef bint _change_levels(self, object settings) except -1:

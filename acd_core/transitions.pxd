@@ -76,15 +76,6 @@ cdef class Transitions(Trails):
         return row.presence == READY and not row.logging_out and row.timer == NONE and not row.resting and self.legs.room(agent) != 0
 
     @cython.final
-    cdef inline int _not_idle(self, int32_t agent) except -1:
-        cdef Agent *row = &self.tables.agents[agent]
-        if row.idle_seq:
-            self.idle.drop(agent)
-            row.idle_seq = 0
-        self._shut(agent)
-        return 0
-
-    @cython.final
     cdef inline void _had_inbound(self, int32_t agent, int direction) noexcept:
         """The agent's time since his last inbound contact begins anew, if this was one."""
         if direction == INBOUND:

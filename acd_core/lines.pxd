@@ -3,20 +3,20 @@ from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.standing cimport Claim, Standing
 from acd_core.tables cimport Tables
-from acd_core.types cimport HEAD_TERMS, Class, Line, Term
+from acd_core.types cimport HEAD_TERMS, NEAR_LINES, Class, Line, Term
 
-# What a freed agent looks at: the first contact of a class, with what it asks, in one cache line's half.
+# What a freed agent looks at: the first contact of a class, with what it asks.
 cdef struct Head:
-    int64_t key
+    int64_t key               # it says nothing where the class is mixed
     int32_t owner             # the class
     int32_t tenant
     uint32_t channel          # of the class, as is the queue
     int32_t queue
     int32_t terms[4]          # skill * 128 + level; 0 for none, -1: ask `Tables.eligible`
-    bint mixed                # of the class; then `key` says nothing
 
 # The heads of the classes that need one more skill, of those that need one. Who has not both looks at none of them.
 cdef struct Bucket:
+    int64_t least             # no key is below it
     Head *items
     int64_t capacity
     int32_t count
@@ -52,10 +52,19 @@ cdef class Lines:
     cdef int reset(self, int32_t skills) except -1
     cdef void _find_first(self, int32_t line) noexcept nogil
     cdef void _set_first(self, Line *line, int32_t contact) noexcept nogil
+    cdef int _comes_first(self, int32_t line) except -1
+    cdef void _set_key(self, Bucket *bucket, int32_t position, int64_t key) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
     cdef int _choose_bucket(self, Class *row) except -1
     cdef bint _plain_before(self, const Line *a, const Line *b) noexcept nogil
     cdef bint _before(self, int32_t a, int32_t b) noexcept nogil
+
+    cdef inline int32_t line_after(self, const Class *owner, int32_t line, int32_t *passed) noexcept nogil:
+        """The next line of a class behind one, of which those before it were `passed`; NONE behind the last."""
+        passed[0] += 1
+        if passed[0] < NEAR_LINES:
+            return owner.near[passed[0]]
+        return owner.lines if passed[0] == NEAR_LINES else self.lines[line].next_in_class
 
     cdef inline int64_t key(self, int32_t contact) noexcept nogil:
         """What orders a contact in its line, and if it is plain, among all that are."""

@@ -17,7 +17,7 @@ waits, the heads are compared by where they stand now (standing.pxd), and a clas
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t
 from libc.stdlib cimport qsort
 
 from acd_core.containers cimport heap_insert, heap_remove, reserve
@@ -27,7 +27,7 @@ from acd_core.memory cimport release
 from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
 from acd_core.tables cimport LEVEL_BITS, Tables, held_level, held_skill
 from acd_core.types cimport (
-    ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
+    ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NEAR_LINES, NONE, Class, Contact, Line, Node, Term,
 )
 
 
@@ -77,14 +77,15 @@ cdef class Lines:
 
     cdef int32_t line_for(self, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
         """The line of a class for contacts that begin alike; made when first asked for."""
-        cdef int32_t line = self.tables.classes[owner].lines
+        cdef Class *row = &self.tables.classes[owner]
+        cdef int32_t line = row.near[0], passed = 0
         while line != NONE:
             if (
                 self.lines[line].head_start == head_start and self.lines[line].level == level
                 and self.lines[line].nudge == nudge
             ):
                 return line
-            line = self.lines[line].next_in_class
+            line = self.line_after(row, line, &passed)
         line = self.line_count
         reserve(<void **>&self.lines, &self.line_capacity, line + 1, sizeof(Line))
         self.line_count += 1
@@ -92,12 +93,15 @@ cdef class Lines:
         self.lines[line].level = level
         self.lines[line].nudge = nudge
         self.lines[line].owner = owner
-        self.lines[line].next_in_class = self.tables.classes[owner].lines
         self.lines[line].fifo_head = NONE
         self.lines[line].fifo_tail = NONE
         self.lines[line].heap = NONE
         self.lines[line].first = NONE
-        self.tables.classes[owner].lines = line
+        if passed < NEAR_LINES:
+            row.near[passed] = line
+        else:
+            self.lines[line].next_in_class = row.lines
+            row.lines = line
         return line
 
     cdef int assign(self, int32_t contact, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
@@ -110,7 +114,8 @@ cdef class Lines:
         """Let a contact wait where its key says: at the end of its line, or among those that came back."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Line *line = &self.lines[row.line]
-        if line.fifo_tail == NONE or self._before(line.fifo_tail, contact):
+        cdef int64_t since = self.tables.since(contact)
+        if line.fifo_tail == NONE or line.tail_since < since or self._before(line.fifo_tail, contact):
             row.where = HELD_FIFO
             row.line_prev = line.fifo_tail
             row.line_next = NONE
@@ -119,6 +124,7 @@ cdef class Lines:
             else:
                 self.tables.contacts[line.fifo_tail].line_next = contact
             line.fifo_tail = contact
+            line.tail_since = since
         else:
             row.where = HELD_HEAP
             reserve(<void **>&self.tables.nodes, &self.tables.node_capacity, contact + 1, sizeof(Node))
@@ -127,7 +133,7 @@ cdef class Lines:
             line.heap = heap_insert(self.tables.nodes, line.heap, contact)
         if line.first == NONE or self._before(contact, line.first):
             self._set_first(line, contact)
-            self._head_changed(line.owner)
+            self._comes_first(row.line)
         return 0
 
     cdef int remove(self, int32_t contact) except -1:
@@ -143,12 +149,15 @@ cdef class Lines:
                 self.tables.contacts[row.line_prev].line_next = row.line_next
             if row.line_next == NONE:
                 line.fifo_tail = row.line_prev
+                if line.fifo_tail != NONE:
+                    line.tail_since = self.tables.since(line.fifo_tail)
             else:
                 self.tables.contacts[row.line_next].line_prev = row.line_prev
         row.where = HELD_NOWHERE
         if line.first == contact:
             self._find_first(row.line)
-            self._head_changed(line.owner)
+            if self.tables.classes[line.owner].head_line == row.line or self.tables.classes[line.owner].mixed:
+                self._head_changed(line.owner)
         return 0
 
     cdef void _find_first(self, int32_t line) noexcept nogil:
@@ -163,15 +172,26 @@ cdef class Lines:
         """This contact, or NONE, is at the head of a line. What it is compared by is kept with the line."""
         line.first = contact
         if contact != NONE:
-            line.since = self.tables.since(contact)
             line.key = self.key(contact)
+
+    cdef int _comes_first(self, int32_t line) except -1:
+        """A line has another first contact, who goes before the one it had."""
+        cdef Line *row = &self.lines[line]
+        cdef Class *owner = &self.tables.classes[row.owner]
+        if owner.mixed or owner.head_line == NONE:
+            return self._head_changed(row.owner)
+        if owner.head_line != line and not self._plain_before(row, &self.lines[owner.head_line]):
+            return 0
+        owner.head_line = line
+        self._set_key(&self.heads[owner.index_skill].buckets[owner.bucket], owner.head_position, row.key)
+        return 0
 
     cdef int _head_changed(self, int32_t owner) except -1:
         """Bring the packed head of a class up to date with its lines."""
         cdef Class *row = &self.tables.classes[owner]
         cdef Bucket *bucket
         cdef Term *terms = self.tables.terms + row.terms
-        cdef int32_t line = row.lines, best = NONE, index
+        cdef int32_t line = row.near[0], best = NONE, index, passed = 0
         cdef Line *place
         cdef Head *head
         row.head_line = NONE
@@ -183,7 +203,7 @@ cdef class Lines:
             if place.first != NONE and (best == NONE or self._plain_before(place, &self.lines[row.head_line])):
                 best = place.first
                 row.head_line = line
-            line = place.next_in_class
+            line = self.line_after(row, line, &passed)
         if row.bucket == NONE:
             self._choose_bucket(row)
         bucket = &self.heads[row.index_skill].buckets[row.bucket]
@@ -208,15 +228,20 @@ cdef class Lines:
             head.tenant = row.tenant
             head.channel = row.channel
             head.queue = row.queue
-            head.mixed = row.mixed
             for index in range(HEAD_TERMS):
                 head.terms[index] = terms[index].skill * 128 + terms[index].level if index < row.term_count else 0
             if row.condition != NONE or row.rank_max != NONE:
                 head.terms[0] = -1
             elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1
-        bucket.items[row.head_position].key = self.lines[row.head_line].key
+        self._set_key(bucket, row.head_position, self.lines[row.head_line].key)
         return 0
+
+    cdef void _set_key(self, Bucket *bucket, int32_t position, int64_t key) noexcept nogil:
+        """Change the key of a packed head."""
+        bucket.items[position].key = key
+        if key < bucket.least or bucket.count == 1:
+            bucket.least = key
 
     cdef int _choose_bucket(self, Class *row) except -1:
         """Find the bucket of a class under its index skill, or make it."""
@@ -237,8 +262,8 @@ cdef class Lines:
         """Whether the first of line `a` goes before that of line `b`, both plain: lower key; waiting for longer; first come."""
         if a.key != b.key:
             return a.key < b.key
-        if a.since != b.since:
-            return a.since < b.since
+        if a.head_start + a.nudge != b.head_start + b.nudge:
+            return a.head_start + a.nudge < b.head_start + b.nudge
         return self.tables.contacts[a.first].seq < self.tables.contacts[b.first].seq
 
     cdef bint _before(self, int32_t a, int32_t b) noexcept nogil:
@@ -291,7 +316,8 @@ cdef class Lines:
 
     cdef int32_t _first_for_good(self, int32_t owner, int32_t *line) noexcept nogil:
         """The contact of a mixed class that goes first, a limit of urgency apart, and its line; NONE when nobody waits."""
-        cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
+        cdef Class *row = &self.tables.classes[owner]
+        cdef int32_t place = row.near[0], best = NONE, contact, passed = 0
         cdef Standing standing, best_standing
         while place != NONE:
             contact = self.lines[place].first
@@ -301,12 +327,13 @@ cdef class Lines:
                     best = contact
                     best_standing = standing
                     line[0] = place
-            place = self.lines[place].next_in_class
+            place = self.line_after(row, place, &passed)
         return best
 
     cdef int32_t _first_of_capped(self, int32_t owner, int64_t now) noexcept nogil:
         """The contact of a class with a limit of urgency that goes first at `now`; NONE when nobody waits."""
-        cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
+        cdef Class *row = &self.tables.classes[owner]
+        cdef int32_t place = row.near[0], best = NONE, contact, passed = 0
         cdef Claim claim, best_claim
         while place != NONE:
             contact = self.lines[place].first
@@ -315,7 +342,7 @@ cdef class Lines:
                 if best == NONE or claims_before(&claim, &best_claim):
                     best = contact
                     best_claim = claim
-            place = self.lines[place].next_in_class
+            place = self.line_after(row, place, &passed)
         return best
 
     cdef int32_t _lay_out(self, uint32_t *held, int32_t count) noexcept nogil:
@@ -425,6 +452,7 @@ cdef class Lines:
         cdef bint ranked = self.tables.agents[agent].ranked
         cdef bint choosy = self.tables.agents[agent].choosy
         cdef int32_t index, waiting, position, rank = 0, best_rank = 0
+        cdef int64_t key, least, best_key = INT64_MAX
         cdef Heads *heads
         cdef Bucket *bucket
         cdef Head *head
@@ -438,25 +466,33 @@ cdef class Lines:
             while waiting:
                 bucket += 1
                 waiting -= bucket.count
-                if self._passed_over(bucket):
+                if self._passed_over(bucket) or (bucket.least > best_key and not ranked):
                     continue
+                least = INT64_MAX
                 for position in range(bucket.count):
                     head = &bucket.items[position]
+                    key = head.key
+                    if key < least:
+                        least = key
+                    if key > best_key and not ranked:
+                        continue
                     if not self._open_to(head, agent, channels, gated, withheld, choosy):
                         continue
                     if ranked:
                         rank = self.tables.rank_of(agent, head.queue)
-                    if best != NULL and (rank > best_rank or (rank == best_rank and head.key > best.key)):
-                        continue
+                        if best != NULL and (rank > best_rank or (rank == best_rank and key > best_key)):
+                            continue
                     if not self._asks_met(head, agent):
                         continue
                     if (
-                        best == NULL or rank < best_rank or head.key < best.key
+                        best == NULL or rank < best_rank or key < best_key
                         or self._plain_before(
                             &self.lines[self.tables.classes[head.owner].head_line],
                             &self.lines[self.tables.classes[best.owner].head_line],
                         )
                     ):
                         best = head
+                        best_key = key
                         best_rank = rank
+                bucket.least = least
         return self.lines[self.tables.classes[best.owner].head_line].first if best != NULL else NONE

@@ -200,15 +200,15 @@ cdef class Ordered:
             raise AssertionError(f"branch {slot}")
         found, deep = [], 0
         for place in range(branch.count):
-            below, depth = self._walk(branch.children[place], slot)
-            if len(below) != branch.sizes[place]:
-                raise AssertionError(f"branch {slot} counts {branch.sizes[place]} below a child, and there are {len(below)}")
+            below, depth = self._walk(branch.children[place].node, slot)
+            if len(below) != branch.children[place].size:
+                raise AssertionError(f"branch {slot} counts {branch.children[place].size} below a child, and there are {len(below)}")
             self.lines.stand_for_good(&first, <int32_t>below[0])
-            if place and stands_before(&first, &branch.bounds[place]):
+            if place and stands_before(&first, &self.order.bounds[slot].of[place]):
                 raise AssertionError(f"{below[0]} stands before the bound of its branch")
             if place:
                 self.lines.stand_for_good(&first, <int32_t>found[len(found) - 1])
-                if not stands_before(&first, &branch.bounds[place]):
+                if not stands_before(&first, &self.order.bounds[slot].of[place]):
                     raise AssertionError(f"{found[len(found) - 1]} stands behind the bound of the next branch")
             found += below
             deep = max(deep, depth)

@@ -13,7 +13,7 @@ which are far away as well, are not touched; places are closed up before others 
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.string cimport memcpy, memmove
 
 from acd_core.containers cimport reserve
@@ -43,6 +43,7 @@ cdef class Order:
         release(self.leaves)
         release(self.hints)
         release(self.branches)
+        release(self.bounds)
 
     cdef int32_t insert(self, int32_t root, int32_t contact) except -2:
         """Put a contact in that is in no tree; gives the new root."""
@@ -53,6 +54,7 @@ cdef class Order:
         reserve(<void **>&self.leaves, &self.leaf_capacity, self.leaf_count + 1, sizeof(Leaf))
         reserve(<void **>&self.hints, &self.hint_capacity, self.leaf_count + 1, sizeof(Hints))
         reserve(<void **>&self.branches, &self.branch_capacity, self.branch_count + DEPTH_MOST, sizeof(Branch))
+        reserve(<void **>&self.bounds, &self.bounds_capacity, self.branch_count + DEPTH_MOST, sizeof(Bounds))
         self.lines.stand_for_good(&own, contact)
         hint = hint_of(&own)
         if root == NONE:
@@ -60,10 +62,10 @@ cdef class Order:
             self._put(node >> 1, 0, contact, hint)
             return node
         while node & 1:
+            place = self._child_for(node >> 1, &own, hint)
             branch = &self.branches[node >> 1]
-            place = self._child_for(branch, &own)
-            branch.sizes[place] += 1
-            node = branch.children[place]
+            branch.children[place].size += 1
+            node = branch.children[place].node
         leaf = node >> 1
         self._close_up(leaf)
         place = self._place_for(leaf, &own, hint)
@@ -85,7 +87,7 @@ cdef class Order:
         above = leaf.parent
         while above != NONE:
             branch = &self.branches[above]
-            branch.sizes[self._place_of(branch, node)] -= 1
+            branch.children[self._place_of(branch, node)].size -= 1
             node = 2 * above + 1
             above = branch.parent
         if leaf.there == 0:
@@ -96,24 +98,24 @@ cdef class Order:
             if place + 1 < branch.count and self._join_next(branch, place):
                 return self._take_out(2 * slot)
             if place and self._join_next(branch, place - 1):
-                return self._take_out(branch.children[place - 1])
+                return self._take_out(branch.children[place - 1].node)
         return root
 
     cdef int64_t before(self, int32_t root, const Standing *standing) noexcept nogil:
         """How many of a tree stand before this."""
         cdef int32_t node = root, place, index
-        cdef int64_t found = 0
+        cdef int64_t found = 0, hint = hint_of(standing)
         cdef Branch *branch
         if root == NONE:
             return 0
         while node & 1:
             branch = &self.branches[node >> 1]
-            place = self._child_for(branch, standing)
+            place = self._child_for(node >> 1, standing, hint)
             for index in range(place):
-                found += branch.sizes[index]
-            node = branch.children[place]
+                found += branch.children[index].size
+            node = branch.children[place].node
         self._close_up(node >> 1)
-        return found + self._place_for(node >> 1, standing, hint_of(standing))
+        return found + self._place_for(node >> 1, standing, hint)
 
     cdef int64_t rank(self, int32_t contact) noexcept nogil:
         """How many of its tree stand before a contact that is in one."""
@@ -128,7 +130,7 @@ cdef class Order:
             branch = &self.branches[above]
             place = self._place_of(branch, node)
             for index in range(place):
-                found += branch.sizes[index]
+                found += branch.children[index].size
             node = 2 * above + 1
             above = branch.parent
         return found
@@ -144,6 +146,7 @@ cdef class Order:
             slot = self.leaf_count
             self.leaf_count += 1
         self.leaves[slot].parent = NONE
+        self.leaves[slot].place = 0
         self.leaves[slot].count = 0
         self.leaves[slot].there = 0
         return 2 * slot
@@ -157,6 +160,7 @@ cdef class Order:
             slot = self.branch_count
             self.branch_count += 1
         self.branches[slot].parent = NONE
+        self.branches[slot].place = 0
         self.branches[slot].count = 0
         return 2 * slot + 1
 
@@ -175,24 +179,37 @@ cdef class Order:
             self.leaves[node >> 1].parent = parent
 
     cdef int32_t _place_of(self, const Branch *branch, int32_t child) noexcept nogil:
-        """Which of a branch's children this is."""
-        cdef int32_t place = 0
-        while branch.children[place] != child:
+        """Which of a branch's children this is: mostly the one that it was the last time."""
+        cdef int16_t *known = &self.branches[child >> 1].place if child & 1 else &self.leaves[child >> 1].place
+        cdef int16_t place = known[0]
+        if place < branch.count and branch.children[place].node == child:
+            return place
+        place = 0
+        while branch.children[place].node != child:
             place += 1
+        known[0] = place
         return place
 
-    cdef int32_t _child_for(self, const Branch *branch, const Standing *standing) noexcept nogil:
-        """Below which child one stands, or would stand. Mostly the last."""
-        cdef int32_t low = 0, high = branch.count - 1, middle
-        if not stands_before(standing, &branch.bounds[high]):
+    cdef int32_t _child_for(self, int32_t branch, const Standing *standing, int64_t hint) noexcept nogil:
+        """Below which child of a branch one stands, or would stand, of which this is the hint. Mostly the last."""
+        cdef const Bounds *bounds = &self.bounds[branch]
+        cdef int32_t low = 0, high = self.branches[branch].count - 1, middle
+        if not self._before_bound(bounds, high, standing, hint):
             return high
         while low + 1 < high:
             middle = (low + high) >> 1
-            if stands_before(standing, &branch.bounds[middle]):
+            if self._before_bound(bounds, middle, standing, hint):
                 high = middle
             else:
                 low = middle
         return low
+
+    cdef bint _before_bound(self, const Bounds *bounds, int32_t place, const Standing *standing, int64_t hint) noexcept nogil:
+        """Whether one stands before the bound of this child."""
+        cdef int64_t its = bounds.hints[place]
+        if its != hint and its != NO_HINT and hint != NO_HINT:
+            return hint < its
+        return stands_before(standing, &bounds.of[place])
 
     cdef void _close_up(self, int32_t leaf) noexcept nogil:
         """Give the places in a leaf of those who left to those behind them."""
@@ -280,12 +297,12 @@ cdef class Order:
         if parent == NONE:
             parent = self._new_branch() >> 1
             branch = &self.branches[parent]
-            branch.children[0] = node
+            branch.children[0].node = node
             branch.count = 1
             self._set_parent(node, parent)
         branch = &self.branches[parent]
         place = self._place_of(branch, node)
-        branch.sizes[place] = size
+        branch.children[place].size = size
         self._add_child(parent, place, other, other_size, bound)
 
     cdef void _add_child(self, int32_t branch, int32_t after, int32_t child, int32_t size, const Standing *bound) noexcept nogil:
@@ -301,37 +318,38 @@ cdef class Order:
             new = &self.branches[other]
             kept = BRANCH_MOST if place == BRANCH_MOST else <int32_t>BRANCH_MOST // 2
             moved = BRANCH_MOST - kept
-            memcpy(&new.children[0], &row.children[kept], <size_t>moved * sizeof(int32_t))
-            memcpy(&new.sizes[0], &row.sizes[kept], <size_t>moved * sizeof(int32_t))
-            memcpy(&new.bounds[0], &row.bounds[kept], <size_t>moved * sizeof(Standing))
-            new.count = moved
-            row.count = kept
+            memcpy(&new.children[0], &row.children[kept], <size_t>moved * sizeof(Child))
+            memcpy(&self.bounds[other].hints[0], &self.bounds[branch].hints[kept], <size_t>moved * sizeof(int64_t))
+            memcpy(&self.bounds[other].of[0], &self.bounds[branch].of[kept], <size_t>moved * sizeof(Standing))
+            new.count = <int16_t>moved
+            row.count = <int16_t>kept
             for index in range(moved):
-                self._set_parent(new.children[index], other)
+                self._set_parent(new.children[index].node, other)
             if place > kept or place == BRANCH_MOST:
-                self._put_child(new, other, place - kept, child, size, bound)
+                self._put_child(other, place - kept, child, size, bound)
             else:
-                self._put_child(row, branch, place, child, size, bound)
-            parting = new.bounds[0]
+                self._put_child(branch, place, child, size, bound)
+            parting = self.bounds[other].of[0]
             for index in range(row.count):
-                total += row.sizes[index]
+                total += row.children[index].size
             for index in range(new.count):
-                other_total += new.sizes[index]
+                other_total += new.children[index].size
             self._grow_up(2 * branch + 1, total, 2 * other + 1, other_total, &parting)
         else:
-            self._put_child(row, branch, place, child, size, bound)
+            self._put_child(branch, place, child, size, bound)
 
-    cdef void _put_child(
-        self, Branch *row, int32_t branch, int32_t place, int32_t child, int32_t size, const Standing *bound
-    ) noexcept nogil:
+    cdef void _put_child(self, int32_t branch, int32_t place, int32_t child, int32_t size, const Standing *bound) noexcept nogil:
         """The same where there is room."""
+        cdef Branch *row = &self.branches[branch]
+        cdef Bounds *bounds = &self.bounds[branch]
         cdef size_t behind = <size_t>(row.count - place)
-        memmove(&row.children[place + 1], &row.children[place], behind * sizeof(int32_t))
-        memmove(&row.sizes[place + 1], &row.sizes[place], behind * sizeof(int32_t))
-        memmove(&row.bounds[place + 1], &row.bounds[place], behind * sizeof(Standing))
-        row.children[place] = child
-        row.sizes[place] = size
-        row.bounds[place] = bound[0]
+        memmove(&row.children[place + 1], &row.children[place], behind * sizeof(Child))
+        memmove(&bounds.hints[place + 1], &bounds.hints[place], behind * sizeof(int64_t))
+        memmove(&bounds.of[place + 1], &bounds.of[place], behind * sizeof(Standing))
+        row.children[place].node = child
+        row.children[place].size = size
+        bounds.hints[place] = hint_of(bound)
+        bounds.of[place] = bound[0]
         row.count += 1
         self._set_parent(child, branch)
 
@@ -339,10 +357,11 @@ cdef class Order:
 
     cdef bint _join_next(self, Branch *branch, int32_t place) noexcept nogil:
         """Let those in one of a branch's leaves stand at the head of the next, if there is room. Whether they do."""
-        cdef int32_t slot = branch.children[place] >> 1, other_slot = branch.children[place + 1] >> 1, index
+        cdef int32_t slot = branch.children[place].node >> 1, other_slot = branch.children[place + 1].node >> 1, index
         cdef Leaf *row = &self.leaves[slot]
         cdef Leaf *other = &self.leaves[other_slot]
         cdef int64_t *hints = self.hints[other_slot].of
+        cdef Bounds *bounds = &self.bounds[self.leaves[slot].parent]
         if row.there + other.there > WELL_FILLED:
             return False
         self._close_up(slot)
@@ -352,11 +371,12 @@ cdef class Order:
         memmove(&hints[row.count], &hints[0], <size_t>other.count * sizeof(int64_t))
         memcpy(&hints[0], &self.hints[slot].of[0], <size_t>row.count * sizeof(int64_t))
         for index in range(row.count):
-            self.leaf_of(row.items[index])[0] = branch.children[place + 1] >> 1
+            self.leaf_of(row.items[index])[0] = other_slot
         other.count += row.count
         other.there = other.count
-        branch.sizes[place + 1] = other.count
-        branch.bounds[place + 1] = branch.bounds[place]
+        branch.children[place + 1].size = other.count
+        bounds.hints[place + 1] = bounds.hints[place]
+        bounds.of[place + 1] = bounds.of[place]
         row.count = row.there = 0
         return True
 
@@ -365,6 +385,7 @@ cdef class Order:
         cdef int32_t parent, place
         cdef size_t behind
         cdef Branch *branch
+        cdef Bounds *bounds
         while True:
             parent = self.branches[node >> 1].parent if node & 1 else self.leaves[node >> 1].parent
             if parent == NONE:
@@ -378,13 +399,14 @@ cdef class Order:
                 break
             node = 2 * parent + 1
         behind = <size_t>(branch.count - place)
-        memmove(&branch.children[place], &branch.children[place + 1], behind * sizeof(int32_t))
-        memmove(&branch.sizes[place], &branch.sizes[place + 1], behind * sizeof(int32_t))
-        memmove(&branch.bounds[place], &branch.bounds[place + 1], behind * sizeof(Standing))
+        bounds = &self.bounds[parent]
+        memmove(&branch.children[place], &branch.children[place + 1], behind * sizeof(Child))
+        memmove(&bounds.hints[place], &bounds.hints[place + 1], behind * sizeof(int64_t))
+        memmove(&bounds.of[place], &bounds.of[place + 1], behind * sizeof(Standing))
         node = self._top(2 * parent + 1)
         while node & 1 and self.branches[node >> 1].count == 1:
             parent = node
-            node = self.branches[parent >> 1].children[0]
+            node = self.branches[parent >> 1].children[0].node
             self._set_parent(node, NONE)
             self._give_back(parent)
         return node

@@ -53,6 +53,8 @@ cdef class IdleAgents:
     cdef void count_staff(self) noexcept nogil
     cdef int add_class(self, int32_t owner) except -1
     cdef int add(self, int32_t agent) except -1
+    cdef void count_in(self, int32_t agent) noexcept nogil
+    cdef int enter(self, int32_t agent) except -1
     cdef int drop(self, int32_t agent) except -1
     cdef int add_again(self, int32_t agent) except -1
     cdef int restore(self, int32_t agent) except -1

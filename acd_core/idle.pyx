@@ -13,8 +13,8 @@ qualified entries it passes into a heap of its own, its ranking: what orders an 
 Only where chance decides nothing is kept, since each contact draws anew, and where occupancy has a price, since what the
 agents pay falls for each by another amount: all who are free and qualified are looked at.
 
-An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Only arrays
-that some class looks into are kept filled.
+An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Who gets a contact that
+waits as soon as he is free is not entered at all. Only arrays that some class looks into are kept filled.
 """
 
 cimport cython
@@ -129,6 +129,21 @@ cdef class IdleAgents:
 
     cdef int add(self, int32_t agent) except -1:
         """An agent became free, with a new idle_seq: he is the last in all his arrays."""
+        self.count_in(agent)
+        return self.enter(agent)
+
+    cdef void count_in(self, int32_t agent) noexcept nogil:
+        """An agent became free, with a new idle_seq, but is still to be entered, unless he is rung at once: then nobody looks
+        for him, and `restore` enters him if he keeps his place.
+        """
+        cdef Agent *row = &self.tables.agents[agent]
+        cdef uint32_t *held = self.tables.agent_skills + row.skills
+        cdef int32_t index
+        for index in range(row.skill_count):
+            self.arrays[held_skill(held[index])].live += 1
+
+    cdef int enter(self, int32_t agent) except -1:
+        """Enter an agent who was counted in; nobody came to be free since."""
         cdef Agent *row = &self.tables.agents[agent]
         cdef uint32_t *held = self.tables.agent_skills + row.skills
         cdef Entry entry = self._entry(agent)
@@ -136,7 +151,6 @@ cdef class IdleAgents:
         cdef int32_t index
         for index in range(row.skill_count):
             array = &self.arrays[held_skill(held[index])]
-            array.live += 1
             if array.classes != NONE:
                 if array.count >= array.room:
                     self._make_room(held_skill(held[index]))

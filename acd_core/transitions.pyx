@@ -201,16 +201,22 @@ cdef class Transitions(Trails):
 
     @cython.final
     cdef int _idle(self, int32_t agent) except -1:
+        cdef Agent *row = &self.tables.agents[agent]
         self._not_idle(agent)
         self.idle_seq += 1
-        self.tables.agents[agent].idle_seq = self.idle_seq
+        row.idle_seq = self.idle_seq
         self.tables.no_longer_kept(agent)
-        if not self.tables.agents[agent].inbound_seq:
-            self.tables.agents[agent].inbound_seq = self.idle_seq
+        if not row.inbound_seq:
+            row.inbound_seq = self.idle_seq
         self._set_open(agent)
-        self.idle.add(agent)
+        if self.gates.reserve_count:  # reserves count who is free
+            self.idle.add(agent)
+            self._agent_changed(agent)
+            return self._serve_agent(agent)
+        self.idle.count_in(agent)
         self._agent_changed(agent)
-        return self._serve_agent(agent)
+        self._serve_agent(agent)
+        return 0 if row.rung else self.idle.enter(agent)
 
     cdef int _end_cooldown(self, int32_t agent) except -1:
         self._disarm_agent(agent)

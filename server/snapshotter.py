@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from server.errors import Corrupt, JournalError
 from server.log import note
 from server.sequencer import Sequencer
 
-SLICE_BYTES = 256 * 1024
+SLICE_BYTES = 64 * 1024
 """So much of the journal is read between two appends."""
 TRIM_RECORDS = 64
 """So many records are trimmed between two appends."""
@@ -31,6 +32,7 @@ RETRY_S = 5.0
 RETRY_MOST_S = 300.0
 """After a snapshot that failed the next is tried so much later, and twice as much after each further one, up to this."""
 HOUR_NS = 3600 * NS_PER_S
+_NICE = (nice, "-n", "19") if (nice := shutil.which("nice")) else ()
 
 Slices = Callable[[int], Awaitable[list[bytes]]]
 """The next records from a number on, in slices; none where the journal ends."""
@@ -221,10 +223,16 @@ async def make_in_child(directory: Path, base: int, slices: Slices) -> None:
 
 
 def _spawn(directory: Path, base: int) -> "subprocess.Popen[bytes]":
-    """Start the process. The loop has it done in a thread, by the standard library, which copies nothing of our memory."""
+    """Start the process. The loop has it done in a thread, by the standard library, which copies nothing of our memory.
+
+    Its priority is the lowest from its first instruction on, for to start Python takes longer than a caller should wait where
+    there is one processor for both; and where the server has real-time priority, the process has not.
+    """
     words = ("journal", "snapshot", "--data", str(directory), "--fed-after", str(base))
+    if hasattr(os, "SCHED_RESET_ON_FORK") and (policy := os.sched_getscheduler(0)) in {os.SCHED_FIFO, os.SCHED_RR}:
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_getparam(0))
     return subprocess.Popen(
-        (sys.executable, "-m", "server", *words),
+        (*_NICE, sys.executable, "-m", "server", *words),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -3,10 +3,12 @@
 import argparse
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -19,7 +21,7 @@ from acd_protocol import snapshot_file
 from acd_protocol.framing import encode
 from acd_protocol.journal_file import begin_of_copy
 from acd_protocol.journal_records import tail_of
-from server import backup
+from server import backup, snapshotter
 from server.cli.journal import COMMAND
 from server.config import Settings
 from server.doctor import check_snapshots
@@ -252,6 +254,30 @@ def journal_command(*words: str) -> int:
     parser = argparse.ArgumentParser()
     COMMAND.add_to(parser.add_subparsers())
     return COMMAND.run(parser.parse_args(["journal", *words]))
+
+
+@pytest.mark.parametrize("real_time", [False, True])
+def test_the_process_lets_everybody_else_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, real_time: bool
+) -> None:
+    asked = tmp_path / "python"
+    asked.write_text(
+        f"#!{sys.executable}\nimport os, sys\nprint(os.nice(0), os.sched_getscheduler(0), file=sys.stderr)\n"
+    )
+    asked.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(asked))
+
+    def said() -> bytes:
+        if real_time:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        child = snapshotter._spawn(tmp_path, 0)
+        return child.communicate()[1]
+
+    with ThreadPoolExecutor(1) as threads:  # whose priority is that of this one thread
+        try:
+            assert threads.submit(said).result() == b"19 %d\n" % os.SCHED_OTHER
+        except PermissionError:
+            pytest.skip("this user may not have real-time priority")
 
 
 def test_the_journal_is_exported_and_imported(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

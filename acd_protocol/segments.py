@@ -251,17 +251,19 @@ def read(directory: Path) -> Iterator[Stored]:
         OSError: a file cannot be read, or was trimmed meanwhile.
     """
     for attempt in range(READ_ATTEMPTS):
-        paths = found_in(directory)
+        begun = False
         try:
+            paths = found_in(directory)
             for path in paths[-1:]:
                 flush(path)
-            segments = segments_of(paths)
+            for stored in Chain(segments_of(paths)):
+                begun = True
+                yield stored
         except FileNotFoundError:  # a server trims its journal just now
-            if attempt == READ_ATTEMPTS - 1:
+            if begun or attempt == READ_ATTEMPTS - 1:
                 raise
-            continue
-        yield from Chain(segments)
-        return
+        else:
+            return
 
 
 def flush(path: Path) -> None:

@@ -39,6 +39,30 @@ def journal(tmp_path: Path) -> Iterator[SegmentJournal]:
     opened.close()
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_begins_to_read_when_files_are_trimmed_begins_with_those_that_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    fill(tmp_path, "segments", 40)
+    first, second, third = found_in(tmp_path)[:3]
+    real = Path.read_bytes
+
+    def trimmed_under_it(path: Path) -> bytes:
+        if path == (second if begun else first):
+            first.unlink(missing_ok=True)
+            second.unlink()
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", trimmed_under_it)
+    if begun:
+        with pytest.raises(FileNotFoundError):
+            list(form.read(tmp_path))
+    else:
+        least = int(third.name.removeprefix(form.PREFIX).removesuffix(form.SUFFIX))
+        assert [stored.record.seq for stored in form.read(tmp_path)] == list(range(least, 42))
+
+
 def copy_of(directory: Path, name: str) -> Path:
     target = directory.with_name(name)
     shutil.rmtree(target, ignore_errors=True)

@@ -405,6 +405,7 @@ cdef class IdleAgents:
         cdef int64_t number = draw(self.seed, offer, self.tables.agents[agent].position)
         return weighted(number, self.tables.detail(agent).weight) if self.tables.queues[queue].strategy == WEIGHTED_RANDOM else number
 
+    @cython.overflowcheck(False)  # which takes the distance of two pointers for bytes
     cdef int32_t _longest_idle(self, int32_t owner) noexcept nogil:
         cdef Class *wanted = &self.tables.classes[owner]
         cdef IdleArray *array = &self.arrays[wanted.index_skill]

@@ -1,5 +1,6 @@
 """Names are told apart and hashed by their letters, whatever their number and width."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -43,5 +44,8 @@ def test_names_in_a_row_lie_apart(form: str) -> None:
 
 def test_tags_are_others_in_another_process() -> None:
     ask = "from acd_core._probe import tag_of; print(tag_of('anna'), tag_of('c-1'), tag_of(''))"
-    told = [subprocess.check_output([sys.executable, "-c", ask], env={"PYTHONHASHSEED": seed}) for seed in "123"]
+    told = [
+        subprocess.check_output([sys.executable, "-c", ask], env=os.environ | {"PYTHONHASHSEED": seed})
+        for seed in "123"
+    ]
     assert len(set(told)) == 3

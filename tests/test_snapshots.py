@@ -261,9 +261,8 @@ def test_the_process_lets_everybody_else_go_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, real_time: bool
 ) -> None:
     asked = tmp_path / "python"
-    asked.write_text(
-        f"#!{sys.executable}\nimport os, sys\nprint(os.nice(0), os.sched_getscheduler(0), file=sys.stderr)\n"
-    )
+    tell = "import os, sys; print(os.nice(0), os.sched_getscheduler(0), file=sys.stderr)"
+    asked.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{tell}'\n")
     asked.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(asked))
 

@@ -2,11 +2,14 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 _ZEROS = bytes(256 * 1024)
 """So much is written at once of a file that is made ready beside appends, which must not wait long for the disk."""
+_PAUSE_S = 0.0005
+"""And then others may have the processor for so long: where the disk is memory, nothing else would make it wait."""
 
 
 def open_to_write(path: Path) -> int:
@@ -25,12 +28,13 @@ def reserve(descriptor: int, size: int) -> None:
 
 
 def fill(descriptor: int, place: int, size: int, wanted: Callable[[], bool] = lambda: True) -> None:
-    """Write zeros from `place` up to `size`, durably, in pieces that let others have the disk, for as long as it is wanted."""
+    """Write zeros from `place` up to `size`, durably, for as long as it is wanted, and let others have disk and processor."""
     while place < size and wanted():
         piece = _ZEROS[: size - place]
         write(descriptor, piece, place)
         sync(descriptor)
         place += len(piece)
+        time.sleep(_PAUSE_S)
 
 
 def write(descriptor: int, data: bytes, place: int) -> None:

@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from acd_protocol import journal_records
 from acd_protocol import segments as form
 from acd_protocol.journal_file import read_copy
 from acd_protocol.journal_records import DamagedRecord
@@ -37,6 +38,32 @@ def journal(tmp_path: Path) -> Iterator[SegmentJournal]:
     opened.fence("node", opened.open(), 1)
     yield opened
     opened.close()
+
+
+def test_slices_of_a_file_from_before_a_restart_are_found_without_reading_it_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "segments", 3_000)
+    journal = SegmentJournal(tmp_path)
+    journal.open()
+    taken: list[int] = []
+    real = files.read
+
+    def counted(path: Path, place: int, size: int) -> bytes:
+        data = real(path, place, size)
+        taken.append(len(data))
+        return data
+
+    monkeypatch.setattr(files, "read", counted)
+    seq, slices = 1, 0
+    while found := journal.slice(seq, 4_096):
+        assert [journal_records.seq_at(data, 0) for data in found] == list(range(seq, seq + len(found)))
+        seq += len(found)
+        slices += 1
+    journal.close()
+    assert seq >= 3_002
+    assert slices > 50
+    assert sum(taken) < slices * 4 * segments._MARK_BYTES
 
 
 @pytest.mark.usefixtures("small")

@@ -5,7 +5,9 @@ ever to be moved, so no append waits for anything but its own flush. The format 
 """
 
 import contextlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from acd_protocol import journal_records, segments
@@ -23,7 +25,7 @@ BYTES_MIN = 1 << 20
 BYTES_MAX = 16 << 20
 """Larger than this is only a file for a single record."""
 _MARK_BYTES = 64 * 1024
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 128 * 1024
 _BLOCK_BYTES = 4096
 _BATCH = Kind.BATCH  # looked up once, see `acd_protocol.journal_records`
 _DRAFT = ".new"
@@ -41,7 +43,7 @@ class SegmentJournal(ChainedJournal):
         self._size = self._end = 0
         self._torn = False
         self._foreseen = self._tail
-        # Where some records are, by the file that they are in: a number and a place each.
+        # Where some records are, by the file that they are in: a number and a place each, in rising order.
         self._marks: dict[Path, list[tuple[int, int]]] = {}
         self._marked = HEAD_BYTES  # the last of these places in the file that is written
         self._spare: tuple[int, int] | None = None
@@ -207,13 +209,29 @@ class SegmentJournal(ChainedJournal):
         """The records from a number on, as they are stored."""
         last = self._tail.seq if self._descriptor >= 0 else seq
         for segment in self._segments[segments.place_of(self._segments, seq - 1) :]:
-            place = max((mark for one, mark in self._marks.get(segment.path, ()) if one <= seq), default=HEAD_BYTES)
-            for data in _records_in(segment.path, place):
+            marked = self._mark_before(segment.path, seq)[1]
+            for place, data in _records_in(segment.path, marked):
                 number = journal_records.seq_at(data, 0)
                 if number > last:
                     return
+                if place > marked + _MARK_BYTES:
+                    marked = self._mark(segment.path, number, place)
                 if number >= seq:
                     yield data
+
+    def _mark_before(self, path: Path, seq: int) -> tuple[int, int]:
+        """How many marks of a file are of no later record than this, and the place of the last of them."""
+        marks = self._marks.get(path, ())
+        count = bisect_right(marks, seq, key=itemgetter(0))
+        return count, marks[count - 1][1] if count else HEAD_BYTES
+
+    def _mark(self, path: Path, seq: int, place: int) -> int:
+        """Keep where a record is, unless it is known of one shortly before it; gives the place that is kept."""
+        count, before = self._mark_before(path, seq)
+        if place <= before + _MARK_BYTES:
+            return before
+        self._marks.setdefault(path, []).insert(count, (seq, place))
+        return place
 
     # -- appending ----------------------------------------------------------------------------------------------
 
@@ -274,8 +292,7 @@ class SegmentJournal(ChainedJournal):
     def _note(self, tail: Tail, length: int) -> None:
         """A record of so many bytes was added."""
         if self._end > self._marked + _MARK_BYTES:
-            self._marks.setdefault(self._segments[-1].path, []).append((tail.seq, self._end))
-            self._marked = self._end
+            self._marked = self._mark(self._segments[-1].path, tail.seq, self._end)
         self._tail = tail
         self._end += length
         if self._await_spare is None and self._end > self._size // 2:
@@ -382,8 +399,8 @@ class SegmentJournal(ChainedJournal):
         )
 
 
-def _records_in(path: Path, place: int) -> Iterator[bytes]:
-    """The records of a file from a place on, unverified, up to the first place where none begins."""
+def _records_in(path: Path, place: int) -> Iterator[tuple[int, bytes]]:
+    """The records of a file from a place on, and where they begin, unverified, up to the first place where none does."""
     data, at = b"", 0
     while True:
         length = journal_records.length_at(data, at)
@@ -395,7 +412,7 @@ def _records_in(path: Path, place: int) -> Iterator[bytes]:
                 data = files.read(path, place, length)
             if not length or length > len(data):
                 return
-        yield data[at : at + length]
+        yield place + at, data[at : at + length]
         at += length
 
 

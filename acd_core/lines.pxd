@@ -3,7 +3,7 @@ from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.standing cimport Claim, Standing
 from acd_core.tables cimport Tables
-from acd_core.types cimport HEAD_TERMS, NEAR_LINES, Class, Line, Term
+from acd_core.types cimport HEAD_TERMS, Class, Line, Term
 
 # What a freed agent looks at: the first contact of a class, with what it asks.
 cdef struct Head:
@@ -58,13 +58,6 @@ cdef class Lines:
     cdef int _choose_bucket(self, Class *row) except -1
     cdef bint _plain_before(self, const Line *a, const Line *b) noexcept nogil
     cdef bint _before(self, int32_t a, int32_t b) noexcept nogil
-
-    cdef inline int32_t line_after(self, const Class *owner, int32_t line, int32_t *passed) noexcept nogil:
-        """The next line of a class behind one, of which those before it were `passed`; NONE behind the last."""
-        passed[0] += 1
-        if passed[0] < NEAR_LINES:
-            return owner.near[passed[0]]
-        return owner.lines if passed[0] == NEAR_LINES else self.lines[line].next_in_class
 
     cdef inline int64_t key(self, int32_t contact) noexcept nogil:
         """What orders a contact in its line, and if it is plain, among all that are."""

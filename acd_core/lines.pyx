@@ -27,7 +27,7 @@ from acd_core.memory cimport release
 from acd_core.standing cimport Claim, Standing, claim_by_wait, claims_before, stand, stands_before
 from acd_core.tables cimport LEVEL_BITS, Tables, held_level, held_skill
 from acd_core.types cimport (
-    ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NEAR_LINES, NONE, Class, Contact, Line, Node, Term,
+    ANY_SKILL, HEAD_TERMS, HELD_FIFO, HELD_HEAP, HELD_NOWHERE, NONE, Class, Contact, Line, Node, Term,
 )
 
 
@@ -77,15 +77,14 @@ cdef class Lines:
 
     cdef int32_t line_for(self, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
         """The line of a class for contacts that begin alike; made when first asked for."""
-        cdef Class *row = &self.tables.classes[owner]
-        cdef int32_t line = row.near[0], passed = 0
+        cdef int32_t line = self.tables.classes[owner].lines
         while line != NONE:
             if (
                 self.lines[line].head_start == head_start and self.lines[line].level == level
                 and self.lines[line].nudge == nudge
             ):
                 return line
-            line = self.line_after(row, line, &passed)
+            line = self.lines[line].next_in_class
         line = self.line_count
         reserve(<void **>&self.lines, &self.line_capacity, line + 1, sizeof(Line))
         self.line_count += 1
@@ -93,15 +92,12 @@ cdef class Lines:
         self.lines[line].level = level
         self.lines[line].nudge = nudge
         self.lines[line].owner = owner
+        self.lines[line].next_in_class = self.tables.classes[owner].lines
         self.lines[line].fifo_head = NONE
         self.lines[line].fifo_tail = NONE
         self.lines[line].heap = NONE
         self.lines[line].first = NONE
-        if passed < NEAR_LINES:
-            row.near[passed] = line
-        else:
-            self.lines[line].next_in_class = row.lines
-            row.lines = line
+        self.tables.classes[owner].lines = line
         return line
 
     cdef int assign(self, int32_t contact, int32_t owner, int32_t level, int64_t head_start, int64_t nudge) except -1:
@@ -191,7 +187,7 @@ cdef class Lines:
         cdef Class *row = &self.tables.classes[owner]
         cdef Bucket *bucket
         cdef Term *terms = self.tables.terms + row.terms
-        cdef int32_t line = row.near[0], best = NONE, index, passed = 0
+        cdef int32_t line = row.lines, best = NONE, index
         cdef Line *place
         cdef Head *head
         row.head_line = NONE
@@ -203,7 +199,7 @@ cdef class Lines:
             if place.first != NONE and (best == NONE or self._plain_before(place, &self.lines[row.head_line])):
                 best = place.first
                 row.head_line = line
-            line = self.line_after(row, line, &passed)
+            line = place.next_in_class
         if row.bucket == NONE:
             self._choose_bucket(row)
         bucket = &self.heads[row.index_skill].buckets[row.bucket]
@@ -316,8 +312,7 @@ cdef class Lines:
 
     cdef int32_t _first_for_good(self, int32_t owner, int32_t *line) noexcept nogil:
         """The contact of a mixed class that goes first, a limit of urgency apart, and its line; NONE when nobody waits."""
-        cdef Class *row = &self.tables.classes[owner]
-        cdef int32_t place = row.near[0], best = NONE, contact, passed = 0
+        cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
         cdef Standing standing, best_standing
         while place != NONE:
             contact = self.lines[place].first
@@ -327,13 +322,12 @@ cdef class Lines:
                     best = contact
                     best_standing = standing
                     line[0] = place
-            place = self.line_after(row, place, &passed)
+            place = self.lines[place].next_in_class
         return best
 
     cdef int32_t _first_of_capped(self, int32_t owner, int64_t now) noexcept nogil:
         """The contact of a class with a limit of urgency that goes first at `now`; NONE when nobody waits."""
-        cdef Class *row = &self.tables.classes[owner]
-        cdef int32_t place = row.near[0], best = NONE, contact, passed = 0
+        cdef int32_t place = self.tables.classes[owner].lines, best = NONE, contact
         cdef Claim claim, best_claim
         while place != NONE:
             contact = self.lines[place].first
@@ -342,7 +336,7 @@ cdef class Lines:
                 if best == NONE or claims_before(&claim, &best_claim):
                     best = contact
                     best_claim = claim
-            place = self.line_after(row, place, &passed)
+            place = self.lines[place].next_in_class
         return best
 
     cdef int32_t _lay_out(self, uint32_t *held, int32_t count) noexcept nogil:

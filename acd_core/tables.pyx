@@ -13,7 +13,7 @@ from acd_core.containers cimport reserve, reserve_lines
 from acd_core.memory cimport release
 from acd_core.standing cimport AGEING_ONE
 from acd_core.types cimport (
-    AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NEAR_LINES, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class,
+    AGENT_AMONG, ALL_OF, ANY_OF, ANY_SKILL, LEVEL_IN_RANGE, NONE, NOT, VALUE_AMONG, VALUE_IN_RANGE, Agent, Attribute, Class,
     Condition, Contact, ContactDetails, Details, Plan, Queue, QueueRank, Stage, Term,
 )
 
@@ -405,8 +405,6 @@ cdef class Tables:
         row.further = 0
         row.further_count = 0
         row.signature = 0
-        for index in range(NEAR_LINES):
-            row.near[index] = NONE
         row.lines = NONE
         row.watch = NONE
         row.head_line = NONE

@@ -10,7 +10,6 @@ cdef enum:
     ACCEPT_BUCKETS = 13       # likewise
     HANDLE_BUCKETS = 16
     HEAD_TERMS = 4            # terms of a requirement that fit into a packed head
-    NEAR_LINES = 4            # lines of a class that it names itself
     ANY_SKILL = 0             # a skill that every agent has, so that every requirement has one
 
 # In the order of views.Direction.
@@ -404,8 +403,7 @@ cdef struct Class:
     int32_t measured          # the queue whose measure holds for them; NONE when they are measured by waits
     int64_t ageing
     int64_t most
-    int32_t near[4]           # its first lines, NONE where there are no more; others are a list, so that these are found at once
-    int32_t lines             # first of the others
+    int32_t lines             # first of its lines
     int32_t head_line         # the line with the first contact (where there is a limit, with any); NONE when nobody waits
     int32_t head_position     # of its packed head in its bucket; NONE when nobody waits
     int32_t cursor            # idle entries before it are known not to qualify (queue is NONE)
@@ -421,7 +419,7 @@ cdef struct Line:
     int64_t tail_since        # from when on the waiting of the last in the list counts
     int32_t level
     int32_t owner             # the class
-    int32_t next_in_class     # unless the class names it itself
+    int32_t next_in_class
     int32_t first             # contact; NONE when nobody waits
     int32_t fifo_head
     int32_t fifo_tail

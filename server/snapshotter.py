@@ -32,6 +32,7 @@ RETRY_S = 5.0
 RETRY_MOST_S = 300.0
 """After a snapshot that failed the next is tried so much later, and twice as much after each further one, up to this."""
 HOUR_NS = 3600 * NS_PER_S
+# Where there is no such command, the process lowers its priority itself, once it has started.
 _NICE = (nice, "-n", "19") if (nice := shutil.which("nice")) else ()
 
 Slices = Callable[[int], Awaitable[list[bytes]]]

@@ -46,7 +46,9 @@ class Site:
                 link.ask(*(encode(AgentLogin(id=0, agent=agent, ready=True)) for agent in agents))
             link.quiet()
 
-    def sender(self, used: int, *, plain: bool = False, echo: bool = False, repeat: bool = False) -> Sender:
+    def sender(
+        self, used: int, *, plain: bool = False, echo: bool = False, repeat: bool = False, awake: bool = False
+    ) -> Sender:
         """A sender on the first `used` connections, for contacts that no one else has named."""
         return Sender(
             [link.fileno() for link in self.links[:used]],
@@ -56,6 +58,7 @@ class Site:
             capacity=CAPACITY,
             echo=echo,
             repeat=repeat,
+            awake=awake,
         )
 
     def closed_loop(self, sender: Sender, depth: int, lifecycles: int) -> None:

@@ -161,15 +161,15 @@ class FakeServer(threading.Thread):
 
 
 @pytest.fixture
-def play() -> Iterator[Callable[[Reply], Sender]]:
+def play() -> Iterator[Callable[..., Sender]]:
     ends: list[socket.socket] = []
 
-    def run(twist: Reply) -> Sender:
+    def run(twist: Reply, *, awake: bool = False) -> Sender:
         ours, theirs = socket.socketpair()
         ends.extend((ours, theirs))
         FakeServer(theirs, twist).start()
         tails = [[b'"tenant":"t","queue":"q"}\n']]
-        sender = Sender([ours.fileno()], tails, b"c-", agents=1000, capacity=64)
+        sender = Sender([ours.fileno()], tails, b"c-", agents=1000, capacity=64, awake=awake)
         sender.run(10, depth=4, most=20)
         sender.drain(0.3)
         return sender
@@ -184,8 +184,9 @@ def wrong(sender: Sender) -> dict[str, int]:
     return {name: sender.counts[name] for name in names if sender.counts[name]}
 
 
-def test_a_right_server_is_found_right(play: Callable[[Reply], Sender]) -> None:
-    sender = play(lambda asked, answers: None)
+@pytest.mark.parametrize("awake", [False, True])
+def test_a_right_server_is_found_right(play: Callable[..., Sender], awake: bool) -> None:
+    sender = play(lambda asked, answers: None, awake=awake)
     assert wrong(sender) == {}
     assert sender.alive == 0
     assert (sender.counts["started"], sender.counts["finished"], sender.counts["answers"]) == (20, 20, 60)
@@ -223,13 +224,13 @@ MISTAKES: list[tuple[str, Callable[[list[dict[str, Any]]], object], dict[str, in
 
 @pytest.mark.parametrize(("kind", "change", "found"), MISTAKES)
 def test_each_mistake_of_a_server_is_noticed(
-    kind: str, change: Callable[[list[dict[str, Any]]], object], found: dict[str, int], play: Callable[[Reply], Sender]
+    kind: str, change: Callable[[list[dict[str, Any]]], object], found: dict[str, int], play: Callable[..., Sender]
 ) -> None:
     noticed = wrong(play(on(kind, change)))
     assert {name: noticed.get(name) for name in found} == found
 
 
-def test_an_agent_who_gets_two_is_noticed(play: Callable[[Reply], Sender]) -> None:
+def test_an_agent_who_gets_two_is_noticed(play: Callable[..., Sender]) -> None:
     def everybody_to_one(asked: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         for answer in answers:
             if "agent" in answer:
@@ -238,7 +239,7 @@ def test_an_agent_who_gets_two_is_noticed(play: Callable[[Reply], Sender]) -> No
     assert wrong(play(everybody_to_one))["agent_twice"] > 0
 
 
-def test_a_lost_contact_is_named(play: Callable[[Reply], Sender]) -> None:
+def test_a_lost_contact_is_named(play: Callable[..., Sender]) -> None:
     sender = play(on("contact.enqueue", lambda said: said.pop()))
     assert sender.alive == 1
     assert sender.lost(10) == ["c-7"]
@@ -246,7 +247,7 @@ def test_a_lost_contact_is_named(play: Callable[[Reply], Sender]) -> None:
     assert sender.lost(10) == ["c-7"], "the answer never came, though the contact ended"
 
 
-def test_a_refusal_is_kept(play: Callable[[Reply], Sender]) -> None:
+def test_a_refusal_is_kept(play: Callable[..., Sender]) -> None:
     def refuse(said: list[dict[str, Any]]) -> None:
         said[:] = [{"type": "error", "id": 28, "code": "queue_unknown", "message": "no such queue"}]
 
@@ -256,7 +257,7 @@ def test_a_refusal_is_kept(play: Callable[[Reply], Sender]) -> None:
     assert sender.alive == 0
 
 
-def test_a_connection_that_breaks_ends_the_load(play: Callable[[Reply], Sender]) -> None:
+def test_a_connection_that_breaks_ends_the_load(play: Callable[..., Sender]) -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
     sender = Sender([ours.fileno()], [[b"}\n"]], b"c-", agents=1, capacity=4)

@@ -70,6 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--talk", type=_seconds, default=0.0, metavar="TIME", help="mean length of a conversation (0)")
     parser.add_argument("--vary-talk", action="store_true", help="conversations are exponential, not all alike")
     parser.add_argument("--poisson", action="store_true", help="gaps between contacts are exponential, not all alike")
+    parser.add_argument(
+        "--awake", action="store_true", help="the sender never sleeps: exact to a microsecond, for a whole processor"
+    )
     parser.add_argument("--agents", type=_count, default=4000, metavar="N", help="of the centre (%(default)s)")
     parser.add_argument("--skills", type=_count, default=64, metavar="N", help="of the centre (%(default)s)")
     parser.add_argument(
@@ -120,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         talk_s=args.talk,
         vary_talk=args.vary_talk,
         poisson=args.poisson,
+        awake=args.awake,
         contacts_max=args.contacts,
         drain_s=30 + 10 * args.talk,
         seed=args.seed,

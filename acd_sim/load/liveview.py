@@ -104,8 +104,11 @@ def notes(report: Report) -> list[str]:
     said = []
     for result in report.steps:
         if result.step.rate and result.late.p99 > 0.2 * result.offer.p99 > 0:
-            said.append(f"{result.step}: the sender itself was late, so this machine limits what is measured")
-        if result.sender_busy > 0.8:
+            said.append(
+                f"{result.step}: the sender itself was late, so this machine limits what is measured"
+                f"{'' if report.plan.awake else '; --awake helps where a processor is to spare'}"
+            )
+        if result.sender_busy > 0.8 and not report.plan.awake:
             said.append(f"{result.step}: the sender used {result.sender_busy:.0%} of a processor; it may be the limit")
         behind = result.alive - 2 * result.step.rate * report.plan.talk_s
         if result.step.rate and behind > 0.05 * result.started:

@@ -40,6 +40,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         mix: how often each of `FATE_NAMES` comes, in any unit.
         talk_s: mean length of a conversation; 0 ends it as soon as it begins.
         vary_talk, poisson: whether conversations and the gaps of an open loop are exponential, or all alike.
+        awake: whether the sender never sleeps, see `Sender`.
         contacts_max: the load ends when so many were begun; 0 for no such end.
         drain_s: how long the last contacts may take to end.
         seed: of all that is drawn.
@@ -52,6 +53,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     talk_s: float = 0
     vary_talk: bool = False
     poisson: bool = False
+    awake: bool = False
     contacts_max: int = 0
     drain_s: float = 30
     seed: int = 1

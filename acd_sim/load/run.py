@@ -74,6 +74,7 @@ class Load:
             talk_ns=round(plan.talk_s * 1e9),
             exponential_talk=plan.vary_talk,
             poisson=plan.poisson,
+            awake=plan.awake,
             seed=plan.seed,
         )
         self._begun = time.monotonic()

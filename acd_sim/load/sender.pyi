@@ -24,6 +24,7 @@ class Sender:
         poisson: bool = False,
         echo: bool = False,
         repeat: bool = False,
+        awake: bool = False,
         seed: int = 1,
     ) -> None: ...
     @property

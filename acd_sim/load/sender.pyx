@@ -204,6 +204,7 @@ cdef class Sender:
         exponential_talk, poisson: whether conversations, gaps between contacts vary, or are all alike.
         echo: the other side only sends back what it gets; a contact is then three requests, one after the other.
         repeat: each connection says one and the same thing all the time, and counts answers: one request, one answer.
+        awake: it never sleeps, and takes a whole processor: a processor that slept is some ten microseconds late.
         seed: of what is drawn.
     """
 
@@ -239,6 +240,7 @@ cdef class Sender:
     cdef char why[512]
     cdef char refused_line[512]
     cdef bint repeat
+    cdef bint awake
 
     def __cinit__(self):
         self.epoll = self.timer = -1
@@ -246,7 +248,7 @@ cdef class Sender:
     def __init__(
         self, list sockets, list tails, bytes prefix, *, int64_t agents, int64_t capacity, tuple weights=(1, 0, 0, 0),
         int64_t talk_ns=0, bint exponential_talk=False, bint poisson=False, bint echo=False, bint repeat=False,
-        uint64_t seed=1,
+        bint awake=False, uint64_t seed=1,
     ):
         cdef int32_t index
         cdef int64_t place = 0
@@ -316,6 +318,7 @@ cdef class Sender:
         self.poisson = poisson
         self.echo = echo
         self.repeat = repeat
+        self.awake = awake
         self.random_state = seed * 2 + 1
 
     def __dealloc__(self):
@@ -439,7 +442,7 @@ cdef class Sender:
                 wake = min(wake, self.planned_next)
             if self.heap_count:
                 wake = min(wake, self.heap[0].at)
-            if begun == BEGINS_MAX or wake <= now:
+            if self.awake or begun == BEGINS_MAX or wake <= now:
                 found = epoll_wait(self.epoll, events, EVENTS, 0)
             else:
                 alarm.it_value.tv_sec = wake // 1_000_000_000

@@ -35,6 +35,8 @@ FEATURE_DEPTH = 64
 PAGE = bytes(4096)
 PREALLOCATED = 8 << 20
 PROCESSORS = os.sched_getaffinity(0)
+AWAKE = len(PROCESSORS) > 1
+"""Whether a sender that never sleeps leaves the server a processor."""
 
 
 @contextlib.contextmanager
@@ -50,11 +52,10 @@ def load_apart() -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_once(*pids: int) -> Iterator[None]:
-    """Give this process and others a processor as soon as they want one, where the system lets us say so.
+    """Give processes a processor as soon as they want one, where the system lets us say so.
 
     On a shared machine a latency is otherwise that of whoever else runs. Their threads that begin later inherit it.
     """
-    pids = (os.getpid(), *pids)
     with contextlib.suppress(PermissionError):
         _schedule(pids, os.SCHED_FIFO, 1)
     try:
@@ -212,7 +213,8 @@ def watched(process: ServerProcess) -> Iterator[None]:
 def latency(figures: Figures, scale: Scale) -> None:
     """Goals 11 and 12: from the planned time to the offer, at a steady rate; a flush of the disk; a round trip of the echo.
 
-    All at real-time priority where that is allowed: none of them has to wait for what else the machine does.
+    The servers have real-time priority where that is allowed: none has to wait for what else the machine does. The sender
+    never sleeps where it has a processor of its own, for a processor that slept is late to send and late to see the answer.
     """
     count = round(scale.rate * scale.rate_s)
     figures.notes["rate"] = f"{scale.rate:,}"
@@ -222,9 +224,9 @@ def latency(figures: Figures, scale: Scale) -> None:
         for name in ("memory", "durable"):
             site = acd_site(stack, scale.centre, CONNECTIONS, durable=name == "durable")
             stack.enter_context(at_once(site.process.pid, echo.process.pid))
-            site.open_loop(site.sender(CONNECTIONS, plain=True), scale.rate, max(1, count // 10))
+            site.open_loop(site.sender(CONNECTIONS, plain=True, awake=AWAKE), scale.rate, max(1, count // 10))
             for _ in range(scale.rounds):
-                sender = site.sender(CONNECTIONS, plain=True)
+                sender = site.sender(CONNECTIONS, plain=True, awake=AWAKE)
                 cpu = site.process.cpu_ns()
                 site.open_loop(sender, scale.rate, count)
                 figures.add(f"latency.{name} cpu", [(site.process.cpu_ns() - cpu) / count])
@@ -233,7 +235,7 @@ def latency(figures: Figures, scale: Scale) -> None:
                     for percentile, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999)):
                         figures.add(f"latency.{name} {what} {percentile}", [float(histogram.at(share))])
                 if name == "memory":
-                    trip = echo.sender(1, repeat=True, echo=True)
+                    trip = echo.sender(1, repeat=True, echo=True, awake=AWAKE)
                     echo.closed_loop(trip, 1, scale.lifecycles)
                     figures.add("latency.echo", [float(Histogram(trip.histogram(MEASURED.index("ack"))).at(0.5))])
                 else:
@@ -269,7 +271,7 @@ def by_rate(figures: Figures, scale: Scale) -> None:
                 2 * scale.rate,
                 5 * scale.rate,
             ):
-                sender = site.sender(CONNECTIONS, plain=True)
+                sender = site.sender(CONNECTIONS, plain=True, awake=AWAKE)
                 cpu = site.process.cpu_ns()
                 count = round(rate * min(1.0, scale.rate_s))
                 site.open_loop(sender, rate, count)

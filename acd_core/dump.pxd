@@ -21,7 +21,6 @@ cdef class Dumped(Consults):
     cdef int _load_timers(self, dict columns, int64_t count, list tables) except -1
     cdef dict _lists_of_agents(self, list slots)
     cdef int _load_lists(self, dict lists, int64_t count) except -1
-    cdef dict _lists_of_contacts(self)
     cdef int _load_contacts(self, object dump, list tables) except -1
     cdef int _load_agents(self, object dump, list tables) except -1
     cdef int _load_queues(self, object dump, list tables) except -1

@@ -10,6 +10,7 @@ with reloaded engines, so that a field which is dumped but not loaded rightly is
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 
+from acd_core.attributes cimport attributes_of, set_attributes
 from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
@@ -277,10 +278,6 @@ cdef class Dumped(Consults):
             ],
         }
 
-    cdef dict _lists_of_contacts(self):
-        """The same of contacts, but for what many of them share."""
-        return {"attributes": self.contact_attributes}
-
     cdef int32_t *_timer_of(self, int kind, int32_t slot) except? NULL:
         """Where the owner of a timer keeps its handle. Calendars have theirs in a list."""
         if kind == OF_CONTACT:
@@ -319,8 +316,7 @@ cdef class Dumped(Consults):
         cdef list rows = [contacts.slots[place] for place in range(contacts.count)], ended = self.ended.items()
         if self.record_count or self.materialised:
             raise ValueError("take the events first: they are not part of the state")
-        for name, values in self._lists_of_contacts().items():
-            lists[f"contact.{name}"] = [values[slot] for slot in rows]
+        lists["contact.attributes"] = [attributes_of(&self.tables.contacts[slot]) for slot in rows]
         lists["contact.id"] = [self.contact_ids.get(slot) for slot in rows]
         clients, client_places = _share([self._client(slot) for slot in rows])
         terms, term_places = _share([self.contact_terms[slot] for slot in rows])
@@ -592,10 +588,9 @@ cdef class Dumped(Consults):
             CONTACT_DETAILS.load(dump.columns["contact"], <char *>self.tables.contact_details, count, tables)
         for slot, since in enumerate(_numbers(dump.columns["contact"]["since"], count)):
             self.tables.set_since(slot, since)
-        for name, values in self._lists_of_contacts().items():
-            values.extend(dump.lists[f"contact.{name}"])
-            if len(values) != count:
-                raise DumpError(f"it has {len(values)} contacts with {name}, and {count} in all")
+        attributes = dump.lists["contact.attributes"]
+        if len(attributes) != count:
+            raise DumpError(f"it has {len(attributes)} contacts with attributes, and {count} in all")
         if len(dump.lists["contact.id"]) != count:
             raise DumpError(f"it has {len(dump.lists['contact.id'])} ids of contacts, and {count} contacts")
         for slot, name in enumerate(dump.lists["contact.id"]):
@@ -605,6 +600,10 @@ cdef class Dumped(Consults):
         for slot, name in enumerate(_unshare(dump.clients.values, dump.clients.places, count)):
             self.tables.contacts[slot].client = self.announcers.take(name)
         self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))
+        for slot, values in enumerate(attributes):
+            if type(values) is not dict:
+                raise DumpError(f"the attributes of a contact are {values!r}, which is no table")
+            set_attributes(&self.tables.contacts[slot], values)
         for slot, wishes in enumerate(_unshare(brought, dump.wish_places, count)):
             if wishes is not NO_WISHES:
                 self._set_wishes(slot, wishes)

@@ -8,11 +8,12 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from acd_core.attributes cimport attributes_of, set_attributes
+from acd_core.containers cimport put_item
 from acd_core.state cimport (
     AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
     CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
 )
-from acd_core.containers cimport put_item
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.memory cimport give_back
@@ -185,10 +186,10 @@ cdef class Engine(Dumped):
         self.contact_seq += 1
         slot = self._new_contact_slot()
         self.contact_ids.put(slot, contact, tag)
-        put_item(self.contact_attributes, slot, attributes)
         put_item(self.contact_terms, slot, own_terms)
         self.tables.clear_contact(slot)
         row = &self.tables.contacts[slot]
+        set_attributes(row, attributes)
         row.priority = <uint8_t>priority
         row.direction = <uint8_t>direction_code
         row.client = announcer
@@ -260,7 +261,7 @@ cdef class Engine(Dumped):
         new_priority = row.priority if priority is None else priority
         if not 0 <= new_priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
-        new_attributes = self.contact_attributes[slot] if attributes is None else attributes
+        new_attributes = attributes_of(row) if attributes is None else attributes
         wishes = self._wishes(slot)
         if steps is not None and (steps, steps_mode) != (wishes.steps, wishes.steps_mode):
             other_steps = True
@@ -284,7 +285,7 @@ cdef class Engine(Dumped):
         elif new_priority != row.priority:
             by_hand = None
         placed_alike = new_priority == row.priority and by_hand == (self.by_hand[slot] if row.by_hand else None)
-        if placed_alike and new_attributes == self.contact_attributes[slot] and not other_steps:
+        if placed_alike and new_attributes == attributes_of(row) and not other_steps:
             return DUPLICATE
         leg = self.legs.foremost_of_contact(slot)
         record = self._record(CONTACT_UPDATED, slot, self.legs.legs[leg].agent if leg != NONE else NONE, row.queue)
@@ -292,7 +293,7 @@ cdef class Engine(Dumped):
         record.flag = PLACES[place]
         Py_INCREF(named)
         record.text = <PyObject *>named
-        self.contact_attributes[slot] = new_attributes
+        set_attributes(row, new_attributes)
         if placed_alike and not other_steps:
             return self._settled()
         was_in_line = row.where != HELD_NOWHERE

@@ -1,18 +1,29 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, auto_pickle=False, autotestdict=False
 """The live contacts by their ids: a dict of ids to slots that keeps neither, since rows and ids are in columns anyway.
 
-They are found by a hash of the id, from which nothing follows that can be seen: a list has them all in the order of their
-arrival.
+They are found by a hash of the id, from which nothing follows that can be seen: who asks for all gets them in the order of
+their arrival. That is seldom, so they are sorted then and not kept in it.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdlib cimport free, malloc, qsort
 
 from acd_core.containers cimport Search, TagTable
 from acd_core.ids cimport Id, Ids
 from acd_core.names cimport tag_of
 from acd_core.tables cimport Tables
-from acd_core.types cimport NONE, Contact
+from acd_core.types cimport CONTACT_FREE, NONE, Contact
+
+
+# When a contact came, by its number, and its slot.
+cdef struct Arrival:
+    int64_t seq
+    int32_t slot
+
+
+cdef int _by_arrival(const void *a, const void *b) noexcept nogil:
+    return 1 if (<const Arrival *>a).seq > (<const Arrival *>b).seq else -1
 
 
 @cython.final
@@ -23,8 +34,6 @@ cdef class Live:
         self.tables = tables
         self.ids = ids
         self.slots = TagTable()
-        self.first = NONE
-        self.last = NONE
 
     def __len__(self):
         return self.slots.used
@@ -51,39 +60,50 @@ cdef class Live:
 
     cdef int add(self, int32_t slot) except -1:
         """A contact has arrived, whose id is in its column and not here."""
-        cdef Contact *row = &self.tables.contacts[slot]
         self.slots.enter(self.ids.rows[slot].tag, slot, &self.ids.rows[0].tag, sizeof(Id))
-        row.live_prev = self.last
-        row.live_next = NONE
-        if self.last == NONE:
-            self.first = slot
-        else:
-            self.tables.contacts[self.last].live_next = slot
-        self.last = slot
         return 0
 
     cdef int remove(self, int32_t slot) except -1:
         """A contact that is here lives no longer; its id is still in its column."""
-        cdef Contact *row = &self.tables.contacts[slot]
         self.slots.leave(self.ids.rows[slot].tag, slot)
-        if row.live_prev == NONE:
-            self.first = row.live_next
-        else:
-            self.tables.contacts[row.live_prev].live_next = row.live_next
-        if row.live_next == NONE:
-            self.last = row.live_prev
-        else:
-            self.tables.contacts[row.live_next].live_prev = row.live_prev
         return 0
+
+    cdef list first(self, int64_t most, const char *queues, int state):
+        """The slots of those who came first, in the order of their arrival: `most` of them, or all for 0.
+
+        Args:
+            queues: for each queue, whether its contacts count; NULL for all queues.
+            state: which they are in; NONE for any.
+        """
+        cdef const Contact *rows = self.tables.contacts
+        cdef const Contact *row
+        cdef int64_t count = 0, room = self.slots.used if not most else min(<int64_t>self.slots.used, 2 * most), last = -1
+        cdef int32_t slot
+        cdef Arrival *found = <Arrival *>malloc(<size_t>(room + 1) * sizeof(Arrival))
+        if found == NULL:
+            raise MemoryError(f"cannot hold {room} contacts")
+        try:
+            for slot in range(self.tables.contact_count):
+                row = &rows[slot]
+                if row.state == CONTACT_FREE or (state != NONE and row.state != state):
+                    continue
+                if (queues != NULL and not queues[row.queue]) or (last >= 0 and row.seq > last):
+                    continue
+                found[count].seq = row.seq
+                found[count].slot = slot
+                count += 1
+                if most and count == 2 * most:  # who came later than so many others is not looked at any more
+                    qsort(found, <size_t>count, sizeof(Arrival), _by_arrival)
+                    count = most
+                    last = found[most - 1].seq
+            qsort(found, <size_t>count, sizeof(Arrival), _by_arrival)
+            return [found[place].slot for place in range(min(count, most) if most else count)]
+        finally:
+            free(found)
 
     cpdef list values(self):
         """The slots of all, in the order of their arrival."""
-        cdef list found = []
-        cdef int32_t slot = self.first
-        while slot != NONE:
-            found.append(slot)
-            slot = self.tables.contacts[slot].live_next
-        return found
+        return self.first(0, NULL, NONE)
 
     cpdef list items(self):
         """The ids and slots of all, in the order of their arrival."""

@@ -182,11 +182,10 @@ cdef class State:
     cdef list free_queues
     cdef Ids contact_ids
     cdef Clients announcers   # of contacts
-    cdef list contact_attributes
-    cdef list contact_terms
     cdef dict trails          # contact to what happened to it, where anything did
     cdef dict histories       # contact to those who had it before, where there are any
     cdef dict left_contacts   # leg to the id of the contact that went on without its agent
+    cdef list contact_terms
     cdef list contact_wishes  # empty as long as no contact brought any
     cdef dict dispositions    # contact to what an agent said of how it went
     cdef dict preferences     # slot of a contact that prefers agents to (their names, until when)
@@ -298,11 +297,8 @@ cdef class State:
             self.paces_of_lines.prefetch_place(row.pace, contact)
         prefetch(&contacts[row.queue_prev].queue_next)
         prefetch(&contacts[row.queue_next].queue_prev)
-        prefetch(&contacts[row.live_prev].live_next)
-        prefetch(&contacts[row.live_next].live_prev)
         prefetch(&contacts[row.line_prev].line_next)
         prefetch(&contacts[row.line_next].line_prev)
-        prefetch_item(self.contact_attributes, contact)
         prefetch_item(self.contact_terms, contact)
         if row.stands:
             self.timers.prefetch_beside(row.timer)
@@ -314,7 +310,6 @@ cdef class State:
         if self.free_contact != NONE:
             self.tables.prefetch_contact(self.free_contact)
             self.contact_ids.prefetch_id(self.free_contact)
-            prefetch_item(self.contact_attributes, self.free_contact)
             prefetch_item(self.contact_terms, self.free_contact)
 
     @cython.final

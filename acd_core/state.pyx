@@ -8,6 +8,7 @@ when they are taken, so a caller who wants none pays for none.
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from acd_core.attributes cimport attributes_of, forget_attributes
 from acd_core.clients cimport Clients
 from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
@@ -158,10 +159,9 @@ cdef class State:
         self.free_agents = []
         self.free_queues = []
         self.contact_ids = Ids()
+        self.contact_terms = []
         self.contact_slots = Live(self.tables, self.contact_ids)
         self.announcers = Clients()
-        self.contact_attributes = []
-        self.contact_terms = []
         self.trails = {}
         self.histories = {}
         self.callbacks = {}
@@ -288,7 +288,7 @@ cdef class State:
             self.free_contact = slot
             self.contact_ids.clear(slot)
             self.announcers.drop(self.tables.contacts[slot].client)
-            put_item(self.contact_attributes, slot, None)
+            forget_attributes(&self.tables.contacts[slot])
             put_item(self.contact_terms, slot, None)
             if self.contact_wishes:
                 put_item(self.contact_wishes, slot, NO_WISHES)
@@ -697,7 +697,6 @@ cdef class State:
         if slot != NONE:
             self.free_contact = self.tables.contacts[slot].queue_next
             return slot
-        self.contact_attributes.append(None)
         self.contact_terms.append(None)
         if self.contact_wishes:
             self.contact_wishes.append(NO_WISHES)
@@ -862,20 +861,12 @@ cdef class State:
 
     def contacts(self, str tenant="", str queue="", int64_t limit=0, str state=""):
         """See `Machine.contacts`."""
-        cdef list found = []
         cdef int32_t slot
         cdef int wanted = CONTACT_STATE_NAMES.index(state) if state else NONE
         cdef bytearray chosen = bytearray(len(self.queue_configs))
         for (of_tenant, name), slot in self.queue_slots.items():
             chosen[slot] = (not tenant or of_tenant == tenant) and (not queue or name == queue)
-        slot = self.contact_slots.first
-        while slot != NONE:
-            if (wanted == NONE or self.tables.contacts[slot].state == wanted) and chosen[self.tables.contacts[slot].queue]:
-                found.append(self._contact_view(slot))
-                if len(found) == limit:
-                    break
-            slot = self.tables.contacts[slot].live_next
-        return found
+        return [self._contact_view(slot) for slot in self.contact_slots.first(limit, <const char *>chosen, wanted)]
 
     def contact_owner(self, str contact):
         """See `Machine.contact_owner`."""
@@ -1160,7 +1151,7 @@ cdef class State:
             seq=row.seq,
             priority=row.priority,
             require=requirement.describe(self.stages[self._stage(slot)].asked(self.contact_terms[slot])),
-            attributes=self.contact_attributes[slot],
+            attributes=attributes_of(row),
             direction=DIRECTION_NAMES[row.direction],
             age_ns=row.enqueued - own_since,
             credit_ns=credit,

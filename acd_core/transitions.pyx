@@ -12,6 +12,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.attributes cimport attributes_of
 from acd_core.lines cimport Bucket
 from acd_core.standing cimport Claim, Standing, claims_before
 from acd_core.state cimport (
@@ -456,7 +457,7 @@ cdef class Transitions(Trails):
         record.a = queue.offer_timeout
         record.b = self.now - row.enqueued
         address = self.agent_addresses[agent]
-        attributes = self.contact_attributes[contact]
+        attributes = attributes_of(row)
         Py_INCREF(address)
         Py_INCREF(attributes)
         record.text = <PyObject *>address

@@ -1,6 +1,7 @@
 # What all compiled modules share: the engine's enums and row structs. Slots are indexes into the tables of
 # tables.pyx; -1 means none. Times are nanoseconds, counters and sequence numbers are 64 bits wide.
 
+from cpython.ref cimport PyObject
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 cdef enum:
@@ -140,8 +141,7 @@ cdef struct Contact:
     int32_t line_next
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next
-    int32_t live_prev         # list of all live contacts, likewise
-    int32_t live_next
+    PyObject *attributes      # a dict, see attributes.pxd; NULL for none
     int64_t connected
     int64_t completed
 

@@ -294,3 +294,31 @@ def test_a_direction_that_is_none_changes_nothing() -> None:
     with pytest.raises(KeyError):
         engine.enqueue_contact(1, "pbx", "c-1", "acme", "support", 0, "", {}, cast("Any", "sideways"))
     assert engine.digest() == before
+
+
+def test_contacts_are_listed_as_they_came() -> None:
+    """Also where rows of ended ones are used again, and where only the first of those who fit are asked for."""
+    machines: tuple[Machine, Machine] = Model(), Engine()
+    stream = Stream(Random(4), 6)
+    compared = 0
+    for step, (now, client, command) in enumerate(islice(stream, 3000)):
+        for machine in machines:
+            if command is None:
+                machine.advance(now)
+            else:
+                command.apply(machine, now, client)
+        events, same = (machine.take_events() for machine in machines)
+        assert events == same
+        stream.note(events)
+        if step % 50:
+            continue
+        for state in ("", "queued", "connected"):
+            queues = {(view.tenant, view.queue) for view in machines[0].contacts()}
+            for tenant, queue in (("", ""), *sorted(queues)[:2]):
+                for limit in (0, 1, 2, 5, 100):
+                    listed = [
+                        [view.contact for view in machine.contacts(tenant, queue, limit, state)] for machine in machines
+                    ]
+                    assert listed[0] == listed[1]
+                    compared += len(listed[0])
+    assert compared > 1000

@@ -28,7 +28,7 @@ DERIVED = {
         queue_count queue_room
     """,
     "Contact": """
-        where moved line legs timer plan stands aged client leaves line_prev line_next queue_prev queue_next live_prev live_next
+        where moved line legs timer plan stands aged client leaves line_prev line_next queue_prev queue_next attributes
     """,
     "ContactDetails": "step_timer stay_timer look_timer prefer_timer since",
     "Leg": "next_of_number timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
@@ -64,7 +64,7 @@ def structs() -> dict[str, list[str]]:
     for name in DERIVED:
         body = re.search(rf"cdef struct {name}:\n((?:    .*\n)+)", text)
         assert body is not None, name
-        found[name] = re.findall(r"^    \w+ (\w+)", body[1], re.MULTILINE)
+        found[name] = re.findall(r"^    \w+ \*?(\w+)", body[1], re.MULTILINE)
     return found
 
 

@@ -30,7 +30,7 @@ MAY_IMPORT = {
 # row: commands, events, views and their like, which use none of these.
 CORE_ROWS = [
     {"types", "standing", "fixed_point", "json_text", "memory", "names"},
-    {"containers", "draws", "occupancy"},
+    {"attributes", "containers", "draws", "occupancy"},
     {"clients", "columns", "ids"},
     {"ended", "tables", "timers", "windows"},
     {"gates", "live", "measures", "roster"},

@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 from acd_core.columns cimport Rows
-from acd_core.consults cimport Consults
+from acd_core.reconfigured cimport Reconfigured
 
 # An armed timer, whoever owns it.
 cdef struct Armed:
@@ -10,7 +10,7 @@ cdef struct Armed:
     int32_t place             # of its owner
     int32_t kind              # TimerKind
 
-cdef class Dumped(Consults):
+cdef class Dumped(Reconfigured):
     cdef int _load(self, bytes data) except -1
     cdef list _tables(self)
     cdef list _queues_of_paces(self, Rows queues)

@@ -11,11 +11,11 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 
 from acd_core.attributes cimport attributes_of, set_attributes
-from acd_core.consults cimport Consults
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.memory cimport release
 from acd_core.names cimport tag_of
+from acd_core.reconfigured cimport Reconfigured
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
     ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
@@ -227,7 +227,7 @@ cdef list _unshare(list values, object places, int64_t count):
         raise DumpError("a place names a value that is not there") from None
 
 
-cdef class Dumped(Consults):
+cdef class Dumped(Reconfigured):
     """The state with its way into bytes and back; see `Engine`."""
 
     # -- what there is ------------------------------------------------------------------------------------------

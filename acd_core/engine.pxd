@@ -5,7 +5,6 @@ from acd_core.route cimport Route
 # Commands that come for each contact can be called from compiled code as they are from Python, at less cost; `accept` is
 # `accept_offer` by the number of the offer, as records have it.
 cdef class Engine(Dumped):
-    cdef object _apply_config(self, int64_t now, object config)
     cpdef int enqueue_contact(
         self, int64_t now, str client, str contact, str tenant, str queue, int priority, str require, dict attributes,
         str direction=*, object wishes=*
@@ -18,10 +17,6 @@ cdef class Engine(Dumped):
     cpdef int ready_agent(self, int64_t now, str agent) except -1
     cpdef int end_wrapup(self, int64_t now, str agent, str disposition=*, object contact=*) except -1
     cdef int _choose(self, int32_t agent, tuple queues) except -1
-    cdef object _with_agents_of(self, object former, object config)
-    cdef list _agents_without(self, object config)
-    cdef list _who_may_move(self, list contacts)
-    cdef int _record_choice(self, int32_t agent) except -1
     cdef int32_t _agent_at(self, int64_t now, str agent) except -2
     cdef bint _disposes(self, int32_t leg) noexcept
     cdef int _set_emergency(self, int64_t now, str tenant, str queue, object reason) except -1

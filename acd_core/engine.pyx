@@ -10,30 +10,26 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from acd_core.attributes cimport attributes_of, set_attributes
 from acd_core.containers cimport put_item
-from acd_core.state cimport (
-    AGENT_QUEUES_CHANGED, AGENT_UPDATED, CONFIG_APPLIED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED,
-    CONTACT_WRAPUP_EXTENDED, HOURS_UPDATED, Record,
-)
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
-from acd_core.memory cimport give_back
 from acd_core.names cimport tag_of
 from acd_core.route cimport Route
+from acd_core.state cimport (
+    AGENT_UPDATED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EXTENDED,
+    HOURS_UPDATED, Record,
+)
 from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (
-    ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_IN_USE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_JOINED,
-    AGENT_NOT_TALKING,
-    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY,
-    CAUSE_NO_ANSWER, CAUSE_REJECTED, CAUSE_UNREACHABLE, CHANNEL_UNKNOWN, COMPLETED_AGENT, COMPLETED_CALLER,
-    CONFIG_INVALID,
-    CONSULT_EXISTS, CONSULT_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK,
-    CONTACT_IS_CONSULT, CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_NO_CONSULT, CONTACT_OFFERED,
-    CONTACT_PARKED,
-    CONTACT_QUEUED,
-    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, INBOUND, LEG_CONNECTED, LEG_FREE, LEG_OFFERED, LEG_WRAPUP,
-    LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED, PAUSE_REASON_UNKNOWN, PLACE_INVALID, PRIORITIES, QUEUE_IN_USE, QUEUE_UNKNOWN, READY,
-    REQUIREMENT_INVALID, SKILL_UNKNOWN, TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent, Contact,
-    Leg, Queue,
+    ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_JOINED, AGENT_NOT_TALKING,
+    AGENT_UNKNOWN, CALENDAR_UNKNOWN, CALLBACK_EXISTS, CALLBACK_INVALID, CALLBACK_NOT_OFFERED, CAUSE_BUSY, CAUSE_NO_ANSWER,
+    CAUSE_REJECTED, CAUSE_UNREACHABLE, CHANNEL_UNKNOWN, COMPLETED_AGENT, COMPLETED_CALLER, CONSULT_EXISTS,
+    CONSULT_INVALID, CONTACT_CONNECTED, CONTACT_EXISTS, CONTACT_FREE, CONTACT_IS_CALLBACK, CONTACT_IS_CONSULT,
+    CONTACT_NOT_CONNECTED, CONTACT_NOT_WAITING, CONTACT_NO_CONSULT, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
+    CONTACT_UNKNOWN, CONTACT_WRAPUP, DISPOSITION_MISSING, DIVERTED, DUPLICATE, HELD_NOWHERE, HOURS_INVALID, INBOUND,
+    LEG_CONNECTED, LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, NONE, OFFER_GONE, OFFER_REJECTED, OK, PAUSED,
+    PAUSE_REASON_UNKNOWN, PLACE_INVALID, PRIORITIES, QUEUE_UNKNOWN, READY, REQUIREMENT_INVALID, SKILL_UNKNOWN,
+    TENANT_FULL, TENANT_UNKNOWN, TOO_MANY_CONTACTS, TRANSFERRED, TRANSFER_INVALID, WITHDRAWN, WRAPUP_LONGEST, Agent,
+    Contact, Leg, Queue,
 )
 
 import itertools
@@ -41,11 +37,10 @@ import itertools
 import msgspec
 
 from acd_core import requirement, views
-from acd_core.config import ConfigError, ns_of_seconds, rest_of
-from acd_core.config import validate as validate_config
+from acd_core.config import ns_of_seconds, rest_of
 from acd_core.dump_form import DumpError
 from acd_core.joined import choice
-from acd_core.plan import passed, plan_of
+from acd_core.plan import passed
 from acd_core.wishes import NO_WISHES, Wishes, preference_of, refusal_of
 
 cdef enum:
@@ -60,7 +55,6 @@ cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTION
 cdef dict PLACES = {None: 0, **{name: index for index, name in enumerate(views.PLACES, start=1)}}
 cdef dict CAUSES = {"busy": CAUSE_BUSY, "no_answer": CAUSE_NO_ANSWER, "unreachable": CAUSE_UNREACHABLE}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
-cdef object UNKNOWN = object()
 cdef str AGENT_IS_DONE = views.END_REASONS[COMPLETED_AGENT]  # of nearly all
 
 
@@ -754,11 +748,6 @@ cdef class Engine(Dumped):
             self._judge_flipped(agent)
         return 0
 
-    cdef int _record_choice(self, int32_t agent) except -1:
-        cdef Record *record = self._record(AGENT_QUEUES_CHANGED, NONE, agent, NONE)
-        record.a = self.tables.detail(agent).queue_count
-        return 0
-
     cpdef int ready_agent(self, int64_t now, str agent) except -1:
         """See `Machine.ready_agent`."""
         cdef int32_t slot
@@ -1046,208 +1035,3 @@ cdef class Engine(Dumped):
         record.text = <PyObject *>calendar
         self._calendar_turned(slot)
         return self._settled()
-
-    # -- configuration ------------------------------------------------------------------------------------------
-
-    def apply_config(self, int64_t now, object config):
-        """See `Machine.apply_config`."""
-        outcome = self._apply_config(now, config)
-        give_back()
-        return outcome
-
-    cdef object _apply_config(self, int64_t now, object config):
-        cdef int32_t slot
-        cdef int64_t max_wait, deadline, overdue = 0
-        cdef Contact *row
-        cdef Queue *line
-        cdef Record *record
-        cdef list live, gone, leavers, waiting
-        cdef dict max_wait_before = {}, stay_before = {}, grows_before = {}, plan_now = {}
-        cdef set replanned = set(), timed, judged, moved
-        cdef list out_of_order = []
-        self._advance(now)
-        former = self.configuration
-        config = self._with_agents_of(former, config)
-        try:
-            validate_config(config, former)
-        except ConfigError:
-            return CONFIG_INVALID
-        if config == former:
-            return DUPLICATE
-        wanted_queues = {(queue.tenant, queue.name): queue for queue in config.queues}
-        gone = [slot for key, slot in self.queue_slots.items() if key not in wanted_queues]
-        live = self.contact_slots.values()
-        if gone:
-            for slot in live:
-                if self.tables.contacts[slot].queue in gone:
-                    return QUEUE_IN_USE
-            for slot in range(self.legs.created):
-                # Somebody may do after-work for a contact that went on.
-                if self.legs.legs[slot].state != LEG_FREE and self.legs.legs[slot].queue in gone:
-                    return QUEUE_IN_USE
-        leavers = self._agents_without(config)
-        for slot in leavers:
-            if self.tables.agents[slot].presence != LOGGED_OUT:
-                return AGENT_IN_USE
-        self._materialise()
-        chosen_before = dict(self.agent_queues)
-        self._know(config)
-        for key, slot in self.queue_slots.items():
-            line = &self.tables.queues[slot]
-            max_wait_before[slot] = line.max_wait
-            stay_before[slot] = self.queue_configs[slot].stay
-            grows_before[slot] = (line.strict, line.ageing, line.priority_step, line.head_start)
-            if key not in wanted_queues or wanted_queues[key].strategy != "round_robin":
-                self._stop_turns(slot)
-        for slot in gone:
-            self._forget_lines(slot)
-            self._disarm_queue(slot)
-            self.free_queues.append(slot)
-        for slot in leavers:
-            self._count_in_state(LOGGED_OUT, -1, self.now // 1000)
-            self.tables.agents[slot].skill_count = 0
-            self._forget_turns(slot)
-            self._stop_rest_timer(slot)
-            self._keep_reports(slot, {})
-            self.free_agents.append(slot)
-        self._enter_rows(config, former)
-        self.credits_given.keep(self.callers_kept)
-        self._forget()
-        timed, judged, moved = set(), set(), set()
-        for slot in self.queue_slots.values():
-            line = &self.tables.queues[slot]
-            if max_wait_before.get(slot, line.max_wait) != line.max_wait:
-                timed.add(slot)
-            if stay_before.get(slot) != self.queue_configs[slot].stay:
-                judged.add(slot)
-            if grows_before.get(slot) != (line.strict, line.ageing, line.priority_step, line.head_start):
-                moved.add(slot)
-        for slot in live:
-            row = &self.tables.contacts[slot]
-            if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
-                continue
-            plan = plan_now.get(row.plan, UNKNOWN)
-            if plan is UNKNOWN:
-                wishes = self._wishes(slot)
-                plan = plan_of(self.queue_configs[row.queue], wishes.steps, wishes.steps_mode, wanted_queues)
-                if plan == self.plans[row.plan]:
-                    plan = None
-                plan_now[row.plan] = plan
-            if plan is not None:
-                replanned.add(slot)
-                row.step = passed(plan, self.now - row.enqueued)
-            elif not moved or row.queue not in moved:
-                continue
-            if row.stands:
-                self.paces_of_lines.take_out(row.pace, slot)
-                out_of_order.append(slot)
-        self.choosy = len(self.agent_queues) != 0
-        self._rebuild()
-        for slot in out_of_order:
-            self.paces_of_lines.restore(self.tables.contacts[slot].pace, slot)
-        self.paces_of_lines.put_in_order()
-        for slot in live if timed else ():
-            row = &self.tables.contacts[slot]
-            if row.callback or row.state not in (CONTACT_QUEUED, CONTACT_OFFERED) or row.queue not in timed:
-                continue
-            max_wait = self.tables.queues[row.queue].max_wait
-            self._disarm_contact(slot)
-            row.wait_expired = False
-            if max_wait:
-                deadline = row.enqueued + max_wait
-                if deadline <= self.now:
-                    deadline = self.now + overdue
-                    overdue += 1
-                self._arm_contact(slot, deadline, max_wait)
-        for slot in live if judged or replanned else ():
-            row = &self.tables.contacts[slot]
-            if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
-                continue
-            if row.queue in judged:
-                if self.tables.contact_details != NULL:
-                    self.tables.contact_details[slot].stay = NONE
-                self._disarm_stay(slot)
-                self._disarm_look(slot)
-            if slot in replanned:
-                self.tables.contact_detail_of(slot).useless = self._is_useless(slot)
-                self._arm_step(slot)
-        record = self._record(CONFIG_APPLIED, NONE, NONE, NONE)
-        record.a = len(config.tenants)
-        record.b = len(config.queues)
-        record.code = len(config.agents)
-        for slot in self.agent_slots.values() if chosen_before else ():
-            if self.agent_queues.get(slot, ()) != chosen_before.get(slot, ()):
-                self._record_choice(slot)
-        for slot in self.agent_slots.values():
-            state = self._state(slot)
-            self._refresh(slot)
-            if self._state(slot) != state:
-                self._agent_changed(slot)
-        for slot in self.queue_slots.values():
-            self._closing_changed(slot)
-        for slot in live:
-            row = &self.tables.contacts[slot]
-            if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
-                self._judge(slot)
-        if self.callbacks:
-            self._park_callbacks(list(self.queue_slots.values()))
-        waiting = self._who_may_move(live)
-        for slot in live:
-            if self.tables.contacts[slot].where != HELD_NOWHERE and not self._in_line(slot):
-                self._leave_line(slot)
-        for slot in waiting:
-            self._serve_contact(slot)
-        if self.callbacks:
-            self._unpark_callbacks(list(self.queue_slots.values()))
-        return self._settled()
-
-    cdef object _with_agents_of(self, object former, object config):
-        """A configuration with the objects of the one that holds for the agents who are as they were. So they need not be
-        compared, nor kept, twice.
-        """
-        cdef int32_t slot, position
-        cdef list agents = []
-        cdef tuple before = former.agents
-        cdef int64_t count = len(before)
-        if config.agents is before:
-            return config
-        if config.agents == before:
-            return msgspec.structs.replace(config, agents=before)
-        for position, agent in enumerate(config.agents):
-            known = before[position] if position < count else None
-            if known != agent:  # others may have come before him, or gone
-                slot = self.agent_slots.find(agent.agent)
-                known = before[self.tables.agents[slot].position] if slot != NONE else None
-            agents.append(known if known == agent else agent)
-        return msgspec.structs.replace(config, agents=tuple(agents))
-
-    cdef list _agents_without(self, object config):
-        """The slots of the agents whom another configuration does not have."""
-        if config.agents is self.configuration.agents:
-            return []
-        wanted = {agent.agent for agent in config.agents}
-        return [slot for slot in self.agent_slots.values() if self.agent_names[slot] not in wanted]
-
-    cdef list _who_may_move(self, list contacts):
-        """Of these contacts, those in line who may get an agent, or go elsewhere, in the order of service.
-
-        Whom nobody suits who is free waits on, whatever becomes of the others: while they are served nobody becomes free, nor
-        open to more. Gates only keep agents from contacts, so they need not be asked.
-        """
-        cdef bytearray suited = bytearray(self.tables.class_count)
-        cdef int32_t slot, owner
-        cdef list found = []
-        cdef Contact *row
-        for slot in contacts:
-            if not self._in_line(slot):
-                continue
-            row = &self.tables.contacts[slot]
-            owner = self.lines.lines[row.line].owner
-            if self.open_agents and not suited[owner]:
-                suited[owner] = 1 + (self.idle.best_agent(owner, self.offer_seq + 1) != NONE)
-            if (
-                suited[owner] == 2 or row.prefers or row.where == HELD_NOWHERE
-                or self.tables.stages[self._stage(slot)].overflow != NONE
-            ):
-                found.append(slot)
-        return self.lines.in_order(found, self.now)

@@ -51,6 +51,7 @@ CORE_ROWS = [
     {"outside"},
     {"callbacks"},
     {"consults"},
+    {"reconfigured"},
     {"dump"},
     {"engine"},
 ]

@@ -49,7 +49,7 @@ test-monitoring: build ## a real Prometheus: a simulated day, a staged incident,
 # They wait more than they compute, so twice as many run at a time.
 test-asterisk: build ## a real Asterisk with SIPp's callers and agents: calls, failures, restarts; installs both if missing
 	@tools/install_asterisk.sh
-	@$(RUN) pytest -n $$((2 * $(JOBS))) --dist worksteal --timeout=240 --reruns 1 tests/asterisk/check_*.py $(ARGS)
+	@$(RUN) pytest -n $(if $(filter auto logical,$(JOBS)),$(JOBS),$$((2 * $(JOBS)))) --dist worksteal --timeout=240 --reruns 1 tests/asterisk/check_*.py $(ARGS)
 
 soak-asterisk: build ## SIP calls for MINUTES=30 to AGENTS=60 while adapter, engine and Asterisk are killed at random (RATE=3)
 	@tools/install_asterisk.sh

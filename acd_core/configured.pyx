@@ -622,7 +622,7 @@ cdef class Configured(Pauses):
 
     cdef int _rebuild(self) except -1:
         """Make skills, classes, lines and idle arrays anew from the rows. Nothing that can be seen changes; who waits stands in
-        its order as before, unless `_apply_config` took it out.
+        its order as before, unless `_plan_anew` took it out.
         """
         cdef int32_t slot, owner, stage
         cdef Contact *row

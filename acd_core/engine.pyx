@@ -247,6 +247,7 @@ cdef class Engine(Dumped):
         cdef bint was_in_line, other_steps = False, changed, placed_alike
         cdef int new_priority
         cdef tuple by_hand
+        cdef dict new_attributes
         cdef object named = "" if other is None else other
         slot = self._contact_at(now, contact)
         if slot == NONE:

@@ -16,6 +16,10 @@ from acd_core.tables cimport Tables
 from acd_core.types cimport CONTACT_FREE, NONE, Contact
 
 
+cdef enum:
+    SORTED_LEAST = 8192       # room for as many is made, so that a few who are asked for are not sorted again and again
+
+
 # When a contact came, by its number, and its slot.
 cdef struct Arrival:
     int64_t seq
@@ -69,7 +73,9 @@ cdef class Live:
         return 0
 
     cdef list first(self, int64_t most, const char *queues, int state):
-        """The slots of those who came first, in the order of their arrival: `most` of them, or all for 0.
+        """The slots of those who came first, in the order of their arrival: `most` of them, or all for 0 and less.
+
+        All rows are looked at that there ever were until all live ones were seen, some nanoseconds each.
 
         Args:
             queues: for each queue, whether its contacts count; NULL for all queues.
@@ -77,27 +83,38 @@ cdef class Live:
         """
         cdef const Contact *rows = self.tables.contacts
         cdef const Contact *row
-        cdef int64_t count = 0, room = self.slots.used if not most else min(<int64_t>self.slots.used, 2 * most), last = -1
+        cdef int64_t count = 0, seen = 0, live = self.slots.used, room = live, last = -1
         cdef int32_t slot
-        cdef Arrival *found = <Arrival *>malloc(<size_t>(room + 1) * sizeof(Arrival))
+        cdef Arrival *found
+        if not 0 < most < live:
+            most = live
+        room = min(live, max(2 * most, <int64_t>SORTED_LEAST))
+        found = <Arrival *>malloc(<size_t>(room + 1) * sizeof(Arrival))
         if found == NULL:
             raise MemoryError(f"cannot hold {room} contacts")
         try:
             for slot in range(self.tables.contact_count):
+                if seen == live:
+                    break
                 row = &rows[slot]
-                if row.state == CONTACT_FREE or (state != NONE and row.state != state):
+                if row.state == CONTACT_FREE:
+                    continue
+                seen += 1
+                if state != NONE and row.state != state:
                     continue
                 if (queues != NULL and not queues[row.queue]) or (last >= 0 and row.seq > last):
                     continue
-                found[count].seq = row.seq
-                found[count].slot = slot
-                count += 1
-                if most and count == 2 * most:  # who came later than so many others is not looked at any more
+                if count == room:  # who came later than so many others is not looked at any more
                     qsort(found, <size_t>count, sizeof(Arrival), _by_arrival)
                     count = most
                     last = found[most - 1].seq
+                    if row.seq > last:
+                        continue
+                found[count].seq = row.seq
+                found[count].slot = slot
+                count += 1
             qsort(found, <size_t>count, sizeof(Arrival), _by_arrival)
-            return [found[place].slot for place in range(min(count, most) if most else count)]
+            return [found[place].slot for place in range(min(count, most))]
         finally:
             free(found)
 

@@ -315,10 +315,28 @@ def test_contacts_are_listed_as_they_came() -> None:
         for state in ("", "queued", "connected"):
             queues = {(view.tenant, view.queue) for view in machines[0].contacts()}
             for tenant, queue in (("", ""), *sorted(queues)[:2]):
-                for limit in (0, 1, 2, 5, 100):
+                for limit in (0, 1, 2, 5, 100, -1, 1 << 62):
                     listed = [
                         [view.contact for view in machine.contacts(tenant, queue, limit, state)] for machine in machines
                     ]
                     assert listed[0] == listed[1]
                     compared += len(listed[0])
     assert compared > 1000
+
+
+def test_the_first_of_very_many_contacts_are_those_who_came_first() -> None:
+    """Many more than are sorted at a time, in rows that earlier contacts left in another order."""
+    machine = Engine()
+    count = 20_000
+    assert (
+        machine.apply_config(1, Config(tenants=(Tenant(name="acme"),), queues=(Queue(tenant="acme", name="support"),)))
+        == 0
+    )
+    for name in ("a", "b"):
+        for number in range(count):
+            assert machine.enqueue_contact(2, "pbx", f"{name}-{number}", "acme", "support", 0, "", {}) == 0
+            if name == "b":
+                machine.abandon_contact(2, f"a-{number}")
+        machine.discard_events()
+    for limit in (1, 4, 9000):
+        assert [view.contact for view in machine.contacts(limit=limit)] == [f"b-{number}" for number in range(limit)]

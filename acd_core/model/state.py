@@ -430,7 +430,7 @@ class State:
             if (not tenant or not agent.config.tenants or tenant in agent.config.tenants)
             and (not state or agent.state == state)
         ]
-        return [self._agent_view(agent) for agent in (found[:limit] if limit else found)]
+        return [self._agent_view(agent) for agent in (found[:limit] if limit > 0 else found)]
 
     def contact(self, contact: str) -> ContactView | None:
         found = self._contacts.get(contact)
@@ -444,7 +444,7 @@ class State:
             and (not queue or contact.queue.config.name == queue)
             and (not state or contact.state == state)
         ]
-        return [self._contact_view(contact) for contact in (found[:limit] if limit else found)]
+        return [self._contact_view(contact) for contact in (found[:limit] if limit > 0 else found)]
 
     def contact_owner(self, contact: str) -> tuple[str, str, tuple[str, ...]] | None:
         found = self._contacts.get(contact)

@@ -3,12 +3,12 @@ from typing import Any, final
 from acd_core.config import Config, Step, StepsMode
 from acd_core.event_lines import EventLine
 from acd_core.events import AttemptCause
-from acd_core.state import State
+from acd_core.shown import Shown
 from acd_core.views import Decision, Direction, Place
 from acd_core.wishes import Wishes
 
 @final
-class Engine(State):
+class Engine(Shown):
     @staticmethod
     def load(dump: bytes) -> Engine: ...
     def take_lines(self) -> list[EventLine]: ...

@@ -1,9 +1,9 @@
 cimport cython
 from libc.stdint cimport int32_t
-from acd_core.state cimport State
+from acd_core.shown cimport Shown
 from acd_core.types cimport Agent
 
-cdef class Rests(State):
+cdef class Rests(Shown):
     cdef int _mind_rest(self, int32_t agent) except -1
     cdef int _stop_rest_timer(self, int32_t agent) except -1
     cdef bint _rest_due(self, int32_t agent) except -1

@@ -8,29 +8,29 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.fixed_point cimport ONE
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, time_until
-from acd_core.state cimport State
+from acd_core.shown cimport Shown
 from acd_core.timers cimport OF_REST
 from acd_core.types cimport ACTIVITY_COOLDOWN, NONE, Agent, Details
 
 from acd_core import config as configuration
 
 
-cdef class Rests(State):
+cdef class Rests(Shown):
     """The state with what makes agents rest; see `Engine`."""
 
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1:
         cdef bint before = self.tables.agents[agent].resting
-        State._set_presence(self, agent, presence, reason)
+        Shown._set_presence(self, agent, presence, reason)
         if before or self.tables.agents[agent].resting or self.tables.agents[agent].outside:
             self._refresh_plain(agent)
         return 0
 
     cdef int _take_occupancy(self, int32_t agent) except -1:
-        State._take_occupancy(self, agent)
+        Shown._take_occupancy(self, agent)
         return self._mind_rest(agent)
 
     cdef int _begin_occupancy(self, int32_t agent) except -1:
-        State._begin_occupancy(self, agent)
+        Shown._begin_occupancy(self, agent)
         self.tables.agents[agent].resting = False
         return self._mind_rest(agent)
 
@@ -110,7 +110,7 @@ cdef class Rests(State):
         cdef int32_t slot
         cdef Agent *row
         cdef const Details *more
-        State.check(self)
+        Shown.check(self)
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
             more = self.tables.detail(slot)

@@ -20,7 +20,6 @@ from acd_core.types cimport (
     ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_NOWHERE, NONE,
     PAUSED, Agent, Contact, Plan, Queue,
 )
-from acd_core.windows cimport Forecast
 
 cdef enum Kind:
     CONTACT_QUEUED_EVENT
@@ -71,6 +70,13 @@ cdef struct Record:
     PyObject *data
     PyObject *history
     PyObject *agent_client
+
+# As views and events have them.
+cdef tuple REASON_NAMES
+cdef tuple CAUSE_NAMES
+cdef tuple STATE_NAMES
+cdef str offer_id(int64_t number)
+
 
 cdef class State:
     cdef readonly int64_t seq
@@ -199,23 +205,12 @@ cdef class State:
     cdef int _add_reason(self, int32_t agent, Record *record) except -1
     cdef int _materialise(self) except -1
     cdef object _event(self, Record *record)
-    cdef int64_t _oldest(self, int32_t queue) except -1
-    cdef object _queue_view(self, int32_t slot)
-    cdef object _agent_view(self, int32_t slot)
-    cdef str tenant_of_contact(self, str contact)
-    cdef object _contact_view(self, int32_t slot)
-    cdef object _urgency(self, int32_t slot)
-    cdef tuple _order_key(self, int32_t slot)
-    cdef object _pace_view(self, object queue, int32_t pace)
-    cdef Forecast _forecast(self, int32_t contact) noexcept
     cdef str _agent_name(self, int32_t agent)
     cdef object _agent_config(self, int32_t agent)
     cdef dict _skills_of(self, int32_t agent)
     cdef dict _attributes_of(self, int32_t agent)
     cdef int _free_slots(self) except -1
     cdef int forget_events(self) except -1
-    cdef str _leg_contact(self, int32_t leg)
-    cdef object _leg_view(self, int32_t leg)
     cdef int _arm_agent(self, int32_t agent, int64_t duration) except -1
     cdef void _disarm_queue(self, int32_t queue) noexcept
     cdef int _arm_next_step(self, int32_t contact) except -1
@@ -239,7 +234,6 @@ cdef class State:
     cdef int _stand_in_line(self, int32_t contact) except -1
     cdef int _take_out_of_line(self, int32_t contact) except -1
     cdef int _tighten(self) except -1
-    cdef tuple _channel_names(self, uint32_t channels)
     cdef int _set_presence(self, int32_t agent, int presence, object reason) except -1
     cdef int _forget(self) except -1
     cdef int _enlist(self, int32_t contact) except -1

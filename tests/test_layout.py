@@ -38,7 +38,7 @@ CORE_ROWS = [
     {"order", "watches"},
     {"pace"},
     {"state"},
-    {"event_lines"},
+    {"event_lines", "shown"},
     {"rests"},
     {"pauses"},
     {"configured"},

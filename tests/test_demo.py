@@ -379,6 +379,7 @@ def test_a_short_demo_runs_by_itself_and_its_sums_agree(tmp_path: Path) -> None:
     assert summary["refused"] == {}
     parts = ("answered", "abandoned", "otherwise_ended", "waiting")
     assert summary["offered"] == sum(summary[part] for part in parts)
+    assert min(summary[part] for part in parts) >= 0
     assert sum(summary["agents"].values()) == 60
     assert summary["metrics"] == f"http://127.0.0.1:{started['metrics_port']}/metrics"
     assert not is_running(started["server_pid"])

@@ -116,6 +116,10 @@ COMMAND = Command(
 )
 
 
+UNANSWERED = ("max_wait", "queue_full", "no_agents", "withdrawn", "diverted", "lost", "failed")
+"""How contacts end that did not give up, and never reached an agent."""
+
+
 class Figures(Struct, frozen=True, kw_only=True):
     """How the centre stands, counted since the server's first start.
 
@@ -123,6 +127,8 @@ class Figures(Struct, frozen=True, kw_only=True):
         clock: day and time of the centre.
         simulated_s: simulated seconds since the demo began.
         offered: contacts that asked for an agent; one that climbs a tier asks again.
+        otherwise_ended: turned away, or not reached when called back.
+        waiting: all others of those offered: they wait, a phone rings for them, or they are being called back.
         service_level: share answered within the target, of those whose wait was decided.
         agents: how many are in which state.
     """
@@ -147,6 +153,30 @@ class Figures(Struct, frozen=True, kw_only=True):
             f"  service level {level}  {self.waiting:,} waiting  {self.talking:,} talking"
             f"  {self.agents.get('ready', 0):,} agents ready"
         )
+
+
+async def figures_of(client: Client, pace: Pace, event: str) -> Figures:
+    """How the centre stands now, as the server says."""
+    stats: Any = await client.stats()
+    queues = msgspec.convert(stats["queues"], list[QueueView])
+    met, counted = service_level(queues)
+    offered = sum(queue.entered - queue.overflowed for queue in queues)
+    answered = sum(queue.answered for queue in queues)
+    abandoned = sum(queue.ended.get("abandoned", 0) for queue in queues)
+    otherwise_ended = sum(queue.ended.get(reason, 0) for queue in queues for reason in UNANSWERED)
+    return Figures(
+        event=event,
+        clock=pace.clock(pace.elapsed_s),
+        simulated_s=round(pace.elapsed_s, 1),
+        offered=offered,
+        answered=answered,
+        abandoned=abandoned,
+        otherwise_ended=otherwise_ended,
+        waiting=offered - answered - abandoned - otherwise_ended,
+        talking=sum(queue.connected for queue in queues),
+        service_level=round(met / counted, 4) if counted else None,
+        agents=stats["domain"]["agents"],
+    )
 
 
 class _Demo:
@@ -261,41 +291,17 @@ class _Demo:
                     await self._stop.wait()
             if not self._stop.is_set():
                 number = max(number + 1, int(pace.elapsed_s / (self._args.interval * 60)) + 1)
-                figures = await self._figures(client, pace, "interval")
+                figures = await figures_of(client, pace, "interval")
                 if self._args.json:
                     print_json(figures)
                 else:
                     print(figures.sentence(), flush=True)
 
-    async def _figures(self, client: Client, pace: Pace, event: str) -> Figures:
-        stats: Any = await client.stats()
-        queues = msgspec.convert(stats["queues"], list[QueueView])
-        met, counted = service_level(queues)
-        unanswered = [
-            number
-            for queue in queues
-            for reason, number in queue.ended.items()
-            if reason in {"max_wait", "queue_full", "no_agents", "withdrawn", "diverted"}
-        ]
-        return Figures(
-            event=event,
-            clock=pace.clock(pace.elapsed_s),
-            simulated_s=round(pace.elapsed_s, 1),
-            offered=sum(queue.entered for queue in queues),
-            answered=sum(queue.answered for queue in queues),
-            abandoned=sum(queue.ended.get("abandoned", 0) for queue in queues),
-            otherwise_ended=sum(unanswered),
-            waiting=sum(queue.waiting + queue.offered for queue in queues),
-            talking=sum(queue.connected for queue in queues),
-            service_level=round(met / counted, 4) if counted else None,
-            agents=stats["domain"]["agents"],
-        )
-
     async def _sum_up(self, client: Client, pace: Pace, metrics: str) -> None:
         """The last words: what happened, and where the metrics were."""
         try:
             async with asyncio.timeout(LAST_STATS_S):
-                figures = await self._figures(client, pace, "summary")
+                figures = await figures_of(client, pace, "summary")
         except (TimeoutError, ClientError):
             print("acd: the demo has ended; the server did not say how it stands")
             return

@@ -52,16 +52,19 @@ def load_apart() -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_once(*pids: int) -> Iterator[None]:
-    """Give processes a processor as soon as they want one, where the system lets us say so.
+    """Give servers a processor as soon as they want one, and this process nearly all of its own, where we may say so.
 
-    On a shared machine a latency is otherwise that of whoever else runs. Their threads that begin later inherit it.
+    On a shared machine a latency is otherwise that of whoever else runs. Threads of the servers that begin later inherit it.
     """
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
     with contextlib.suppress(PermissionError):
         _schedule(pids, os.SCHED_FIFO, 1)
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
     try:
         yield
     finally:
         _schedule(pids, os.SCHED_OTHER, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 def _schedule(pids: Iterable[int], policy: int, priority: int) -> None:
@@ -223,23 +226,23 @@ def latency(figures: Figures, scale: Scale) -> None:
         echo = echo_site(stack, scale.centre, 1)
         for name in ("memory", "durable"):
             site = acd_site(stack, scale.centre, CONNECTIONS, durable=name == "durable")
-            stack.enter_context(at_once(site.process.pid, echo.process.pid))
-            site.open_loop(site.sender(CONNECTIONS, plain=True, awake=AWAKE), scale.rate, max(1, count // 10))
-            for _ in range(scale.rounds):
-                sender = site.sender(CONNECTIONS, plain=True, awake=AWAKE)
-                cpu = site.process.cpu_ns()
-                site.open_loop(sender, scale.rate, count)
-                figures.add(f"latency.{name} cpu", [(site.process.cpu_ns() - cpu) / count])
-                for what in ("offer", "late"):
-                    histogram = Histogram(sender.histogram(MEASURED.index(what)))
-                    for percentile, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999)):
-                        figures.add(f"latency.{name} {what} {percentile}", [float(histogram.at(share))])
-                if name == "memory":
-                    trip = echo.sender(1, repeat=True, echo=True, awake=AWAKE)
-                    echo.closed_loop(trip, 1, scale.lifecycles)
-                    figures.add("latency.echo", [float(Histogram(trip.histogram(MEASURED.index("ack"))).at(0.5))])
-                else:
-                    figures.add("latency.flush", [_flush_p50(stack, scale.flushes)])
+            with at_once(site.process.pid, echo.process.pid):
+                site.open_loop(site.sender(CONNECTIONS, plain=True, awake=AWAKE), scale.rate, max(1, count // 10))
+                for _ in range(scale.rounds):
+                    sender = site.sender(CONNECTIONS, plain=True, awake=AWAKE)
+                    cpu = site.process.cpu_ns()
+                    site.open_loop(sender, scale.rate, count)
+                    figures.add(f"latency.{name} cpu", [(site.process.cpu_ns() - cpu) / count])
+                    for what in ("offer", "late"):
+                        histogram = Histogram(sender.histogram(MEASURED.index(what)))
+                        for percentile, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999)):
+                            figures.add(f"latency.{name} {what} {percentile}", [float(histogram.at(share))])
+                    if name == "memory":
+                        trip = echo.sender(1, repeat=True, echo=True, awake=AWAKE)
+                        echo.closed_loop(trip, 1, scale.lifecycles)
+                        figures.add("latency.echo", [float(Histogram(trip.histogram(MEASURED.index("ack"))).at(0.5))])
+                    else:
+                        figures.add("latency.flush", [_flush_p50(stack, scale.flushes)])
 
 
 def _flush_p50(stack: contextlib.ExitStack, count: int) -> float:

@@ -18,6 +18,7 @@ cdef class Conditions(Preferences):
     cdef int _disappoint(self, int32_t contact, int32_t agent) except -1
     cdef list _waiting_in(self, int32_t queue)
     cdef int _closing_changed(self, int32_t queue) except -1
+    cdef bint _tell_closing(self, int32_t queue) except -1
     cdef int _calendar_deadline(self, int32_t calendar) except -1
     cdef int _calendar_turned(self, int32_t calendar) except -1
     cdef int _arm_calendar(self, int32_t calendar) except -1

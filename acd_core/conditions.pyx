@@ -233,11 +233,17 @@ cdef class Conditions(Preferences):
     # -- closing ------------------------------------------------------------------------------------------------
 
     cdef int _closing_changed(self, int32_t queue) except -1:
-        """Tell when a queue is closed or open in another way than it was last told, and judge those in it."""
+        """Tell when a queue is closed or open in another way than it was last told, and judge those in it whom that concerns."""
+        if self._tell_closing(queue) and self.tables.queues[queue].stay_count:
+            return self._judge_those(self._waiting_in(queue))
+        return 0
+
+    cdef bint _tell_closing(self, int32_t queue) except -1:
+        """Tell when a queue is closed or open in another way than it was last told. Whether it is."""
         cdef object closed = self._closed(queue), reason
         cdef Record *record
         if closed == self.queue_told[queue]:
-            return 0
+            return False
         self.queue_told[queue] = closed
         self.tables.queues[queue].closed = closed is not None
         if closed is None:
@@ -248,7 +254,7 @@ cdef class Conditions(Preferences):
             reason = closed[1]
             Py_INCREF(reason)
             record.text = <PyObject *>reason
-        return self._judge_those(self._waiting_in(queue)) if self.tables.queues[queue].stay_count else 0
+        return True
 
     cdef int _arm_calendar(self, int32_t calendar) except -1:
         """Set the instant of a calendar's next change, if one is known."""

@@ -257,7 +257,8 @@ cdef class Reconfigured(Consults):
         cdef list waiting
         cdef Contact *row
         for slot in self.queue_slots.values():
-            self._closing_changed(slot)
+            if self._tell_closing(slot):
+                self._judge_those(self._waiting_in(slot))  # whatever else has changed for them
         for slot in live:
             row = &self.tables.contacts[slot]
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:

@@ -42,3 +42,8 @@ def test_lockstep_notices_a_difference() -> None:
     both.model._idle_seq += 1
     with pytest.raises(AssertionError):
         both.compare()
+
+
+def test_those_in_a_queue_that_a_configuration_closes_are_judged_before_the_others() -> None:
+    """In this stream one of them is deserted by the same configuration, so his deadline is the earlier one to be set."""
+    run(121_045, steps=16_400, agents=8, compare_every=4_100, reload_every=500)

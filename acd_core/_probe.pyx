@@ -574,6 +574,11 @@ cdef class Floor:
         if counted:
             self.idle.add_again(agent)
 
+    def relevel(self, int32_t agent, dict skills):
+        """Give an agent other levels in the skills that he has, at the place that he has."""
+        self.tables.set_skills(agent, skills, {skill: skill for skill in skills})
+        self.idle.reorder(agent)
+
     def best_agent(self, int32_t owner, int strategy):
         """The free agent for a contact of a class, or -1; strategy 0 is `longest_idle`, 1 `most_skilled`."""
         if strategy:

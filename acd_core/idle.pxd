@@ -58,6 +58,7 @@ cdef class IdleAgents:
     cdef int drop(self, int32_t agent) except -1
     cdef int add_again(self, int32_t agent) except -1
     cdef int restore(self, int32_t agent) except -1
+    cdef int reorder(self, int32_t agent) except -1
     cdef void hold(self) noexcept nogil
     cdef int refill(self) except -1
     cdef int32_t best_agent(self, int32_t owner, int64_t offer) except -2

@@ -9,9 +9,9 @@ more than half of an array is dead it is compacted.
 Each class of contacts looks into the array of its index skill, from its cursor on: everything before the cursor is
 known not to qualify. New entries come at the end only, so a class looks at each entry once, however many free agents
 stand there who cannot serve it. That is all `longest_idle` without ranks needs. For any other order a class feeds the
-qualified entries it passes into a heap of its own, its ranking: what orders an agent does not change while he is idle.
-Only where chance decides nothing is kept, since each contact draws anew, and where occupancy has a price, since what the
-agents pay falls for each by another amount: all who are free and qualified are looked at.
+qualified entries it passes into a heap of its own, its ranking: what orders an agent seldom changes while he is idle
+(`reorder`). Only where chance decides nothing is kept, since each contact draws anew, and where occupancy has a price, since
+what the agents pay falls for each by another amount: all who are free and qualified are looked at.
 
 An agent who is being rung keeps his entry, since a withdrawn offer gives him back his place (`restore`). Who gets a contact that
 waits as soon as he is free is not entered at all. Only arrays that some class looks into are kept filled.
@@ -223,6 +223,11 @@ cdef class IdleAgents:
                         self._rank(ranking, owner, agent)
                 owner = wanted.next_in_skill
         return 0
+
+    cdef int reorder(self, int32_t agent) except -1:
+        """What orders an agent is another, though not his place, if he is free at all: he is ranked anew."""
+        cdef Agent *row = &self.tables.agents[agent]
+        return self.restore(agent) if row.idle_seq and not row.rung else 0
 
     cdef int refill(self) except -1:
         """Fill all arrays in use, after `hold`: in one look at the agents, and not in one for each array."""

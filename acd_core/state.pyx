@@ -8,7 +8,7 @@ when they are taken, so a caller who wants none pays for none.
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from acd_core.attributes cimport forget_attributes
+from acd_core.attributes cimport set_attributes
 from acd_core.clients cimport Clients
 from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
@@ -274,7 +274,7 @@ cdef class State:
             self.free_contact = slot
             self.contact_ids.clear(slot)
             self.announcers.drop(self.tables.contacts[slot].client)
-            forget_attributes(&self.tables.contacts[slot])
+            set_attributes(&self.tables.contacts[slot], None)
             put_item(self.contact_terms, slot, None)
             if self.contact_wishes:
                 put_item(self.contact_wishes, slot, NO_WISHES)
@@ -533,7 +533,9 @@ cdef class State:
             activity = ACTIVITY_BUSY
             cooling = CAUSE_NONE
         if activity == row.activity and cooling == row.cooling:
-            return 0
+            if self.half_life_us:
+                self._count_occupancy(agent)  # what keeps him busy may be another thing
+            return self._refresh_plain(agent) if row.resting != resting else 0
         self._count_agent(agent, -1)
         row.cooling = <uint8_t>cooling
         if activity != row.activity:
@@ -612,9 +614,10 @@ cdef class State:
 
     cdef int _count_occupancy(self, int32_t agent) except -1:
         """Bring an agent's occupancy up to date when what he does begins to change it in another way."""
-        if self.tables.detail(agent).use != self._use_of(agent):
-            self._take_occupancy(agent)
-        return 0
+        if self.tables.detail(agent).use == self._use_of(agent):
+            return 0
+        self._take_occupancy(agent)
+        return self.idle.reorder(agent)
 
     cdef int _take_occupancy(self, int32_t agent) except -1:
         cdef Details *more = self.tables.detail_of(agent)

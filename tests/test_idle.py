@@ -96,6 +96,25 @@ def test_the_most_skilled_gets_the_contact_and_of_equals_the_longest_idle() -> N
     assert idle.floor.best_agent(owner, MOST_SKILLED) == -1
 
 
+def test_who_is_ordered_by_something_else_while_he_is_free_is_found_where_he_stands_now() -> None:
+    idle = Idle([{1: 50}, {1: 30}, {1: 40}], skills=1)
+    owner = idle.new_class(((1, 1),))
+    for agent in range(3):
+        idle.free(agent)
+    idle.agree()
+    for level in (35, 20, 45):
+        idle.floor.relevel(0, {1: level})
+        idle.agree()
+    idle.ring(0)
+    idle.floor.relevel(0, {1: 10})
+    idle.agree()
+    idle.restore(0)
+    idle.agree()
+    idle.take(2)
+    idle.take(1)
+    assert idle.floor.best_agent(owner, MOST_SKILLED) == 0
+
+
 def test_only_the_skills_that_are_asked_count_for_most_skilled() -> None:
     idle = Idle([{1: 90, 2: 1}, {1: 10, 2: 100}], skills=2)
     one, two, any_skill = (idle.new_class(terms) for terms in (((1, 1),), ((2, 1),), ANYBODY))

@@ -174,7 +174,7 @@ class State:
             self._count_time(agent)
             agent.activity = activity
             agent.since = self.now
-            self._count_occupancy(agent)
+        self._count_occupancy(agent)  # what keeps him busy may be another thing
 
     def _set_presence(self, agent: AgentRow, presence: Presence, reason: str = "") -> None:
         self._count_time(agent)

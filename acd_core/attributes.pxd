@@ -10,17 +10,10 @@ cdef inline dict attributes_of(const Contact *row):
 
 
 cdef inline void set_attributes(Contact *row, dict attributes) noexcept:
-    """Let a contact have these, and no longer those that it had."""
+    """Let a contact have these, or none, and no longer those that it had."""
     cdef PyObject *former = row.attributes
     row.attributes = NULL
     if attributes:
         Py_INCREF(attributes)
         row.attributes = <PyObject *>attributes
-    Py_XDECREF(former)
-
-
-cdef inline void forget_attributes(Contact *row) noexcept:
-    """Let go of what a contact has."""
-    cdef PyObject *former = row.attributes
-    row.attributes = NULL
     Py_XDECREF(former)

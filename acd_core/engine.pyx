@@ -963,13 +963,13 @@ cdef class Engine(Dumped):
             self._requeue(contact)
         if end:
             own = [
-                (self.tables.contacts[contact].seq, contact)
+                contact
                 for contact in self.contact_slots.values()
                 if self._client(contact) == client
                 and not self.tables.contacts[contact].callback
                 and self.tables.contacts[contact].state in (CONTACT_QUEUED, CONTACT_OFFERED)
             ]
-            for _, contact in sorted(own):
+            for contact in own:
                 self._leave_queue(contact, LOST)
         self._settled()
         return OK if self.seq > seq_before else DUPLICATE

@@ -18,7 +18,7 @@ from acd_core.commands import ContactAbandon, ContactEnqueue, OfferAccept
 from acd_core.model import Model
 from acd_protocol.framing import decode_from_client
 from acd_sim.load.floor import Centre, Shape
-from bench import cost, dear, report
+from bench import cost, dear, report, training
 from bench.figures.samples import Figures
 from bench.measure import quantiles
 from bench.sizes import SIZES
@@ -29,6 +29,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 # All of them
+
+
+def test_the_training_does_what_it_says() -> None:
+    centres = 2
+    plain, dear_ones = centres + len(training.TINY.lines), centres * len(dear.FEATURES)
+    assert training.train(training.TINY) == plain * training.TINY.assignments + dear_ones * training.TINY.dear
 
 
 def test_all_benchmarks_run_and_say_what_they_found(tmp_path: Path) -> None:

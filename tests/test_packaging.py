@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.wait import patient
-from tools import bootstrap, wheel
+from tools import bootstrap, train, wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -244,7 +244,7 @@ def test_a_source_that_does_not_translate_is_shown_without_a_traceback(builder: 
 
 def test_an_unknown_build_mode_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACD_BUILD", "fast")
-    with pytest.raises(SystemExit, match="ACD_BUILD=fast is not a build mode: use one of release, wheel, debug"):
+    with pytest.raises(SystemExit, match="ACD_BUILD=fast is not a build mode: use one of release, tuned, wheel"):
         load_setup().chosen_mode()
 
 
@@ -257,6 +257,66 @@ def test_the_test_doors_are_built_but_not_handed_out(monkeypatch: pytest.MonkeyP
     names = {mode: sorted(found.name for found in setup.find_extensions(mode)) for mode in ("release", "wheel")}
     assert names["release"] == ["acd_core._probe", "acd_core.engine", "server.session"]
     assert names["wheel"] == ["acd_core.engine", "server.session"]
+
+
+# What is laid out by a profile
+
+
+def test_modules_are_laid_out_by_what_they_counted_also_where_they_are_built_elsewhere(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    builder.write(1)
+    compiled = Path("build", "profile", "build", "c", "acd_core", "stub.o")
+    build = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+
+    def hot(root: Path, mode: str) -> bool:
+        bootstrap.run(build, "not built", root, {**os.environ, "ACD_BUILD": mode})
+        return b".text.hot" in (root / compiled).read_bytes()
+
+    assert not hot(builder.root, "wheel")  # there is no profile yet
+    assert not hot(builder.root, "counting")
+    assert builder.run("sum(answer() for _ in range(100_000))") == "100000"
+    assert (builder.root / compiled).with_suffix(".gcda").exists()
+    assert hot(builder.root, "tuned")
+    assert builder.run("answer()") == "1"
+
+    elsewhere = tmp_path / "unpacked"
+    shutil.copytree(builder.root, elsewhere, ignore=shutil.ignore_patterns("build", "*.so"))
+    assert not hot(elsewhere, "wheel")
+    (elsewhere / compiled).unlink()
+    (built,) = (elsewhere / "acd_core").glob("*.so")
+    built.unlink()
+    shutil.rmtree(elsewhere / "build")
+    monkeypatch.setenv("ACD_PROFILE", str(builder.root / "build" / "profile"))
+    assert hot(elsewhere, "wheel")
+
+
+def test_a_profile_is_made_once_for_the_same_sources_and_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(train, "PROFILE", tmp_path / "profile")
+    monkeypatch.setattr(train, "COUNTING", tmp_path / "counting")
+    monkeypatch.setattr(train, "STAMP", tmp_path / "profile" / "made.json")
+    done: list[Path] = []
+
+    def run_training(lib: Path) -> None:
+        done.append(lib)
+        if len(done) > 1:
+            train.PROFILE.mkdir()
+            (train.PROFILE / "stub.gcda").touch()
+
+    monkeypatch.setattr(train, "build_counting", lambda lib: None)
+    monkeypatch.setattr(train, "run_training", run_training)
+    assert train.main() == 1
+    assert capsys.readouterr().err == (
+        "The compiler's counts are not gcc's: build with gcc (CC=gcc), or without a profile.\n"
+    )
+    assert train.main() == 0
+    assert train.main() == 0
+    assert done == [train.COUNTING] * 2
+    monkeypatch.setattr(train, "needed", lambda: {"compiler": "a later one"})
+    assert train.main() == 0
+    assert len(done) == 3
 
 
 # What a wheel holds

@@ -284,6 +284,12 @@ def build_extensions(project: Json) -> None:
         return
     check_machine()
     names = sorted({path.parent.relative_to(ROOT).as_posix() for path in modules})
+    if mode == "tuned":
+        say("training: building modules that count what runs, and running them")
+        run(
+            [str(VENV_PYTHON), "-m", "tools.train"],
+            "There is no profile to tune the modules by: build with ACD_BUILD=release.",
+        )
     say(f"building {', '.join(names)} ({mode})")
     compile_modules(mode, wanted, stamp)
     write_stamp(BUILD_STAMP, dict(wanted, results=results_of(modules)))
@@ -293,7 +299,8 @@ def compile_modules(mode: str, wanted: Json, stamp: Json) -> None:
     directory = BUILD / mode
     tools = directory / "tools"
     if not tools.exists() or tools.read_text("utf-8") != wanted["tools"]:
-        shutil.rmtree(str(directory), ignore_errors=True)
+        for former in (directory, BUILD / "c"):  # where setup.py has what it translates for several modes
+            shutil.rmtree(str(former), ignore_errors=True)
         directory.mkdir(parents=True)
         tools.write_text(wanted["tools"], "utf-8")
     command = [str(VENV_PYTHON), "setup.py", "--quiet", "build_ext", "--inplace"]

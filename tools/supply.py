@@ -44,8 +44,10 @@ def runtime_requirements() -> list[str]:
 
 
 def build_requirements() -> list[str]:
-    """What it needs to build."""
-    return list(project()["build-system"]["requires"])
+    """What it needs to build, and to train what it builds."""
+    described = project()
+    training = described["project"]["optional-dependencies"]["simulate"]
+    return [*described["build-system"]["requires"], *described["project"]["dependencies"], *training]
 
 
 def tool(name: str) -> str:

@@ -1,4 +1,5 @@
-"""Build the wheel, look at what is in it, install it into an empty environment and start `acd` there.
+"""Build the wheel, look at what is in it, install it into an empty environment, start `acd` there, and let its engine and the
+model decide the same random commands: the compiler lays the modules of a wheel out by a profile, see tools/train.py.
 
 Run by `make wheel` with the interpreter of `.venv`, after the bootstrap. The wheel is left in build/dist, the
 environment in build/wheel-env.
@@ -11,10 +12,13 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tools import train
 from tools.bootstrap import BUILD, ROOT, WHEELS, StepError, lends_packages, run
 
 DIST = BUILD / "dist"
 ENVIRONMENT = BUILD / "wheel-env"
+
+STEPS = 20_000
 
 # What a package shows to Python, to type checkers and to other Cython modules.
 SHIPPED = {".py", ".pyi", ".pxd", ".typed"}
@@ -40,7 +44,8 @@ def faults(names: Iterable[str], root: Path) -> list[str]:
 def build() -> Path:
     shutil.rmtree(DIST, ignore_errors=True)
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), "."]
-    run(command, "The wheel could not be built.", environment={**os.environ, "ACD_BUILD": "wheel"})
+    environment = {**os.environ, "ACD_BUILD": "wheel", "ACD_PROFILE": str(train.PROFILE)}
+    run(command, "The wheel could not be built.", environment=environment)
     (wheel,) = DIST.glob("*.whl")
     return wheel
 
@@ -69,14 +74,37 @@ def try_out() -> str:
     return run(command, "acd --help failed.", ENVIRONMENT, environment).strip().splitlines()[0]
 
 
+def agree() -> None:
+    """Lockstep of model and engine, as they were installed; of the checkout only the tests are used."""
+    place = ENVIRONMENT / "checks"
+    shutil.copytree(ROOT / "tests" / "support", place / "tests" / "support")
+    for name in ("__init__.py", "lockstep.py"):
+        shutil.copy(ROOT / "tests" / name, place / "tests")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [
+        str(ENVIRONMENT / "bin" / "python"),
+        "-m",
+        "tests.lockstep",
+        "--steps",
+        str(STEPS),
+        "--compare-every",
+        "500",
+    ]
+    run(command, "The engine of the wheel does not do what the model does.", place, environment)
+
+
 def main() -> int:
     try:
-        print("building the wheel", flush=True)
+        print("training, then building the wheel", flush=True)
+        if train.main():
+            print("there is no profile, so the wheel is built without one", flush=True)
         wheel = build()
         inspect(wheel)
         print(f"{wheel.relative_to(ROOT)}: {wheel.stat().st_size // 1024} KiB", flush=True)
         install(wheel)
-        print(f"acd --help in an empty environment: {try_out()}")
+        print(f"acd --help in an empty environment: {try_out()}", flush=True)
+        agree()
+        print(f"its engine and the model agree in {STEPS:,} random commands")
     except StepError as error:
         print(error, file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ cdef inline dict attributes_of(const Contact *row):
     return <dict>row.attributes if row.attributes != NULL else {}
 
 
-cdef inline void set_attributes(Contact *row, dict attributes) noexcept:
+cdef inline void replace_attributes(Contact *row, dict attributes) noexcept:
     """Let a contact have these, or none, and no longer those that it had."""
     cdef PyObject *former = row.attributes
     row.attributes = NULL

@@ -10,7 +10,7 @@ with reloaded engines, so that a field which is dumped but not loaded rightly is
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 
-from acd_core.attributes cimport attributes_of, set_attributes
+from acd_core.attributes cimport attributes_of, replace_attributes
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.memory cimport release
@@ -603,7 +603,7 @@ cdef class Dumped(Reconfigured):
         for slot, values in enumerate(attributes):
             if type(values) is not dict:
                 raise DumpError(f"the attributes of a contact are {values!r}, which is no table")
-            set_attributes(&self.tables.contacts[slot], values)
+            replace_attributes(&self.tables.contacts[slot], values)
         for slot, wishes in enumerate(_unshare(brought, dump.wish_places, count)):
             if wishes is not NO_WISHES:
                 self._set_wishes(slot, wishes)

@@ -8,7 +8,7 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from acd_core.attributes cimport attributes_of, set_attributes
+from acd_core.attributes cimport attributes_of, replace_attributes
 from acd_core.containers cimport put_item
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
@@ -183,7 +183,7 @@ cdef class Engine(Dumped):
         put_item(self.contact_terms, slot, own_terms)
         self.tables.clear_contact(slot)
         row = &self.tables.contacts[slot]
-        set_attributes(row, attributes)
+        replace_attributes(row, attributes)
         row.priority = <uint8_t>priority
         row.direction = <uint8_t>direction_code
         row.client = announcer
@@ -288,7 +288,7 @@ cdef class Engine(Dumped):
         record.flag = PLACES[place]
         Py_INCREF(named)
         record.text = <PyObject *>named
-        set_attributes(row, new_attributes)
+        replace_attributes(row, new_attributes)
         if placed_alike and not other_steps:
             return self._settled()
         was_in_line = row.where != HELD_NOWHERE

@@ -8,7 +8,7 @@ when they are taken, so a caller who wants none pays for none.
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from acd_core.attributes cimport set_attributes
+from acd_core.attributes cimport replace_attributes
 from acd_core.clients cimport Clients
 from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
@@ -274,7 +274,7 @@ cdef class State:
             self.free_contact = slot
             self.contact_ids.clear(slot)
             self.announcers.drop(self.tables.contacts[slot].client)
-            set_attributes(&self.tables.contacts[slot], None)
+            replace_attributes(&self.tables.contacts[slot], None)
             put_item(self.contact_terms, slot, None)
             if self.contact_wishes:
                 put_item(self.contact_wishes, slot, NO_WISHES)

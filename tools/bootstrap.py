@@ -284,12 +284,6 @@ def build_extensions(project: Json) -> None:
         return
     check_machine()
     names = sorted({path.parent.relative_to(ROOT).as_posix() for path in modules})
-    if mode == "tuned":
-        say("training: building modules that count what runs, and running them")
-        run(
-            [str(VENV_PYTHON), "-m", "tools.train"],
-            "There is no profile to tune the modules by: build with ACD_BUILD=release.",
-        )
     say(f"building {', '.join(names)} ({mode})")
     compile_modules(mode, wanted, stamp)
     write_stamp(BUILD_STAMP, dict(wanted, results=results_of(modules)))
@@ -303,6 +297,10 @@ def compile_modules(mode: str, wanted: Json, stamp: Json) -> None:
             shutil.rmtree(str(former), ignore_errors=True)
         directory.mkdir(parents=True)
         tools.write_text(wanted["tools"], "utf-8")
+    if mode == "tuned":
+        say("training: building modules that count what runs, and running them")
+        train = [str(VENV_PYTHON), "-m", "tools.train"]
+        run(train, "There is no profile to tune the modules by: build with ACD_BUILD=release.")
     command = [str(VENV_PYTHON), "setup.py", "--quiet", "build_ext", "--inplace"]
     if stamp and changed_behind_the_clock(wanted["sources"], stamp["sources"]):
         command.append("--force")

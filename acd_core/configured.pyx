@@ -356,8 +356,12 @@ cdef class Configured(Pauses):
                 and self.legs.room(slot) != 0
             )
             if can_be_idle and not row.idle_seq:
-                self.idle_seq += 1
-                row.idle_seq = self.idle_seq
+                row.idle_seq = 0 if self.outside_counts else self.tables.detail(slot).kept_seq
+                if not row.idle_seq:
+                    self.idle_seq += 1
+                    row.idle_seq = self.idle_seq
+                if not row.inbound_seq:
+                    row.inbound_seq = row.idle_seq
                 self.tables.no_longer_kept(slot)
             elif not can_be_idle and not row.rung:
                 row.idle_seq = 0

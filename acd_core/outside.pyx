@@ -77,6 +77,8 @@ cdef class OutsideContacts(Transitions):
         contact = self._withdraw_unfit(agent)
         if row.rung:
             self._refresh(agent)
+            if self.outside_counts:
+                self._stand_last(agent)
             return self._agent_changed(agent)
         if not self.outside_counts:
             place = row.idle_seq if row.idle_seq else self.tables.detail(agent).kept_seq

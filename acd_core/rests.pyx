@@ -114,6 +114,8 @@ cdef class Rests(Shown):
         for name, slot in self.agent_slots.items():
             row = &self.tables.agents[slot]
             more = self.tables.detail(slot)
+            if self.half_life_us and more.use != self._use_of(slot):
+                raise AssertionError(f"the occupancy of {name} goes another way than he does")
             if (more.rest_timer != NONE) != (
                 self.rest_most != 0 and more.use == (<int>USE_FREE if row.resting else <int>USE_OCCUPIED)
             ):

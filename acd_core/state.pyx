@@ -26,8 +26,8 @@ from acd_core.roster cimport Roster
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_STEP, Timers
 from acd_core.types cimport (
-    ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, ACTIVITY_WRAPUP, CAUSE_NONE, CAUSE_OCCUPANCY,
-    END_REASONS, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_WRAPUP, LOGGED_OUT, NONE, PAUSED, READY,
+    ACCEPT_BUCKETS, ACTIVITY_BUSY, ACTIVITY_COOLDOWN, ACTIVITY_NONE, CAUSE_NONE, CAUSE_OCCUPANCY,
+    END_REASONS, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED, LEG_OFFERED, LOGGED_OUT, NONE, PAUSED, READY,
     WAIT_BUCKETS, Agent, Contact, ContactDetails, Details, Node, Queue,
 )
 from acd_core.watches cimport Watches
@@ -603,12 +603,12 @@ cdef class State:
     cdef int _use_of(self, int32_t agent) noexcept:
         """What the present does to an agent's occupancy."""
         cdef Agent *row = &self.tables.agents[agent]
-        cdef bint occupied = row.activity == ACTIVITY_BUSY or row.activity == ACTIVITY_WRAPUP
-        cdef int32_t leg
-        if row.outside and not self.outside_counts and self._on_outside(agent):
-            leg = self.legs.foremost(agent)
-            occupied = leg != NONE and self.legs.legs[leg].state == LEG_WRAPUP
-        if occupied:
+        cdef int32_t leg = row.legs
+        while leg != NONE:
+            if self.legs.legs[leg].state != LEG_OFFERED:
+                return USE_OCCUPIED
+            leg = self.legs.legs[leg].next_of_agent
+        if row.outside and self.outside_counts and row.presence != LOGGED_OUT:
             return USE_OCCUPIED
         return USE_PAUSED if row.presence == PAUSED else USE_FREE
 

@@ -42,6 +42,7 @@ cdef class Transitions(Trails):
     cdef int _end_cooldown(self, int32_t agent) except -1
     cdef int _lighten(self, int32_t agent) except -1
     cdef int _idle(self, int32_t agent) except -1
+    cdef void _stand_last(self, int32_t agent) noexcept
     cdef int _log_out(self, int32_t agent) except -1
     cdef int32_t _line_pace(self, int32_t contact) except -2
     cdef int _score(self, int32_t contact, int64_t wait, int64_t rung) except -1

@@ -197,8 +197,23 @@ cdef class Transitions(Trails):
         if row.logging_out and row.legs == NONE:
             return self._log_out(agent)
         if row.rung or not self._can_be_idle(agent):
+            self._stand_last(agent)
             return self._agent_changed(agent)
         return self._idle(agent)
+
+    cdef void _stand_last(self, int32_t agent) noexcept:
+        """The place that he keeps, while he is rung or has no room, is the last from now on. Who is rung is entered when he is
+        recalled.
+        """
+        cdef Agent *row = &self.tables.agents[agent]
+        if row.idle_seq:
+            self.idle_seq += 1
+            row.idle_seq = self.idle_seq
+            if not row.inbound_seq:
+                row.inbound_seq = self.idle_seq
+        elif self.tables.detail(agent).kept_seq:
+            self.idle_seq += 1
+            self.tables.details[agent].kept_seq = self.idle_seq
 
     @cython.final
     cdef int _idle(self, int32_t agent) except -1:
@@ -728,7 +743,9 @@ cdef class Transitions(Trails):
                 rung.append(agent)
                 self._end_offer(leg, OFFER_WITHDRAWN, cause)
                 self._refresh(agent)
-                if self.tables.agents[agent].idle_seq:
+                if not self._can_be_idle(agent):
+                    self._not_idle(agent)
+                elif self.tables.agents[agent].idle_seq:
                     self.idle.restore(agent)
             leg = following
         return rung

@@ -1,7 +1,7 @@
 """How occupied an agent is: the share of his time on contacts, the latest counting most.
 
 Of two moments a half-life apart the earlier counts half. While he is on a contact or in wrap-up his occupancy rises
-towards 1, while he is free, rung, resting or logged out it falls towards 0, each by half of the way in a half-life; a
+towards 1, while he is free, only rung, resting or logged out it falls towards 0, each by half of the way in a half-life; a
 pause is no working time and leaves it as it is. The occupancy of all who are free falls alike, and what those who are
 occupied lack of 1 falls alike, so neither order changes, and one number for each, his `order_key`, tells his place until
 he is occupied in another way. Who has a contact in hand, and room for another, comes after all who have none.

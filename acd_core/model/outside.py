@@ -47,11 +47,13 @@ class OutsideContacts(Transitions):
         if agent.presence == "logged_out":
             return
         contact = self._withdraw_unfit(agent)
+        keeps = not self._config.settings.outside_counts
         if agent.rung:
             self._refresh(agent)
+            if not keeps:
+                self._stand_last(agent)
             self._agent_changed(agent)
             return
-        keeps = not self._config.settings.outside_counts
         place = (agent.idle_seq or agent.kept_seq) if keeps else 0
         agent.idle_seq = agent.kept_seq = 0
         self._refresh(agent)

@@ -116,8 +116,11 @@ class Reconfigured(Consults):
         for agent in self._agents.values():
             can_be_idle = self._can_be_idle(agent)
             if can_be_idle and not agent.idle_seq:
-                self._idle_seq += 1
-                agent.idle_seq = self._idle_seq
+                if not agent.kept_seq or config.settings.outside_counts:
+                    self._idle_seq += 1
+                    agent.kept_seq = self._idle_seq
+                agent.idle_seq = agent.kept_seq
+                agent.inbound_seq = agent.inbound_seq or agent.idle_seq
                 agent.kept_seq = 0
             elif not can_be_idle and not agent.rung:
                 agent.idle_seq = 0

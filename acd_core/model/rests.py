@@ -91,6 +91,8 @@ class Rests(Measures):
         for agent in self._agents.values():
             clock = agent.rest_clock
             levels = rest_levels(self._config.settings)
+            counted = not self._half_life_us or agent.use == self._present_use(agent)
+            assert counted, f"the occupancy of {agent.config.agent} goes another way than he does"
             moving = levels is not None and agent.use == ("free" if agent.resting else "occupied")
             assert (clock is not None and clock.timer is not None) == moving, f"the rest of {agent.config.agent}"
             assert levels is not None or not agent.resting, f"{agent.config.agent} rests for nothing"

@@ -191,10 +191,8 @@ class State:
 
     def _present_use(self, agent: AgentRow) -> occupancy.Use:
         """What the present does to his occupancy."""
-        occupied = agent.activity in {"busy", "wrapup"}
-        if agent.on_outside and not self._config.settings.outside_counts:
-            occupied = agent.leg is not None and agent.leg.state == "wrapup"
-        if occupied:
+        outside = self._config.settings.outside_counts and agent.outside and agent.presence != "logged_out"
+        if outside or any(leg.state != "offered" for leg in agent.legs):
             return "occupied"
         return "paused" if agent.presence == "paused" else "free"
 

@@ -296,9 +296,20 @@ class Transitions(Conditions):
         if agent.logging_out and not agent.legs:
             self._log_out(agent)
         elif agent.rung or not self._can_be_idle(agent):
+            self._stand_last(agent)
             self._agent_changed(agent)
         else:
             self._idle(agent)
+
+    def _stand_last(self, agent: AgentRow) -> None:
+        """The place that he keeps, while he is rung or has no room, is the last from now on."""
+        if agent.idle_seq:
+            self._idle_seq += 1
+            agent.idle_seq = self._idle_seq
+            agent.inbound_seq = agent.inbound_seq or agent.idle_seq
+        elif agent.kept_seq:
+            self._idle_seq += 1
+            agent.kept_seq = self._idle_seq
 
     def _can_be_idle(self, agent: AgentRow) -> bool:
         at_work = agent.presence == "ready" and not agent.logging_out and agent.timer is None
@@ -520,6 +531,8 @@ class Transitions(Conditions):
             if leg is not but:
                 self._end_offer(leg, "withdrawn", cause)
                 self._refresh(leg.agent)
+                if not self._can_be_idle(leg.agent):
+                    leg.agent.idle_seq = 0
                 rung.append(leg.agent)
         return rung
 

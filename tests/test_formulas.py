@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
@@ -146,6 +146,7 @@ def test_erlang_b_agrees_with_its_sum(load: float, agents: int) -> None:
     extra=st.one_of(st.none(), st.integers(0, 40)),
     within=st.floats(0, 3),
 )
+@example(arrivals=1.0, service=0.5, agents=1, patience=0.0, extra=1, within=5e-324)
 def test_flow_is_balanced_in_every_single_queue(
     arrivals: float, service: float, agents: int, patience: float, extra: int | None, within: float
 ) -> None:

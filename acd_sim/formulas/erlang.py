@@ -124,11 +124,11 @@ def solve(
 
 def _answered(capacity: float, patience: float, within: float, count: int) -> list[float]:
     """P(answered within the time | k others wait), for k = 0..count-1."""
-    if not within:
+    mean = capacity * within
+    if not mean:  # a time so short that nobody is served in it comes to nothing too
         return [0.0] * count
     if not patience:
         # P(Erlang(k+1) <= t) is 1 less the first k+1 terms of a Poisson distribution.
-        mean = capacity * within
         left, log_term = 1.0, -mean
         result = []
         for k in range(count):

@@ -376,6 +376,41 @@ def test_full_disk_stores_nothing_and_loses_nothing(
     assert [record.seq for record in read_all(tmp_path)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("then", [bytes(900_000), b"small"], ids=["again", "smaller"])
+def test_no_room_to_say_that_it_goes_on_in_the_next_file_leaves_all_as_it_was(
+    journal: SegmentJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: bytes, *, ready: bool
+) -> None:
+    """Disks that write anew what is written over may need room for it."""
+    made: list[Callable[[], None]] = []
+
+    def beside(work: Callable[[], None]) -> Callable[[], None]:
+        made.append(work)
+        return lambda: None
+
+    def full(descriptor: int, data: bytes, place: int) -> None:
+        if bytes(data) == form.turn(3):
+            raise OSError(errno.ENOSPC, "no room")
+        write(descriptor, data, place)
+
+    write = files.write
+    monkeypatch.setattr(files, "beside", beside)
+    journal.append(1, 2, batch(2_000, bytes(900_000)))
+    while made and ready:
+        made.pop()()
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write", full)
+        with pytest.raises(Full, match="make room"):
+            journal.append(1, 3, batch(3_000, bytes(900_000)))
+    assert len(found_in(tmp_path)) == 1
+    copy = copy_of(tmp_path, tmp_path.name + "-copy")
+    assert [record.seq for record in read_all(copy)] == [1, 2]
+    journal.append(1, 3, batch(3_000, then))
+    journal.append(1, 4, batch(3_000, bytes(900_000)))
+    journal.close()
+    assert [record.seq for record in read_all(tmp_path)] == [1, 2, 3, 4]
+
+
 def test_a_disk_that_fails_ends_it(journal: SegmentJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")

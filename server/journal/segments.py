@@ -328,7 +328,11 @@ class SegmentJournal(ChainedJournal):
                 files.close(descriptor)
 
     def _turn(self, length: int) -> None:
-        """Go on in a new file, in which a record of this length finds room. Raises `OSError`; then nothing has changed."""
+        """Go on in a new file, in which a record of this length finds room.
+
+        Raises:
+            OSError: then nothing has changed, unless it was the flush that tells of the new file.
+        """
         spare = self._spare
         begin = self._tail
         if spare is not None and HEAD_BYTES + length + TURN_BYTES > spare[1]:
@@ -340,11 +344,17 @@ class SegmentJournal(ChainedJournal):
         else:
             draft = self._draft_with_room(begin, length)
         path = self.directory / name_of(begin.seq + 1)
+        descriptor = files.open_to_write(draft)
         draft.rename(path)
-        files.sync_names(self.directory)
-        files.write(self._descriptor, segments.turn(begin.seq + 1), self._end)
+        try:
+            files.sync_names(self.directory)
+            files.write(self._descriptor, segments.turn(begin.seq + 1), self._end)
+        except OSError:
+            path.rename(draft)  # a shorter record may find room where we are, and then another one begins the next file
+            files.sync_names(self.directory)
+            files.close(descriptor)
+            raise
         files.sync(self._descriptor)
-        descriptor = files.open_to_write(path)
         files.close(self._descriptor)
         if spare is not None:
             files.close(spare[0])

@@ -32,8 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_training_does_what_it_says() -> None:
-    centres = 2
-    plain, dear_ones = centres + len(training.TINY.lines), centres * len(dear.FEATURES)
+    plain, dear_ones = len(training.TINY.shapes) + len(training.TINY.lines), 2 * len(dear.FEATURES)
     assert training.train(training.TINY) == plain * training.TINY.assignments + dear_ones * training.TINY.dear
 
 

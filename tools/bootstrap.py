@@ -44,6 +44,7 @@ PIP = [str(VENV_PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input
 WHEELS = ROOT / ".wheels"
 BUILD = ROOT / "build"
 BUILD_STAMP = BUILD / "extensions.json"
+TRAINING = ROOT / "bench" / "training.py"  # what tuned modules are laid out by
 OLDEST = (3, 11)
 
 Json = Dict[str, Any]
@@ -277,7 +278,10 @@ def build_extensions(project: Json) -> None:
     wanted = {
         "mode": mode,
         "tools": digest(*tools),
-        "sources": {str(path.relative_to(ROOT)): digest(path.read_text("utf-8")) for path in sources},
+        "sources": {
+            str(path.relative_to(ROOT)): digest(path.read_text("utf-8"))
+            for path in [*sources, *([TRAINING] if mode == "tuned" else [])]
+        },
     }
     stamp = read_stamp(BUILD_STAMP)
     if stamp == dict(wanted, results=results_of(modules)):

@@ -18,7 +18,18 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from tools.bootstrap import BUILD, ROOT, StepError, digest, find_compiler, read_project, read_stamp, run, write_stamp
+from tools.bootstrap import (
+    BUILD,
+    ROOT,
+    TRAINING,
+    StepError,
+    digest,
+    find_compiler,
+    read_project,
+    read_stamp,
+    run,
+    write_stamp,
+)
 
 PROFILE = BUILD / "profile"
 COUNTING = BUILD / "counting"
@@ -30,7 +41,6 @@ def needed() -> dict[str, str]:
     project = read_project()
     packages = project["tool"]["acd"]["compiled"]
     sources = sorted(path for package in packages for path in (ROOT / package).glob("*.p[xy][xd]"))
-    training = sorted((ROOT / "bench").glob("*.py"))
     compiler = find_compiler() or "gcc"
     version = subprocess.run([*compiler.split(), "--version"], capture_output=True, text=True, check=False).stdout
     return {
@@ -38,7 +48,7 @@ def needed() -> dict[str, str]:
         "compiler": version,
         "cython": metadata.version("cython"),
         "setup": digest((ROOT / "setup.py").read_text("utf-8")),
-        "sources": digest(*(path.read_text("utf-8") for path in [*sources, *training])),
+        "sources": digest(*(path.read_text("utf-8") for path in [*sources, TRAINING])),
     }
 
 

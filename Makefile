@@ -72,7 +72,7 @@ build: ## make .venv and build the extension modules, where anything has changed
 	@"$(PYTHON)" tools/bootstrap.py
 
 # What is measured is what is handed out: modules laid out by a profile.
-bench goals peers safety performance cost: export ACD_BUILD := $(or $(ACD_BUILD),tuned)
+bench goals peers safety cost: export ACD_BUILD := $(or $(ACD_BUILD),tuned)
 
 bench: build ## measure; prints a table and writes build/bench.json
 	@mkdir -p build

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeGuard
 import msgspec
 
 from acd_core.config import Config, from_json
-from acd_core.events import ContactConsulted, ContactEnded, Event
+from acd_core.events import ContactConsulted, ContactEnded, ContactOffered, Event
 from acd_protocol.client import Client
 from tests.asterisk import journal_story, sipp
 from tests.asterisk.journal_story import Story
@@ -26,6 +26,7 @@ from tests.support.server_process import ServerProcess
 from tests.support.wait import until
 
 QUEUE: dict[str, Any] = {"tenant": "acme", "name": "support", "offer_timeout_s": 6, "reject_cooldown_s": 0.5}
+REPEATED_WITHIN_S = 17.0  # the longest pause between two INVITEs of the same call
 
 
 class AdapterProcess:
@@ -112,11 +113,35 @@ class Rig:
                 await until_slow(lambda: not self.lab.channels(), 2)
         for phone in self._phones:
             await phone.stop()
+        if self.lab.running:
+            await self._refuse_what_still_rings()
         if self.watcher is not None:
             await self.watcher.close(0)
         await self.server.kill()
         if kind is None and self.watcher is not None:
             self._compare()
+
+    async def _refuse_what_still_rings(self) -> None:
+        """Answer for phones that were not there.
+
+        Asterisk repeats an INVITE without an answer for half a minute, after 0.5 s, 1 s, 2 s and so on, and even when
+        it has hung up, since before an answer there is nothing to cancel: the next check's phone, at the same port,
+        would take it for its call.
+        """
+        rings = Counter(self._ports.get(event.address, 0) for event in self.events if isinstance(event, ContactOffered))
+        for phone in self._phones:
+            rings[phone.port] -= phone.calls_received
+        del rings[0]  # phones that register, and addresses that are no phones
+        refusals = [
+            await self.phone("absent", sipp.refuse("480 Temporarily Unavailable"), port=port, calls=count)
+            for port, count in rings.items()
+            if count > 0
+        ]
+        for refusal in refusals:
+            with contextlib.suppress(TimeoutError):
+                await refusal.ended(REPEATED_WITHIN_S)
+            await refusal.stop()
+            self._phones.remove(refusal)
 
     def _compare(self) -> None:
         """The journal, the events that were seen, and the phones tell one story."""

@@ -268,7 +268,7 @@ def build_extensions(project: Json) -> None:
     """Build the modules in place, unless they and their sources are as the last build left them."""
     mode = os.environ.get("ACD_BUILD") or "release"
     packages = project["tool"]["acd"]["compiled"]
-    sources = sorted(path for package in packages for path in (ROOT / package).glob("*.p[xy][xd]"))
+    sources = compiled_sources(project)
     modules = [path for path in sources if path.suffix == ".pyx"]
     remove_orphans(packages, modules)
     if not modules:
@@ -293,14 +293,19 @@ def build_extensions(project: Json) -> None:
     write_stamp(BUILD_STAMP, dict(wanted, results=results_of(modules)))
 
 
+def compiled_sources(project: Json) -> List[Path]:
+    """What the extension modules are made of."""
+    packages = project["tool"]["acd"]["compiled"]
+    return sorted(path for package in packages for path in (ROOT / package).glob("*.p[xy][xd]"))
+
+
 def compile_modules(mode: str, wanted: Json, stamp: Json) -> None:
-    directory = BUILD / mode
-    tools = directory / "tools"
-    if not tools.exists() or tools.read_text("utf-8") != wanted["tools"]:
-        for former in (directory, BUILD / "c"):  # where setup.py has what it translates for several modes
-            shutil.rmtree(str(former), ignore_errors=True)
-        directory.mkdir(parents=True)
-        tools.write_text(wanted["tools"], "utf-8")
+    for directory in (BUILD / "c", BUILD / mode):  # in the first setup.py has what it translates for several modes
+        tools = directory / "tools"
+        if not tools.exists() or tools.read_text("utf-8") != wanted["tools"]:
+            shutil.rmtree(str(directory), ignore_errors=True)
+            directory.mkdir(parents=True)
+            tools.write_text(wanted["tools"], "utf-8")
     if mode == "tuned":
         say("training: building modules that count what runs, and running them")
         train = [str(VENV_PYTHON), "-m", "tools.train"]
@@ -311,7 +316,7 @@ def compile_modules(mode: str, wanted: Json, stamp: Json) -> None:
     if not os.environ.get("CC"):
         os.environ["CC"] = find_compiler() or ""
     output = run(command, "The extension modules could not be built: the lines above say where.")
-    (directory / "log").write_text(output, "utf-8")
+    (BUILD / mode / "log").write_text(output, "utf-8")
 
 
 def changed_behind_the_clock(sources: Dict[str, str], built: Dict[str, str]) -> bool:

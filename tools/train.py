@@ -23,6 +23,7 @@ from tools.bootstrap import (
     ROOT,
     TRAINING,
     StepError,
+    compiled_sources,
     digest,
     find_compiler,
     read_project,
@@ -38,9 +39,7 @@ STAMP = PROFILE / "made.json"
 
 def needed() -> dict[str, str]:
     """What a profile holds for."""
-    project = read_project()
-    packages = project["tool"]["acd"]["compiled"]
-    sources = sorted(path for package in packages for path in (ROOT / package).glob("*.p[xy][xd]"))
+    sources = [*compiled_sources(read_project()), TRAINING]
     compiler = find_compiler() or "gcc"
     version = subprocess.run([*compiler.split(), "--version"], capture_output=True, text=True, check=False).stdout
     return {
@@ -48,7 +47,7 @@ def needed() -> dict[str, str]:
         "compiler": version,
         "cython": metadata.version("cython"),
         "setup": digest((ROOT / "setup.py").read_text("utf-8")),
-        "sources": digest(*(path.read_text("utf-8") for path in [*sources, TRAINING])),
+        "sources": digest(*(path.read_text("utf-8") for path in sources)),
     }
 
 

@@ -67,11 +67,15 @@ def install(wheel: Path) -> None:
     run([*pip, "install", "--no-index", *source, str(wheel)], "The wheel could not be installed.")
 
 
+def without_checkout() -> dict[str, str]:
+    """The variables of what runs in the empty environment."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def try_out() -> str:
     """The first line that `acd --help` prints, started where the sources cannot be imported by accident."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(ENVIRONMENT / "bin" / "acd"), "--help"]
-    return run(command, "acd --help failed.", ENVIRONMENT, environment).strip().splitlines()[0]
+    return run(command, "acd --help failed.", ENVIRONMENT, without_checkout()).strip().splitlines()[0]
 
 
 def agree() -> None:
@@ -80,17 +84,9 @@ def agree() -> None:
     shutil.copytree(ROOT / "tests" / "support", place / "tests" / "support")
     for name in ("__init__.py", "lockstep.py"):
         shutil.copy(ROOT / "tests" / name, place / "tests")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [
-        str(ENVIRONMENT / "bin" / "python"),
-        "-m",
-        "tests.lockstep",
-        "--steps",
-        str(STEPS),
-        "--compare-every",
-        "500",
-    ]
-    run(command, "The engine of the wheel does not do what the model does.", place, environment)
+    lockstep = ["-m", "tests.lockstep", "--steps", str(STEPS), "--compare-every", "500"]
+    command = [str(ENVIRONMENT / "bin" / "python"), *lockstep]
+    run(command, "The engine of the wheel does not do what the model does.", place, without_checkout())
 
 
 def main() -> int:

@@ -33,6 +33,7 @@ cdef extern from "time.h" nogil:
 
 cdef enum:
     GIVE_UP_AT_ONCE = 64
+    NOT_SAID = -1
 
 cdef enum:                    # operations of a trace
     ENQUEUE
@@ -95,7 +96,6 @@ cdef class Traffic:
     cdef int32_t talking_count
     cdef int32_t coming       # who of them goes next, -1 for nobody
     cdef int32_t *number_of   # contact by the engine's slot
-    cdef int64_t slots
     cdef int64_t pending_offer
     cdef int32_t pending_contact
     cdef int32_t pending_agent
@@ -176,13 +176,15 @@ cdef class Traffic:
             self.agent_of = <int32_t *>grown(self.agent_of, self.room, room)
             self.waiting = <int32_t *>grown(self.waiting, self.room, room)
             self.talking = <int32_t *>grown(self.talking, self.room, room)
+            self.number_of = <int32_t *>grown(self.number_of, self.room, room)
             self.room = room
 
-    def open(self):
-        """Let contacts come until the steady state is reached."""
-        self.prepare(self.waiting_wanted + 8 * self.agent_count)
-        if self.waiting_wanted:
-            while self.waiting_count < self.waiting_wanted and self.contacts < self.room - 2:
+    def open(self, int64_t waiting=NOT_SAID):
+        """Let contacts come until the steady state is reached, or so many wait."""
+        cdef int64_t wanted = self.waiting_wanted if waiting == NOT_SAID else waiting
+        self.prepare(wanted + 8 * self.agent_count)
+        if wanted:
+            while self.waiting_count < wanted and self.contacts < self.room - 2:
                 self._enqueue()
         else:
             while self.talking_count < self.agent_count // 2 and self.contacts < self.room - 2:
@@ -358,7 +360,7 @@ cdef class Traffic:
         for index in range(self.driver.count()):
             record = self.driver.record(index)
             if record.kind == CONTACT_QUEUED_EVENT:
-                self._number(record.contact, enqueued)
+                self.number_of[record.contact] = enqueued
                 self._put(self.waiting, &self.waiting_count, enqueued)
             elif record.kind == CONTACT_OFFERED_EVENT:
                 self.pending_contact = self.number_of[record.contact]
@@ -391,7 +393,7 @@ cdef class Traffic:
             for index in range(self.driver.count()):
                 record = self.driver.record(index)
                 if record.kind == CONTACT_QUEUED_EVENT and enqueued >= 0:
-                    self._number(record.contact, enqueued)
+                    self.number_of[record.contact] = enqueued
                     self._put(self.waiting, &self.waiting_count, enqueued)
                     enqueued = -1
                 elif record.kind == CONTACT_OFFERED_EVENT:
@@ -439,13 +441,6 @@ cdef class Traffic:
             self.row_room = self.row_room * 2 + 4096
         self.rows[self.row_count] = Row(operation, contact, value, priority)
         self.row_count += 1
-        return 0
-
-    cdef int _number(self, int32_t slot, int32_t number) except -1:
-        if slot >= self.slots:
-            self.number_of = <int32_t *>grown(self.number_of, self.slots, 2 * slot + 64)
-            self.slots = 2 * slot + 64
-        self.number_of[slot] = number
         return 0
 
     cdef void _put(self, int32_t *bag, int32_t *count, int32_t number) noexcept nogil:

@@ -178,7 +178,7 @@ GOALS: tuple[Goal, ...] = (
     Goal("g7", "one gives up out of 1,000,000 waiting / out of 1,000", 3, 2, False, "x", ("single commands",), _ratio("core.abandon many", "core.abandon few")),
     Goal("g8a", "slowest command at 10,000 agents, p99.9", 50, 20, False, "µs", ("single commands",), _scaled("core.event p999", 1e-3)),
     Goal("g8b", "the same, p99.99", 500, 50, False, "µs", ("single commands",), _scaled("core.event p9999", 1e-3)),
-    Goal("m1", "memory of a waiting contact", 200, 200, False, "bytes", ("memory",), _scaled("memory.waiting", 1)),
+    Goal("m1", "memory of a contact that waits when all agents talk", 200, 200, False, "bytes", ("memory",), _scaled("memory.waiting", 1)),
     Goal("m2", "memory of an agent", 300, 300, False, "bytes", ("memory",), _scaled("memory.agent", 1)),
     Goal("m3", "100,000 agents and 1,000,000 waiting", 250, 250, False, "MB", ("memory",), _scaled("memory.all", 1)),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.curves import draw_all
+from bench.figures.core import FEW_OF_WAITING
 from bench.figures.samples import Figures
 from bench.figures.scale import FULL
 from bench.goals import Line, lines_of
@@ -91,6 +92,9 @@ def page(goals: Figures, peers: Figures, rows: list[dict[str, Any]], pictures: l
         "The modules are built as those of a wheel are (`tuned`): gcc lays them out by what runs while they do traffic of this kind,",
         "in other centres, and each dear feature of the routing for a while. The plain cores and the echo, which have nothing that",
         "seldom runs, are compiled without a profile. `ACD_BUILD=release make goals` measures the build without one.",
+        "",
+        f"Memory of a waiting contact is what the process grows by from {FULL.large[1] // FEW_OF_WAITING:,} to {FULL.large[1]:,} who wait: what agents talk",
+        "with then is no contact that waits, and what the load keeps of contacts to come is not the engine's.",
         "",
         '"Not durable" is the same server with its journal in memory (`/dev/shm`), where a flush costs nothing; it has no mode',
         "that answers before it has written.",

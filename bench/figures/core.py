@@ -31,6 +31,7 @@ CALLS_PER_TICK = 16
 MODEL_PARTS = 8
 ABANDONED = 10
 ABANDON_TURNS = 50
+FEW_OF_WAITING = 10  # one of so many waits already when the memory of those who wait begins to be measured
 MODEL_AGENTS_MAX = 1_000
 """The model looks through everything at every decision, so it is measured up to here."""
 
@@ -205,16 +206,18 @@ def tails(figures: Figures, scale: Scale) -> None:
 def memory(figures: Figures, scale: Scale) -> None:
     """Of a process that holds an engine: for each agent, for each waiting contact, and all in all."""
     agents, waiting = scale.large
+    few = waiting // FEW_OF_WAITING
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        bare, staffed, full = pool.apply(_resident, (agents, waiting))
+        bare, staffed, busy, full = pool.apply(_resident, (agents, few, waiting))
     figures.add("memory.agent", [(staffed - bare) / agents], "bytes")
-    figures.add("memory.waiting", [(full - staffed) / waiting], "bytes")
+    figures.add("memory.waiting", [(full - busy) / (waiting - few)], "bytes")
     figures.add("memory.all", [full / 1e6], "MB")
 
 
-def _resident(agents: int, waiting: int) -> tuple[int, int, int]:
-    """Memory of this process without anything, with agents logged in, and with contacts waiting.
+def _resident(agents: int, few: int, waiting: int) -> tuple[int, int, int, int]:
+    """Memory of this process without anything, with agents logged in, with all of them talking and few contacts waiting, and
+    with many waiting: what agents talk with is no contact that waits.
 
     What the traffic keeps to drive the engine, above all the names of all contacts to come, is made before and not counted.
     """
@@ -226,9 +229,12 @@ def _resident(agents: int, waiting: int) -> tuple[int, int, int]:
     staffed = usage.rss_bytes(os.getpid())
     traffic.prepare(waiting + 8 * agents)
     ours = usage.rss_bytes(os.getpid()) - staffed
+    traffic.open(few)
+    gc.collect()
+    busy = usage.rss_bytes(os.getpid()) - ours
     traffic.open()
     gc.collect()
-    return bare, staffed, usage.rss_bytes(os.getpid()) - ours
+    return bare, staffed, busy, usage.rss_bytes(os.getpid()) - ours
 
 
 def two_processes(figures: Figures, scale: Scale) -> None:

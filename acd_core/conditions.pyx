@@ -8,6 +8,7 @@ only those of queues with such rules, of the classes for which the first agent c
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t
 
+from acd_core.brought cimport asked_of
 from acd_core.preferences cimport Preferences
 from acd_core.standing cimport Standing, stand, stands_before
 from acd_core.state cimport QUEUE_CLOSED, QUEUE_OPENED, Record
@@ -58,7 +59,7 @@ cdef class Conditions(Preferences):
 
     cdef bint _waits_longer(self, int32_t queue, int32_t contact, Standing *standing, int64_t over_ms) except -1:
         """Whether half of such waits take longer, were a contact to join a queue and stand there."""
-        cdef tuple asked = self.contact_terms[contact]
+        cdef tuple asked = asked_of(&self.tables.contacts[contact])
         cdef int32_t pace = self.own_lines.get((queue, asked), NONE) if asked else NONE
         cdef int64_t ahead
         cdef Standing own

@@ -9,6 +9,7 @@ are treated alike.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from acd_core.brought cimport asked_of
 from acd_core.occupancy cimport order_key
 from acd_core.pauses cimport Pauses
 from acd_core.roster cimport Roster
@@ -477,7 +478,7 @@ cdef class Configured(Pauses):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t owner
         self._sweep()
-        owner = self._class(row.queue, self.contact_terms[contact], self._stage(contact))
+        owner = self._class(row.queue, asked_of(&self.tables.contacts[contact]), self._stage(contact))
         self._enter_line(contact, owner)
         if row.stands:
             self.paces_of_lines.move(row.pace, contact)
@@ -636,7 +637,7 @@ cdef class Configured(Pauses):
         cdef set known = {id(())}  # equal requirements are mostly one object
         self.skill_ids = {skill: index + 1 for index, skill in enumerate(sorted(self.skill_names))}
         for slot in contacts:
-            terms = self.contact_terms[slot]
+            terms = asked_of(&self.tables.contacts[slot])
             if id(terms) in known and self._wishes(slot) is NO_WISHES:
                 continue
             known.add(id(terms))
@@ -696,7 +697,7 @@ cdef class Configured(Pauses):
             if self._wishes(slot) is not NO_WISHES:
                 row.plan = self._plan(row.queue, self._wishes(slot))
             stage = self._stage(slot)
-            terms = self.contact_terms[slot]
+            terms = asked_of(&self.tables.contacts[slot])
             asked = (stage, id(terms)) if terms else stage
             found = owners.get(asked)
             if found is None:

@@ -10,17 +10,17 @@ with reloaded engines, so that a field which is dumped but not loaded rightly is
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 
-from acd_core.attributes cimport attributes_of, replace_attributes
+from acd_core.brought cimport asked_of, attributes_of, replace_asked, replace_attributes
 from acd_core.columns cimport Layout, Rows, pack, unpack
 from acd_core.containers cimport reserve
 from acd_core.memory cimport release
 from acd_core.names cimport tag_of
 from acd_core.reconfigured cimport Reconfigured
+from acd_core.tables cimport completed_of
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
-    ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY,
-    CONTACT_OFFERED, CONTACT_QUEUED, HELD_BOUND, HELD_FIFO, HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, ContactDetails, Details, Leg,
-    Pace, Queue,
+    ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_BOUND, HELD_FIFO, HELD_NOWHERE,
+    LEG_FREE, NONE, Agent, Contact, ContactDetails, Details, Leg, Pace, Queue,
 )
 
 from msgspec.structs import astuple
@@ -105,7 +105,6 @@ CONTACT.number("p90_ms", &any_contact.p90_ms, sizeof(any_contact.p90_ms))
 CONTACT.number("seq", &any_contact.seq, sizeof(any_contact.seq))
 CONTACT.number("enqueued", &any_contact.enqueued, sizeof(any_contact.enqueued))
 CONTACT.number("connected", &any_contact.connected, sizeof(any_contact.connected))
-CONTACT.number("completed", &any_contact.completed, sizeof(any_contact.completed))
 
 cdef ContactDetails any_contact_details
 cdef Layout CONTACT_DETAILS = Layout.of(&any_contact_details, sizeof(ContactDetails))
@@ -319,7 +318,7 @@ cdef class Dumped(Reconfigured):
         lists["contact.attributes"] = [attributes_of(&self.tables.contacts[slot]) for slot in rows]
         lists["contact.id"] = [self.contact_ids.get(slot) for slot in rows]
         clients, client_places = _share([self._client(slot) for slot in rows])
-        terms, term_places = _share([self.contact_terms[slot] for slot in rows])
+        terms, term_places = _share([asked_of(&self.tables.contacts[slot]) for slot in rows])
         wishes, wish_places = _share([self._wishes(slot) for slot in rows])
         timers = self._dump_timers(tables)
         columns = {
@@ -411,6 +410,9 @@ cdef class Dumped(Reconfigured):
         else:
             found = CONTACT_DETAILS.dump(<const char *>self.tables.contact_details, contacts, tables)
         found["since"] = _column([self.tables.since(contacts.slots[place]) for place in range(contacts.count)])
+        found["completed"] = _column([
+            completed_of(&self.tables.contacts[contacts.slots[place]]) for place in range(contacts.count)
+        ])
         return found
 
     cdef dict _dump_timers(self, list tables):
@@ -588,6 +590,9 @@ cdef class Dumped(Reconfigured):
             CONTACT_DETAILS.load(dump.columns["contact"], <char *>self.tables.contact_details, count, tables)
         for slot, since in enumerate(_numbers(dump.columns["contact"]["since"], count)):
             self.tables.set_since(slot, since)
+        for slot, completed in enumerate(_numbers(dump.columns["contact"]["completed"], count)):
+            if self.tables.contacts[slot].state == CONTACT_WRAPUP:
+                self.tables.contacts[slot].phase.completed = completed
         attributes = dump.lists["contact.attributes"]
         if len(attributes) != count:
             raise DumpError(f"it has {len(attributes)} contacts with attributes, and {count} in all")
@@ -599,7 +604,8 @@ cdef class Dumped(Reconfigured):
             self.contact_ids.put(slot, name, tag_of(name))
         for slot, name in enumerate(_unshare(dump.clients.values, dump.clients.places, count)):
             self.tables.contacts[slot].client = self.announcers.take(name)
-        self.contact_terms.extend(_unshare(terms, dump.requirements.places, count))
+        for slot, asked in enumerate(_unshare(terms, dump.requirements.places, count)):
+            replace_asked(&self.tables.contacts[slot], asked)
         for slot, values in enumerate(attributes):
             if type(values) is not dict:
                 raise DumpError(f"the attributes of a contact are {values!r}, which is no table")

@@ -8,8 +8,7 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from acd_core.attributes cimport attributes_of, replace_attributes
-from acd_core.containers cimport put_item
+from acd_core.brought cimport asked_of, attributes_of, replace_asked, replace_attributes
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.names cimport tag_of
@@ -180,10 +179,10 @@ cdef class Engine(Dumped):
         self.contact_seq += 1
         slot = self._new_contact_slot()
         self.contact_ids.put(slot, contact, tag)
-        put_item(self.contact_terms, slot, own_terms)
         self.tables.clear_contact(slot)
         row = &self.tables.contacts[slot]
         replace_attributes(row, attributes)
+        replace_asked(row, own_terms)
         row.priority = <uint8_t>priority
         row.direction = <uint8_t>direction_code
         row.client = announcer
@@ -393,7 +392,7 @@ cdef class Engine(Dumped):
                 return AGENT_LOGGED_OUT
             if self.tables.agents[<int32_t>found].choosy and not self.tables.joined(found, target):
                 return AGENT_NOT_JOINED
-        own_terms = self.contact_terms[slot]
+        own_terms = asked_of(&self.tables.contacts[slot])
         try:
             if require is not None:
                 own_terms = requirement.parse(require)
@@ -407,12 +406,12 @@ cdef class Engine(Dumped):
         if not 0 <= new_priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
         if row.state != CONTACT_CONNECTED and target == row.queue and (
-            new_priority == row.priority and own_terms == self.contact_terms[slot]
+            new_priority == row.priority and own_terms == asked_of(&self.tables.contacts[slot])
         ):
             return DUPLICATE
         self._sweep()
         row.priority = new_priority
-        self.contact_terms[slot] = own_terms
+        replace_asked(row, own_terms)
         self._transfer(slot, target, keep_age, agent or "")
         return self._settled()
 

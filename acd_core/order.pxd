@@ -54,11 +54,11 @@ cdef class Order:
     cdef int32_t branch_count
     cdef int32_t free_leaf
     cdef int32_t free_branch
-    cdef int place            # in Contact.leaves
+    cdef int place            # in ContactPhase.leaves
 
     cdef inline int32_t *leaf_of(self, int32_t contact) noexcept nogil:
         """Where a contact that is in keeps its leaf."""
-        return &self.lines.tables.contacts[contact].leaves[self.place]
+        return &self.lines.tables.contacts[contact].phase.leaves[self.place]
 
     cdef inline void prefetch_leaf(self, int32_t contact) noexcept nogil:
         """Bring the leaf near that a contact is in."""

@@ -30,7 +30,7 @@ cdef enum:
 @cython.final
 cdef class Order:
     """A store of counted trees of one engine, over its waiting lines. A tree is told by its root, NONE when empty. A contact is in
-    one tree of a store, and keeps its leaf in `Contact.leaves`, at the store's place.
+    one tree of a store, and keeps its leaf in `ContactPhase.leaves`, at the store's place.
     """
 
     def __cinit__(self, Lines lines, int place=0):

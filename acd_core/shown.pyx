@@ -6,9 +6,10 @@ Nothing here decides or changes anything.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from acd_core.attributes cimport attributes_of
+from acd_core.brought cimport asked_of, attributes_of
 from acd_core.measures cimport PREDICTED_WAIT, QUEUE_RATIO, Measure, RatioGroup
 from acd_core.state cimport CAUSE_NAMES, REASON_NAMES, STATE_NAMES, State, offer_id
+from acd_core.tables cimport completed_of
 from acd_core.types cimport (
     ACCEPT_BUCKETS, ACTIVITY_COOLDOWN, CAUSES, CAUSE_OCCUPANCY, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED,
     CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED,
@@ -443,7 +444,7 @@ cdef class Shown(State):
             state=CONTACT_STATE_NAMES[row.state],
             seq=row.seq,
             priority=row.priority,
-            require=requirement.describe(self.stages[self._stage(slot)].asked(self.contact_terms[slot])),
+            require=requirement.describe(self.stages[self._stage(slot)].asked(asked_of(&self.tables.contacts[slot]))),
             attributes=attributes_of(row),
             direction=DIRECTION_NAMES[row.direction],
             age_ns=row.enqueued - own_since,
@@ -453,7 +454,7 @@ cdef class Shown(State):
             enqueued_ns=row.enqueued,
             urgency=self._urgency(slot),
             connected_ns=row.connected,
-            completed_ns=row.completed,
+            completed_ns=completed_of(row),
             held=bool(row.held),
             channel=config.channel,
             agent=self._agent_name(self.legs.legs[first].agent) if first != NONE else "",

@@ -2,7 +2,7 @@ cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from acd_core.clients cimport Clients
-from acd_core.containers cimport item_of, prefetch, prefetch_item, reserve
+from acd_core.containers cimport item_of, prefetch, reserve
 from acd_core.ended cimport Ended
 from acd_core.gates cimport Gates
 from acd_core.idle cimport IdleAgents
@@ -191,7 +191,6 @@ cdef class State:
     cdef dict trails          # contact to what happened to it, where anything did
     cdef dict histories       # contact to those who had it before, where there are any
     cdef dict left_contacts   # leg to the id of the contact that went on without its agent
-    cdef list contact_terms
     cdef list contact_wishes  # empty as long as no contact brought any
     cdef dict dispositions    # contact to what an agent said of how it went
     cdef dict preferences     # slot of a contact that prefers agents to (their names, until when)
@@ -293,7 +292,6 @@ cdef class State:
         prefetch(&contacts[row.queue_next].queue_prev)
         prefetch(&contacts[row.line_prev].line_next)
         prefetch(&contacts[row.line_next].line_prev)
-        prefetch_item(self.contact_terms, contact)
         if row.stands:
             self.timers.prefetch_beside(row.timer)
             self.paces_of_lines.prefetch_above(row.pace, contact)
@@ -304,7 +302,6 @@ cdef class State:
         if self.free_contact != NONE:
             self.tables.prefetch_contact(self.free_contact)
             self.contact_ids.prefetch_id(self.free_contact)
-            prefetch_item(self.contact_terms, self.free_contact)
 
     @cython.final
     cdef inline str _client(self, int32_t contact):

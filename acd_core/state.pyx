@@ -8,7 +8,7 @@ when they are taken, so a caller who wants none pays for none.
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from acd_core.attributes cimport replace_attributes
+from acd_core.brought cimport forget_brought
 from acd_core.clients cimport Clients
 from acd_core.containers cimport heap_insert, heap_remove, put_item, reserve
 from acd_core.ended cimport Ended
@@ -145,7 +145,6 @@ cdef class State:
         self.free_agents = []
         self.free_queues = []
         self.contact_ids = Ids()
-        self.contact_terms = []
         self.contact_slots = Live(self.tables, self.contact_ids)
         self.announcers = Clients()
         self.trails = {}
@@ -274,8 +273,7 @@ cdef class State:
             self.free_contact = slot
             self.contact_ids.clear(slot)
             self.announcers.drop(self.tables.contacts[slot].client)
-            replace_attributes(&self.tables.contacts[slot], None)
-            put_item(self.contact_terms, slot, None)
+            forget_brought(&self.tables.contacts[slot])
             if self.contact_wishes:
                 put_item(self.contact_wishes, slot, NO_WISHES)
         return 0
@@ -686,7 +684,6 @@ cdef class State:
         if slot != NONE:
             self.free_contact = self.tables.contacts[slot].queue_next
             return slot
-        self.contact_terms.append(None)
         if self.contact_wishes:
             self.contact_wishes.append(NO_WISHES)
         return self.tables.new_contact()

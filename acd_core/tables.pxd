@@ -1,7 +1,7 @@
 cimport cython
 from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport NONE, Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
+from acd_core.types cimport CONTACT_WRAPUP, NONE, Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
 
 cdef enum:
     LEVEL_BITS = 8
@@ -15,6 +15,11 @@ cdef inline int32_t held_skill(uint32_t held) noexcept nogil:
 cdef inline int32_t held_level(uint32_t held) noexcept nogil:
     """At what level."""
     return <int32_t>(held & ((1 << LEVEL_BITS) - 1))
+
+
+cdef inline int64_t completed_of(const Contact *row) noexcept nogil:
+    """When the conversation ended that a contact in wrap-up had; 0 for any other contact."""
+    return row.phase.completed if row.state == CONTACT_WRAPUP else 0
 
 
 cdef inline uint32_t signature_of(int32_t skill) noexcept nogil:

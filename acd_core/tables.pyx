@@ -9,7 +9,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from acd_core.attributes cimport replace_attributes
+from acd_core.brought cimport forget_brought
 from acd_core.containers cimport reserve, reserve_lines
 from acd_core.memory cimport release
 from acd_core.standing cimport AGEING_ONE
@@ -57,7 +57,7 @@ cdef class Tables:
         release(self.agents)
         release(self.details)
         for slot in range(self.contact_count):
-            replace_attributes(&self.contacts[slot], None)
+            forget_brought(&self.contacts[slot])
         release(self.contacts)
         release(self.contact_details)
         release(self.nodes)

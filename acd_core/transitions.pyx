@@ -12,7 +12,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.stdint cimport int32_t, int64_t
 
-from acd_core.attributes cimport attributes_of
+from acd_core.brought cimport asked_of, attributes_of
 from acd_core.lines cimport Bucket
 from acd_core.standing cimport Claim, Standing, claims_before
 from acd_core.state cimport (
@@ -402,7 +402,7 @@ cdef class Transitions(Trails):
         """The pace of the contact's line in its queue, by what it asks itself; made when first asked for."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
-        cdef tuple asked = self.contact_terms[contact]
+        cdef tuple asked = asked_of(&self.tables.contacts[contact])
         cdef int32_t pace
         if asked:
             found = self.own_lines.get((row.queue, asked))
@@ -675,7 +675,7 @@ cdef class Transitions(Trails):
         stage = self.tables.plans[plan].first
         if keep_age:
             stage += passed(self.plans[plan], self.now - row.enqueued)
-        owner = self._class(target, self.contact_terms[contact], stage)
+        owner = self._class(target, asked_of(&self.tables.contacts[contact]), stage)
         self._would_stand(&standing, contact, target, stage, keep_age)
         if self._refusal(target, owner, self.tables.queues[target].waiting, contact, &standing) is not None:
             return False
@@ -783,7 +783,6 @@ cdef class Transitions(Trails):
         row.held = False
         row.wait_expired = False
         row.connected = 0
-        row.completed = 0
         self._count_contact(contact, -1)
         row.state = CONTACT_QUEUED
         if target != row.queue and contact not in self.moved_from:
@@ -828,7 +827,7 @@ cdef class Transitions(Trails):
     cdef int _complete(self, int32_t contact, int reason) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t leg, following
-        row.completed = self.now
+        row.phase.completed = self.now
         row.held = False
         row.end_reason = reason
         self._disarm_contact(contact)
@@ -959,7 +958,7 @@ cdef class Transitions(Trails):
         record = self._record(CONTACT_ENDED, contact, agent, row.queue)
         record.code = reason
         record.a = wait
-        record.b = row.completed - row.connected if answered else 0
+        record.b = row.phase.completed - row.connected if answered else 0
         if self.dispositions and contact in self.dispositions:
             disposition = self.dispositions.pop(contact)
             Py_INCREF(disposition)

@@ -103,6 +103,11 @@ cdef struct Node:
     int32_t prev              # in a heap: the left sibling, or the parent of a first child
     int32_t next
 
+# Of a contact that stands in orders its leaves there, of one in wrap-up when its conversation ended.
+cdef union ContactPhase:
+    int32_t leaves[2]         # of order.pyx: in that of its line, and in that of those in further lines of its queue
+    int64_t completed
+
 # Two cache lines. The first has what others are compared with, and what a contact needs that no agent is free for.
 cdef struct Contact:
     uint8_t state
@@ -136,14 +141,14 @@ cdef struct Contact:
     int32_t p50_ms
     int32_t p90_ms
     int32_t client            # who announced it, see clients.pyx
-    int32_t leaves[2]         # of order.pyx: where it stands in its line, and among those in further lines of its queue
+    ContactPhase phase
     int32_t line_prev         # list of those in its line, unless it is in the line's heap
     int32_t line_next
     int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
     int32_t queue_next
-    PyObject *attributes      # a dict, see attributes.pxd; NULL for none
+    PyObject *attributes      # a dict, see brought.pxd; NULL for none
+    PyObject *asked           # a tuple, likewise
     int64_t connected
-    int64_t completed
 
 # What few centres ask of contacts. The table is made when the first of them is anything but plain.
 cdef struct ContactDetails:

@@ -28,7 +28,7 @@ DERIVED = {
         queue_count queue_room
     """,
     "Contact": """
-        where moved line legs timer plan stands aged client leaves line_prev line_next queue_prev queue_next attributes
+        where moved line legs timer plan stands aged client phase line_prev line_next queue_prev queue_next attributes asked
     """,
     "ContactDetails": "step_timer stay_timer look_timer prefer_timer since",
     "Leg": "next_of_number timer previous_of_contact next_of_contact previous_of_agent next_of_agent",

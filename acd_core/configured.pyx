@@ -478,7 +478,7 @@ cdef class Configured(Pauses):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t owner
         self._sweep()
-        owner = self._class(row.queue, asked_of(&self.tables.contacts[contact]), self._stage(contact))
+        owner = self._class(row.queue, asked_of(row), self._stage(contact))
         self._enter_line(contact, owner)
         if row.stands:
             self.paces_of_lines.move(row.pace, contact)
@@ -697,7 +697,7 @@ cdef class Configured(Pauses):
             if self._wishes(slot) is not NO_WISHES:
                 row.plan = self._plan(row.queue, self._wishes(slot))
             stage = self._stage(slot)
-            terms = asked_of(&self.tables.contacts[slot])
+            terms = asked_of(row)
             asked = (stage, id(terms)) if terms else stage
             found = owners.get(asked)
             if found is None:

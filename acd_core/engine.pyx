@@ -392,7 +392,7 @@ cdef class Engine(Dumped):
                 return AGENT_LOGGED_OUT
             if self.tables.agents[<int32_t>found].choosy and not self.tables.joined(found, target):
                 return AGENT_NOT_JOINED
-        own_terms = asked_of(&self.tables.contacts[slot])
+        own_terms = asked_of(row)
         try:
             if require is not None:
                 own_terms = requirement.parse(require)
@@ -406,7 +406,7 @@ cdef class Engine(Dumped):
         if not 0 <= new_priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
         if row.state != CONTACT_CONNECTED and target == row.queue and (
-            new_priority == row.priority and own_terms == asked_of(&self.tables.contacts[slot])
+            new_priority == row.priority and own_terms == asked_of(row)
         ):
             return DUPLICATE
         self._sweep()

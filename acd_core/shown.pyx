@@ -444,7 +444,7 @@ cdef class Shown(State):
             state=CONTACT_STATE_NAMES[row.state],
             seq=row.seq,
             priority=row.priority,
-            require=requirement.describe(self.stages[self._stage(slot)].asked(asked_of(&self.tables.contacts[slot]))),
+            require=requirement.describe(self.stages[self._stage(slot)].asked(asked_of(row))),
             attributes=attributes_of(row),
             direction=DIRECTION_NAMES[row.direction],
             age_ns=row.enqueued - own_since,

@@ -402,7 +402,7 @@ cdef class Transitions(Trails):
         """The pace of the contact's line in its queue, by what it asks itself; made when first asked for."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
-        cdef tuple asked = asked_of(&self.tables.contacts[contact])
+        cdef tuple asked = asked_of(row)
         cdef int32_t pace
         if asked:
             found = self.own_lines.get((row.queue, asked))
@@ -675,7 +675,7 @@ cdef class Transitions(Trails):
         stage = self.tables.plans[plan].first
         if keep_age:
             stage += passed(self.plans[plan], self.now - row.enqueued)
-        owner = self._class(target, asked_of(&self.tables.contacts[contact]), stage)
+        owner = self._class(target, asked_of(row), stage)
         self._would_stand(&standing, contact, target, stage, keep_age)
         if self._refusal(target, owner, self.tables.queues[target].waiting, contact, &standing) is not None:
             return False

@@ -182,7 +182,7 @@ cdef class Traffic:
     def open(self, int64_t waiting=NOT_SAID):
         """Let contacts come until the steady state is reached, or so many wait."""
         cdef int64_t wanted = self.waiting_wanted if waiting == NOT_SAID else waiting
-        self.prepare(wanted + 8 * self.agent_count)
+        self.prepare(wanted - self.waiting_count + 8 * self.agent_count)
         if wanted:
             while self.waiting_count < wanted and self.contacts < self.room - 2:
                 self._enqueue()

@@ -227,7 +227,7 @@ def _resident(agents: int, few: int, waiting: int) -> tuple[int, int, int, int]:
     traffic = traffic_of(people)
     gc.collect()
     staffed = usage.rss_bytes(os.getpid())
-    traffic.prepare(waiting + 8 * agents)
+    traffic.prepare(waiting + 16 * agents)  # for opening it twice
     ours = usage.rss_bytes(os.getpid()) - staffed
     traffic.open(few)
     gc.collect()

@@ -4,16 +4,28 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from acd_core.names cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND, same_letters
 
 cdef enum:
-    NEAR = 22                 # bytes of letters that a row has room for
-    FAR = 6                   # where in them it has the address of more
+    NEAR = 16                 # bytes of letters that a row has room for; of more it has the address
+    LARGEST = 268435455       # bytes of letters that the size of an id can tell
 
-# An id, letter by letter as Python has it.
-cdef struct Id:
-    uint32_t tag              # of its hash
-    uint32_t size             # bytes of all letters
-    uint8_t width             # bytes of each; 0: there is no id
-    uint8_t plain             # it stands in JSON as it is
-    char letters[22]          # or from FAR on, where they are
+cdef extern from *:
+    """
+    #include <stdint.h>
+
+    struct acd_id {
+        uint32_t tag;
+        uint32_t size : 28;
+        uint32_t width : 3;
+        uint32_t plain : 1;
+        char letters[16];
+    };
+    """
+    # An id, letter by letter as Python has it.
+    ctypedef struct Id "struct acd_id":
+        uint32_t tag              # of its hash
+        uint32_t size             # bytes of all letters
+        uint8_t width             # bytes of each; 0: there is no id
+        uint8_t plain             # it stands in JSON as it is
+        char letters[16]          # or where they are
 
 
 @cython.final
@@ -25,7 +37,7 @@ cdef class Ids:
         """Where the letters of an id are."""
         cdef Id *row = &self.rows[slot]
         if row.size > NEAR:
-            return (<char **>&row.letters[FAR])[0]
+            return (<char **>&row.letters[0])[0]
         return &row.letters[0]
 
     cdef inline bint tells(self, int32_t slot, str text) noexcept:

@@ -35,6 +35,9 @@ cdef class Ids:
         cdef const char *letters = <const char *>PyUnicode_DATA(text)
         cdef char *place
         cdef Id *row
+        cdef bint plain = PyUnicode_IS_ASCII(text) and is_plain_text(letters, size)
+        if size > LARGEST:
+            raise MemoryError(f"cannot hold an id of {size} bytes")
         reserve(<void **>&self.rows, &self.capacity, slot + 1, sizeof(Id))
         row = &self.rows[slot]
         place = &row.letters[0]
@@ -42,19 +45,19 @@ cdef class Ids:
             place = <char *>malloc(<size_t>size)
             if place == NULL:
                 raise MemoryError(f"cannot hold an id of {size} bytes")
-            (<char **>&row.letters[FAR])[0] = place
+            (<char **>&row.letters[0])[0] = place
         copy(place, letters, <size_t>size)
         row.tag = tag
         row.size = <uint32_t>size
         row.width = <uint8_t>width
-        row.plain = PyUnicode_IS_ASCII(text) and is_plain_text(letters, size)
+        row.plain = plain
         return 0
 
     cdef void clear(self, int32_t slot) noexcept nogil:
         """The slot has no id any more."""
         cdef Id *row = &self.rows[slot]
         if row.size > NEAR:
-            free((<char **>&row.letters[FAR])[0])
+            free((<char **>&row.letters[0])[0])
         row.size = 0
         row.width = 0
 

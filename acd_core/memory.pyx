@@ -42,7 +42,7 @@ cdef extern from *:
 cdef enum:
     LINE = 64                 # bytes of the processor's cache lines
     PAGE = 2097152            # a huge one
-    LARGE = 4194304           # from so many bytes on, memory is mapped
+    LARGE = 2097152           # from so many bytes on, memory is mapped
     AHEAD = 4                 # so many times what is needed is there to grow into
     MAPPINGS_MAX = 512
 

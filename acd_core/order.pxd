@@ -54,11 +54,11 @@ cdef class Order:
     cdef int32_t branch_count
     cdef int32_t free_leaf
     cdef int32_t free_branch
-    cdef int place            # in ContactPhase.leaves
+    cdef int place            # in Contact.leaves
 
     cdef inline int32_t *leaf_of(self, int32_t contact) noexcept nogil:
         """Where a contact that is in keeps its leaf."""
-        return &self.lines.tables.contacts[contact].phase.leaves[self.place]
+        return &self.lines.tables.contacts[contact].leaves[self.place]
 
     cdef inline void prefetch_leaf(self, int32_t contact) noexcept nogil:
         """Bring the leaf near that a contact is in."""
@@ -90,6 +90,10 @@ cdef class Order:
     cdef bint _one_before(self, int32_t leaf, int32_t place, const Standing *standing, int64_t hint) noexcept nogil
     cdef void _put(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil
     cdef int32_t _top(self, int32_t node) noexcept nogil
+    cdef bint _put_beside(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil
+    cdef bint _has_room(self, int32_t leaf) noexcept nogil
+    cdef void _set_bound(self, int32_t branch, int32_t place) noexcept nogil
+    cdef void _even_out(self, int32_t branch, int32_t place) noexcept nogil
     cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil
     cdef void _add_child(self, int32_t branch, int32_t after, int32_t child, int32_t size, const Standing *bound) noexcept nogil
     cdef void _put_child(self, int32_t branch, int32_t place, int32_t child, int32_t size, const Standing *bound) noexcept nogil

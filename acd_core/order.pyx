@@ -24,13 +24,14 @@ from acd_core.types cimport NONE
 cdef enum:
     FEW = 8                   # a leaf with fewer joins the next one,
     WELL_FILLED = 22          # if both together have no more than this
+    ROOMY = 6                 # with so many free places a leaf takes some of a full one beside it
     DEPTH_MOST = 16
 
 
 @cython.final
 cdef class Order:
     """A store of counted trees of one engine, over its waiting lines. A tree is told by its root, NONE when empty. A contact is in
-    one tree of a store, and keeps its leaf in `ContactPhase.leaves`, at the store's place.
+    one tree of a store, and keeps its leaf in `Contact.leaves`, at the store's place.
     """
 
     def __cinit__(self, Lines lines, int place=0):
@@ -70,6 +71,8 @@ cdef class Order:
         self._close_up(leaf)
         place = self._place_for(leaf, &own, hint)
         if self.leaves[leaf].count == LEAF_MOST:
+            if self._put_beside(leaf, place, contact, hint):
+                return root
             self._split_leaf(leaf, place, contact, hint)
             return self._top(root)
         self._put(leaf, place, contact, hint)
@@ -270,6 +273,84 @@ cdef class Order:
         return node
 
     # -- growing ------------------------------------------------------------------------------------------------
+
+    cdef bint _put_beside(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
+        """Put a contact into a full leaf, closed up, or where it ends one below the same branch that has room: those in both are
+        spread over both, unless the contact is the last of a leaf, and becomes the first of the next. It is counted already
+        above. Whether it is put.
+        """
+        cdef int32_t parent = self.leaves[leaf].parent, right, other
+        cdef Branch *branch
+        if parent == NONE:
+            return False
+        branch = &self.branches[parent]
+        right = self._place_of(branch, 2 * leaf)
+        if place == LEAF_MOST:
+            right += 1
+            if right == branch.count:
+                return False
+            other = branch.children[right].node >> 1
+            if self.leaves[other].there == LEAF_MOST:
+                return False
+            self._close_up(other)
+            self._put(other, 0, contact, hint)
+            self._set_bound(parent, right)
+        else:
+            if right and self._has_room(branch.children[right - 1].node >> 1):
+                place += self.leaves[branch.children[right - 1].node >> 1].there
+            elif right + 1 < branch.count and self._has_room(branch.children[right + 1].node >> 1):
+                right += 1
+            else:
+                return False
+            self._even_out(parent, right)
+            leaf = branch.children[right - 1].node >> 1
+            other = branch.children[right].node >> 1
+            if place <= self.leaves[leaf].count:
+                self._put(leaf, place, contact, hint)
+            else:
+                self._put(other, place - self.leaves[leaf].count, contact, hint)
+        branch.children[right - 1].size = self.leaves[branch.children[right - 1].node >> 1].there
+        branch.children[right].size = self.leaves[other].there
+        return True
+
+    cdef inline bint _has_room(self, int32_t leaf) noexcept nogil:
+        """Whether it is worth while to spread those of a full leaf over this one as well."""
+        return self.leaves[leaf].there <= LEAF_MOST - ROOMY
+
+    cdef void _set_bound(self, int32_t branch, int32_t place) noexcept nogil:
+        """Let the bound of a leaf below a branch, closed up, be where its first contact stands."""
+        cdef int32_t leaf = self.branches[branch].children[place].node >> 1
+        self.bounds[branch].hints[place] = self.hints[leaf].of[0]
+        self.lines.stand_for_good(&self.bounds[branch].of[place], self.leaves[leaf].items[0])
+
+    cdef void _even_out(self, int32_t branch, int32_t place) noexcept nogil:
+        """Spread those in a leaf below a branch and in the one before it over both. They are to be counted anew above."""
+        cdef int32_t left = self.branches[branch].children[place - 1].node >> 1
+        cdef int32_t right = self.branches[branch].children[place].node >> 1, moved, index
+        cdef Leaf *low = &self.leaves[left]
+        cdef Leaf *high = &self.leaves[right]
+        cdef int64_t *low_hints = self.hints[left].of
+        cdef int64_t *high_hints = self.hints[right].of
+        self._close_up(left)
+        self._close_up(right)
+        moved = (high.count - low.count) // 2
+        if moved > 0:
+            memcpy(&low.items[low.count], &high.items[0], <size_t>moved * sizeof(int32_t))
+            memcpy(&low_hints[low.count], &high_hints[0], <size_t>moved * sizeof(int64_t))
+            memmove(&high.items[0], &high.items[moved], <size_t>(high.count - moved) * sizeof(int32_t))
+            memmove(&high_hints[0], &high_hints[moved], <size_t>(high.count - moved) * sizeof(int64_t))
+            for index in range(moved):
+                self.leaf_of(low.items[low.count + index])[0] = left
+        else:
+            memmove(&high.items[-moved], &high.items[0], <size_t>high.count * sizeof(int32_t))
+            memmove(&high_hints[-moved], &high_hints[0], <size_t>high.count * sizeof(int64_t))
+            memcpy(&high.items[0], &low.items[low.count + moved], <size_t>-moved * sizeof(int32_t))
+            memcpy(&high_hints[0], &low_hints[low.count + moved], <size_t>-moved * sizeof(int64_t))
+            for index in range(-moved):
+                self.leaf_of(high.items[index])[0] = right
+        low.count = low.there = low.count + moved
+        high.count = high.there = high.count - moved
+        self._set_bound(branch, place)
 
     cdef void _split_leaf(self, int32_t leaf, int32_t place, int32_t contact, int64_t hint) noexcept nogil:
         """Put a contact into a full leaf, closed up, of which a part goes into a new one behind it. It is counted already above."""

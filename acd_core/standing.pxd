@@ -11,7 +11,8 @@ cdef extern from *:
 
     __extension__ typedef __int128 acd_int128;
 
-    typedef struct {
+    /* Without gaps, for orders keep many. */
+    typedef struct __attribute__((packed, aligned(4))) {
         __int128 urgency;
         int64_t since;
         int64_t seq;

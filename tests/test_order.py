@@ -68,6 +68,16 @@ def test_those_who_come_last_fill_their_leaves() -> None:
     assert depth == 4
 
 
+def test_leaves_are_well_filled_by_those_who_come_at_several_places() -> None:
+    """As contacts of four priorities do, each of which goes before those of a lower one who came lately."""
+    rng = Random(3)
+    order = Ordered(30_000)
+    for contact in range(30_000):
+        order.insert(contact, contact - 300 * rng.randrange(4), contact + 1)
+    order.walk()
+    assert order.nodes()[0] < 30_000 / (0.75 * 30)
+
+
 def test_few_who_are_left_share_leaves() -> None:
     """Of many only each fiftieth stays: their leaves are joined with their neighbours."""
     order = Ordered(50_000)

@@ -25,6 +25,7 @@ from acd_core.measures cimport Measures
 from acd_core.order cimport Branch, Leaf, Order
 from acd_core.standing cimport AGEING_ONE, Standing, hint_of, stand, stands_before
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
+from acd_core.windows cimport Forecast, find_forecast
 
 
 def halved(int64_t time, int64_t half_life):
@@ -60,6 +61,14 @@ def occupancy_later(int64_t value, int use, int64_t elapsed_us, int64_t half_lif
 def occupancy_free_key(int64_t value, int64_t now_us, int64_t half_life_us):
     """`occupancy.free_key`."""
     return occupancy.free_key(value, now_us, half_life_us)
+
+
+def forecast_with(int64_t mean_ms, int64_t p50_ms, int64_t p90_ms):
+    """Mean in microseconds and spread of what `windows.find_forecast` finds, and what follows from them; None for nothing."""
+    cdef Forecast found
+    if not find_forecast(mean_ms, p50_ms, p90_ms, &found):
+        return None
+    return (found.mean_us, found.spread), (found.mean_ms, found.p50_ms, found.p90_ms)
 
 
 def json_of(value):

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.outside cimport OutsideContacts
 from acd_core.state cimport CONTACT_CALLBACK, Record
+from acd_core.tables cimport connected_of
 from acd_core.types cimport (
     CALLBACK_DONE, COMPLETED_AGENT, COMPLETED_CALLER, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED, FAILED, LEG_CONNECTED, MAX_WAIT, NONE, Contact,
@@ -43,7 +44,7 @@ cdef class Callbacks(OutsideContacts):
         self.callback_numbers[configured.tenant, number] = contact
         row.callback = True
         self.tables.queues[row.queue].callbacks += 1
-        row.mean_ms = NONE
+        row.foreseen = False
         row.wait_expired = False
         rung = self._end_offers(contact, NONE, "callback")
         self._record_callback(contact, "", False)
@@ -81,7 +82,6 @@ cdef class Callbacks(OutsideContacts):
                 if not self.tables.agents[agent].rung:
                     self._not_idle(agent)  # he comes to be free when the contact has its place again
             leg = following
-        row.connected = 0
         row.held = False
         if over:
             self._leave_pace(contact, False)
@@ -149,7 +149,7 @@ cdef class Callbacks(OutsideContacts):
         self.callbacks[contact] = replace(callback, joined_ns=self.now)
         expires = callback.expires_ns
         self._set_state(contact, CONTACT_QUEUED)
-        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+        row.step = passed(self.plans[self.tables.plan_of(contact)], self.now - row.enqueued)
         self._arm_contact(contact, expires if expires > self.now else self.now, 0)
         self._assign(contact)
         self._enlist(contact)
@@ -237,7 +237,7 @@ cdef class Callbacks(OutsideContacts):
             # What he waited is what he waited on the phone.
             callback = self.callbacks[contact]
             self._count_answered(row.queue, callback.asked_ns - row.enqueued)
-            self.tables.queues[row.queue].callback_delay_ns += row.connected - <int64_t>callback.asked_ns
+            self.tables.queues[row.queue].callback_delay_ns += connected_of(row) - <int64_t>callback.asked_ns
         OutsideContacts._end(self, contact, reason, agent)
         self._forget_callback(contact)
         return 0

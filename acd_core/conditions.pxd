@@ -27,6 +27,6 @@ cdef class Conditions(Preferences):
     cdef inline int _judge(self, int32_t contact) except -1:
         """Arm or disarm what follows from the conditions that now hold for a contact that waits or is offered."""
         cdef Contact *row = &self.tables.contacts[contact]
-        if row.bound or self.tables.plans[row.plan].skips or self.tables.queues[row.queue].stay_count:
+        if row.bound or self.tables.plans[self.tables.plan_of(contact)].skips or self.tables.queues[row.queue].stay_count:
             return self._judge_now(contact)
         return 0

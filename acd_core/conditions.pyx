@@ -89,7 +89,7 @@ cdef class Conditions(Preferences):
     cdef bint _is_useless(self, int32_t contact) except -1:
         """Whether the contact should take its next step at once, since nobody could match at this one."""
         cdef Contact *row = &self.tables.contacts[contact]
-        if not self.tables.stages[self._stage(contact)].skip or row.step + 1 >= self.tables.plans[row.plan].count:
+        if not self.tables.stages[self._stage(contact)].skip or row.step + 1 >= self.tables.plans[self.tables.plan_of(contact)].count:
             return False
         return self.watches.of(self.lines.lines[row.line].owner).present == 0
 
@@ -102,7 +102,7 @@ cdef class Conditions(Preferences):
         cdef int64_t after
         if row.bound:
             self._judge_preference(contact)
-        if self.tables.plans[row.plan].skips:
+        if self.tables.plans[self.tables.plan_of(contact)].skips:
             useless = self._is_useless(contact)
             if useless != self.tables.contact_detail(contact).useless:
                 self.tables.contact_detail_of(contact).useless = useless

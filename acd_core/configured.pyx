@@ -693,9 +693,9 @@ cdef class Configured(Pauses):
             self.tables.queues[slot].base_class = owner
         for slot in contacts:  # which are in the order of arrival
             row = &self.tables.contacts[slot]
-            row.plan = self.tables.queues[row.queue].plan
+            row.planned = False
             if self._wishes(slot) is not NO_WISHES:
-                row.plan = self._plan(row.queue, self._wishes(slot))
+                self.tables.set_plan(slot, self._plan(row.queue, self._wishes(slot)))
             stage = self._stage(slot)
             terms = asked_of(row)
             asked = (stage, id(terms)) if terms else stage
@@ -707,7 +707,7 @@ cdef class Configured(Pauses):
             if row.where != HELD_NOWHERE and row.where != HELD_BOUND:
                 self.lines.add(slot)
             if row.state == CONTACT_QUEUED or row.state == CONTACT_OFFERED:
-                if self.tables.plans[row.plan].skips or self.tables.queues[row.queue].stay_count:
+                if self.tables.plans[self.tables.plan_of(slot)].skips or self.tables.queues[row.queue].stay_count:
                     self.watches.of(owner)
         self.idle.refill()
         self.plans_swept = self.tables.plan_count

@@ -92,7 +92,7 @@ cdef class Consults(Callbacks):
             self._record(CONTACT_RESUMED, contact, agent, row.queue)
         self._note_last_agent(contact, agent)
         del self.consulting[contact]
-        self.tables.contacts[consult].phase.completed = self.now
+        self.tables.contacts[consult].completed = self.now
         self.tables.contacts[consult].held = False
         self._set_state(consult, CONTACT_WRAPUP)
         self._end(consult, TRANSFERRED, agent)

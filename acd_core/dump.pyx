@@ -16,12 +16,13 @@ from acd_core.containers cimport reserve
 from acd_core.memory cimport release
 from acd_core.names cimport tag_of
 from acd_core.reconfigured cimport Reconfigured
-from acd_core.tables cimport completed_of
+from acd_core.tables cimport completed_of, connected_of
 from acd_core.timers cimport OF_AGENT, OF_CONTACT, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.types cimport (
-    ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_BOUND, HELD_FIFO, HELD_NOWHERE,
-    LEG_FREE, NONE, Agent, Contact, ContactDetails, Details, Leg, Pace, Queue,
+    ACTIVITY_COOLDOWN, CAUSE_OCCUPANCY, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_BOUND, HELD_FIFO,
+    HELD_NOWHERE, LEG_FREE, NONE, Agent, Contact, ContactDetails, Details, Leg, Pace, Queue,
 )
+from acd_core.windows cimport Forecast, find_forecast, foresee, foreseen_of
 
 from msgspec.structs import astuple
 
@@ -82,29 +83,34 @@ DETAILS.number("occupancy_key", &any_details.occupancy_key, sizeof(any_details.o
 
 cdef Contact any_contact
 cdef Layout CONTACT = Layout.of(&any_contact, sizeof(Contact))
-CONTACT.number("state", &any_contact.state, sizeof(any_contact.state))
-CONTACT.number("held", &any_contact.held, sizeof(any_contact.held))
-CONTACT.number("wait_expired", &any_contact.wait_expired, sizeof(any_contact.wait_expired))
-CONTACT.number("priority", &any_contact.priority, sizeof(any_contact.priority))
-CONTACT.number("end_reason", &any_contact.end_reason, sizeof(any_contact.end_reason))
-CONTACT.number("direction", &any_contact.direction, sizeof(any_contact.direction))
-CONTACT.number("prefers", &any_contact.prefers, sizeof(any_contact.prefers))
-CONTACT.number("bound", &any_contact.bound, sizeof(any_contact.bound))
-CONTACT.number("deserted", &any_contact.deserted, sizeof(any_contact.deserted))
-CONTACT.number("callback", &any_contact.callback, sizeof(any_contact.callback))
-CONTACT.number("by_hand", &any_contact.by_hand, sizeof(any_contact.by_hand))
 CONTACT.reference("queue", &any_contact.queue, QUEUES)
 CONTACT.reference("pace", &any_contact.pace, PACES)
-CONTACT.number("offers", &any_contact.offers, sizeof(any_contact.offers))
-CONTACT.number("step", &any_contact.step, sizeof(any_contact.step))
-CONTACT.number("consults", &any_contact.consults, sizeof(any_contact.consults))
 CONTACT.number("place", &any_contact.place, sizeof(any_contact.place), NONE)
-CONTACT.number("mean_ms", &any_contact.mean_ms, sizeof(any_contact.mean_ms), NONE)
-CONTACT.number("p50_ms", &any_contact.p50_ms, sizeof(any_contact.p50_ms))
-CONTACT.number("p90_ms", &any_contact.p90_ms, sizeof(any_contact.p90_ms))
-CONTACT.number("seq", &any_contact.seq, sizeof(any_contact.seq))
 CONTACT.number("enqueued", &any_contact.enqueued, sizeof(any_contact.enqueued))
-CONTACT.number("connected", &any_contact.connected, sizeof(any_contact.connected))
+
+cdef ContactNumbers any_numbers
+cdef Layout CONTACT_NUMBERS = Layout.of(&any_numbers, sizeof(ContactNumbers))
+CONTACT_NUMBERS.number("state", &any_numbers.state, sizeof(any_numbers.state))
+CONTACT_NUMBERS.number("held", &any_numbers.held, sizeof(any_numbers.held))
+CONTACT_NUMBERS.number("wait_expired", &any_numbers.wait_expired, sizeof(any_numbers.wait_expired))
+CONTACT_NUMBERS.number("priority", &any_numbers.priority, sizeof(any_numbers.priority))
+CONTACT_NUMBERS.number("end_reason", &any_numbers.end_reason, sizeof(any_numbers.end_reason))
+CONTACT_NUMBERS.number("direction", &any_numbers.direction, sizeof(any_numbers.direction))
+CONTACT_NUMBERS.number("prefers", &any_numbers.prefers, sizeof(any_numbers.prefers))
+CONTACT_NUMBERS.number("bound", &any_numbers.bound, sizeof(any_numbers.bound))
+CONTACT_NUMBERS.number("deserted", &any_numbers.deserted, sizeof(any_numbers.deserted))
+CONTACT_NUMBERS.number("callback", &any_numbers.callback, sizeof(any_numbers.callback))
+CONTACT_NUMBERS.number("by_hand", &any_numbers.by_hand, sizeof(any_numbers.by_hand))
+CONTACT_NUMBERS.number("consults", &any_numbers.consults, sizeof(any_numbers.consults))
+CONTACT_NUMBERS.number("offers", &any_numbers.offers, sizeof(any_numbers.offers))
+CONTACT_NUMBERS.number("step", &any_numbers.step, sizeof(any_numbers.step))
+CONTACT_NUMBERS.number("mean_ms", &any_numbers.mean_ms, sizeof(any_numbers.mean_ms), NONE)
+CONTACT_NUMBERS.number("p50_ms", &any_numbers.p50_ms, sizeof(any_numbers.p50_ms))
+CONTACT_NUMBERS.number("p90_ms", &any_numbers.p90_ms, sizeof(any_numbers.p90_ms))
+CONTACT_NUMBERS.number("seq", &any_numbers.seq, sizeof(any_numbers.seq))
+CONTACT_NUMBERS.number("connected", &any_numbers.connected, sizeof(any_numbers.connected))
+CONTACT_NUMBERS.number("completed", &any_numbers.completed, sizeof(any_numbers.completed))
+CONTACT_NUMBERS.number("since", &any_numbers.since, sizeof(any_numbers.since))
 
 cdef ContactDetails any_contact_details
 cdef Layout CONTACT_DETAILS = Layout.of(&any_contact_details, sizeof(ContactDetails))
@@ -323,7 +329,10 @@ cdef class Dumped(Reconfigured):
         timers = self._dump_timers(tables)
         columns = {
             "agent": AGENT.dump(<const char *>self.tables.agents, agents, tables) | self._dump_details(agents, tables),
-            "contact": CONTACT.dump(<const char *>self.tables.contacts, contacts, tables) | self._dump_contact_details(contacts, tables),
+            "contact": (
+                CONTACT.dump(<const char *>self.tables.contacts, contacts, tables)
+                | self._dump_contact_numbers(contacts, tables) | self._dump_contact_details(contacts, tables)
+            ),
             "leg": LEG.dump(<const char *>self.legs.legs, legs, tables),
             "queue": QUEUE.dump(<const char *>self.tables.queues, queues, tables),
             "pace": PACE.dump(<const char *>self.paces_of_lines.rows, paces, tables),
@@ -403,17 +412,46 @@ cdef class Dumped(Reconfigured):
 
     cdef dict _dump_contact_details(self, Rows contacts, list tables):
         """The same of contacts."""
-        cdef int64_t place
-        cdef dict found
         if self.tables.contact_details == NULL:
-            found = CONTACT_DETAILS.alike(<const char *>&self.tables.plain_contact, contacts.count)
-        else:
-            found = CONTACT_DETAILS.dump(<const char *>self.tables.contact_details, contacts, tables)
-        found["since"] = _column([self.tables.since(contacts.slots[place]) for place in range(contacts.count)])
-        found["completed"] = _column([
-            completed_of(&self.tables.contacts[contacts.slots[place]]) for place in range(contacts.count)
-        ])
-        return found
+            return CONTACT_DETAILS.alike(<const char *>&self.tables.plain_contact, contacts.count)
+        return CONTACT_DETAILS.dump(<const char *>self.tables.contact_details, contacts, tables)
+
+    cdef dict _dump_contact_numbers(self, Rows contacts, list tables):
+        """The columns of what rows of contacts have in bits, or in places that they use for several things."""
+        cdef ContactNumbers *found = NULL
+        cdef int64_t room = 0, place
+        reserve(<void **>&found, &room, contacts.count + 1, sizeof(ContactNumbers))
+        try:
+            for place in range(contacts.count):
+                self._take_numbers(contacts.slots[place], &found[place])
+            return CONTACT_NUMBERS.dump(<const char *>found, Rows(range(contacts.count)), tables)
+        finally:
+            release(found)
+
+    cdef void _take_numbers(self, int32_t contact, ContactNumbers *found) noexcept:
+        cdef const Contact *row = &self.tables.contacts[contact]
+        cdef Forecast foreseen = foreseen_of(row)
+        found.state = row.state
+        found.held = row.held
+        found.wait_expired = row.wait_expired
+        found.priority = row.priority
+        found.end_reason = row.end_reason
+        found.direction = row.direction
+        found.prefers = row.prefers
+        found.bound = row.bound
+        found.deserted = row.deserted
+        found.callback = row.callback
+        found.by_hand = row.by_hand
+        found.consults = row.consults
+        found.offers = row.offers
+        found.step = row.step
+        found.mean_ms = <int32_t>foreseen.mean_ms if foreseen.known else NONE
+        found.p50_ms = <int32_t>foreseen.p50_ms
+        found.p90_ms = <int32_t>foreseen.p90_ms
+        found.seq = row.seq
+        found.connected = connected_of(row)
+        found.completed = completed_of(row)
+        found.since = self.tables.since(contact)
 
     cdef dict _dump_timers(self, list tables):
         """All armed timers in the order in which they were armed."""
@@ -576,23 +614,60 @@ cdef class Dumped(Reconfigured):
             row.last_pace = pace
         return 0
 
+    cdef int _load_contact_numbers(self, dict columns, int64_t count, list tables) except -1:
+        """Take back what `_dump_contact_numbers` gave."""
+        cdef ContactNumbers *found = NULL
+        cdef int64_t room = 0
+        cdef int32_t slot
+        reserve(<void **>&found, &room, count + 1, sizeof(ContactNumbers))
+        try:
+            CONTACT_NUMBERS.load(columns, <char *>found, count, tables)
+            for slot in range(<int32_t>count):
+                self._put_numbers(slot, &found[slot])
+        finally:
+            release(found)
+        return 0
+
+    cdef int _put_numbers(self, int32_t contact, const ContactNumbers *found) except -1:
+        cdef Contact *row = &self.tables.contacts[contact]
+        cdef Forecast foreseen
+        row.state = found.state
+        row.held = found.held
+        row.wait_expired = found.wait_expired
+        row.priority = found.priority
+        row.end_reason = found.end_reason
+        row.direction = found.direction
+        row.prefers = found.prefers
+        row.bound = found.bound
+        row.deserted = found.deserted
+        row.callback = found.callback
+        row.by_hand = found.by_hand
+        row.consults = found.consults
+        row.offers = found.offers
+        row.step = found.step
+        row.seq = found.seq
+        if found.mean_ms != NONE:
+            if not find_forecast(found.mean_ms, found.p50_ms, found.p90_ms, &foreseen):
+                raise DumpError(f"no forecast has a mean of {found.mean_ms} ms and these quantiles: {found.p50_ms} and {found.p90_ms}")
+            foresee(row, &foreseen)
+        if row.state == CONTACT_CONNECTED or row.state == CONTACT_WRAPUP:
+            row.connected = found.connected
+        if row.state == CONTACT_WRAPUP:
+            row.completed = found.completed
+        return self.tables.set_since(contact, found.since)
+
     cdef int _load_contacts(self, object dump, list tables) except -1:
         cdef int64_t count = dump.rows["contact"]
         cdef int32_t slot
         cdef Contact *row
         cdef list terms = [requirement.parse_canonical(text) for text in dump.requirements.values]
         cdef list brought = [NO_WISHES if wishes == NO_WISHES else wishes for wishes in dump.wishes]
-        cdef int64_t since
         self.tables.make_contacts(count)
         CONTACT.load(dump.columns["contact"], <char *>self.tables.contacts, count, tables)
         if count and not CONTACT_DETAILS.all_like(<const char *>&self.tables.plain_contact, dump.columns["contact"]):
             self.tables.contact_detail_of(0)
             CONTACT_DETAILS.load(dump.columns["contact"], <char *>self.tables.contact_details, count, tables)
-        for slot, since in enumerate(_numbers(dump.columns["contact"]["since"], count)):
-            self.tables.set_since(slot, since)
-        for slot, completed in enumerate(_numbers(dump.columns["contact"]["completed"], count)):
-            if self.tables.contacts[slot].state == CONTACT_WRAPUP:
-                self.tables.contacts[slot].phase.completed = completed
+        self._load_contact_numbers(dump.columns["contact"], count, tables)
         attributes = dump.lists["contact.attributes"]
         if len(attributes) != count:
             raise DumpError(f"it has {len(attributes)} contacts with attributes, and {count} in all")

@@ -187,7 +187,7 @@ cdef class Engine(Dumped):
         row.direction = <uint8_t>direction_code
         row.client = announcer
         row.queue = target
-        row.plan = plan
+        self.tables.set_plan(slot, plan)
         row.seq = self.contact_seq
         row.enqueued = self.now
         if wishes is not NO_WISHES:
@@ -209,15 +209,12 @@ cdef class Engine(Dumped):
         if wishes is not NO_WISHES:
             last_agent = self.last_agents.get((tenant, wishes.caller), "")
             preference = preference_of(wishes, self.queue_configs[target], last_agent)
-        if route is not None and route.pace != NONE:
-            self.arriving = slot
-            self.arriving_pace = route.pace
+        self.arriving = slot
+        self.arriving_pace = route.pace if route is not None else NONE
         self.last_position = self._join(slot, preference)
         self.arriving = NONE
-        if row.state != CONTACT_FREE and row.mean_ms != NONE:
-            self.last_mean_ms = row.mean_ms
-            self.last_p50_ms = row.p50_ms
-            self.last_p90_ms = row.p90_ms
+        if row.state == CONTACT_FREE or not row.foreseen:
+            self.last_mean_ms = NONE
         if route is not None and row.pace != NONE and row.queue == target:
             route.pace = row.pace
         return self._settled()
@@ -240,7 +237,7 @@ cdef class Engine(Dumped):
         object place=None, object other=None,
     ):
         """See `Machine.update_contact`."""
-        cdef int32_t slot, leg, beside = NONE
+        cdef int32_t slot, leg, plan, beside = NONE
         cdef Contact *row
         cdef Record *record
         cdef bint was_in_line, other_steps = False, changed, placed_alike
@@ -297,8 +294,9 @@ cdef class Engine(Dumped):
         if other_steps:
             self._set_wishes(slot, msgspec.structs.replace(wishes, steps=steps, steps_mode=steps_mode))
             self._sweep()
-            row.plan = self._plan(row.queue, self._wishes(slot))
-            row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+            plan = self._plan(row.queue, self._wishes(slot))
+            self.tables.set_plan(slot, plan)
+            row.step = passed(self.plans[plan], self.now - row.enqueued)
         self._assign(slot)
         if other_steps:
             self.tables.contact_detail_of(slot).useless = self._is_useless(slot)

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from acd_core.conditions cimport Conditions
 from acd_core.standing cimport Claim, claims_before
+from acd_core.tables cimport connected_of
 from acd_core.types cimport (
     ABANDONED, CONTACT_OFFERED, CONTACT_QUEUED, LOST, MAX_WAIT, NONE, NO_AGENTS, QUEUE_FULL, Contact, Line, Queue,
 )
@@ -105,7 +106,7 @@ cdef class Places(Conditions):
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int64_t waited
         vain = self.waited_in_vain.pop(contact, None)
-        if vain is None or not queue.credit_window or row.connected:
+        if vain is None or not queue.credit_window or connected_of(row):
             return 0
         waited = <int64_t>vain[1] + self._waited(contact)
         if waited and reason in (ABANDONED, MAX_WAIT, NO_AGENTS, QUEUE_FULL, LOST):

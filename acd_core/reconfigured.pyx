@@ -162,19 +162,20 @@ cdef class Reconfigured(Consults):
         cdef set replanned = set()
         cdef dict plan_now = {}
         cdef list out_of_order = []
-        cdef int32_t slot
+        cdef int32_t slot, former
         cdef Contact *row
         for slot in live:
             row = &self.tables.contacts[slot]
             if row.state not in (CONTACT_QUEUED, CONTACT_OFFERED):
                 continue
-            plan = plan_now.get(row.plan, UNKNOWN)
+            former = self.tables.plan_of(slot)
+            plan = plan_now.get(former, UNKNOWN)
             if plan is UNKNOWN:
                 wishes = self._wishes(slot)
                 plan = plan_of(self.queue_configs[row.queue], wishes.steps, wishes.steps_mode, wanted)
-                if plan == self.plans[row.plan]:
+                if plan == self.plans[former]:
                     plan = None
-                plan_now[row.plan] = plan
+                plan_now[former] = plan
             if plan is not None:
                 replanned.add(slot)
                 row.step = passed(plan, self.now - row.enqueued)

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from acd_core.brought cimport asked_of, attributes_of
 from acd_core.measures cimport PREDICTED_WAIT, QUEUE_RATIO, Measure, RatioGroup
 from acd_core.state cimport CAUSE_NAMES, REASON_NAMES, STATE_NAMES, State, offer_id
-from acd_core.tables cimport completed_of
+from acd_core.tables cimport completed_of, connected_of
 from acd_core.types cimport (
     ACCEPT_BUCKETS, ACTIVITY_COOLDOWN, CAUSES, CAUSE_OCCUPANCY, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED,
     CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED,
@@ -17,7 +17,7 @@ from acd_core.types cimport (
     Contact, ContactDetails, Details, Leg, Line, Pace, Queue,
 )
 from acd_core.watches cimport Watch
-from acd_core.windows cimport Forecast
+from acd_core.windows cimport Forecast, foreseen_of
 
 from acd_core import requirement, views
 from acd_core.config import cost_steps_of, ns_of_seconds, to_json
@@ -453,7 +453,7 @@ cdef class Shown(State):
             by_hand=bool(row.by_hand),
             enqueued_ns=row.enqueued,
             urgency=self._urgency(slot),
-            connected_ns=row.connected,
+            connected_ns=connected_of(row),
             completed_ns=completed_of(row),
             held=bool(row.held),
             channel=config.channel,
@@ -474,8 +474,7 @@ cdef class Shown(State):
             step_deadline_ns=self.timers.deadline(more.step_timer),
             step_timer=self.timers.number(more.step_timer),
             place=row.place,
-            estimate=views.Estimate(mean_ms=row.mean_ms, p50_ms=row.p50_ms, p90_ms=row.p90_ms)
-            if row.mean_ms != NONE else None,
+            estimate=_estimate(foreseen_of(row)),
             step_useless=bool(more.useless),
             own_steps=wishes.steps,
             own_steps_mode=wishes.steps_mode,

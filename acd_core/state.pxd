@@ -17,7 +17,7 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_CONTACT, OF_LEG, Timers
 from acd_core.watches cimport Watches
 from acd_core.types cimport (
-    ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_NOWHERE, NONE,
+    ACTIVITY_COOLDOWN, ACTIVITY_NONE, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, HELD_FIFO, HELD_NOWHERE, NONE,
     PAUSED, Agent, Contact, Plan, Queue,
 )
 
@@ -290,8 +290,9 @@ cdef class State:
             self.paces_of_lines.prefetch_place(row.pace, contact)
         prefetch(&contacts[row.queue_prev].queue_next)
         prefetch(&contacts[row.queue_next].queue_prev)
-        prefetch(&contacts[row.line_prev].line_next)
-        prefetch(&contacts[row.line_next].line_prev)
+        if row.where == HELD_FIFO:
+            prefetch(&contacts[row.line_prev].line_next)
+            prefetch(&contacts[row.line_next].line_prev)
         if row.stands:
             self.timers.prefetch_beside(row.timer)
             self.paces_of_lines.prefetch_above(row.pace, contact)
@@ -312,7 +313,7 @@ cdef class State:
     cdef inline int32_t _stage(self, int32_t contact) noexcept:
         """Slot of the stage that holds for a contact. For one in conversation its plan may have become shorter."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef Plan *plan = &self.tables.plans[row.plan]
+        cdef Plan *plan = &self.tables.plans[self.tables.plan_of(contact)]
         return plan.first + (row.step if row.step < plan.count - 1 else plan.count - 1)
 
     @cython.final
@@ -483,4 +484,4 @@ cdef class State:
         """Set the time of the contact's next step, if its plan has one more."""
         cdef Contact *row = &self.tables.contacts[contact]
         self._disarm_step(contact)
-        return self._arm_next_step(contact) if row.step + 1 < self.tables.plans[row.plan].count else 0
+        return self._arm_next_step(contact) if row.step + 1 < self.tables.plans[self.tables.plan_of(contact)].count else 0

@@ -464,7 +464,7 @@ cdef class State:
     cdef int _arm_next_step(self, int32_t contact) except -1:
         """Set the time of the contact's next step, which its plan has."""
         cdef Contact *row = &self.tables.contacts[contact]
-        cdef int64_t after = self.tables.stages[self.tables.plans[row.plan].first + row.step + 1].after
+        cdef int64_t after = self.tables.stages[self.tables.plans[self.tables.plan_of(contact)].first + row.step + 1].after
         cdef ContactDetails *more = self.tables.contact_detail_of(contact)
         cdef int64_t due = self.now if more.useless else row.enqueued + after
         more.step_timer = self.timers.arm(due if due > self.now else self.now, after, contact, OF_STEP)

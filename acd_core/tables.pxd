@@ -1,7 +1,7 @@
 cimport cython
 from acd_core.containers cimport prefetch
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from acd_core.types cimport CONTACT_WRAPUP, NONE, Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
+from acd_core.types cimport CONTACT_CONNECTED, CONTACT_WRAPUP, NONE, Agent, Attribute, Class, Condition, Contact, ContactDetails, Details, Node, Plan, Queue, QueueRank, Stage, Term
 
 cdef enum:
     LEVEL_BITS = 8
@@ -19,7 +19,12 @@ cdef inline int32_t held_level(uint32_t held) noexcept nogil:
 
 cdef inline int64_t completed_of(const Contact *row) noexcept nogil:
     """When the conversation ended that a contact in wrap-up had; 0 for any other contact."""
-    return row.phase.completed if row.state == CONTACT_WRAPUP else 0
+    return row.completed if row.state == CONTACT_WRAPUP else 0
+
+
+cdef inline int64_t connected_of(const Contact *row) noexcept nogil:
+    """When the conversation began that a contact has, or had; 0 for one that is not connected."""
+    return row.connected if row.state == CONTACT_CONNECTED or row.state == CONTACT_WRAPUP else 0
 
 
 cdef inline uint32_t signature_of(int32_t skill) noexcept nogil:
@@ -105,6 +110,13 @@ cdef class Tables:
     cdef ContactDetails *contact_detail_of(self, int32_t contact) except NULL
     cdef int make_contacts(self, int64_t count) except -1
     cdef int set_since(self, int32_t contact, int64_t since) except -1
+    cdef int set_plan(self, int32_t contact, int32_t plan) except -1
+
+    @cython.final
+    cdef inline int32_t plan_of(self, int32_t contact) noexcept nogil:
+        """The plan of a contact's steps."""
+        cdef const Contact *row = &self.contacts[contact]
+        return self.contact_details[contact].plan if row.planned else self.queues[row.queue].plan
 
     @cython.final
     cdef inline const ContactDetails *contact_detail(self, int32_t contact) noexcept nogil:

@@ -30,7 +30,6 @@ BLANK.legs = NONE
 BLANK.timer = NONE
 BLANK.pace = NONE
 BLANK.place = NONE
-BLANK.mean_ms = NONE
 
 
 @cython.final
@@ -203,6 +202,14 @@ cdef class Tables:
         row.aged = since != row.enqueued
         if row.aged:
             self.contact_detail_of(contact).since = since
+        return 0
+
+    cdef int set_plan(self, int32_t contact, int32_t plan) except -1:
+        """Let a contact have these steps. To be said again when its queue changes, or that queue's plan."""
+        cdef Contact *row = &self.contacts[contact]
+        row.planned = plan != self.queues[row.queue].plan
+        if row.planned:
+            self.contact_detail_of(contact).plan = plan
         return 0
 
     cdef int make_contacts(self, int64_t count) except -1:

@@ -19,6 +19,7 @@ from acd_core.state cimport (
     CONTACT_DISPOSED, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_OVERFLOWED, CONTACT_QUEUED_EVENT, CONTACT_STEPPED, CONTACT_TRANSFERRED,
     CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
 )
+from acd_core.tables cimport connected_of
 from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
 from acd_core.trails cimport Trails
 from acd_core.types cimport (
@@ -27,7 +28,7 @@ from acd_core.types cimport (
     LEG_OFFERED, LEG_WRAPUP, LOGGED_OUT, LOST, MAX_WAIT, NONE, OFFER_TIMED_OUT, OFFER_WITHDRAWN, PAUSED,
     READY, ROUND_ROBIN, TRANSFERRED, WAIT_BUCKETS, Agent, Contact, ContactDetails, Leg, Queue,
 )
-from acd_core.windows cimport Forecast
+from acd_core.windows cimport Forecast, foresee, foreseen_of
 
 from acd_core import config, forecast, requirement, views
 from acd_core.config import WAY_OUT_REASONS
@@ -393,7 +394,9 @@ cdef class Transitions(Trails):
         row.stands = True
         if row.pace != NONE:
             return self.paces_of_lines.join(row.pace, contact, self.now // 1000)
-        row.pace = self.arriving_pace if contact == self.arriving else self._line_pace(contact)
+        row.pace = self.arriving_pace if contact == self.arriving else NONE
+        if row.pace == NONE:
+            row.pace = self._line_pace(contact)
         self.paces_of_lines.join(row.pace, contact, self.now // 1000)
         row.place = <int32_t>self.paces_of_lines.order.rank(contact)
         return 0
@@ -434,13 +437,15 @@ cdef class Transitions(Trails):
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int64_t wait_ms = wait // 1_000_000
+        cdef Forecast foreseen
         self.paces_of_lines.serve(row.pace, self.now // 1000, wait // 1000, rung // 1_000_000)
-        if row.mean_ms != NONE:
+        if row.foreseen:
+            foreseen = foreseen_of(row)
             queue.forecasts += 1
-            queue.forecast_error_ms += row.mean_ms - wait_ms
-            queue.forecast_off_ms += row.p50_ms - wait_ms if row.p50_ms > wait_ms else wait_ms - row.p50_ms
-            queue.forecast_in_p50 += wait_ms <= row.p50_ms
-            queue.forecast_in_p90 += wait_ms <= row.p90_ms
+            queue.forecast_error_ms += foreseen.mean_ms - wait_ms
+            queue.forecast_off_ms += foreseen.p50_ms - wait_ms if foreseen.p50_ms > wait_ms else wait_ms - foreseen.p50_ms
+            queue.forecast_in_p50 += wait_ms <= foreseen.p50_ms
+            queue.forecast_in_p90 += wait_ms <= foreseen.p90_ms
         return 0
 
     cdef int _offer(self, int32_t contact, int32_t agent) except -1:
@@ -619,7 +624,7 @@ cdef class Transitions(Trails):
         cdef int64_t position
         cdef Forecast expected
         cdef Record *record
-        if self.tables.plans[row.plan].skips or self.tables.contact_details != NULL:
+        if self.tables.plans[self.tables.plan_of(contact)].skips or self.tables.contact_details != NULL:
             self.tables.contact_detail_of(contact).useless = self._is_useless(contact)
         self._arm_step(contact)
         position = self.paces_of_lines.position(contact) if queue.waiting > 1 else 1
@@ -641,9 +646,11 @@ cdef class Transitions(Trails):
             record.c = expected.p90_ms
             record.offer = not row.callback and 0 <= queue.callback_offer_ms <= expected.p50_ms
             if row.enqueued == self.now:
-                row.mean_ms = <int32_t>expected.mean_ms
-                row.p50_ms = <int32_t>expected.p50_ms
-                row.p90_ms = <int32_t>expected.p90_ms
+                foresee(row, &expected)
+                if contact == self.arriving:
+                    self.last_mean_ms = expected.mean_ms
+                    self.last_p50_ms = expected.p50_ms
+                    self.last_p90_ms = expected.p90_ms
             if queue.looks:
                 self.tables.contact_detail_of(contact).seen_ms = <int32_t>expected.p50_ms
         self._judge(contact)
@@ -686,7 +693,7 @@ cdef class Transitions(Trails):
         """A contact that waits, or has not joined yet, goes to another queue. Gives what `_join` does."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Record *record
-        self.arriving = NONE
+        self.arriving_pace = NONE
         self._leave_line(contact)
         self._delist(contact)
         self._note(contact, cause, self.queue_configs[target].name, NONE, 0)
@@ -712,11 +719,13 @@ cdef class Transitions(Trails):
     cdef int _place(self, int32_t contact, bint keep_age) except -1:
         """Let a contact, which is in no line, stand in its queue, where its own rules and its age put it."""
         cdef Contact *row = &self.tables.contacts[contact]
+        cdef int32_t plan
         self._put(contact, None)
         if not keep_age:
             self._begin_anew(contact)
-        row.plan = self._plan(row.queue, self._wishes(contact))
-        row.step = passed(self.plans[row.plan], self.now - row.enqueued)
+        plan = self._plan(row.queue, self._wishes(contact))
+        self.tables.set_plan(contact, plan)
+        row.step = passed(self.plans[plan], self.now - row.enqueued)
         return self._assign(contact)
 
     # -- contacts -----------------------------------------------------------------------------------------------
@@ -782,7 +791,6 @@ cdef class Transitions(Trails):
         self._leave_pace(contact, row.state == CONTACT_QUEUED)
         row.held = False
         row.wait_expired = False
-        row.connected = 0
         self._count_contact(contact, -1)
         row.state = CONTACT_QUEUED
         if target != row.queue and contact not in self.moved_from:
@@ -810,7 +818,7 @@ cdef class Transitions(Trails):
             self.paces_of_lines.lose(row.pace, self.now // 1000)
         row.pace = NONE
         row.place = NONE
-        row.mean_ms = NONE
+        row.foreseen = False
 
     cdef int _record_transferred(self, int32_t contact, str to, str outside, str only_agent) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
@@ -827,7 +835,7 @@ cdef class Transitions(Trails):
     cdef int _complete(self, int32_t contact, int reason) except -1:
         cdef Contact *row = &self.tables.contacts[contact]
         cdef int32_t leg, following
-        row.phase.completed = self.now
+        row.completed = self.now
         row.held = False
         row.end_reason = reason
         self._disarm_contact(contact)
@@ -919,8 +927,9 @@ cdef class Transitions(Trails):
         """The contact is over and only remembered; `agent` is who had it last."""
         cdef Contact *row = &self.tables.contacts[contact]
         cdef Queue *queue = &self.tables.queues[row.queue]
-        cdef bint answered = row.connected != 0
-        cdef int64_t wait = (row.connected if answered else self.now) - row.enqueued
+        cdef int64_t connected = connected_of(row)
+        cdef bint answered = connected != 0
+        cdef int64_t wait = (connected if answered else self.now) - row.enqueued
         cdef Record *record
         cdef object disposition
         queue.ended[reason] += 1
@@ -958,7 +967,7 @@ cdef class Transitions(Trails):
         record = self._record(CONTACT_ENDED, contact, agent, row.queue)
         record.code = reason
         record.a = wait
-        record.b = row.phase.completed - row.connected if answered else 0
+        record.b = row.completed - connected if answered else 0
         if self.dispositions and contact in self.dispositions:
             disposition = self.dispositions.pop(contact)
             Py_INCREF(disposition)

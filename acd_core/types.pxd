@@ -103,56 +103,108 @@ cdef struct Node:
     int32_t prev              # in a heap: the left sibling, or the parent of a first child
     int32_t next
 
-# Of a contact that stands in orders its leaves there, of one in wrap-up when its conversation ended.
-cdef union ContactPhase:
-    int32_t leaves[2]         # of order.pyx: in that of its line, and in that of those in further lines of its queue
-    int64_t completed
+cdef extern from *:
+    """
+    #include <stdint.h>
 
-# Two cache lines. The first has what others are compared with, and what a contact needs that no agent is free for.
-cdef struct Contact:
-    uint8_t state
-    uint8_t held
-    uint8_t by_hand           # it was put beside another; `State.by_hand` tells how
-    uint8_t wait_expired
-    uint8_t priority
-    uint8_t end_reason
-    uint8_t direction         # index into views.DIRECTIONS
-    uint8_t where             # Held: in which half of its line its node is
-    uint8_t aged              # its waiting counts from another time on than that of its coming, see `Tables.since`
-    uint8_t prefers           # some agents, by name
-    uint8_t bound             # nobody else may have it
-    uint8_t deserted          # none of whom can come
-    uint8_t callback          # its caller is to be called back
-    uint8_t consults          # it is a question of one agent to another
-    uint8_t moved             # it is in the heap of its queue, not in the list
-    uint8_t stands            # in the order of its line, since nobody is rung for it
-    int64_t enqueued
-    int64_t seq
-    int32_t queue
-    int32_t line
-    int32_t plan
-    int16_t step              # how many steps hold for it
-    int16_t offers            # how many of its legs are offered
-    int32_t legs              # the first of them
-    int32_t timer
-    int32_t pace              # of its line, see pace.pyx; NONE when it never had to wait
-    int32_t place             # how many stood before it when it first came to wait
-    int32_t mean_ms           # the forecast made when it came; NONE when there was none
-    int32_t p50_ms
-    int32_t p90_ms
-    int32_t client            # who announced it, see clients.pyx
-    ContactPhase phase
-    int32_t line_prev         # list of those in its line, unless it is in the line's heap
-    int32_t line_next
-    int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
-    int32_t queue_next
-    PyObject *attributes      # a dict, see brought.pxd; NULL for none
-    PyObject *asked           # a tuple, likewise
-    int64_t connected
+    /* A line and a half of the cache, so that there is room for many: what is small is a few bits. Fields of bits are unsigned,
+       and are copied into a number of 64 bits before they are reckoned with. */
+    struct acd_contact {
+        uint8_t state;
+        uint8_t priority;
+        uint8_t where : 2;
+        uint8_t direction : 2;
+        uint8_t held : 1;
+        uint8_t stands : 1;
+        uint8_t wait_expired : 1;
+        uint8_t by_hand : 1;
+        uint8_t aged : 1;
+        uint8_t planned : 1;
+        uint8_t prefers : 1;
+        uint8_t bound : 1;
+        uint8_t deserted : 1;
+        uint8_t callback : 1;
+        uint8_t consults : 1;
+        uint8_t moved : 1;
+        int32_t queue;
+        int64_t enqueued;
+        uint64_t offers : 16;
+        uint64_t seq : 48;
+        uint64_t step : 8;
+        uint64_t end_reason : 5;
+        uint64_t foreseen : 1;
+        uint64_t spread : 13;
+        uint64_t mean_us : 37;
+        int32_t line;
+        int32_t pace;
+        int32_t place;
+        int32_t client;
+        int32_t legs;
+        int32_t timer;
+        union {
+            int32_t leaves[2];
+            int64_t completed;
+        };
+        union {
+            struct {
+                int32_t line_prev;
+                int32_t line_next;
+            };
+            int64_t connected;
+        };
+        int32_t queue_prev;
+        int32_t queue_next;
+        PyObject *attributes;
+        PyObject *asked;
+    };
+    """
+    # Who waits stands in lines and orders; who has left them for a conversation has the times of that in the same places.
+    ctypedef struct Contact "struct acd_contact":
+        uint8_t state
+        uint8_t priority
+        uint8_t where             # Held: in which half of its line its node is
+        uint8_t direction         # index into views.DIRECTIONS
+        uint8_t held
+        uint8_t stands            # in the order of its line, since nobody is rung for it
+        uint8_t wait_expired
+        uint8_t by_hand           # it was put beside another; `State.by_hand` tells how
+        uint8_t aged              # its waiting counts from another time on than that of its coming, see `Tables.since`
+        uint8_t planned           # its steps are not its queue's, see `Tables.plan_of`
+        uint8_t prefers           # some agents, by name
+        uint8_t bound             # nobody else may have it
+        uint8_t deserted          # none of whom can come
+        uint8_t callback          # its caller is to be called back
+        uint8_t consults          # it is a question of one agent to another
+        uint8_t moved             # it is in the heap of its queue, not in the list
+        int32_t queue
+        int64_t enqueued
+        int16_t offers            # how many of its legs are offered
+        int64_t seq
+        int16_t step              # how many steps hold for it
+        uint8_t end_reason
+        uint8_t foreseen          # there was a forecast when it came
+        int64_t spread            # of that forecast, see windows.pyx
+        int64_t mean_us           # likewise
+        int32_t line
+        int32_t pace              # of its line, see pace.pyx; NONE when it never had to wait
+        int32_t place             # how many stood before it when it first came to wait
+        int32_t client            # who announced it, see clients.pyx
+        int32_t legs              # the first of them
+        int32_t timer
+        int32_t leaves[2]         # of order.pyx: in that of its line, and in that of those in further lines of its queue
+        int64_t completed         # when its conversation ended, see `completed_of`
+        int32_t line_prev         # list of those in its line, unless it is in the line's heap
+        int32_t line_next
+        int64_t connected         # when its conversation began, see `connected_of`
+        int32_t queue_prev        # list of the contacts that wait or are offered, in order of arrival
+        int32_t queue_next
+        PyObject *attributes      # a dict, see brought.pxd; NULL for none
+        PyObject *asked           # a tuple, likewise
 
 # What few centres ask of contacts. The table is made when the first of them is anything but plain.
 cdef struct ContactDetails:
     uint8_t useless           # nobody could match, so its next step comes at once
+    int32_t plan              # of its steps, if they are not its queue's
     int32_t step_timer
     int32_t stay              # the rule by which it may not stay; NONE if it may
     int32_t stay_timer

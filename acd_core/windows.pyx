@@ -8,14 +8,17 @@ until a minute changes nothing any more.
 
 cimport cython
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from acd_core.standing cimport int128_t
-from acd_core.types cimport Pace
+from acd_core.types cimport Contact, Pace
 
 from acd_core import forecast
 
 cdef enum:
     ENTRIES = 97              # of the tables of quantiles
+    SPREAD_MOST = 6080        # the largest spread that they know, 64 for each entry that another follows
+    UNIT = 65_536_000         # microseconds of a mean of which a quantile of as many parts of 2**16 is a millisecond
     PERIOD_US = 60_000_000    # as forecast.py has it, as the next
     FADE_SHIFT = 4
 
@@ -49,11 +52,70 @@ cdef int64_t _root_of(int64_t square) noexcept nogil:
     return root
 
 
-cdef int64_t _quantile(int64_t mean, int64_t spread, const int64_t *by_spread) noexcept nogil:
+cdef inline int64_t _of_mean(int64_t spread, const int64_t *by_spread) noexcept nogil:
+    """What a quantile is of the mean, in units of 2**-16."""
+    cdef int64_t low = spread >> 6, part = spread & 63
+    return (by_spread[low] * (64 - part) + by_spread[low + 1] * part) >> 6
+
+
+cdef inline int64_t _quantile_ms(int64_t mean_us, int64_t spread, const int64_t *by_spread) noexcept nogil:
     """See forecast.quantile."""
-    cdef int64_t at = min(spread, <int64_t>(ENTRIES - 2) << 6)
-    cdef int64_t low = at >> 6, part = at & 63
-    return mean * ((by_spread[low] * (64 - part) + by_spread[low + 1] * part) >> 6) >> 16
+    return min(mean_us * _of_mean(spread, by_spread) >> 16, WAIT_MAX_US) // 1000
+
+
+cdef Forecast _forecast(int64_t mean_us, int64_t spread) noexcept nogil:
+    """What follows from mean and spread."""
+    cdef Forecast found
+    found.known = True
+    found.mean_us = mean_us
+    found.spread = spread
+    found.mean_ms = mean_us // 1000
+    found.p50_ms = _quantile_ms(mean_us, spread, P50_BY_SPREAD)
+    found.p90_ms = _quantile_ms(mean_us, spread, P90_BY_SPREAD)
+    return found
+
+
+cdef Forecast foreseen_of(const Contact *row) noexcept nogil:
+    """The forecast that was made when a contact came, known or not."""
+    cdef Forecast found
+    if row.foreseen:
+        return _forecast(<int64_t>row.mean_us, <int64_t>row.spread)
+    memset(&found, 0, sizeof(Forecast))
+    return found
+
+
+cdef void _narrow(int64_t *least, int64_t *most, int64_t quantile_ms, int64_t of_mean) noexcept nogil:
+    """Leave of some means, in microseconds, those of which this is a quantile."""
+    least[0] = max(least[0], (quantile_ms * UNIT + of_mean - 1) // of_mean)
+    if quantile_ms < WAIT_MAX_US // 1000:
+        most[0] = min(most[0], ((quantile_ms + 1) * UNIT + of_mean - 1) // of_mean - 1)
+
+
+cdef bint find_forecast(int64_t mean_ms, int64_t p50_ms, int64_t p90_ms, Forecast *found) noexcept nogil:
+    """Find a mean and a spread that these follow from; False if there are none. Where several do, nothing tells them apart."""
+    cdef int64_t low = 0, high = SPREAD_MOST, spread, least, most, longest = WAIT_MAX_US // 1000
+    if not (0 <= mean_ms <= longest and 0 <= p50_ms <= longest and 0 <= p90_ms <= longest):
+        return False
+    while low < high:  # the larger the spread, the larger the means with this median: until they reach ours
+        spread = (low + high) >> 1
+        least = 0
+        most = mean_ms * 1000 + 999
+        _narrow(&least, &most, p50_ms, _of_mean(spread, P50_BY_SPREAD))
+        if most < mean_ms * 1000:
+            low = spread + 1
+        else:
+            high = spread
+    for spread in range(low, <int64_t>SPREAD_MOST + 1):
+        least = mean_ms * 1000
+        most = min(least + 999, WAIT_MAX_US)
+        _narrow(&least, &most, p50_ms, _of_mean(spread, P50_BY_SPREAD))
+        if least > mean_ms * 1000 + 999:
+            break
+        _narrow(&least, &most, p90_ms, _of_mean(spread, P90_BY_SPREAD))
+        if least <= most:
+            found[0] = _forecast(least, spread)
+            return True
+    return False
 
 
 cdef void pass_time(Pace *row, int64_t now_us) noexcept nogil:
@@ -110,10 +172,6 @@ cdef Forecast forecast_of(Pace *row, int64_t ahead, int64_t place, int64_t now_u
     cdef Forecast found
     cdef int64_t step, loss = 0, begin = 0, size = 1, count, term, ring_ms, mean, spread, served, measured
     cdef int128_t total = 0, variance = 0, exact, square
-    found.known = False
-    found.mean_ms = 0
-    found.p50_ms = 0
-    found.p90_ms = 0
     pass_time(row, now_us)
     if row.served >= SERVED_MIN * ONE:
         served = row.served // ONE
@@ -150,9 +208,6 @@ cdef Forecast forecast_of(Pace *row, int64_t ahead, int64_t place, int64_t now_u
             (<int64_t>2 << (2 * SPREAD_SHIFT)) // (ahead + 1), <int64_t>1 << (2 * SPREAD_SHIFT)
         ))
     else:
+        memset(&found, 0, sizeof(Forecast))
         return found
-    found.known = True
-    found.mean_ms = mean // 1000
-    found.p50_ms = min(_quantile(mean, spread, P50_BY_SPREAD), WAIT_MAX_US) // 1000
-    found.p90_ms = min(_quantile(mean, spread, P90_BY_SPREAD), WAIT_MAX_US) // 1000
-    return found
+    return _forecast(mean, min(spread, <int64_t>SPREAD_MOST))

@@ -28,9 +28,10 @@ DERIVED = {
         queue_count queue_room
     """,
     "Contact": """
-        where moved line legs timer plan stands aged client phase line_prev line_next queue_prev queue_next attributes asked
+        where moved line legs timer planned stands aged client leaves line_prev line_next queue_prev queue_next attributes asked
+        foreseen mean_us spread
     """,
-    "ContactDetails": "step_timer stay_timer look_timer prefer_timer since",
+    "ContactDetails": "plan step_timer stay_timer look_timer prefer_timer since",
     "Leg": "next_of_number timer previous_of_contact next_of_contact previous_of_agent next_of_agent",
     "Queue": """
         measure occupancy_price tenant callback_offer_ms plan base_class channel offers_at_once max_in_conversation shares share_count timer
@@ -62,18 +63,18 @@ def structs() -> dict[str, list[str]]:
     text = (CORE / "types.pxd").read_text("utf-8") + (CORE / "pace.pxd").read_text("utf-8")
     found = {}
     for name in DERIVED:
-        body = re.search(rf"cdef struct {name}:\n((?:    .*\n)+)", text)
+        body = re.search(rf"c(?:type)?def struct {name}(?: \".*\")?:\n((?:    .*\n)+)", text)
         assert body is not None, name
-        found[name] = re.findall(r"^    \w+ \*?(\w+)", body[1], re.MULTILINE)
+        found[name] = re.findall(r"^ +\w+ \*?(\w+)", body[1], re.MULTILINE)
     return found
 
 
 def dumped(name: str) -> set[str]:
-    """The fields in the layout of a struct."""
+    """The fields in the layouts of a struct, and of the numbers that are made of it."""
     text = (CORE / "dump.pyx").read_text("utf-8")
-    layout = re.search(rf"^cdef Layout (\w+) = Layout.of\(.*sizeof\({name}\)", text, re.MULTILINE)
-    assert layout is not None, name
-    return set(re.findall(rf'^{layout[1]}\.\w+\("(\w+)"', text, re.MULTILINE))
+    layouts = re.findall(rf"^cdef Layout (\w+) = Layout.of\(.*sizeof\({name}(?:Numbers)?\)", text, re.MULTILINE)
+    assert layouts, name
+    return set(re.findall(rf'^(?:{"|".join(layouts)})\.\w+\("(\w+)"', text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", DERIVED)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from acd_core import Engine, Machine
+from acd_core._probe import forecast_with
 from acd_core.config import Agent, Config, Queue, Settings, Tenant
 from acd_core.events import ContactConnected, ContactOffered
 from acd_core.forecast import LINES_OWN_MAX, P50_BY_SPREAD, P90_BY_SPREAD, WAIT_MAX_US, blocks, quantile
@@ -41,6 +42,31 @@ def test_the_tables_hold_quantiles_of_the_gamma_distribution(share: float, table
 def test_the_quantiles_of_an_exponential_wait() -> None:
     assert quantile(1_000_000, 1 << 12, P50_BY_SPREAD) == pytest.approx(1_000_000 * math.log(2), rel=1e-4)
     assert quantile(1_000_000, 1 << 12, P90_BY_SPREAD) == pytest.approx(1_000_000 * math.log(10), rel=1e-4)
+
+
+def test_mean_and_spread_are_found_again_from_what_followed_from_them() -> None:
+    """A snapshot has the three figures of a forecast; the row of its contact keeps what they follow from."""
+    rng = Random(11)
+    for _ in range(20_000):
+        mean = min(round(10 ** rng.uniform(0, 11)), WAIT_MAX_US)
+        spread = rng.choice((rng.randrange(0, 100), rng.randrange(0, 6_081)))
+        figures = (
+            mean // 1000,
+            min(quantile(mean, spread, P50_BY_SPREAD), WAIT_MAX_US) // 1000,
+            min(quantile(mean, spread, P90_BY_SPREAD), WAIT_MAX_US) // 1000,
+        )
+        found = forecast_with(*figures)
+        assert found is not None, (mean, spread)
+        assert found[1] == figures
+        if mean > 10_000_000_000:
+            assert abs(found[0][1] - spread) <= 2 or figures[2] == WAIT_MAX_US // 1000
+
+
+@pytest.mark.parametrize(
+    "figures", [(1_000, 1_001, 2_000), (1_000, 100, 2_300), (1_000, 700, 500), (-1, 0, 0), (10**9, 10**9, 10**9)]
+)
+def test_no_forecast_is_found_where_none_has_such_figures(figures: tuple[int, int, int]) -> None:
+    assert forecast_with(*figures) is None
 
 
 @pytest.mark.parametrize("steps", [1, 5, 32, 33, 100, 1000, 54_321, 10_000_000])

@@ -1,14 +1,16 @@
 # What contacts brought, as objects of Python: a row has a reference to each, or NULL where there is nothing.
 
+from cpython.dict cimport PyDict_Size
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
+from cpython.tuple cimport PyTuple_GET_SIZE
 from acd_core.types cimport Contact
 
 
-cdef inline void _replace(PyObject **kept, object brought) noexcept:
-    """Refer to this, or for what is empty to nothing, and no longer to what there was."""
+cdef inline void _replace(PyObject **kept, object brought, bint empty) noexcept:
+    """Refer to this, or if it is empty to nothing, and no longer to what there was."""
     cdef PyObject *former = kept[0]
     kept[0] = NULL
-    if brought:
+    if not empty:
         Py_INCREF(brought)
         kept[0] = <PyObject *>brought
     Py_XDECREF(former)
@@ -21,7 +23,7 @@ cdef inline dict attributes_of(const Contact *row):
 
 cdef inline void replace_attributes(Contact *row, dict attributes) noexcept:
     """Let a contact have these, or none, and no longer those that it had."""
-    _replace(&row.attributes, attributes)
+    _replace(&row.attributes, attributes, attributes is None or not PyDict_Size(attributes))
 
 
 cdef inline tuple asked_of(const Contact *row):
@@ -31,10 +33,10 @@ cdef inline tuple asked_of(const Contact *row):
 
 cdef inline void replace_asked(Contact *row, tuple asked) noexcept:
     """Let a contact ask for this, and no longer for what it did."""
-    _replace(&row.asked, asked)
+    _replace(&row.asked, asked, asked is None or not PyTuple_GET_SIZE(asked))
 
 
 cdef inline void forget_brought(Contact *row) noexcept:
     """The contact is gone."""
-    _replace(&row.attributes, None)
-    _replace(&row.asked, None)
+    _replace(&row.attributes, None, True)
+    _replace(&row.asked, None, True)

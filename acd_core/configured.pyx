@@ -100,6 +100,7 @@ cdef class Configured(Pauses):
         self._configure_calendars(config.calendars)
         self.queues_by_name = {(queue.tenant, queue.name): queue for queue in config.queues}
         self.queue_slots = {(queue.tenant, queue.name): self._configured_queue(queue) for queue in config.queues}
+        self.routes_taken.forget()
         self.queues_of = {}
         for key, slot in self.queue_slots.items():
             self.tables.queues[slot].strict = key in strict
@@ -656,6 +657,7 @@ cdef class Configured(Pauses):
         self.class_of.clear()
         for routes in self.route_of:
             routes.clear()
+        self.routes_taken.forget()
         self.going_round = [
             ("/".join(name), slot)
             for name, slot in sorted(self.queue_slots.items())

@@ -12,7 +12,7 @@ from acd_core.brought cimport asked_of, attributes_of, replace_asked, replace_at
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.names cimport tag_of
-from acd_core.route cimport Route
+from acd_core.route cimport Route, Taken
 from acd_core.state cimport (
     AGENT_UPDATED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EXTENDED,
     HOURS_UPDATED, Record,
@@ -54,7 +54,8 @@ cdef dict DIRECTIONS = {name: index for index, name in enumerate(views.DIRECTION
 cdef dict PLACES = {None: 0, **{name: index for index, name in enumerate(views.PLACES, start=1)}}
 cdef dict CAUSES = {"busy": CAUSE_BUSY, "no_answer": CAUSE_NO_ANSWER, "unreachable": CAUSE_UNREACHABLE}
 cdef dict REASONS = {name: index for index, name in enumerate(views.END_REASONS)}
-cdef str AGENT_IS_DONE = views.END_REASONS[COMPLETED_AGENT]  # of nearly all
+cdef str AGENT_IS_DONE = views.END_REASONS[COMPLETED_AGENT]  # nearly always one of these two
+cdef str CALLER_IS_DONE = views.END_REASONS[COMPLETED_CALLER]
 
 
 @cython.final
@@ -108,6 +109,7 @@ cdef class Engine(Dumped):
         cdef uint32_t tag
         cdef Contact *row
         cdef object found
+        cdef Taken *taken
         cdef Route route = None
         cdef tuple own_terms = ()
         cdef bint own_plan
@@ -121,11 +123,19 @@ cdef class Engine(Dumped):
         self.last_mean_ms = NONE
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority is 0..{PRIORITIES - 1}, not {priority}")
-        found = self.queues_of.get(tenant)
-        if found is not None:
-            found = (<dict>found).get(queue)
-        if found is not None and require:
-            route = (<dict>self.route_of[<int32_t>found]).get(require)
+        taken = self.routes_taken.find(tenant, queue, require)
+        if taken != NULL:
+            target = taken.target
+            route = <Route>taken.route
+        else:
+            found = self.queues_of.get(tenant)
+            if found is not None:
+                found = (<dict>found).get(queue)
+            target = NONE if found is None else <int32_t>found
+            if target != NONE and require:
+                route = (<dict>self.route_of[target]).get(require)
+            if target != NONE and (route is not None or not require):
+                self.routes_taken.remember(tenant, queue, require, target, route)
         slot = self.contact_slots.find_tagged(contact, tag)
         if slot != NONE:
             config = self.queue_configs[self.tables.contacts[slot].queue]
@@ -136,20 +146,18 @@ cdef class Engine(Dumped):
         place = self.ended.find_tagged(contact, tag)
         if place != NONE:
             return DUPLICATE if self.ended.client_of(place) == client else CONTACT_EXISTS
-        if found is None:
+        if target == NONE:
             return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
-        target = found
-        if require:
-            if route is None:
-                try:
-                    own_terms = requirement.parse(require)
-                except requirement.RequirementError:
-                    return REQUIREMENT_INVALID
-                for skill in requirement.skills_of(own_terms):
-                    if skill not in self.skill_names:
-                        return SKILL_UNKNOWN
-            else:
-                own_terms = route.terms
+        if route is not None:
+            own_terms = route.terms
+        elif require:
+            try:
+                own_terms = requirement.parse(require)
+            except requirement.RequirementError:
+                return REQUIREMENT_INVALID
+            for skill in requirement.skills_of(own_terms):
+                if skill not in self.skill_names:
+                    return SKILL_UNKNOWN
         own_plan = wishes is not NO_WISHES and (wishes.steps or wishes.steps_mode != "add")
         if own_plan:
             outcome = refusal_of(wishes.steps, tenant, self.skill_names, self.queue_slots)
@@ -227,6 +235,7 @@ cdef class Engine(Dumped):
         if self.routes >= ROUTES_SPARE + ROUTES_OF_A_QUEUE * self.tables.queue_count + 2 * self.tables.class_count:
             for routes in self.route_of:
                 (<dict>routes).clear()
+            self.routes_taken.forget()
             self.routes = 0
         self.routes += 1
         (<dict>self.route_of[queue])[require] = made
@@ -337,7 +346,13 @@ cdef class Engine(Dumped):
     cpdef int complete_contact(self, int64_t now, str contact, str reason) except -1:
         """See `Machine.complete_contact`."""
         cdef int32_t slot
-        cdef int code = COMPLETED_AGENT if reason is AGENT_IS_DONE else REASONS[reason]
+        cdef int code
+        if reason is AGENT_IS_DONE:
+            code = COMPLETED_AGENT
+        elif reason is CALLER_IS_DONE:
+            code = COMPLETED_CALLER
+        else:
+            code = REASONS[reason]
         slot = self._contact_at(now, contact)
         if slot == NONE:
             return self._gone(contact)

@@ -13,6 +13,7 @@ from acd_core.live cimport Live
 from acd_core.measures cimport Measures
 from acd_core.pace cimport Paces
 from acd_core.roster cimport Roster
+from acd_core.route cimport RoutesTaken
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_CONTACT, OF_LEG, Timers
 from acd_core.watches cimport Watches
@@ -137,9 +138,10 @@ cdef class State:
     cdef dict text_ids        # of the texts that attributes and requirements name
     cdef dict class_of        # (tenant, requirement) to class
     cdef list route_of        # by queue slot: requirement text of a contact to Route
+    cdef RoutesTaken routes_taken
     cdef int64_t routes       # how many were made, at most, of those that are known
-    cdef int32_t arriving     # the contact that is coming into its queue, where the pace of its line is known; else NONE
-    cdef int32_t arriving_pace
+    cdef int32_t arriving     # the contact that is coming; NONE while none is
+    cdef int32_t arriving_pace  # of its line, where that is known; else NONE
     cdef dict queues_of       # tenant to name to slot
     cdef dict own_lines       # (queue slot, requirement of a contact) to the pace of its line
     cdef list pace_terms      # by pace: the requirement that its contacts have themselves

@@ -23,6 +23,7 @@ from acd_core.memory cimport give_back, release
 from acd_core.occupancy cimport USE_FREE, USE_OCCUPIED, USE_PAUSED, later, order_key
 from acd_core.pace cimport Paces
 from acd_core.roster cimport Roster
+from acd_core.route cimport RoutesTaken
 from acd_core.tables cimport Tables
 from acd_core.timers cimport OF_AGENT, OF_STEP, Timers
 from acd_core.types cimport (
@@ -102,6 +103,7 @@ cdef class State:
         self.text_ids = {}
         self.class_of = {}
         self.route_of = []
+        self.routes_taken = RoutesTaken()
         self.arriving = NONE
         self.queues_of = {}
         self.own_lines = {}

@@ -6,8 +6,6 @@ from acd_sim.load.histogram import Histogram
 
 OPERATIONS: tuple[str, ...]
 START_NS: int
-ABANDONED_OF_1000: int
-PRIORITIES: int
 CLIENT: str
 
 @final

@@ -34,6 +34,8 @@ cdef extern from "time.h" nogil:
 cdef enum:
     GIVE_UP_AT_ONCE = 64
     NOT_SAID = -1
+    ABANDONED_OF_1000 = 50
+    PRIORITIES = 4
 
 cdef enum:                    # operations of a trace
     ENQUEUE
@@ -45,8 +47,6 @@ cdef enum:                    # operations of a trace
 OPERATIONS = ("enqueue", "accept", "complete", "free", "abandon")
 """What a row of a trace asks for. Its columns: operation, contact, kind of contact or offer or agent, priority."""
 START_NS = 1_700_000_000_000_000_000
-ABANDONED_OF_1000 = 50
-PRIORITIES = 4
 CLIENT = "sim"
 
 cdef struct Row:

@@ -49,7 +49,7 @@ DERIVED_STATE = """
     tables measures lines idle paces_of_lines timers legs watches gates live_contacts live_waiting live_in_line agents_by_state
     agents_cooling agents_pausing half_life_us rest_most rest_least missed_offers_max max_contacts ended_contacts_kept tenants_limited
     classes_swept plans_swept lines_swept texts_swept attributes_swept records record_capacity skill_names skills_of_agents skill_ids
-    tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of routes own_lines agent_slots
+    tenant_ids channel_names channel_ids group_ids share_groups attribute_ids text_ids class_of route_of routes_taken routes own_lines agent_slots
     queue_configs queue_tenants queue_json queue_calendars judging_queues queues_by_name plans stages plan_ids free_calendars agent_names
     callback_numbers free_agents free_queues free_contact ended_contact callers_kept pause_reasons pause_codes
     failed_window outside_counts choosy open_agents former_clients arriving arriving_pace queues_of announcers contact_wishes

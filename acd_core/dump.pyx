@@ -619,6 +619,9 @@ cdef class Dumped(Reconfigured):
         cdef ContactNumbers *found = NULL
         cdef int64_t room = 0
         cdef int32_t slot
+        for name in ("completed", "since"):
+            if name not in columns:
+                raise DumpError(f"its contacts have no column {name}")
         reserve(<void **>&found, &room, count + 1, sizeof(ContactNumbers))
         try:
             CONTACT_NUMBERS.load(columns, <char *>found, count, tables)
@@ -646,10 +649,8 @@ cdef class Dumped(Reconfigured):
         row.offers = found.offers
         row.step = found.step
         row.seq = found.seq
-        if found.mean_ms != NONE:
-            if not find_forecast(found.mean_ms, found.p50_ms, found.p90_ms, &foreseen):
-                raise DumpError(f"no forecast has a mean of {found.mean_ms} ms and these quantiles: {found.p50_ms} and {found.p90_ms}")
-            foresee(row, &foreseen)
+        if found.mean_ms != NONE and find_forecast(found.mean_ms, found.p50_ms, found.p90_ms, &foreseen):
+            foresee(row, &foreseen)  # a release that forecasts in another way goes on without it
         if row.state == CONTACT_CONNECTED or row.state == CONTACT_WRAPUP:
             row.connected = found.connected
         if row.state == CONTACT_WRAPUP:

@@ -84,7 +84,7 @@ cdef class Preferences(Decisions):
         """From now on the contact prefers some agents; unless it would wait for them in vain."""
         cdef Contact *row = &self.tables.contacts[contact]
         self.preferences[contact] = (list(preference.agents), self.now + preference.ns)
-        row.bound = preference.wait
+        row.bound = <bint>preference.wait
         if self._is_deserted(contact):
             del self.preferences[contact]
             row.bound = False

@@ -36,7 +36,7 @@ cdef class Tables:
     cdef Agent *agents        # each begins at a cache line
     cdef Details *details     # of the agent with the same slot; NULL as long as all are plain
     cdef Details plain        # what holds of every agent until then
-    cdef Contact *contacts    # each begins at a cache line
+    cdef Contact *contacts    # each second one begins at a cache line, and the others amid one
     cdef ContactDetails *contact_details  # of the contact with the same slot; NULL as long as all are plain
     cdef ContactDetails plain_contact  # what holds of every contact until then
     cdef Node *nodes          # of the contact with the same slot, in its line's heap; as many as have been in one

@@ -22,6 +22,9 @@ from acd_core import config
 
 cdef int64_t SERVICE_LEVEL_ONE = config.SERVICE_LEVEL_ONE
 
+cdef enum:
+    STAGES_MOST = 256         # as many as `Contact.step` can tell apart
+
 cdef int64_t SKILLS_MOST = 0xFFFFFFFF >> LEVEL_BITS  # the last number that fits in front of a level
 
 cdef Contact BLANK
@@ -349,9 +352,12 @@ cdef class Tables:
         return 0
 
     cdef int32_t new_plan(self, list stages) except -1:
-        """A plan of these `(after, points, rank_max, overflow, skip, keep_age)` stages."""
-        cdef int32_t slot = self.plan_count, index, count = <int32_t>len(stages)
+        """A plan of these `(after, points, rank_max, overflow, skip, keep_age)` stages; raises `OverflowError` for too many."""
+        cdef int32_t slot = self.plan_count, index, count
         cdef Stage *stage
+        if len(stages) > STAGES_MOST:
+            raise OverflowError(f"{len(stages)} stages are more than the {STAGES_MOST} that a contact can go through")
+        count = <int32_t>len(stages)
         reserve(<void **>&self.plans, &self.plan_capacity, slot + 1, sizeof(Plan))
         reserve(<void **>&self.stages, &self.stage_capacity, self.stage_total + count, sizeof(Stage))
         self.plan_count += 1

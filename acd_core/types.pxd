@@ -108,7 +108,7 @@ cdef extern from *:
     #include <stdint.h>
 
     /* A line and a half of the cache, so that there is room for many: what is small is a few bits. Fields of bits are unsigned,
-       and are copied into a number of 64 bits before they are reckoned with. */
+       and numbers of as many bits wrap round: they are made longer before they are multiplied or shifted. */
     struct acd_contact {
         uint8_t state;
         uint8_t priority;

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from acd_core import Config, Engine, Outcome
-from acd_core.config import Agent, Queue, Settings, Tenant
+from acd_core.config import Agent, Queue, Settings, Step, Tenant
+from acd_core.wishes import Wishes
 
 NOW = 1_795_300_000_000_000_000
 ROUNDS = 30_000
@@ -54,3 +55,18 @@ def test_names_that_are_not_in_use_any_more_are_forgotten(name: Callable[[Engine
         assert tracemalloc.get_traced_memory()[0] < BYTES_MAX
     finally:
         tracemalloc.stop()
+
+
+def test_more_steps_than_a_contact_can_count_are_refused_before_anything_happens() -> None:
+    engine = Engine()
+    engine.apply_config(NOW, CONFIG)
+    digest = engine.digest()
+    fewer, more = (
+        Wishes(steps=tuple(Step(after_s=second, priority=1) for second in range(1, count + 1))) for count in (200, 300)
+    )
+    with pytest.raises(OverflowError, match="301 stages"):
+        engine.enqueue_contact(NOW, "pbx", "c-1", "acme", "support", 0, "", {}, "inbound", more)
+    assert engine.digest() == digest
+    assert engine.enqueue_contact(NOW, "pbx", "c-1", "acme", "support", 0, "", {}, "inbound", fewer) == Outcome.OK
+    engine.advance(NOW + 400 * 1_000_000_000)
+    assert [contact.step for contact in engine.contacts()] == [200]

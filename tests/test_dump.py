@@ -145,6 +145,18 @@ def test_a_field_that_an_earlier_release_did_not_have_gets_its_default() -> None
     assert {agent.missed_total for agent in loaded.agents()} == {0}
 
 
+def test_a_forecast_that_this_release_would_not_make_is_left_out() -> None:
+    engine = next(
+        engine for engine in map(busy, range(100)) if any(contact.estimate is not None for contact in engine.contacts())
+    )
+    dump = decode(engine.dump())
+    columns = {table: dict(found) for table, found in dump.columns.items()}
+    columns["contact"]["p90_ms"] = msgspec.structs.replace(columns["contact"]["p90_ms"], least=80_000_000)
+    loaded = Engine.load(encode(msgspec.structs.replace(dump, columns=columns)))
+    assert {contact.estimate for contact in loaded.contacts()} == {None}
+    assert [contact.contact for contact in loaded.contacts()] == [contact.contact for contact in engine.contacts()]
+
+
 def with_contacts() -> Engine:
     """Such an engine that has contacts and timers."""
     return next(engine for engine in map(busy, range(100)) if engine.contacts() and engine.next_deadline())
@@ -158,6 +170,8 @@ def damaged(dump: Dump) -> dict[str, bytes]:
     place = msgspec.structs.replace(columns["timer"]["place"], least=5000)
     kind = msgspec.structs.replace(columns["timer"]["kind"], least=90)
     change = msgspec.structs.replace
+    contact = columns["contact"]
+    ageless = {name: column for name, column in contact.items() if name != "since"}
     return {
         "bytes": b"\x93nonsense",
         "cut": encode(dump)[:-7],
@@ -167,6 +181,7 @@ def damaged(dump: Dump) -> dict[str, bytes]:
         "width": encode(change(dump, columns={**columns, "agent": {**columns["agent"], "since": short}})),
         "place": encode(change(dump, columns={**columns, "timer": {**columns["timer"], "place": place}})),
         "kind": encode(change(dump, columns={**columns, "timer": {**columns["timer"], "kind": kind}})),
+        "since": encode(change(dump, columns={**columns, "contact": ageless})),
         "config": encode(change(dump, config=b'{"tenants": 5}')),
         "agents": encode(change(dump, rows={**dump.rows, "agent": 1})),
         "counters": encode(change(dump, counters={})),

@@ -15,12 +15,55 @@ from acd_core.types cimport Contact, Pace
 
 from acd_core import forecast
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    typedef uint64_t acd_pair __attribute__((vector_size(16)));
+
+    #define ACD_FADE_SHIFT 4
+    #define ACD_FADE(sums) (sums -= sums >> ACD_FADE_SHIFT)
+    #define ACD_MINUTE(add) (queue += (add), ACD_FADE(queue), ACD_FADE(counts), ACD_FADE(rings))
+
+    /* The sums of a Pace after so much more of a minute, which is over then, and as many whole ones: each is less by a sixteenth
+       at the end of a minute. What a minute leaves as it is, each further one does. */
+    static void acd_pass_minutes(int64_t *sums, int64_t waiting, int64_t elapsed, int64_t period, int64_t whole) {
+        acd_pair counts, queue, rings, before, changed;
+        acd_pair first = {waiting ? (uint64_t)elapsed : 0, (uint64_t)(waiting * elapsed)};
+        acd_pair each = {waiting ? (uint64_t)period : 0, (uint64_t)(waiting * period)};
+        memcpy(&counts, sums, sizeof counts);
+        memcpy(&queue, sums + 2, sizeof queue);
+        memcpy(&rings, sums + 4, sizeof rings);
+        ACD_MINUTE(first);
+        for (; whole >= 8; whole -= 8) {
+            before = queue;
+            for (int minute = 0; minute < 8; minute++)
+                ACD_MINUTE(each);
+            changed = (queue ^ before) | counts >> ACD_FADE_SHIFT | rings >> ACD_FADE_SHIFT;
+            if (!(changed[0] | changed[1]))
+                whole = 8;
+        }
+        for (; whole; whole--)
+            ACD_MINUTE(each);
+        memcpy(sums, &counts, sizeof counts);
+        memcpy(sums + 2, &queue, sizeof queue);
+        memcpy(sums + 4, &rings, sizeof rings);
+    }
+    """
+    enum:
+        FADE_SHIFT "ACD_FADE_SHIFT"
+
+    # Counts, backlog and waiting, and rings lie in pairs from `sums` on.
+    void pass_minutes "acd_pass_minutes"(
+        int64_t *sums, int64_t waiting, int64_t elapsed, int64_t period, int64_t whole
+    ) noexcept nogil
+
 cdef enum:
     ENTRIES = 97              # of the tables of quantiles
-    SPREAD_MOST = 6080        # the largest spread that they know, 64 for each entry that another follows
+    SPREAD_MOST = 6080        # the largest spread that they know: 64 for each entry but the last two
     UNIT = 65_536_000         # microseconds of a mean of which a quantile of as many parts of 2**16 is a millisecond
-    PERIOD_US = 60_000_000    # as forecast.py has it, as the next
-    FADE_SHIFT = 4
+    PERIOD_US = 60_000_000    # as forecast.py has it, as FADE_SHIFT is
 
 cdef int64_t ONE = forecast.ONE
 cdef int LOSS_SHIFT = forecast.LOSS_SHIFT
@@ -34,7 +77,7 @@ cdef int64_t P50_BY_SPREAD[97]
 cdef int64_t P90_BY_SPREAD[97]
 if (
     len(forecast.P50_BY_SPREAD) != ENTRIES or len(forecast.P90_BY_SPREAD) != ENTRIES
-    or forecast.PERIOD_US != PERIOD_US or forecast.FADE_SHIFT != FADE_SHIFT
+    or SPREAD_MOST != (len(forecast.P50_BY_SPREAD) - 2) << 6 or forecast.PERIOD_US != PERIOD_US or forecast.FADE_SHIFT != FADE_SHIFT
 ):
     raise ImportError("windows.pyx and forecast.py disagree; build the extension modules anew")
 for _index in range(<int>ENTRIES):
@@ -126,44 +169,13 @@ cdef void pass_time(Pace *row, int64_t now_us) noexcept nogil:
     begun = now_us - now_us % PERIOD_US
     if row.now_us < begun:
         elapsed = PERIOD_US - row.now_us % PERIOD_US
-        _pass_minutes(row, elapsed, (begun - row.now_us - elapsed) // PERIOD_US)
+        pass_minutes(&row.served, row.waiting, elapsed, PERIOD_US, (begun - row.now_us - elapsed) // PERIOD_US)
         row.now_us = begun
     elapsed = now_us - row.now_us
     row.now_us = now_us
     row.waited_us += row.waiting * elapsed
     if row.waiting:
         row.backlog_us += elapsed
-
-
-cdef void _pass_minutes(Pace *row, int64_t elapsed, int64_t whole) noexcept nogil:
-    """The minute has ended of which so much was left, and then so many whole ones."""
-    cdef int64_t served = row.served, left = row.left, ring_ms = row.ring_ms, ring_square = row.ring_square
-    cdef int64_t backlog_us = row.backlog_us, waited_us = row.waited_us, backlog_before, waited_before
-    while True:
-        backlog_before = backlog_us
-        waited_before = waited_us
-        waited_us += row.waiting * elapsed
-        if row.waiting:
-            backlog_us += elapsed
-        backlog_us -= backlog_us >> FADE_SHIFT
-        waited_us -= waited_us >> FADE_SHIFT
-        if whole == 0 or (
-            elapsed == PERIOD_US and backlog_us == backlog_before and waited_us == waited_before
-            and not (served | left | ring_ms | ring_square) >> FADE_SHIFT
-        ):
-            break  # as a minute went by that changes nothing, so do all that follow
-        served -= served >> FADE_SHIFT
-        left -= left >> FADE_SHIFT
-        ring_ms -= ring_ms >> FADE_SHIFT
-        ring_square -= ring_square >> FADE_SHIFT
-        elapsed = PERIOD_US
-        whole -= 1
-    row.served = served - (served >> FADE_SHIFT)
-    row.left = left - (left >> FADE_SHIFT)
-    row.ring_ms = ring_ms - (ring_ms >> FADE_SHIFT)
-    row.ring_square = ring_square - (ring_square >> FADE_SHIFT)
-    row.backlog_us = backlog_us
-    row.waited_us = waited_us
 
 
 @cython.overflowcheck(False)  # the checks know no 128 bits, which nothing here exceeds

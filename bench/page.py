@@ -83,7 +83,7 @@ def page(goals: Figures, peers: Figures, rows: list[dict[str, Any]], pictures: l
         *_provisional(goals),
         "Times are CPU time of what is measured (of a server: all its threads) wherever that means something, because it",
         "compares well on a machine that does other things too. Latency and throughput are by the wall clock. What is compared",
-        "was measured in the same run by turns; what stands between two dots is the least and the most of all rounds. Load comes",
+        "was measured in the same run by turns; a ratio is the median of the rounds' ratios, between their least and most. Load comes",
         "from `acd load`'s own sender, in a process of its own, and latency counts from the planned time of a contact; for goals",
         "11 and 12, the server has real-time priority (`SCHED_FIFO`) where that is allowed, and the sender never sleeps, beside the",
         "echo as beside the server: a processor that slept is 20 to 50 µs late on machines like this. Each has its own processor.",

@@ -31,6 +31,7 @@ CALLS_PER_TICK = 16
 MODEL_PARTS = 8
 ABANDONED = 10
 ABANDON_TURNS = 50
+WARMING = 5
 FEW_OF_WAITING = 10  # one of so many waits already when the memory of those who wait begins to be measured
 MODEL_AGENTS_MAX = 1_000
 """The model looks through everything at every decision, so it is measured up to here."""
@@ -54,12 +55,20 @@ def name_of(core: str, shape: Shape) -> str:
     return f"core.{core} {shape.agents}/{shape.skills}/{shape.waiting}"
 
 
-def in_loop(figures: Figures, shape: Shape, assignments: int, rounds: int, centre: Centre | None = None) -> None:
-    """Our engine, from compiled code, in its steady state."""
-    traffic = traffic_of(centre or Centre(shape))
-    traffic.open()
-    traffic.settle(assignments)
-    figures.add(name_of("loop", shape), [traffic.run(assignments)[0] / assignments for _ in range(rounds)])
+def in_loop(figures: Figures, centres: dict[str, Centre], assignments: int, rounds: int) -> None:
+    """Our engine, from compiled code, in the steady states of centres, by the names of their figures.
+
+    They take turns, since what slows a machine down comes and goes: it is to slow all of them. In each turn more assignments than
+    are measured come before those, while the caches still hold what belongs to another centre.
+    """
+    traffics = {name: traffic_of(centre) for name, centre in centres.items()}
+    for traffic in traffics.values():
+        traffic.open()
+        traffic.settle(assignments)
+    for _ in range(rounds):
+        for name, traffic in traffics.items():
+            traffic.run(WARMING * assignments)
+            figures.add(name, [traffic.run(assignments)[0] / assignments])
 
 
 def against_plain(figures: Figures, scale: Scale) -> None:
@@ -100,8 +109,7 @@ def against_python(figures: Figures, scale: Scale) -> None:
             units = assignments * size / len(segments[0])
             figures.add(name_of("model", shape), _by_calls(model, model.take_events, setup, few, units))
         figures.add(name_of("python", shape), _plain_python(trace))
-        if not figures.has(name_of("loop", shape)):
-            in_loop(figures, shape, scale.assignments, scale.rounds)
+        in_loop(figures, {name_of("loop.beside", shape): Centre(shape)}, scale.assignments, scale.rounds)
 
 
 def _by_calls(
@@ -167,28 +175,35 @@ def growth(figures: Figures, scale: Scale) -> None:
     }
     shapes |= {Shape(scale.large[0], skills, waiting) for skills in scale.skills[:2] for waiting in (0, first)}
     shapes |= {Shape(agents, 64, waiting) for agents in scale.agents[-2:] for waiting in scale.waiting}
+    shapes |= {Shape(agents, 64, 0) for agents in (scale.agents[-1], scale.large[0])}
     shapes.add(Shape(scale.agents[-2], 64, scale.large[1]))
-    for shape in sorted(shapes):
-        if not figures.has(name_of("loop", shape)):
-            in_loop(figures, shape, scale.assignments, scale.rounds)
+    in_loop(
+        figures, {name_of("loop", shape): Centre(shape) for shape in sorted(shapes)}, scale.assignments, scale.rounds
+    )
     busy = Shape(scale.agents[-1], 64, last)
-    for classes in (64 * 10, scale.classes):
-        centre = Centre(busy, kinds=classes)
-        found = Figures()
-        in_loop(found, busy, scale.assignments // 4, scale.rounds, centre)
-        figures.add(f"core.classes {'few' if classes == 64 * 10 else 'many'}", found.values[name_of("loop", busy)])
-        figures.notes[f"classes {'few' if classes == 64 * 10 else 'many'}"] = (
-            f"{sum(map(len, centre.kinds.values())):,}"
-        )
+    kinds = {"few": Centre(busy, kinds=64 * 10), "many": Centre(busy, kinds=scale.classes)}
+    in_loop(
+        figures,
+        {f"core.classes {name}": centre for name, centre in kinds.items()},
+        scale.assignments // 4,
+        scale.rounds,
+    )
+    for name, centre in kinds.items():
+        figures.notes[f"classes {name}"] = f"{sum(map(len, centre.kinds.values())):,}"
 
 
 def tails(figures: Figures, scale: Scale) -> None:
     """Single commands: those who give up, few and many waiting, and the slowest of all at many agents."""
-    for name, waiting in (("few", scale.waiting[0]), ("many", scale.large[1])):
-        traffic = traffic_of(Centre(Shape(scale.agents[-2], 64, waiting)))
+    traffics = {
+        name: traffic_of(Centre(Shape(scale.agents[-2], 64, waiting)))
+        for name, waiting in (("few", scale.waiting[0]), ("many", scale.large[1]))
+    }
+    for traffic in traffics.values():
         traffic.open()
         traffic.settle(scale.assignments)
-        for _ in range(scale.rounds):
+    for _ in range(scale.rounds):
+        for name, traffic in traffics.items():
+            traffic.run(scale.assignments)
             spent = 0
             for _ in range(ABANDON_TURNS):
                 spent += traffic.abandon_some(ABANDONED)

@@ -68,13 +68,13 @@ class Figures:
         return spread([value * scale for value in self.values[name]])
 
     def ratio(self, above: str, below: str) -> Spread:
-        """Of two figures that were measured by turns; round by round where both have as many, else by medians."""
+        """Of two figures that were measured by turns: round by round where both have as many, for what slowed a machine down
+        slowed what was measured one after the other; else by medians.
+        """
         first, second = self.values[above], self.values[below]
         if len(first) == len(second):
-            each = [one / other for one, other in zip(first, second, strict=True)]
-        else:
-            each = [one / median(second) for one in first]
-        return Spread(median(first) / median(second), min(each), max(each))
+            return spread([one / other for one, other in zip(first, second, strict=True)])
+        return spread([one / median(second) for one in first])
 
     def as_json(self) -> dict[str, Any]:
         """For a file."""

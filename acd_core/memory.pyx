@@ -42,7 +42,8 @@ cdef extern from *:
 cdef enum:
     LINE = 64                 # bytes of the processor's cache lines
     PAGE = 2097152            # a huge one
-    LARGE = 2097152           # from so many bytes on, memory is mapped
+    LARGE = 4194304           # from so many bytes on, memory is mapped
+    MIDDLING = 1048576        # from so many on, what is let go of leaves a hole that is worth closing
     AHEAD = 4                 # so many times what is needed is there to grow into
     MAPPINGS_MAX = 512
 
@@ -121,6 +122,8 @@ cdef void *resized(void *items, size_t held, size_t *room) noexcept nogil:
                 memcpy(grown, items, held)
             memset(grown + held, 0, room[0] - held)
             free(items)
+            if held >= MIDDLING:
+                acd_trim()
         return grown
     grown = _map_ahead(room[0], &size)
     if grown == NULL:

@@ -4,6 +4,7 @@ Everything is CPU time for an assignment, which is about 4.1 commands. Plain cor
 contacts to the same agents.
 """
 
+import contextlib
 import gc
 import json
 import multiprocessing
@@ -13,8 +14,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from acd_core import Engine
 from acd_core.model import Model
@@ -55,20 +58,59 @@ def name_of(core: str, shape: Shape) -> str:
     return f"core.{core} {shape.agents}/{shape.skills}/{shape.waiting}"
 
 
-def in_loop(figures: Figures, centres: dict[str, Centre], assignments: int, rounds: int) -> None:
+class Steady(NamedTuple):
+    """A centre whose steady state is measured; with so many kinds of contact, if that is said."""
+
+    shape: Shape
+    kinds: int | None = None
+
+    def centre(self) -> Centre:
+        """Made when it is asked for."""
+        return Centre(self.shape) if self.kinds is None else Centre(self.shape, kinds=self.kinds)
+
+
+def in_loop(figures: Figures, centres: dict[str, Steady], assignments: int, rounds: int) -> None:
     """Our engine, from compiled code, in the steady states of centres, by the names of their figures.
 
-    They take turns, since what slows a machine down comes and goes: it is to slow all of them. In each turn more assignments than
-    are measured come before those, while the caches still hold what belongs to another centre.
+    They take turns, since what slows a machine down comes and goes: it is to slow all of them. Each has a process of its own,
+    as an engine has, and in each turn more assignments than are measured come before those, while the caches still hold what
+    belongs to another centre. Raises `RuntimeError` if one of them fails.
     """
-    traffics = {name: traffic_of(centre) for name, centre in centres.items()}
-    for traffic in traffics.values():
-        traffic.open()
-        traffic.settle(assignments)
-    for _ in range(rounds):
-        for name, traffic in traffics.items():
+    context = multiprocessing.get_context("fork")
+    with contextlib.ExitStack() as stack:
+        pipes = {}
+        for name, steady in centres.items():
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_take_turns, args=(steady, assignments, ours, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            stack.callback(process.join)
+            pipes[name] = stack.enter_context(ours)
+            _told(name, ours)
+        for _ in range(rounds):
+            for name, pipe in pipes.items():
+                pipe.send(True)
+                figures.add(name, [_told(name, pipe)])
+
+
+def _told(name: str, pipe: Connection) -> float:
+    try:
+        return float(pipe.recv())
+    except EOFError:
+        raise RuntimeError(f"the process that measured {name} has failed") from None
+
+
+def _take_turns(steady: Steady, assignments: int, asker: Connection, pipe: Connection) -> None:
+    """Measure a round whenever that is asked for, until nobody is there to ask: but for us nobody holds the other end then."""
+    asker.close()
+    traffic = traffic_of(steady.centre())
+    traffic.open()
+    traffic.settle(assignments)
+    pipe.send(0)
+    with contextlib.suppress(EOFError):
+        while pipe.recv():
             traffic.run(WARMING * assignments)
-            figures.add(name, [traffic.run(assignments)[0] / assignments])
+            pipe.send(traffic.run(assignments)[0] / assignments)
 
 
 def against_plain(figures: Figures, scale: Scale) -> None:
@@ -109,7 +151,7 @@ def against_python(figures: Figures, scale: Scale) -> None:
             units = assignments * size / len(segments[0])
             figures.add(name_of("model", shape), _by_calls(model, model.take_events, setup, few, units))
         figures.add(name_of("python", shape), _plain_python(trace))
-        in_loop(figures, {name_of("loop.beside", shape): Centre(shape)}, scale.assignments, scale.rounds)
+        in_loop(figures, {name_of("loop.beside", shape): Steady(shape)}, scale.assignments, scale.rounds)
 
 
 def _by_calls(
@@ -178,18 +220,18 @@ def growth(figures: Figures, scale: Scale) -> None:
     shapes |= {Shape(agents, 64, 0) for agents in (scale.agents[-1], scale.large[0])}
     shapes.add(Shape(scale.agents[-2], 64, scale.large[1]))
     in_loop(
-        figures, {name_of("loop", shape): Centre(shape) for shape in sorted(shapes)}, scale.assignments, scale.rounds
+        figures, {name_of("loop", shape): Steady(shape) for shape in sorted(shapes)}, scale.assignments, scale.rounds
     )
     busy = Shape(scale.agents[-1], 64, last)
-    kinds = {"few": Centre(busy, kinds=64 * 10), "many": Centre(busy, kinds=scale.classes)}
+    kinds = {"few": Steady(busy, 64 * 10), "many": Steady(busy, scale.classes)}
     in_loop(
         figures,
-        {f"core.classes {name}": centre for name, centre in kinds.items()},
+        {f"core.classes {name}": steady for name, steady in kinds.items()},
         scale.assignments // 4,
         scale.rounds,
     )
-    for name, centre in kinds.items():
-        figures.notes[f"classes {name}"] = f"{sum(map(len, centre.kinds.values())):,}"
+    for name, steady in kinds.items():
+        figures.notes[f"classes {name}"] = f"{sum(map(len, steady.centre().kinds.values())):,}"
 
 
 def tails(figures: Figures, scale: Scale) -> None:

@@ -482,7 +482,8 @@ cdef struct Line:
     int32_t fifo_tail
     int32_t heap
 
-# The window of one line of a queue, see forecast.py; the fields are those of views.PaceView.
+# The window of one line of a queue, see forecast.py; the fields are those of views.PaceView. Those from `served` to `ring_square`
+# stay in this order: windows.pyx lets minutes pass over two of them at a time.
 cdef struct Pace:
     int32_t next_in_queue
     int32_t root              # of the tree of those who wait in it

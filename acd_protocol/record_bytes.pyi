@@ -2,6 +2,8 @@ from typing import Any, TypeVar
 
 _Tail = TypeVar("_Tail", bound=tuple[Any, ...])
 
+__pyx_capi__: dict[str, object]
+
 def record_bytes(
     magic: bytes,
     version: int,

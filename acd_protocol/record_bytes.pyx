@@ -58,24 +58,19 @@ cdef inline char *put_bytes(char *at, bytes part) noexcept:
     return at + PyBytes_GET_SIZE(part)
 
 
-cdef inline tuple fields_of(object tail):
-    """A tail as what it is, whose fields are found at once."""
-    if not isinstance(tail, tuple) or len(<tuple>tail) <= TIME_NS:
-        raise TypeError(f"a tail is expected, not {tail!r}")
-    return <tuple>tail
-
-
-def record_bytes(
-    bytes magic not None, uint16_t version, object tail not None, uint16_t kind, uint64_t epoch, int64_t time_ns, uint32_t commands,
-    bytes payload not None,
+cpdef bytes record_bytes(
+    bytes magic, uint16_t version, object tail, uint16_t kind, uint64_t epoch, int64_t time_ns, uint32_t commands, bytes payload,
 ):
     """The record that follows `tail`, which is a `Tail`."""
-    cdef tuple fields = fields_of(tail)
+    cdef tuple fields = fields_of(tail, TIME_NS)
     cdef bytes uuid = fields[UUID], previous = fields[HASH]
     cdef bytes head = PyBytes_FromStringAndSize(NULL, HEAD_BYTES)
     cdef bytes record
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
+    cdef Py_ssize_t length
     cdef char *at
+    if magic is None or payload is None:
+        raise TypeError("a record is made of bytes")
+    length = PyBytes_GET_SIZE(payload)
     if length > LENGTH_MAX:
         raise OverflowError(f"a record of {length} bytes is too long")
     if PyBytes_GET_SIZE(magic) + PyBytes_GET_SIZE(uuid) + PyBytes_GET_SIZE(previous) != NAMES_BYTES:
@@ -91,14 +86,15 @@ def record_bytes(
     return record
 
 
-def tail_after(tail, bytes record not None, bint sealed):
+cpdef object tail_after(object tail, bytes record, bint sealed):
     """The tail that such a record makes."""
-    cdef const char *at = PyBytes_AS_STRING(record) + EPOCH_AT
+    cdef const char *at
     cdef uint64_t epoch, time_ns
     cdef object kind = type(tail)
-    cdef tuple fields = fields_of(tail)
-    if PyBytes_GET_SIZE(record) < HEAD_BYTES:
+    cdef tuple fields = fields_of(tail, TIME_NS)
+    if record is None or PyBytes_GET_SIZE(record) < HEAD_BYTES:
         raise ValueError("this is no record")
+    at = PyBytes_AS_STRING(record) + EPOCH_AT
     memcpy(&epoch, at, 8)
     memcpy(&time_ns, at + 16, 8)
     return new_tuple(

@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t
 from posix.types cimport off_t
 
+cdef int64_t store_at_once(int descriptor, bytes record, int64_t place) except? -2
 
 cdef class AppendLane:
     cdef int _order, _done, _descriptor, _outcome

@@ -1,5 +1,7 @@
 from typing_extensions import disjoint_base
 
+__pyx_capi__: dict[str, object]
+
 class LaneFailed(Exception):  # noqa: N818 - as JournalError's
     errno: int
     flush: bool

@@ -70,6 +70,15 @@ class LaneFailed(Exception):  # noqa: N818
         self.flush = error < 0
 
 
+cdef int64_t store_at_once(int descriptor, bytes record, int64_t place) except? -2:
+    """See `AppendLane.at_once`."""
+    cdef int64_t started_ns = stopwatch_ns()
+    cdef int outcome = store(descriptor, record, len(record), place)
+    if outcome:
+        raise LaneFailed(outcome)
+    return stopwatch_ns() - started_ns
+
+
 cdef class AppendLane:
     """See the module."""
 
@@ -130,13 +139,9 @@ cdef class AppendLane:
         self._thread.join()
 
     @staticmethod
-    def at_once(int descriptor, bytes record, int64_t place):
+    def at_once(int descriptor, bytes record not None, int64_t place):
         """Write and flush in this thread; gives the nanoseconds that it took. Raises `LaneFailed`."""
-        cdef int64_t started_ns = stopwatch_ns()
-        cdef int outcome = store(descriptor, record, len(record), place)
-        if outcome:
-            raise LaneFailed(outcome)
-        return stopwatch_ns() - started_ns
+        return store_at_once(descriptor, record, place)
 
     @staticmethod
     def in_memory(int descriptor):

@@ -61,6 +61,7 @@ cdef class SequencerCore:
     cdef list _gathered(self)
     cdef int64_t _no_room(self) except -1
     cdef int64_t _opened(self) except -1
+    cdef int64_t _time(self) except -1
     cdef int64_t _next_deadline(self) except -1
     cdef int64_t seq(self) except -1
     cdef int _schedule_turn(self) except -1

@@ -14,10 +14,12 @@ from acd_core.engine cimport Engine
 from acd_core.json_text cimport JsonText
 from acd_protocol.plain_line cimport ACCEPT, COMPLETE, ENQUEUE, PLAIN_KINDS, READY, WRAPUP_DONE, PlainLine
 from server.batch_text cimport BatchText
+from server.clock cimport Clock, machine_ns
 from server.counters cimport Counters, Histogram
 from server.outlet cimport Outlet
 from server.router_core cimport RouterCore
-from server.stopwatch cimport is_replaced, machine_ns, stopwatch_ns
+from server.stopwatch cimport is_replaced, stopwatch_ns
+from server.writer_core cimport WriterCore
 
 from collections import deque
 
@@ -341,7 +343,7 @@ cdef class SequencerCore:
         When very many are due, as after a day without a server, a tick fires some and is stamped with the instant of
         the last: engine time stays behind until later ticks have fired the others, and replay does the same.
         """
-        cdef int64_t now = self.clock.now()
+        cdef int64_t now = self._time()
         cdef int64_t reached = self.engine.now if self.engine is not None else self._machine.now
         cdef int64_t deadline = self._next_deadline()
         machine = self._machine
@@ -362,6 +364,10 @@ cdef class SequencerCore:
         except Exception as error:
             self._stopped_by(error)
             return 0
+
+    cdef int64_t _time(self) except -1:
+        """What the clock shows."""
+        return (<Clock>self.clock).now() if isinstance(self.clock, Clock) else self.clock.now()
 
     cdef int64_t _next_deadline(self) except -1:
         return self.engine.timers.next_deadline() if self.engine is not None else self._machine.next_deadline()
@@ -442,8 +448,8 @@ cdef class SequencerCore:
         if not more or commands >= self._expected:
             return False
         if not self._gathers_since:
-            self._gathers_since = self.clock.now()
-        return <int64_t>self.clock.now() - self._gathers_since < GATHERS_NS
+            self._gathers_since = self._time()
+        return self._time() - self._gathers_since < GATHERS_NS
 
     cdef int _begin(self) except -1:
         """Append what has gathered. With nothing to append, what was only read can leave at once."""
@@ -466,7 +472,10 @@ cdef class SequencerCore:
         counters.batch_bytes.add(len(payload))
         self.congested = False
         self._in_flight = outputs
-        took_ns = self._writer.submit(batch)
+        if isinstance(self._writer, WriterCore):
+            took_ns = (<WriterCore>self._writer).submit(batch)
+        else:
+            took_ns = self._writer.submit(batch)
         if took_ns >= 0:
             self._durable(took_ns)
         return 0

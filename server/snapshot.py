@@ -44,7 +44,10 @@ NS_PER_S = 1_000_000_000
 class EngineClock(Protocol):
     """What tells engine time."""
 
-    speed: float
+    @property
+    def speed(self) -> float:
+        """How many times as fast as real time it runs."""
+        ...
 
     def now(self) -> int:
         """Engine time in nanoseconds since 1970."""

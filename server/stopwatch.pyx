@@ -6,7 +6,8 @@ simulation does with all modules, is obeyed.
 """
 
 from libc.stdint cimport int64_t
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+from server.clock cimport machine_ns
 
 from server.clock import monotonic_ns
 
@@ -16,13 +17,6 @@ cdef object REAL = monotonic_ns
 cdef bint is_replaced() except -1:
     """Whether there is another stopwatch than the machine's."""
     return monotonic_ns is not REAL
-
-
-cdef int64_t machine_ns() noexcept nogil:
-    """Nanoseconds since some instant, as `stopwatch_ns` has them unless it is replaced."""
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <int64_t>now.tv_sec * 1_000_000_000 + now.tv_nsec
 
 
 cdef int64_t stopwatch_ns() except -1:

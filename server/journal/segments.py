@@ -16,7 +16,8 @@ from acd_protocol.segments import HEAD_BYTES, TURN_BYTES, Chain, Segment, name_o
 from server.errors import NO_ROOM, Corrupt, Fatal, Full, JournalError, StartError
 from server.journal import files, records
 from server.journal.chained import ChainedJournal
-from server.journal.contract import Batch, Kind, Record, Tail
+from server.journal.contract import Kind, Record, Tail
+from server.segment_core import SegmentCore
 
 __all__ = ["SegmentJournal"]
 
@@ -27,22 +28,18 @@ BYTES_MAX = 16 << 20
 _MARK_BYTES = 64 * 1024
 _READ_BYTES = 128 * 1024
 _BLOCK_BYTES = 4096
-_BATCH = Kind.BATCH  # looked up once, see `acd_protocol.journal_records`
 _DRAFT = ".new"
 _SPARE = f"{segments.PREFIX}spare"
 
 
-class SegmentJournal(ChainedJournal):
+class SegmentJournal(SegmentCore, ChainedJournal):
     """See `server.journal.contract.Journal`. The directory must be locked by the caller."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
         self.directory = directory
         self._segments: list[Segment] = []
-        self._descriptor = -1
-        self._size = self._end = 0
         self._torn = False
-        self._foreseen = self._tail
         # Where some records are, by the file that they are in: a number and a place each, in rising order.
         self._marks: dict[Path, list[tuple[int, int]]] = {}
         self._marked = HEAD_BYTES  # the last of these places in the file that is written
@@ -59,16 +56,6 @@ class SegmentJournal(ChainedJournal):
     def stored_bytes(self) -> int:
         """See the contract."""
         return sum(path.stat().st_size for path in segments.found_in(self.directory))
-
-    @property
-    def descriptor(self) -> int:
-        """Of the file that is being written; negative while it is not open."""
-        return self._descriptor
-
-    @property
-    def end(self) -> int:
-        """Where in that file the next record begins."""
-        return self._end
 
     # -- opening and making -------------------------------------------------------------------------------------
 
@@ -250,29 +237,6 @@ class SegmentJournal(ChainedJournal):
             raise self._translated(error) from error
         self._torn = False
 
-    def stage(self, epoch: int, seq: int, batch: Batch) -> bytes | None:
-        """The next record, which is to be written at `end`, and flushed; None if `append` must do it.
-
-        `foresee` it before `settle`.
-
-        Raises:
-            Fenced: as `append`.
-        """
-        tail = self._tail
-        if epoch != tail.epoch or seq != tail.seq + 1 or self._descriptor < 0:
-            self._check(epoch, seq)
-            self._check_open()
-        data = journal_records.record_after(tail, _BATCH, epoch, *batch)
-        return data if self._end + len(data) + TURN_BYTES <= self._size else None
-
-    def foresee(self, data: bytes) -> None:
-        """Find out what tail the record that was staged makes, while it is being stored."""
-        self._foreseen = journal_records.tail_after(self._tail, _BATCH, data)
-
-    def settle(self, data: bytes) -> None:
-        """What was staged is durable."""
-        self._note(self._foreseen, len(data))
-
     def _check_open(self) -> None:
         if self._descriptor < 0:
             raise Fatal(f"the journal in {self.directory} is not open")
@@ -289,16 +253,19 @@ class SegmentJournal(ChainedJournal):
             raise self._translated(error) from error
         self._note(tail, len(data))
 
-    def _note(self, tail: Tail, length: int) -> None:
-        """A record of so many bytes was added."""
-        if self._end > self._marked + _MARK_BYTES:
-            self._marked = self._mark(self._segments[-1].path, tail.seq, self._end)
-        self._tail = tail
-        self._end += length
-        if self._await_spare is None and self._end > self._size // 2:
-            size = _size_for(self._next_payload())
-            with contextlib.suppress(RuntimeError):  # no further thread may be had: then it is made when it is needed
-                self._await_spare = files.beside(lambda: self._make_spare(size))
+    def _look(self, place: int) -> None:
+        """A record was added at `place`, and the file is filled up to where something may have to be done."""
+        if place > self._marked + _MARK_BYTES:
+            self._marked = self._mark(self._segments[-1].path, self._tail.seq, place)
+        self._look_at = self._marked + _MARK_BYTES
+        if self._await_spare is not None:
+            return
+        if self._end <= self._size // 2:
+            self._look_at = min(self._look_at, self._size // 2)
+            return
+        size = _size_for(self._next_payload())
+        with contextlib.suppress(RuntimeError):  # no further thread may be had: then it is made when it is needed
+            self._await_spare = files.beside(lambda: self._make_spare(size))
 
     def _next_payload(self) -> int:
         """How many bytes of records the next file is to hold."""
@@ -363,6 +330,7 @@ class SegmentJournal(ChainedJournal):
             self._spare_failed = False
         self._descriptor, self._end, self._size = descriptor, HEAD_BYTES, path.stat().st_size
         self._marked = HEAD_BYTES
+        self._look_at = 0
         self._segments.append(Segment(path, begin))
 
     def _draft_with_room(self, begin: Tail, length: int) -> Path:

@@ -16,6 +16,7 @@ from server.errors import NO_ROOM, Fatal, Full, JournalError
 from server.journal.ballast import Ballast
 from server.journal.contract import Batch, Journal
 from server.journal.segments import SegmentJournal
+from server.writer_core import WriterCore
 
 _T = TypeVar("_T")
 
@@ -37,7 +38,7 @@ class Errand:
             self.answer.set_exception(error)
 
 
-class JournalWriter:
+class JournalWriter(WriterCore):
     """Appends one batch at a time; the caller submits the next only after `on_durable`.
 
     Both callbacks run in the event loop's thread. After `on_failed` nothing more is appended.
@@ -50,9 +51,6 @@ class JournalWriter:
         on_failed: called with what went wrong.
         on_full: called when the last room was given up; before `on_durable` of what found no room.
         ballast: room for the day on which the disk is full.
-
-    Attributes:
-        at_once: whether most batches are durable when `submit` returns, since the journal is in memory.
     """
 
     def __init__(
@@ -77,12 +75,7 @@ class JournalWriter:
         self._ended = asyncio.Event()
         self._errands = 0
         self._put_off: list[Errand] = []
-        self._staged: bytes | None = None
-        self._batch: Batch | None = None
-        self._lane: AppendLane | None = None
-        # The journal, where its records are written without the thread.
         self._segments = journal if isinstance(journal, SegmentJournal) else None
-        self.at_once = False
         self._begin()
 
     def _begin(self) -> None:
@@ -101,60 +94,6 @@ class JournalWriter:
         return self._seq
 
     # -- appends ------------------------------------------------------------------------------------------------
-
-    def submit(self, batch: Batch) -> int:
-        """Append `batch`; no other may be under way.
-
-        Gives the nanoseconds that it took if it is durable already, else -1: then `on_durable` will be called.
-        """
-        staged = None
-        journal = self._segments
-        if journal is not None and not self._errands:
-            try:
-                staged = journal.stage(self._epoch, self._seq + 1, batch)
-            except JournalError:
-                staged = None  # the thread is told the same
-        if journal is None or staged is None:
-            self._inbox.put(batch)
-            return -1
-        self._staged, self._batch = staged, batch
-        if self._lane is not None:
-            self._lane.start(journal.descriptor, staged, journal.end)
-            journal.foresee(staged)
-            return -1
-        try:
-            took_ns = self._store(journal.descriptor, staged, journal.end)
-        except LaneFailed as failure:
-            self._lost(failure)
-            return -1
-        journal.foresee(staged)
-        self._settle()
-        return took_ns
-
-    def _store(self, descriptor: int, record: bytes, place: int) -> int:
-        """Write and flush in this thread; gives the nanoseconds that it took. Raises `LaneFailed`."""
-        return AppendLane.at_once(descriptor, record, place)
-
-    def _landed(self) -> None:
-        """The lane is done with what it was given."""
-        assert self._lane is not None
-        try:
-            took_ns = self._lane.finish()
-        except LaneFailed as failure:
-            self._lost(failure)
-            return
-        self._settle()
-        self._on_durable(took_ns)
-
-    def _settle(self) -> None:
-        """What was staged is durable."""
-        staged, self._staged = self._staged, None
-        assert self._segments is not None
-        assert staged is not None
-        self._segments.settle(staged)
-        self._seq += 1
-        if self._put_off:
-            self._go_on_errands()
 
     def _lost(self, failure: LaneFailed) -> None:
         """What was staged was not stored. Where there is no room the thread tries again, since it can make some."""

@@ -9,7 +9,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
-from acd_core cimport draws, fixed_point, names, occupancy
+from acd_core cimport draws, fixed_point, names, occupancy, route
 from acd_core.containers cimport (
     IntMap, Search, TagTable, before, heap_insert, heap_meld, heap_remove, marked, reserve,
 )
@@ -23,6 +23,7 @@ from acd_core.tables cimport Tables
 from acd_core.timers cimport KIND_BITS, Due, Lane, Timer, Timers
 from acd_core.measures cimport Measures
 from acd_core.order cimport Branch, Leaf, Order
+from acd_core.route cimport RoutesTaken
 from acd_core.standing cimport AGEING_ONE, Standing, hint_of, stand, stands_before
 from acd_core.types cimport HELD_HEAP, MOST_SKILLED, NONE, READY, Node
 from acd_core.windows cimport Forecast, find_forecast
@@ -125,6 +126,46 @@ cdef class Remembered:
     def items(self):
         """All, oldest first."""
         return self.ended.items()
+
+
+@cython.final
+cdef class Taken:
+    """`route.RoutesTaken`."""
+
+    cdef RoutesTaken routes
+
+    def __cinit__(self):
+        self.routes = RoutesTaken()
+
+    def __len__(self):
+        return self.routes.count
+
+    @property
+    def places(self):
+        """How many there are."""
+        return self.routes.mask + 1
+
+    def find(self, str tenant, str queue, str require):
+        """Queue, class and what is asked, or None."""
+        cdef route.Taken *row = self.routes.find(tenant, queue, require)
+        return None if row == NULL else (row.target, row.owner, <tuple>row.terms)
+
+    def line_of(self, str tenant, str queue, str require, int priority):
+        """The line that is remembered for a priority, of a route that is there, or None."""
+        cdef int32_t line = route.line_of(self.routes.find(tenant, queue, require), priority)
+        return None if line == NONE else line
+
+    def remember(self, str tenant, str queue, str require, int32_t target, int32_t owner, tuple terms, int64_t known):
+        """Keep a route that is not there."""
+        self.routes.remember(tenant, queue, require, target, owner, terms, known)
+
+    def remember_line(self, str tenant, str queue, str require, int priority, int32_t line):
+        """Of a route that is there."""
+        route.remember_line(self.routes.find(tenant, queue, require), priority, line)
+
+    def forget(self):
+        """Know none any more."""
+        self.routes.forget()
 
 
 @cython.final

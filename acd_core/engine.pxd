@@ -1,6 +1,5 @@
 from libc.stdint cimport int32_t, int64_t
 from acd_core.dump cimport Dumped
-from acd_core.route cimport Route
 
 # Commands that come for each contact can be called from compiled code as they are from Python, at less cost; `accept` is
 # `accept_offer` by the number of the offer, as records have it.
@@ -11,7 +10,7 @@ cdef class Engine(Dumped):
     ) except -1
     cpdef int abandon_contact(self, int64_t now, str contact) except -1
     cpdef int complete_contact(self, int64_t now, str contact, str reason) except -1
-    cdef Route _new_route(self, int32_t queue, str require, int32_t owner, tuple terms)
+    cdef int _new_route(self, int32_t queue, str require, int32_t owner, tuple terms) except -1
     cdef str tenant_of_offer(self, str offer)
     cdef int accept(self, int64_t now, int64_t offer) except -1
     cpdef int ready_agent(self, int64_t now, str agent) except -1

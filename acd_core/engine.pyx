@@ -9,10 +9,11 @@ from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from acd_core.brought cimport asked_of, attributes_of, replace_asked, replace_attributes
+from acd_core.containers cimport prefetch
 from acd_core.dump cimport Dumped
 from acd_core.event_lines cimport EventLine
 from acd_core.names cimport tag_of
-from acd_core.route cimport Route, Taken
+from acd_core.route cimport Route, Taken, line_of, remember_line
 from acd_core.state cimport (
     AGENT_UPDATED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EXTENDED,
     HOURS_UPDATED, Record,
@@ -117,6 +118,7 @@ cdef class Engine(Dumped):
         tag = tag_of(contact)
         self.contact_slots.slots.prefetch_home(tag)
         self.ended.places.prefetch_home(tag)
+        self.routes_taken.bring(tenant, queue, require)
         self._advance(now)
         self._prefetch_new()
         self.last_position = 0
@@ -126,7 +128,9 @@ cdef class Engine(Dumped):
         taken = self.routes_taken.find(tenant, queue, require)
         if taken != NULL:
             target = taken.target
-            route = <Route>taken.route
+            prefetch(taken.terms)
+            prefetch(&self.tables.classes[taken.owner])
+            prefetch(&self.lines.lines[line_of(taken, priority)])
         else:
             found = self.queues_of.get(tenant)
             if found is not None:
@@ -134,8 +138,6 @@ cdef class Engine(Dumped):
             target = NONE if found is None else <int32_t>found
             if target != NONE and require:
                 route = (<dict>self.route_of[target]).get(require)
-            if target != NONE and (route is not None or not require):
-                self.routes_taken.remember(tenant, queue, require, target, route)
         slot = self.contact_slots.find_tagged(contact, tag)
         if slot != NONE:
             config = self.queue_configs[self.tables.contacts[slot].queue]
@@ -148,7 +150,9 @@ cdef class Engine(Dumped):
             return DUPLICATE if self.ended.client_of(place) == client else CONTACT_EXISTS
         if target == NONE:
             return QUEUE_UNKNOWN if tenant in self.tenant_ids else TENANT_UNKNOWN
-        if route is not None:
+        if taken != NULL:
+            own_terms = <tuple>taken.terms
+        elif route is not None:
             own_terms = route.terms
         elif require:
             try:
@@ -171,18 +175,23 @@ cdef class Engine(Dumped):
             self._sweep()
             plan = self._plan(target, wishes)
             owner = self._class(target, own_terms, self.tables.plans[plan].first)
-            route = None
+            taken = NULL
         else:
+            if taken == NULL:
+                if route is not None:
+                    owner = route.owner
+                elif not require:
+                    owner = self.tables.queues[target].base_class
+                else:
+                    self._sweep()
+                    owner = self._class(target, own_terms, self.tables.plans[self.tables.queues[target].plan].first)
+                    self._new_route(target, require, owner, own_terms)
+                taken = self.routes_taken.remember(
+                    tenant, queue, require, target, owner, own_terms, self.routes + self.tables.queue_count
+                )
+            owner = taken.owner
             plan = self.tables.queues[target].plan
-            if route is not None:
-                owner = route.owner
-            elif not require:
-                owner = self.tables.queues[target].base_class
-            else:
-                self._sweep()
-                plan = self.tables.queues[target].plan
-                owner = self._class(target, own_terms, self.tables.plans[plan].first)
-                route = self._new_route(target, require, owner, own_terms)
+        self.idle.bring_array(owner)
         announcer = self.announcers.take(client)
         self.contact_seq += 1
         slot = self._new_contact_slot()
@@ -206,40 +215,40 @@ cdef class Engine(Dumped):
             if wishes.consults:
                 self._begin_consult(slot, wishes)
         self.live_contacts += 1
+        self.idle.bring_first(owner)
         self.contact_slots.add(slot)
         self._set_state(slot, CONTACT_QUEUED)
-        row.line = route.line_of(priority) if route is not None else NONE
+        row.line = line_of(taken, priority) if taken != NULL else NONE
         if row.line == NONE:
             self._enter_line(slot, owner)
-            if route is not None:
-                route.remember(priority, row.line)
+            if taken != NULL:
+                remember_line(taken, priority, row.line)
         preference = None
         if wishes is not NO_WISHES:
             last_agent = self.last_agents.get((tenant, wishes.caller), "")
             preference = preference_of(wishes, self.queue_configs[target], last_agent)
         self.arriving = slot
-        self.arriving_pace = route.pace if route is not None else NONE
+        self.arriving_pace = taken.pace if taken != NULL else NONE
         self.last_position = self._join(slot, preference)
         self.arriving = NONE
         if row.state == CONTACT_FREE or not row.foreseen:
             self.last_mean_ms = NONE
-        if route is not None and row.pace != NONE and row.queue == target:
-            route.pace = row.pace
+        if taken != NULL and row.pace != NONE and row.queue == target:
+            taken.pace = row.pace
         return self._settled()
 
-    cdef Route _new_route(self, int32_t queue, str require, int32_t owner, tuple terms):
+    cdef int _new_route(self, int32_t queue, str require, int32_t owner, tuple terms) except -1:
         """What a requirement means in a queue, which is known from now on. Clients may put one thing in any number of ways, so
         all are forgotten when there are very many more of them than things.
         """
-        cdef Route made = Route(owner, terms)
         if self.routes >= ROUTES_SPARE + ROUTES_OF_A_QUEUE * self.tables.queue_count + 2 * self.tables.class_count:
             for routes in self.route_of:
                 (<dict>routes).clear()
             self.routes_taken.forget()
             self.routes = 0
         self.routes += 1
-        (<dict>self.route_of[queue])[require] = made
-        return made
+        (<dict>self.route_of[queue])[require] = Route(owner, terms)
+        return 0
 
     def update_contact(
         self, int64_t now, str contact, object priority, object attributes, object steps=None, str steps_mode="add",

@@ -1,7 +1,8 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from acd_core.containers cimport IntMap
+from acd_core.containers cimport IntMap, prefetch
 from acd_core.gates cimport Gates
 from acd_core.tables cimport Tables
+from acd_core.types cimport Class
 
 cdef struct Entry:
     int64_t seq               # the agent's idle_seq when he was entered; another one now: a dead entry
@@ -48,6 +49,15 @@ cdef class IdleAgents:
     cdef bint held            # arrays are filled only when all classes are entered
     cdef int32_t *moved       # scratch for compaction
     cdef int64_t moved_capacity
+
+    cdef inline void bring_array(self, int32_t owner) noexcept nogil:
+        """Have at hand soon where contacts of this class look for an agent."""
+        prefetch(&self.arrays[self.tables.classes[owner].index_skill])
+
+    cdef inline void bring_first(self, int32_t owner) noexcept nogil:
+        """And then whom they look at first."""
+        cdef Class *wanted = &self.tables.classes[owner]
+        prefetch(self.arrays[wanted.index_skill].items + wanted.cursor)
 
     cdef int reset(self, int32_t skills) except -1
     cdef void count_staff(self) noexcept nogil

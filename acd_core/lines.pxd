@@ -13,6 +13,7 @@ cdef struct Head:
     uint32_t channel          # of the class, as is the queue
     int32_t queue
     int32_t terms[4]          # skill * 128 + level; 0 for none, -1: ask `Tables.eligible`
+    int32_t first             # the contact; where there is a limit, another of the class may go before it
 
 # The heads of the classes that need one more skill, of those that need one. Who has not both looks at none of them.
 cdef struct Bucket:
@@ -53,7 +54,7 @@ cdef class Lines:
     cdef void _find_first(self, int32_t line) noexcept nogil
     cdef void _set_first(self, Line *line, int32_t contact) noexcept nogil
     cdef int _comes_first(self, int32_t line) except -1
-    cdef void _set_key(self, Bucket *bucket, int32_t position, int64_t key) noexcept nogil
+    cdef void _set_head(self, Bucket *bucket, int32_t position, const Line *line) noexcept nogil
     cdef int _head_changed(self, int32_t owner) except -1
     cdef int _choose_bucket(self, Class *row) except -1
     cdef bint _plain_before(self, const Line *a, const Line *b) noexcept nogil

@@ -20,7 +20,7 @@ cimport cython
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t
 from libc.stdlib cimport qsort
 
-from acd_core.containers cimport heap_insert, heap_remove, reserve
+from acd_core.containers cimport heap_insert, heap_remove, prefetch, reserve
 from acd_core.gates cimport Gates
 from acd_core.measures cimport Measures
 from acd_core.memory cimport release
@@ -179,7 +179,7 @@ cdef class Lines:
         if owner.head_line != line and not self._plain_before(row, &self.lines[owner.head_line]):
             return 0
         owner.head_line = line
-        self._set_key(&self.heads[owner.index_skill].buckets[owner.bucket], owner.head_position, row.key)
+        self._set_head(&self.heads[owner.index_skill].buckets[owner.bucket], owner.head_position, row)
         return 0
 
     cdef int _head_changed(self, int32_t owner) except -1:
@@ -230,14 +230,16 @@ cdef class Lines:
                 head.terms[0] = -1
             elif row.term_count > HEAD_TERMS:
                 head.terms[HEAD_TERMS - 1] = -1
-        self._set_key(bucket, row.head_position, self.lines[row.head_line].key)
+        self._set_head(bucket, row.head_position, &self.lines[row.head_line])
         return 0
 
-    cdef void _set_key(self, Bucket *bucket, int32_t position, int64_t key) noexcept nogil:
-        """Change the key of a packed head."""
-        bucket.items[position].key = key
-        if key < bucket.least or bucket.count == 1:
-            bucket.least = key
+    cdef void _set_head(self, Bucket *bucket, int32_t position, const Line *line) noexcept nogil:
+        """Change the contact of a packed head: it is the first of this line now."""
+        cdef Head *head = &bucket.items[position]
+        head.key = line.key
+        head.first = line.first
+        if head.key < bucket.least or bucket.count == 1:
+            bucket.least = head.key
 
     cdef int _choose_bucket(self, Class *row) except -1:
         """Find the bucket of a class under its index skill, or make it."""
@@ -350,6 +352,7 @@ cdef class Lines:
         if first < count:
             self.laid = laid
             for index in range(count):
+                prefetch(self.heads[held_skill(held[index])].buckets)
                 self.levels[held_skill(held[index])] = laid + held_level(held[index])
         return first
 
@@ -489,4 +492,4 @@ cdef class Lines:
                         best_key = key
                         best_rank = rank
                 bucket.least = least
-        return self.lines[self.tables.classes[best.owner].head_line].first if best != NULL else NONE
+        return best.first if best != NULL else NONE

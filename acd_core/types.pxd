@@ -439,33 +439,36 @@ cdef struct Queue:
 # A requirement together with a tenant: all contacts that any agent either can serve all or none of. Where a queue
 # orders agents in its own way, only its own contacts.
 cdef struct Class:
+    # What each contact and each freed agent looks at: a line of the cache.
     int32_t tenant
     uint32_t channel          # its bit
     int32_t queue             # NONE when all its queues take the longest idle agent, of no rank, and no agent is choosy
     int32_t rank_max          # agents of up to this rank count; NONE for all
     int32_t terms             # levels that nobody can do without: offset into Tables.terms
     int32_t term_count
-    int32_t wanted            # skills by which it can be met: offset into Tables.wanted
-    int32_t wanted_count
     int32_t condition         # what it asks beyond the terms: index into Tables.conditions; NONE for nothing
     int32_t index_skill       # the skill of its terms that the fewest agents have
-    int32_t second_skill      # likewise of the others; ANY_SKILL when there is no other
     int32_t bucket            # under the index skill, for those with this second skill; NONE until somebody waited
-    int32_t next_in_skill     # next class with that index skill
-    int32_t further           # queues whose agents count beside its own's: offset into Tables.further
-    int32_t further_count
     uint32_t signature
-    uint8_t mixed             # its contacts are not of plain urgency: slope 1, no limit, no strict priority
-    uint8_t capped            # who of them goes first changes with time, since there is a limit
-    int32_t measured          # the queue whose measure holds for them; NONE when they are measured by waits
-    int64_t ageing
-    int64_t most
     int32_t lines             # first of its lines
     int32_t head_line         # the line with the first contact (where there is a limit, with any); NONE when nobody waits
     int32_t head_position     # of its packed head in its bucket; NONE when nobody waits
     int32_t cursor            # idle entries before it are known not to qualify (queue is NONE)
     int32_t watch             # slot of its watch; NONE until asked for
+    uint8_t mixed             # its contacts are not of plain urgency: slope 1, no limit, no strict priority
+    uint8_t capped            # who of them goes first changes with time, since there is a limit
+    # What is looked at more seldom, and room up to the end of another one.
+    int32_t second_skill      # as `index_skill`, of the others; ANY_SKILL when there is no other
+    int32_t next_in_skill     # next class with the same index skill
+    int32_t wanted            # skills by which it can be met: offset into Tables.wanted
+    int32_t wanted_count
+    int32_t further           # queues whose agents count beside its own's: offset into Tables.further
+    int32_t further_count
+    int32_t measured          # the queue whose measure holds for them; NONE when they are measured by waits
     int32_t ranking           # slot of its ranking of idle agents (queue is not NONE); NONE until asked for
+    int64_t ageing
+    int64_t most
+    int64_t room[2]
 
 # Contacts of one class with the same head start, level and nudge: a FIFO, since their keys arrive in order, and a heap
 # for those that come back, or come in late. Of plain contacts the nudge is part of the head start.

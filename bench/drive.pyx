@@ -5,7 +5,7 @@ The traffic is that of `bench.workload`: contacts come, agents accept at once, c
 seed, after-work ends at once; in 5 % of the turns somebody gives up. With a number waiting, that number is kept; with
 nobody waiting, half of the agents are free. The first contacts are one of each kind, so that an engine that keeps what it
 made of a requirement has made it before anything is measured. The same seed gives the same commands and so, from any core of the same
-behaviour, the same offers: `trace` has the commands, `digest` is over who got whom.
+behaviour, the same offers: `trace` has the commands, `digest` is over who got whom, `events` over all that was told.
 
 What the server has from a decoded line is made outside of the time that is measured: names, and attributes. And as it has
 just read that line, the names of who goes next are brought near a turn ahead.
@@ -18,7 +18,11 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
 from acd_core.containers cimport prefetch, prefetch_item
-from acd_core.state cimport CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT, OFFER_ENDED, Record
+from acd_core.state cimport (
+    AGENT_CHANGED, CONTACT_CONNECTED_EVENT, CONTACT_ENDED, CONTACT_OFFERED_EVENT, CONTACT_QUEUED_EVENT,
+    CONTACT_WRAPUP_EVENT, OFFER_ENDED, Record,
+)
+from acd_core.types cimport NONE
 from acd_sim.load.sender import histogram_index
 from acd_sim.virtual.driver cimport Driver
 
@@ -49,6 +53,10 @@ OPERATIONS = ("enqueue", "accept", "complete", "free", "abandon")
 START_NS = 1_700_000_000_000_000_000
 CLIENT = "sim"
 
+cdef tuple KINDS = (
+    CONTACT_QUEUED_EVENT, CONTACT_OFFERED_EVENT, CONTACT_CONNECTED_EVENT, CONTACT_WRAPUP_EVENT, CONTACT_ENDED, AGENT_CHANGED
+)
+
 cdef struct Row:
     int32_t operation
     int32_t contact
@@ -72,7 +80,7 @@ cdef class Traffic:
         kinds: (tenant, queue, requirement) of each kind of contact, and with or without it what it brings beside.
         waiting: how many contacts wait at all times; 0 for none, with half of the agents free.
         step_ns: engine time between two commands.
-        traced: whether `trace` is kept.
+        traced: whether `trace` is kept, and all that is told goes into `events`.
         eventful: whether deadlines may cause offers while anything else is done, and one contact may ring at several.
         called_back: whether those who have to wait ask to be called back.
     """
@@ -100,6 +108,7 @@ cdef class Traffic:
     cdef int32_t pending_contact
     cdef int32_t pending_agent
     cdef uint64_t digest_state
+    cdef uint64_t events_state
     cdef Row *rows
     cdef int64_t row_count
     cdef int64_t row_room
@@ -125,7 +134,7 @@ cdef class Traffic:
         self.waiting_wanted = waiting
         self.step_ns = step_ns
         self.random_state = seed * 2 + 1
-        self.digest_state = 14695981039346656037
+        self.digest_state = self.events_state = 14695981039346656037
         self.traced = traced
         self.eventful = eventful
         self.called_back = called_back
@@ -135,7 +144,7 @@ cdef class Traffic:
         for agent in range(self.agent_count):
             self.now += self.step_ns
             self._check(self.driver.login(self.now, agent, CLIENT))
-        self.driver.forget()
+        self._forget()
 
     def __dealloc__(self):
         free(self.place)
@@ -160,6 +169,11 @@ cdef class Traffic:
     def digest(self):
         """Over all offers so far, who got whom, in their order."""
         return self.digest_state
+
+    @property
+    def events(self):
+        """Over all fields of all events so far, in their order; contacts and agents count by their numbers."""
+        return self.events_state
 
     def trace(self):
         """The commands so far but the logins, as rows of four 32-bit integers."""
@@ -254,10 +268,9 @@ cdef class Traffic:
         self.random_state ^= self.random_state >> 27
         return <int64_t>((self.random_state * <uint64_t>2685821657736338717) >> 33) % below
 
-    @cython.overflowcheck(False)
     cdef void _mix(self, int32_t number) noexcept nogil:
-        """Take a number into the digest, as FNV-1a does it with bytes."""
-        self.digest_state = (self.digest_state ^ <uint64_t>number) * <uint64_t>1099511628211
+        """Take a number into the digest."""
+        self.digest_state = mixed(self.digest_state, number)
 
     # Commands
 
@@ -349,7 +362,7 @@ cdef class Traffic:
 
     cdef int _done(self) except -1:
         """After what causes no offers by itself."""
-        return self._see(-1) if self.eventful else self.driver.forget()
+        return self._see(-1) if self.eventful else self._forget()
 
     cdef int _see(self, int32_t enqueued) except -1:
         """Look at what the last command caused, and accept what was offered."""
@@ -366,7 +379,9 @@ cdef class Traffic:
                 self.pending_contact = self.number_of[record.contact]
                 self.pending_offer = record.offer
                 self.pending_agent = self.driver.agent_at(record.agent)
-        self.driver.forget()
+            elif record.kind == CONTACT_ENDED and enqueued >= 0:
+                self.number_of[record.contact] = enqueued
+        self._forget()
         if self.pending_contact < 0:
             return 0
         self._take(self.waiting, &self.waiting_count, self.pending_contact)
@@ -379,8 +394,41 @@ cdef class Traffic:
         began = self._tick()
         self._check(self.driver.accept(self.now, self.pending_offer))
         self._tock(began)
-        self.driver.forget()
+        self._forget()
         self.assigned += 1
+        return 0
+
+    cdef int _forget(self) except -1:
+        """Drop the records, which are taken into the digest of all events before, if there is one."""
+        cdef int64_t index
+        if self.traced:
+            for index in range(self.driver.count()):
+                self._tell(self.driver.record(index))
+        return self.driver.forget()
+
+    cdef int _tell(self, Record *record) except -1:
+        """Take an event into the digest of all."""
+        cdef int64_t number
+        cdef list texts = []
+        cdef tuple numbers = (
+            KINDS.index(record.kind), record.flag, record.code,
+            NONE if record.contact == NONE else self.number_of[record.contact],
+            NONE if record.agent == NONE else self.driver.agent_at(record.agent),
+            record.queue, record.seq, record.at, record.offer, record.a, record.b, record.c, record.d,
+        )
+        if record.contact != NONE:
+            texts.append(self.driver.engine._client(record.contact))
+        if record.agent != NONE:
+            texts.append(<object>record.agent_client)
+        if record.kind == CONTACT_OFFERED_EVENT:
+            texts += [<object>record.text, (<dict>record.data)["ani"]]
+        elif record.text != NULL or record.data != NULL or record.history != NULL:
+            raise ValueError("the event has texts that do not count in the digest")
+        for number in numbers:
+            self.events_state = mixed(self.events_state, number)
+        for text in texts:
+            for number in (*text.encode(), NONE):
+                self.events_state = mixed(self.events_state, number)
         return 0
 
     cdef int _see_all(self, int32_t enqueued) except -1:
@@ -454,6 +502,12 @@ cdef class Traffic:
         last = bag[count[0]]
         bag[self.place[number]] = last
         self.place[last] = self.place[number]
+
+
+@cython.overflowcheck(False)
+cdef uint64_t mixed(uint64_t digest, int64_t number) noexcept nogil:
+    """A digest with one more number, taken into it as FNV-1a does it with bytes."""
+    return (digest ^ <uint64_t>number) * <uint64_t>1099511628211
 
 
 cdef void *grown(int32_t *array, int64_t old, int64_t new) except NULL:

@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from acd_core import Engine
 from acd_sim.load.floor import Centre, Shape
@@ -20,6 +22,7 @@ from bench.figures.scale import FULL, TINY
 from bench.goals import GOALS, PARTS, Goal, lines_of
 from bench.peers import __main__ as beside
 from bench.peers import postgres_server
+from bench.peers.agreement import check_whole, ended_of
 from bench.peers.python_core import PythonCore, digest
 from bench.server_process import started
 from bench.site import Site
@@ -80,6 +83,53 @@ def test_so_does_the_plain_core_in_c(shape: Shape, tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert told["digest"] == trace.digest
     assert len(told["cpu_ns"]) == 2
+
+
+@NO_CXX
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_whole_core_in_c_decides_tells_and_shows_the_same(shape: Shape) -> None:
+    trace = Trace(Centre(shape), 2, 150, seed=7)
+    told = core.whole_core(trace)
+    check_whole(told, trace)
+    assert len(told["cpu_ns"]) == 2
+
+
+@NO_CXX
+def test_it_does_so_where_queues_are_full_and_ended_contacts_are_forgotten() -> None:
+    centre = Centre(Shape(60, 64))
+    centre.config = replace(
+        centre.config,
+        settings=replace(centre.config.settings, ended_contacts_kept=40),
+        queues=tuple(replace(queue, max_waiting=1) for queue in centre.config.queues),
+    )
+    trace = Trace(centre, 2, 150, seed=7)
+    assert sum(queue.ended.get("queue_full", 0) for queue in trace.engine.queues()) > 10
+    assert ended_of(trace).count(".") > 1000
+    check_whole(core.whole_core(trace), trace)
+
+
+@NO_CXX
+def test_the_whole_core_is_not_compared_when_it_decides_tells_or_shows_anything_else() -> None:
+    trace = Trace(Centre(Shape(30, 4)), 2, 150, seed=7)
+    told = core.whole_core(trace)
+
+    def unlike(why: str) -> None:
+        with pytest.raises(RuntimeError, match=why):
+            check_whole(told, trace)
+
+    told["shown"]["queues"][1]["handle_histogram"][2] += 1
+    unlike("shows something else: queues 1 handle_histogram 2 is")
+    del told["shown"]["queues"][1]["handle_histogram"]
+    unlike("shows something else: queues 1 handle_histogram is None")
+    told["ended"] = told["ended"].replace("d", "b", 1)
+    unlike("remembers others")
+    first, *others = trace.centre.config.agents
+    trace.centre.config = replace(trace.centre.config, agents=(replace(first, address="PJSIP/elsewhere"), *others))
+    told = core.whole_core(trace)
+    unlike("told other events")
+    trace.data = trace.data[:-16] + struct.pack("4i", ENQUEUE, trace.contacts(), 0, 0)
+    told = core.whole_core(trace)
+    unlike("gave other contacts")
 
 
 @NO_REDIS

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from acd_core import Engine
 from acd_core.model import Model
@@ -25,6 +25,7 @@ from acd_sim.load import usage
 from acd_sim.load.floor import Centre, Shape
 from bench.figures.samples import Figures
 from bench.figures.scale import Scale
+from bench.peers.agreement import check_whole
 from bench.peers.python_core import PythonCore, digest
 from bench.trace import ABANDON, ENQUEUE, FREE, Trace, step_ns_of, traffic_of
 from bench.workload import Call
@@ -41,10 +42,13 @@ MODEL_AGENTS_MAX = 1_000
 
 
 def built(source: str) -> Path:
-    """A program of ours in C or C++, compiled when its source is newer. Raises `FileNotFoundError` without a compiler."""
+    """A program of ours in C or C++, compiled when its source is newer, or a header beside that. Raises `FileNotFoundError`
+    without a compiler.
+    """
     path = ROOT / "bench/peers" / source
     program = ROOT / "build/peers" / path.stem
-    if not program.exists() or program.stat().st_mtime < path.stat().st_mtime:
+    newest = max(part.stat().st_mtime for part in (path, *path.parent.glob("*.hpp")))
+    if not program.exists() or program.stat().st_mtime < newest:
         program.parent.mkdir(parents=True, exist_ok=True)
         compiler = os.environ.get("CXX", "g++") if path.suffix == ".cpp" else os.environ.get("CC", "gcc")
         flags = ["-std=c++17"] if path.suffix == ".cpp" else []
@@ -113,26 +117,64 @@ def _take_turns(steady: Steady, assignments: int, asker: Connection, pipe: Conne
             pipe.send(traffic.run(assignments)[0] / assignments)
 
 
-def against_plain(figures: Figures, scale: Scale) -> None:
-    """Goal 3: compiled loop and plain C++ by turns."""
-    large = scale.agents[-1]
-    for shape in (Shape(scale.agents[-2], 64), Shape(large, 64, scale.waiting[-1]), Shape(large, scale.skills[-1])):
+def against_whole(figures: Figures, scale: Scale) -> None:
+    """Goal 3a: compiled loop, and a plain core in C++ that does all that ours does."""
+    for shape in _beside_cpp(scale):
         trace = Trace(Centre(shape), scale.rounds, scale.assignments)
-        traffic = traffic_of(Centre(shape))
-        traffic.open()
-        traffic.settle(scale.assignments)
-        ours = [traffic.run(scale.assignments)[0] / scale.assignments for _ in range(scale.rounds)]
-        if traffic.digest != trace.digest:
-            raise RuntimeError("the engine decided otherwise when it was played again")
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "trace"
-            trace.write(path)
-            done = subprocess.run([built("core.cpp"), path], capture_output=True, text=True, check=True)
-        told = json.loads(done.stdout)
+        ours = _again(trace, scale)
+        told = whole_core(trace)
+        check_whole(told, trace)
+        figures.add(name_of("loop.whole", shape), ours)
+        figures.add(name_of("whole_cpp", shape), [cpu / scale.assignments for cpu in told["cpu_ns"][: scale.rounds]])
+
+
+def against_plain(figures: Figures, scale: Scale) -> None:
+    """Goal 3b: compiled loop, and plain C++ that does nothing but decide."""
+    for shape in _beside_cpp(scale):
+        trace = Trace(Centre(shape), scale.rounds, scale.assignments)
+        ours = _again(trace, scale)
+        told = _played("core.cpp", trace.write)
         if told["digest"] != trace.digest:
             raise RuntimeError("the plain core in C++ gave other contacts to other agents")
         figures.add(name_of("loop.again", shape), ours)
         figures.add(name_of("cpp", shape), [cpu / scale.assignments for cpu in told["cpu_ns"][: scale.rounds]])
+
+
+def whole_core(trace: Trace) -> dict[str, Any]:
+    """What the core in C++ says that does all that ours does, once it has played a trace."""
+    return _played("whole/whole_core.cpp", trace.write_whole)
+
+
+def _beside_cpp(scale: Scale) -> tuple[Shape, ...]:
+    large = scale.agents[-1]
+    return Shape(scale.agents[-2], 64), Shape(large, 64, scale.waiting[-1]), Shape(large, scale.skills[-1])
+
+
+def _again(trace: Trace, scale: Scale) -> list[float]:
+    """Our engine from compiled code, with the traffic that a trace was made by."""
+    traffic = traffic_of(Centre(trace.centre.shape))
+    traffic.open()
+    traffic.settle(scale.assignments)
+    found = [traffic.run(scale.assignments)[0] / scale.assignments for _ in range(scale.rounds)]
+    if traffic.digest != trace.digest:
+        raise RuntimeError("the engine decided otherwise when it was played again")
+    return found
+
+
+def _played(source: str, write: Callable[[Path], None]) -> dict[str, Any]:
+    """What a core in C++ says of the trace that is written for it. Like ours, its tables may lie in huge pages."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "trace"
+        write(path)
+        done = subprocess.run(
+            [built(source), path],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
+        )
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def against_python(figures: Figures, scale: Scale) -> None:

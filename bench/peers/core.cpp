@@ -1,6 +1,6 @@
 // A plain C++ core of the same behaviour, as the limit of what ours can reach: skills with levels, contacts that ask up to
 // three of them, four priorities worth a minute each, the agent who is idle longest. Nothing else: no names, events,
-// timers, forecasts, counters, several kinds of everything.
+// timers, forecasts, counters, several kinds of everything. The core in whole/ has those.
 //
 // Idle side: an array for each skill, in the order in which agents became idle; an entry is dead as soon as its agent is no
 // longer idle since then. Each class of requirements looks along its rarest skill and remembers how far nobody qualifies.

@@ -298,7 +298,7 @@ def test_the_goals_run_in_a_small_size_and_tell_by_their_status(tmp_path: Path) 
     done = run_goals("--scale", "tiny", "--only", parts, "--report", str(report), "--json")
     told = {line["number"]: line for line in json.loads(done.stdout)["goals"]}
     if shutil.which("g++") is None:
-        told.pop("3")
+        del told["3a"], told["3b"]
     left_out = {number for number, line in told.items() if line["median"] is None}
     assert left_out == {"6", "8"}, {number: told[number]["why"] for number in left_out}
     assert done.returncode in (0, 1)

@@ -54,6 +54,7 @@ def asterisk(figures: Figures, scale: Scale) -> None:
 
 
 PARTS: tuple[tuple[str, Callable[[Figures, Scale], None]], ...] = (
+    ("core beside C++ that does all", core.against_whole),
     ("core beside plain C++", core.against_plain),
     ("core beside Python", core.against_python),
     ("requests", path.requests),
@@ -90,12 +91,10 @@ def rows_of(scale: Scale) -> list[Row]:
         for depth in path.DEPTHS
     ]
     rows += [
-        Row(
-            "plain C++ core",
-            f"assignment, {_size(shape)}",
-            core.name_of("cpp", shape),
-            core.name_of("loop.again", shape),
-            limit=True,
+        Row(peer, f"assignment, {_size(shape)}", core.name_of(theirs, shape), core.name_of(ours, shape), limit=True)
+        for peer, theirs, ours in (
+            ("plain C++ core, same semantics", "whole_cpp", "loop.whole"),
+            ("plain C++ core, decisions alone", "cpp", "loop.again"),
         )
         for shape in plain
     ]

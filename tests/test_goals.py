@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,13 +17,13 @@ from acd_core import Engine
 from acd_sim.load.floor import Centre, Shape
 from bench import instructions, page
 from bench.drive import Traffic
-from bench.figures import core, peers
+from bench.figures import core, cpp, peers
 from bench.figures.samples import Figures, Spread
 from bench.figures.scale import FULL, TINY
 from bench.goals import GOALS, PARTS, Goal, lines_of
 from bench.peers import __main__ as beside
 from bench.peers import postgres_server
-from bench.peers.agreement import check_whole, ended_of
+from bench.peers.agreement import check_decisions, check_whole, ended_of
 from bench.peers.python_core import PythonCore, digest
 from bench.server_process import started
 from bench.site import Site
@@ -74,24 +75,29 @@ def test_the_plain_core_in_python_gives_the_same_contacts_to_the_same_agents(sha
     assert digest(plain.assigned) == trace.digest
 
 
+def played(whoever: cpp.CppCore, trace: Trace) -> dict[str, Any]:
+    """What a core in C++ says that has played a trace."""
+    with whoever:
+        assert all(whoever.segment() > 0 for _ in range(trace.segments))
+        return whoever.told()
+
+
 @NO_CXX
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_so_does_the_plain_core_in_c(shape: Shape, tmp_path: Path) -> None:
+def test_so_does_the_plain_core_in_c(shape: Shape) -> None:
     trace = Trace(Centre(shape), 2, 150, seed=7)
-    trace.write(tmp_path / "trace")
-    done = subprocess.run([core.built("core.cpp"), tmp_path / "trace"], capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
-    assert told["digest"] == trace.digest
-    assert len(told["cpu_ns"]) == 2
+    told = played(cpp.plain_core(trace), trace)
+    check_decisions(told, trace)
+    told["digest"] += 1
+    with pytest.raises(RuntimeError, match="gave other contacts"):
+        check_decisions(told, trace)
 
 
 @NO_CXX
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_whole_core_in_c_decides_tells_and_shows_the_same(shape: Shape) -> None:
     trace = Trace(Centre(shape), 2, 150, seed=7)
-    told = core.whole_core(trace)
-    check_whole(told, trace)
-    assert len(told["cpu_ns"]) == 2
+    check_whole(played(cpp.whole_core(trace), trace), trace)
 
 
 @NO_CXX
@@ -105,13 +111,13 @@ def test_it_does_so_where_queues_are_full_and_ended_contacts_are_forgotten() -> 
     trace = Trace(centre, 2, 150, seed=7)
     assert sum(queue.ended.get("queue_full", 0) for queue in trace.engine.queues()) > 10
     assert ended_of(trace).count(".") > 1000
-    check_whole(core.whole_core(trace), trace)
+    check_whole(played(cpp.whole_core(trace), trace), trace)
 
 
 @NO_CXX
 def test_the_whole_core_is_not_compared_when_it_decides_tells_or_shows_anything_else() -> None:
     trace = Trace(Centre(Shape(30, 4)), 2, 150, seed=7)
-    told = core.whole_core(trace)
+    told = played(cpp.whole_core(trace), trace)
 
     def unlike(why: str) -> None:
         with pytest.raises(RuntimeError, match=why):
@@ -125,10 +131,10 @@ def test_the_whole_core_is_not_compared_when_it_decides_tells_or_shows_anything_
     unlike("remembers others")
     first, *others = trace.centre.config.agents
     trace.centre.config = replace(trace.centre.config, agents=(replace(first, address="PJSIP/elsewhere"), *others))
-    told = core.whole_core(trace)
+    told = played(cpp.whole_core(trace), trace)
     unlike("told other events")
     trace.data = trace.data[:-16] + struct.pack("4i", ENQUEUE, trace.contacts(), 0, 0)
-    told = core.whole_core(trace)
+    told = played(cpp.whole_core(trace), trace)
     unlike("gave other contacts")
 
 

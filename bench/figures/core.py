@@ -6,18 +6,16 @@ contacts to the same agents.
 
 import contextlib
 import gc
-import json
 import multiprocessing
 import os
 import shlex
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from acd_core import Engine
 from acd_core.model import Model
@@ -25,7 +23,6 @@ from acd_sim.load import usage
 from acd_sim.load.floor import Centre, Shape
 from bench.figures.samples import Figures
 from bench.figures.scale import Scale
-from bench.peers.agreement import check_whole
 from bench.peers.python_core import PythonCore, digest
 from bench.trace import ABANDON, ENQUEUE, FREE, Trace, step_ns_of, traffic_of
 from bench.workload import Call
@@ -115,66 +112,6 @@ def _take_turns(steady: Steady, assignments: int, asker: Connection, pipe: Conne
         while pipe.recv():
             traffic.run(WARMING * assignments)
             pipe.send(traffic.run(assignments)[0] / assignments)
-
-
-def against_whole(figures: Figures, scale: Scale) -> None:
-    """Goal 3a: compiled loop, and a plain core in C++ that does all that ours does."""
-    for shape in _beside_cpp(scale):
-        trace = Trace(Centre(shape), scale.rounds, scale.assignments)
-        ours = _again(trace, scale)
-        told = whole_core(trace)
-        check_whole(told, trace)
-        figures.add(name_of("loop.whole", shape), ours)
-        figures.add(name_of("whole_cpp", shape), [cpu / scale.assignments for cpu in told["cpu_ns"][: scale.rounds]])
-
-
-def against_plain(figures: Figures, scale: Scale) -> None:
-    """Goal 3b: compiled loop, and plain C++ that does nothing but decide."""
-    for shape in _beside_cpp(scale):
-        trace = Trace(Centre(shape), scale.rounds, scale.assignments)
-        ours = _again(trace, scale)
-        told = _played("core.cpp", trace.write)
-        if told["digest"] != trace.digest:
-            raise RuntimeError("the plain core in C++ gave other contacts to other agents")
-        figures.add(name_of("loop.again", shape), ours)
-        figures.add(name_of("cpp", shape), [cpu / scale.assignments for cpu in told["cpu_ns"][: scale.rounds]])
-
-
-def whole_core(trace: Trace) -> dict[str, Any]:
-    """What the core in C++ says that does all that ours does, once it has played a trace."""
-    return _played("whole/whole_core.cpp", trace.write_whole)
-
-
-def _beside_cpp(scale: Scale) -> tuple[Shape, ...]:
-    large = scale.agents[-1]
-    return Shape(scale.agents[-2], 64), Shape(large, 64, scale.waiting[-1]), Shape(large, scale.skills[-1])
-
-
-def _again(trace: Trace, scale: Scale) -> list[float]:
-    """Our engine from compiled code, with the traffic that a trace was made by."""
-    traffic = traffic_of(Centre(trace.centre.shape))
-    traffic.open()
-    traffic.settle(scale.assignments)
-    found = [traffic.run(scale.assignments)[0] / scale.assignments for _ in range(scale.rounds)]
-    if traffic.digest != trace.digest:
-        raise RuntimeError("the engine decided otherwise when it was played again")
-    return found
-
-
-def _played(source: str, write: Callable[[Path], None]) -> dict[str, Any]:
-    """What a core in C++ says of the trace that is written for it. Like ours, its tables may lie in huge pages."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "trace"
-        write(path)
-        done = subprocess.run(
-            [built(source), path],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
-        )
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
 
 
 def against_python(figures: Figures, scale: Scale) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from acd_sim.load.floor import Shape
-from bench.figures import core, path, peers
+from bench.figures import core, cpp, path, peers
 from bench.figures.samples import Figures, Spread
 from bench.figures.scale import SCALES, Scale
 
@@ -54,8 +54,7 @@ def asterisk(figures: Figures, scale: Scale) -> None:
 
 
 PARTS: tuple[tuple[str, Callable[[Figures, Scale], None]], ...] = (
-    ("core beside C++ that does all", core.against_whole),
-    ("core beside plain C++", core.against_plain),
+    ("core beside C++", cpp.beside_cpp),
     ("core beside Python", core.against_python),
     ("requests", path.requests),
     ("lifecycles", path.lifecycles),
@@ -91,10 +90,16 @@ def rows_of(scale: Scale) -> list[Row]:
         for depth in path.DEPTHS
     ]
     rows += [
-        Row(peer, f"assignment, {_size(shape)}", core.name_of(theirs, shape), core.name_of(ours, shape), limit=True)
-        for peer, theirs, ours in (
-            ("plain C++ core, same semantics", "whole_cpp", "loop.whole"),
-            ("plain C++ core, decisions alone", "cpp", "loop.again"),
+        Row(
+            peer,
+            f"assignment, {_size(shape)}",
+            core.name_of(theirs, shape),
+            core.name_of("loop.again", shape),
+            limit=True,
+        )
+        for peer, theirs in (
+            ("plain C++ core, same semantics", "whole_cpp"),
+            ("plain C++ core, decisions alone", "cpp"),
         )
         for shape in plain
     ]

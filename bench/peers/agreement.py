@@ -1,4 +1,4 @@
-"""What whole_core.cpp decided, told and shows when it has played a trace, beside what our engine did."""
+"""What the cores in C++ decided, told and show when they have played a trace, beside what our engine did."""
 
 from typing import Any
 
@@ -12,10 +12,16 @@ CONFIGURED = frozenset({"capacity", "channels", "skills"})
 """What the program does not repeat, since it does not follow from the traffic."""
 
 
+def check_decisions(told: dict[str, Any], trace: Trace) -> None:
+    """Raise `RuntimeError` where a core in C++ gave other contacts to other agents."""
+    if told["digest"] != trace.digest:
+        raise RuntimeError("a core in C++ gave other contacts to other agents")
+
+
 def check_whole(told: dict[str, Any], trace: Trace) -> None:
     """Raise `RuntimeError` where the program decided, told or counted anything otherwise."""
+    check_decisions(told, trace)
     for name, ours, what in (
-        ("digest", trace.digest, "gave other contacts to other agents"),
         ("events", trace.events, "told other events"),
         ("ended", ended_of(trace), "remembers others of those who ended"),
     ):

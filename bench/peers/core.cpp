@@ -6,8 +6,8 @@
 // longer idle since then. Each class of requirements looks along its rarest skill and remembers how far nobody qualifies.
 // Waiting side: a list for each class and priority, and for each skill the classes of which somebody waits.
 //
-// Reads a file of 32-bit integers that bench/trace.py writes; prints the CPU time of each segment in nanoseconds and a
-// digest over who got whom. Build: g++ -O3 core.cpp
+// Reads a file of 32-bit integers that bench/trace.py writes. Prints 0 when it has come to the first segment; reads a letter
+// before each segment, and prints its CPU time in nanoseconds; in the end, a digest over who got whom. Build: g++ -O3 core.cpp
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -167,6 +167,14 @@ int64_t cpu_ns() {
     return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
 }
 
+// Tell how long the last segment took, and wait for word to begin the next; gives when that is.
+int64_t next_segment(int64_t spent_ns) {
+    std::printf("%lld\n", static_cast<long long>(spent_ns));
+    std::fflush(stdout);
+    std::getchar();
+    return cpu_ns();
+}
+
 std::vector<int32_t> read_all(const char *path) {
     FILE *file = std::fopen(path, "rb");
     if (!file) { std::perror(path); std::exit(2); }
@@ -208,11 +216,9 @@ int main(int count, char **words) {
         core.skills[asked.index_skill].classes.push_back(number);
     }
     for (size_t number = 0; number < core.agents.size(); number++) core.free_agent(number);
-    std::printf("{\"cpu_ns\": [");
     int64_t began = 0, goal = 0;
-    const char *comma = "";
     for (int64_t row = 0; row < rows; row++, at += 4) {
-        if (row == setup) { core.assigned = 0; goal = segment; began = cpu_ns(); }
+        if (row == setup) { core.assigned = 0; goal = segment; began = next_segment(0); }
         core.now += core.step_ns;
         switch (at[0]) {
             case 0: core.enqueue(at[1], at[2], at[3]); break;
@@ -221,13 +227,10 @@ int main(int count, char **words) {
             default: break;  // accept, complete: the contact is the agent's already
         }
         if (row >= setup && core.assigned >= goal) {
-            const int64_t now = cpu_ns();
-            std::printf("%s%lld", comma, static_cast<long long>(now - began));
-            comma = ", ";
-            began = cpu_ns();
+            began = next_segment(cpu_ns() - began);
             goal += segment;
         }
     }
-    std::printf("], \"digest\": %llu}\n", static_cast<unsigned long long>(core.digest));
+    std::printf("{\"digest\": %llu}\n", static_cast<unsigned long long>(core.digest));
     return 0;
 }

@@ -16,9 +16,9 @@
 // remembers how far nobody qualifies. Waiting side: who waits of a class is sorted by when he came less his head start; for
 // each skill there are the first of each class, packed.
 //
-// Reads a file that bench/trace.py writes and plays it twice: once for the time of each segment, and once for digests over
-// who got whom and over all fields of all events, and for what the core shows in the end. All of that it prints. Build:
-// g++ -O3 -std=c++17 whole_core.cpp
+// Reads a file that bench/trace.py writes and plays it twice: once for the time of each segment, which it waits for and tells as
+// core.cpp does, and once for digests over who got whom and over all fields of all events, and for what the core shows in the
+// end. Build: g++ -O3 -std=c++17 whole_core.cpp
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
@@ -50,14 +50,21 @@ int64_t cpu_ns() {
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+// Tell how long the last segment took, and wait for word to begin the next; gives when that is.
+int64_t next_segment(int64_t spent_ns) {
+    std::printf("%lld\n", static_cast<long long>(spent_ns));
+    std::fflush(stdout);
+    std::getchar();
+    return cpu_ns();
+}
+
 // A trace as a core plays it, and what is seen of that.
 class Play {
 public:
     Core core;
     Digest decisions, events;
-    std::vector<int64_t> spent_ns;
 
-    // With `told` each record is taken into the digest of events.
+    // With `told` each record is taken into the digest of events; without it, segments are timed.
     Play(Trace &trace, bool told) : trace(trace), told(told), number_of(trace.contacts.size()) {
         core.half = trace.half;
         core.nine_tenths = trace.nine_tenths;
@@ -73,17 +80,16 @@ public:
         forget();
         int64_t began = 0, goal = INT64_MAX;
         for (size_t row = 0; row < trace.rows.size(); row++) {
-            if (row == static_cast<size_t>(trace.setup)) {
+            if (row == static_cast<size_t>(trace.setup) && !told) {
                 assigned = 0;
                 goal = trace.assignments;
-                began = cpu_ns();
+                began = next_segment(0);
             }
             if (row + NEAR < trace.rows.size()) bring_near(trace.rows[row + NEAR]);
             command(trace.rows[row]);
             if (assigned >= goal) {
-                spent_ns.push_back(cpu_ns() - began);
+                began = next_segment(cpu_ns() - began);
                 goal += trace.assignments;
-                began = cpu_ns();
             }
         }
     }
@@ -177,14 +183,9 @@ void print(const char *name, const Digest &digest) {
 int main(int count, char **words) {
     if (count != 2) fail("usage: whole_core TRACE");
     Trace trace(words[1]);
-    {
-        const Play timed(trace, false);
-        std::printf("{\"cpu_ns\": ");
-        for (size_t segment = 0; segment < timed.spent_ns.size(); segment++)
-            std::printf("%s%lld", segment ? ", " : "[", static_cast<long long>(timed.spent_ns[segment]));
-        std::printf("],\n");
-    }
+    { const Play timed(trace, false); }
     const Play play(trace, true);
+    std::printf("{");
     print("digest", play.decisions);
     print("events", play.events);
     std::printf("\"ended\": \"");  // a letter for each contact: why it ended, or that this is not remembered

@@ -86,7 +86,7 @@ def page(goals: Figures, peers: Figures, rows: list[dict[str, Any]], pictures: l
         "was measured in the same run by turns; a ratio is the median of the rounds' ratios, between their least and most. Load comes",
         "from `acd load`'s own sender, in a process of its own, and latency counts from the planned time of a contact; for goals",
         "11 and 12, the server has real-time priority (`SCHED_FIFO`) where that is allowed, and the sender never sleeps, beside the",
-        "echo as beside the server: a processor that slept is 20 to 50 µs late on machines like this. Each has its own processor.",
+        "echo as beside the server: a processor that slept is 20 to 50 µs late on machines like this. Each has its own processor; snapshots are made on the load's, which lets them wait.",
         f"The traffic: {MIX}.",
         "",
         "The modules are built as those of a wheel are (`tuned`): gcc lays them out by what runs while they do traffic of this kind,",

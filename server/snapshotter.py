@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from acd_protocol import snapshot_file
@@ -34,6 +34,8 @@ RETRY_MOST_S = 300.0
 HOUR_NS = 3600 * NS_PER_S
 # Where there is no such command, the process lowers its priority itself, once it has started.
 _NICE = (nice, "-n", "19") if (nice := shutil.which("nice")) else ()
+_PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+"""Where the server might run when it began."""
 
 Slices = Callable[[int], Awaitable[list[bytes]]]
 """The next records from a number on, in slices; none where the journal ends."""
@@ -227,15 +229,34 @@ def _spawn(directory: Path, base: int) -> "subprocess.Popen[bytes]":
     """Start the process. The loop has it done in a thread, by the standard library, which copies nothing of our memory.
 
     Its priority is the lowest from its first instruction on, for to start Python takes longer than a caller should wait where
-    there is one processor for both; and where the server has real-time priority, the process has not.
+    there is one processor for both; and where the server has real-time priority, the process has not. If somebody keeps our
+    threads to some processors since we began, it may run on the others, too: where it takes turns with the loop, each
+    turn costs the loop its caches.
     """
     words = ("journal", "snapshot", "--data", str(directory), "--fed-after", str(base))
     if hasattr(os, "SCHED_RESET_ON_FORK") and (policy := os.sched_getscheduler(0)) in {os.SCHED_FIFO, os.SCHED_RR}:
         os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, os.sched_getparam(0))
-    return subprocess.Popen(
-        (*_NICE, sys.executable, "-m", "server", *words),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "ACD_TOKEN": ""},
-    )
+    with _anywhere():
+        return subprocess.Popen(
+            (*_NICE, sys.executable, "-m", "server", *words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "ACD_TOKEN": ""},
+        )
+
+
+@contextlib.contextmanager
+def _anywhere() -> Iterator[None]:
+    """What this thread starts meanwhile may run on all processors that the server began with."""
+    if _PROCESSORS is None:
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    with contextlib.suppress(OSError):  # some of them may be taken from us since
+        os.sched_setaffinity(0, _PROCESSORS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, own)

@@ -279,6 +279,29 @@ def test_the_process_lets_everybody_else_go_first(
             pytest.skip("this user may not have real-time priority")
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor for all")
+def test_the_process_may_leave_the_processor_that_the_server_is_kept_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "python"
+    asked.write_text(
+        f"#!/bin/sh\nexec '{sys.executable}' -c 'import os, sys; print(*os.sched_getaffinity(0), file=sys.stderr)'\n"
+    )
+    asked.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(asked))
+    everywhere = os.sched_getaffinity(0)
+
+    def said() -> tuple[bytes, set[int]]:
+        os.sched_setaffinity(0, {min(everywhere)})
+        child = snapshotter._spawn(tmp_path, 0)
+        return child.communicate()[1], os.sched_getaffinity(0)
+
+    with ThreadPoolExecutor(1) as threads:
+        told, kept_to = threads.submit(said).result()
+    assert set(map(int, told.split())) == everywhere
+    assert kept_to == {min(everywhere)}, "the thread itself stays where it was kept"
+
+
 def test_the_journal_is_exported_and_imported(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trim_all(data, seqs(data)[1])
     journal = journal_in(data)

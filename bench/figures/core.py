@@ -11,11 +11,11 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from acd_core import Engine
 from acd_core.model import Model
@@ -31,8 +31,10 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLS_PER_TICK = 16
 MODEL_PARTS = 8
 ABANDONED = 10
+IN_TURN = 2
 ABANDON_TURNS = 50
 WARMING = 5
+SETTLING = 16  # rounds of assignments until as many ended contacts are remembered as ever are
 FEW_OF_WAITING = 10  # one of so many waits already when the memory of those who wait begins to be measured
 MODEL_AGENTS_MAX = 1_000
 """The model looks through everything at every decision, so it is measured up to here."""
@@ -70,28 +72,55 @@ class Steady(NamedTuple):
         return Centre(self.shape) if self.kinds is None else Centre(self.shape, kinds=self.kinds)
 
 
-def in_loop(figures: Figures, centres: dict[str, Steady], assignments: int, rounds: int) -> None:
+class InLoop:
     """Our engine, from compiled code, in the steady states of centres, by the names of their figures.
 
     They take turns, since what slows a machine down comes and goes: it is to slow all of them. Each has a process of its own,
     as an engine has, and in each turn more assignments than are measured come before those, while the caches still hold what
     belongs to another centre. Raises `RuntimeError` if one of them fails.
+
+    Args:
+        centres: by name.
+        assignments: of a turn.
     """
-    context = multiprocessing.get_context("fork")
-    with contextlib.ExitStack() as stack:
-        pipes = {}
-        for name, steady in centres.items():
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_take_turns, args=(steady, assignments, ours, theirs), daemon=True)
-            process.start()
-            theirs.close()
-            stack.callback(process.join)
-            pipes[name] = stack.enter_context(ours)
-            _told(name, ours)
-        for _ in range(rounds):
-            for name, pipe in pipes.items():
-                pipe.send(True)
-                figures.add(name, [_told(name, pipe)])
+
+    def __init__(self, centres: dict[str, Steady], assignments: int) -> None:
+        self._centres = centres
+        self._assignments = assignments
+        self._pipes: dict[str, Connection] = {}
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        context = multiprocessing.get_context("fork")
+        with contextlib.ExitStack() as stack:
+            for name, steady in self._centres.items():
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_take_turns, args=(steady, self._assignments, ours, theirs), daemon=True
+                )
+                process.start()
+                theirs.close()
+                stack.callback(process.join)
+                self._pipes[name] = stack.enter_context(ours)
+                _told(name, ours)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def turn(self, name: str) -> float:
+        """Nanoseconds of an assignment in a centre."""
+        self._pipes[name].send(True)
+        return _told(name, self._pipes[name])
+
+
+def in_loop(figures: Figures, centres: dict[str, Steady], assignments: int, turns: int) -> None:
+    """So many turns of each centre."""
+    with InLoop(centres, assignments) as looped:
+        for _ in range(turns):
+            for name in centres:
+                figures.add(name, [looped.turn(name)])
 
 
 def _told(name: str, pipe: Connection) -> float:
@@ -106,7 +135,7 @@ def _take_turns(steady: Steady, assignments: int, asker: Connection, pipe: Conne
     asker.close()
     traffic = traffic_of(steady.centre())
     traffic.open()
-    traffic.settle(assignments)
+    traffic.settle(SETTLING * assignments)
     pipe.send(0)
     with contextlib.suppress(EOFError):
         while pipe.recv():
@@ -115,22 +144,37 @@ def _take_turns(steady: Steady, assignments: int, asker: Connection, pipe: Conne
 
 
 def against_python(figures: Figures, scale: Scale) -> None:
-    """Goals 4 and 5: single calls from Python, the compiled loop, the plain core in Python, and the readable model."""
+    """Goals 4 and 5: single calls from Python, the compiled loop, the plain core in Python, by turns; and the readable model.
+
+    Of two segments in a turn the second counts, as the first has to bring its caches back.
+    """
     for agents, share in ((scale.agents[-2], 4), (scale.agents[-1], 8), (scale.large[0], 16)):
         shape = Shape(agents, 64)
         assignments = max(10, scale.assignments // share)
-        trace = Trace(Centre(shape), scale.rounds, assignments)
+        trace = Trace(Centre(shape), IN_TURN * scale.turns, assignments)
         setup, segments = trace.calls()
         engine = Engine()
-        figures.add(name_of("calls", shape), _by_calls(engine, engine.discard_events, setup, segments, assignments))
+        players = {
+            name_of("calls", shape): _by_calls(engine, engine.discard_events, setup, segments),
+            name_of("python", shape): _plain_python(trace),
+        }
+        looped = name_of("loop.beside", shape)
+        with InLoop({looped: Steady(shape)}, scale.assignments) as loop:
+            for _ in range(scale.turns):
+                for name, player in players.items():
+                    spent_ns = [next(player) for _ in range(IN_TURN)]
+                    figures.add(name, [spent_ns[-1] / assignments])
+                figures.add(looped, [loop.turn(looped)])
+        for player in players.values():
+            for _ in player:
+                raise RuntimeError("there is more than was to be measured")
         if agents <= MODEL_AGENTS_MAX:
             model = Model()
             size = max(1, len(segments[0]) // MODEL_PARTS)
             few = [segments[0][start : start + size] for start in range(0, size * scale.rounds, size)]
             units = assignments * size / len(segments[0])
-            figures.add(name_of("model", shape), _by_calls(model, model.take_events, setup, few, units))
-        figures.add(name_of("python", shape), _plain_python(trace))
-        in_loop(figures, {name_of("loop.beside", shape): Steady(shape)}, scale.assignments, scale.rounds)
+            spent_ns = list(_by_calls(model, model.take_events, setup, few))
+            figures.add(name_of("model", shape), [spent / units for spent in spent_ns])
 
 
 def _by_calls(
@@ -138,12 +182,11 @@ def _by_calls(
     after_tick: Callable[[], object],
     setup: list[Call],
     segments: list[list[Call]],
-    units: float,
-) -> list[float]:
+) -> Iterator[float]:
+    """CPU nanoseconds of each segment."""
     _play(machine, after_tick, setup)
     gc.collect()
     gc.freeze()
-    found = []
     refused = 0
     for segment in segments:
         bound = [(getattr(machine, method), args) for method, args in segment]
@@ -152,11 +195,10 @@ def _by_calls(
             refused += call(*args)
             if not number % CALLS_PER_TICK:
                 after_tick()
-        found.append((time.thread_time_ns() - began) / units)
+        yield time.thread_time_ns() - began
     gc.unfreeze()
     if refused:
         raise RuntimeError("the machine refused what it had not when the trace was made")
-    return found
 
 
 def _play(machine: Engine | Model, after_tick: Callable[[], object], calls: list[Call]) -> None:
@@ -165,11 +207,11 @@ def _play(machine: Engine | Model, after_tick: Callable[[], object], calls: list
         after_tick()
 
 
-def _plain_python(trace: Trace) -> list[float]:
+def _plain_python(trace: Trace) -> Iterator[float]:
+    """CPU nanoseconds of each segment."""
     core = PythonCore(trace.people(), trace.asked())
     step = step_ns_of(trace.centre.shape)
     now, goal, began = 0, 0, 0
-    found: list[float] = []
     for number, (operation, contact, value, priority) in enumerate(trace.rows()):
         now += step
         if number == trace.setup:
@@ -181,11 +223,10 @@ def _plain_python(trace: Trace) -> list[float]:
         elif operation == ABANDON:
             core.abandon(contact)
         if number >= trace.setup and len(core.assigned) == goal:
-            found.append((time.thread_time_ns() - began) / trace.assignments)
+            yield time.thread_time_ns() - began
             goal, began = goal + trace.assignments, time.thread_time_ns()
     if digest(core.assigned) != trace.digest:
         raise RuntimeError("the plain core in Python gave other contacts to other agents")
-    return found
 
 
 def growth(figures: Figures, scale: Scale) -> None:
@@ -199,7 +240,7 @@ def growth(figures: Figures, scale: Scale) -> None:
     shapes |= {Shape(agents, 64, 0) for agents in (scale.agents[-1], scale.large[0])}
     shapes.add(Shape(scale.agents[-2], 64, scale.large[1]))
     in_loop(
-        figures, {name_of("loop", shape): Steady(shape) for shape in sorted(shapes)}, scale.assignments, scale.rounds
+        figures, {name_of("loop", shape): Steady(shape) for shape in sorted(shapes)}, scale.assignments, scale.turns
     )
     busy = Shape(scale.agents[-1], 64, last)
     kinds = {"few": Steady(busy, 64 * 10), "many": Steady(busy, scale.classes)}
@@ -207,7 +248,7 @@ def growth(figures: Figures, scale: Scale) -> None:
         figures,
         {f"core.classes {name}": steady for name, steady in kinds.items()},
         scale.assignments // 4,
-        scale.rounds,
+        scale.turns,
     )
     for name, steady in kinds.items():
         figures.notes[f"classes {name}"] = f"{sum(map(len, steady.centre().kinds.values())):,}"
@@ -222,7 +263,7 @@ def tails(figures: Figures, scale: Scale) -> None:
     for traffic in traffics.values():
         traffic.open()
         traffic.settle(scale.assignments)
-    for _ in range(scale.rounds):
+    for _ in range(scale.turns):
         for name, traffic in traffics.items():
             traffic.run(scale.assignments)
             spent = 0
@@ -233,7 +274,7 @@ def tails(figures: Figures, scale: Scale) -> None:
     traffic = traffic_of(Centre(Shape(scale.agents[-1], 64)))
     traffic.open()
     traffic.settle(scale.assignments)
-    for _ in range(scale.rounds):
+    for _ in range(scale.turns):
         counts = traffic.run_timing_each(scale.assignments * 4)
         for name, share in (("p50", 0.5), ("p999", 0.999), ("p9999", 0.9999)):
             figures.add(f"core.event {name}", [float(counts.at(share))])

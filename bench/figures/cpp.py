@@ -16,13 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from acd_sim.load.floor import Centre, Shape
-from bench.figures.core import built, name_of
+from bench.figures.core import IN_TURN, built, name_of
 from bench.figures.samples import Figures
 from bench.figures.scale import Scale
 from bench.peers.agreement import check_decisions, check_whole
 from bench.trace import Trace, traffic_of
-
-IN_TURN = 2
 
 
 class CppCore:
@@ -105,10 +103,10 @@ def shapes_of(scale: Scale) -> tuple[Shape, ...]:
 def beside_cpp(figures: Figures, scale: Scale) -> None:
     """Goal 3. Raises `RuntimeError` where a core in C++ comes to something else."""
     for shape in shapes_of(scale):
-        trace = Trace(Centre(shape), IN_TURN * scale.rounds, scale.assignments)
+        trace = Trace(Centre(shape), IN_TURN * scale.turns, scale.assignments)
         with _ours(trace) as ours, whole_core(trace) as whole, plain_core(trace) as plain:
             cores = {"loop.again": ours, "whole_cpp": whole.segment, "cpp": plain.segment}
-            for _ in range(scale.rounds):
+            for _ in range(scale.turns):
                 for name, play in cores.items():
                     spent_ns = [play() for _ in range(IN_TURN)]
                     figures.add(name_of(name, shape), [spent_ns[-1] / scale.assignments])

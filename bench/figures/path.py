@@ -82,7 +82,10 @@ def folder(stack: contextlib.ExitStack, *, durable: bool) -> Path:
 
 
 def site_of(stack: contextlib.ExitStack, process: ServerProcess, shape: Shape, connections: int) -> Site:
-    """Connections to a server that is kept to the first processor, where there are several; closed with the stack."""
+    """Connections to a server that is kept to the first processor, where there are several; closed with the stack.
+
+    Its snapshots are made on the others, beside the load, which goes first there.
+    """
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
             os.sched_setaffinity(int(task.name), {min(PROCESSORS)})
@@ -131,7 +134,7 @@ def requests(figures: Figures, scale: Scale) -> None:
         for depth in (1, 16):
             for name, site in sites.items():
                 site.closed_loop(senders[name], WIRE_CONNECTIONS * depth, scale.lifecycles)
-            for _ in range(scale.rounds):
+            for _ in range(scale.turns):
                 for name, site in sites.items():
                     count = scale.lifecycles * (4 if name == "acd" else 16)
                     cpu, rate = cpu_of_round(site, senders[name], WIRE_CONNECTIONS * depth, count)
@@ -156,7 +159,7 @@ def lifecycles(figures: Figures, scale: Scale) -> None:
             count = max(CONNECTIONS, scale.lifecycles * min(depth, 64) // 64)
             for name, site in sites.items():
                 site.closed_loop(senders[name], depth, count)
-            for _ in range(scale.rounds):
+            for _ in range(scale.turns):
                 for name, site in sites.items():
                     cpu, rate = cpu_of_round(site, senders[name], depth, count)
                     figures.add(f"path.{name} {depth}", [cpu])
@@ -175,7 +178,7 @@ def features(figures: Figures, scale: Scale) -> None:
         full = acd_site(stack, scale.centre, CONNECTIONS, durable=False)
         stack.enter_context(watched(full.process))
         senders = [site.sender(CONNECTIONS) for site in (bare, full)]
-        for number in range(scale.rounds + 1):
+        for number in range(scale.turns + 1):
             for name, site, sender in zip(("bare", "all"), (bare, full), senders, strict=True):
                 cpu, _ = cpu_of_round(site, sender, FEATURE_DEPTH, scale.lifecycles)
                 if number:
@@ -228,7 +231,7 @@ def latency(figures: Figures, scale: Scale) -> None:
             site = acd_site(stack, scale.centre, CONNECTIONS, durable=name == "durable")
             with at_once(site.process.pid, echo.process.pid):
                 site.open_loop(site.sender(CONNECTIONS, plain=True, awake=AWAKE), scale.rate, max(1, count // 10))
-                for _ in range(scale.rounds):
+                for _ in range(scale.turns):
                     sender = site.sender(CONNECTIONS, plain=True, awake=AWAKE)
                     cpu = site.process.cpu_ns()
                     site.open_loop(sender, scale.rate, count)

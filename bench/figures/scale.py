@@ -9,7 +9,8 @@ class Scale(NamedTuple):
     """The dimensions of one run.
 
     Attributes:
-        rounds: of everything.
+        rounds: of what takes seconds.
+        turns: rounds of what takes less: as many as it takes for those that something else disturbed to be few.
         assignments: of a round in the core; of slow ones the share that their cost allows.
         agents, skills, waiting: the grid over which growth is looked at.
         large: largest numbers of agents and of waiting contacts, which are looked at apart.
@@ -22,6 +23,7 @@ class Scale(NamedTuple):
     """
 
     rounds: int
+    turns: int
     assignments: int
     agents: tuple[int, ...]
     skills: tuple[int, ...]
@@ -38,6 +40,7 @@ class Scale(NamedTuple):
 
 FULL = Scale(
     rounds=5,
+    turns=15,
     assignments=4_000,
     agents=(100, 1_000, 10_000),
     skills=(4, 64, 1_000),
@@ -53,6 +56,7 @@ FULL = Scale(
 )
 TINY = Scale(
     rounds=2,
+    turns=2,
     assignments=40,
     agents=(20, 60),
     skills=(4, 8),

@@ -94,6 +94,29 @@ def test_so_does_the_plain_core_in_c(shape: Shape) -> None:
 
 
 @NO_CXX
+def test_a_core_in_c_that_goes_astray_is_a_figure_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(Centre(Shape(30, 4)), 2, 150, seed=7)
+    with cpp.plain_core(trace) as plain:
+        assert all(plain.segment() > 0 for _ in range(trace.segments))
+        with pytest.raises(RuntimeError, match="where it should have told"):
+            plain.segment()
+    dead = tmp_path / "dead"
+    dead.write_text("#!/bin/sh\necho 0; read go; echo 5; exit 3\n")
+    dead.chmod(0o755)
+    monkeypatch.setattr(cpp, "built", lambda _: dead)
+    with cpp.plain_core(trace) as plain:
+        assert plain.segment() == 5
+        with pytest.raises(RuntimeError, match="ended with status 3"):
+            plain.told()
+    with cpp.plain_core(trace) as plain:
+        plain.segment()
+        with pytest.raises(RuntimeError, match="where it should have told"):
+            plain.segment()
+
+
+@NO_CXX
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_whole_core_in_c_decides_tells_and_shows_the_same(shape: Shape) -> None:
     trace = Trace(Centre(shape), 2, 150, seed=7)

@@ -32,6 +32,7 @@ CALLS_PER_TICK = 16
 MODEL_PARTS = 8
 ABANDONED = 10
 IN_TURN = 2
+PYTHON_IN_TURN = 4  # of shorter segments
 ABANDON_TURNS = 50
 WARMING = 5
 SETTLING = 16  # rounds of assignments until as many ended contacts are remembered as ever are
@@ -111,7 +112,8 @@ class InLoop:
 
     def turn(self, name: str) -> float:
         """Nanoseconds of an assignment in a centre."""
-        self._pipes[name].send(True)
+        with contextlib.suppress(BrokenPipeError):  # then nothing is heard of it either
+            self._pipes[name].send(True)
         return _told(name, self._pipes[name])
 
 
@@ -146,12 +148,12 @@ def _take_turns(steady: Steady, assignments: int, asker: Connection, pipe: Conne
 def against_python(figures: Figures, scale: Scale) -> None:
     """Goals 4 and 5: single calls from Python, the compiled loop, the plain core in Python, by turns; and the readable model.
 
-    Of two segments in a turn the second counts, as the first has to bring its caches back.
+    Of the segments in a turn the last counts, as the others have to bring its caches back.
     """
     for agents, share in ((scale.agents[-2], 4), (scale.agents[-1], 8), (scale.large[0], 16)):
         shape = Shape(agents, 64)
         assignments = max(10, scale.assignments // share)
-        trace = Trace(Centre(shape), IN_TURN * scale.turns, assignments)
+        trace = Trace(Centre(shape), PYTHON_IN_TURN * scale.turns, assignments)
         setup, segments = trace.calls()
         engine = Engine()
         players = {
@@ -162,7 +164,7 @@ def against_python(figures: Figures, scale: Scale) -> None:
         with InLoop({looped: Steady(shape)}, scale.assignments) as loop:
             for _ in range(scale.turns):
                 for name, player in players.items():
-                    spent_ns = [next(player) for _ in range(IN_TURN)]
+                    spent_ns = [next(player) for _ in range(PYTHON_IN_TURN)]
                     figures.add(name, [spent_ns[-1] / assignments])
                 figures.add(looped, [loop.turn(looped)])
         for player in players.values():
@@ -188,15 +190,17 @@ def _by_calls(
     gc.collect()
     gc.freeze()
     refused = 0
-    for segment in segments:
-        bound = [(getattr(machine, method), args) for method, args in segment]
-        began = time.thread_time_ns()
-        for number, (call, args) in enumerate(bound):
-            refused += call(*args)
-            if not number % CALLS_PER_TICK:
-                after_tick()
-        yield time.thread_time_ns() - began
-    gc.unfreeze()
+    try:
+        for segment in segments:
+            bound = [(getattr(machine, method), args) for method, args in segment]
+            began = time.thread_time_ns()
+            for number, (call, args) in enumerate(bound):
+                refused += call(*args)
+                if not number % CALLS_PER_TICK:
+                    after_tick()
+            yield time.thread_time_ns() - began
+    finally:
+        gc.unfreeze()
     if refused:
         raise RuntimeError("the machine refused what it had not when the trace was made")
 

@@ -56,20 +56,27 @@ class CppCore:
     def _heard(self) -> int:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a core in C++ ended with status {self._process.wait()}")
+        if not line.strip().isdigit():
+            raise RuntimeError(f"a core in C++ said {line!r} where it should have told how long a segment took")
         return int(line)
 
     def segment(self) -> int:
         """Play the next; gives its CPU time in nanoseconds."""
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # then nothing is heard of it either
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
         return self._heard()
 
     def told(self) -> dict[str, Any]:
         """What it says of itself after the last segment."""
-        told: dict[str, Any] = json.loads(self._process.communicate()[0])
+        said, _ = self._process.communicate()
+        try:
+            told: dict[str, Any] = json.loads(said)
+        except ValueError:
+            raise RuntimeError(
+                f"a core in C++ ended with status {self._process.returncode}, and said {said[:80]!r}"
+            ) from None
         return told
 
 

@@ -45,7 +45,7 @@ from acd_core.commands import (
     OfferAccept,
     OfferReject,
 )
-from acd_core.config import Agent, Config, Queue, Settings, Tenant
+from acd_core.config import Agent, Channel, Config, Queue, Settings, Tenant
 from acd_core.model import Model
 from acd_core.model.rows import AgentRow, ContactRow, LegRow, RestClock
 from acd_core.views import AgentView
@@ -286,6 +286,28 @@ def test_engine_keeps_the_rules() -> None:
 
 def test_model_keeps_the_rules() -> None:
     run(type("CentreOfModel", (Centre,), {"machine_type": Model}), 20)
+
+
+@pytest.mark.parametrize("kind", [Engine, Model])
+def test_who_is_rung_while_he_wraps_up_is_occupied_all_the_time(kind: type[Engine | Model]) -> None:
+    chat = Queue(tenant="acme", name="chat", channel="chat", wrapup_s=9, disposition_required=True, max_wait_s=0)
+    config = Config(
+        settings=Settings(occupancy_half_life_s=10, occupancy_max=20),
+        channels=(Channel(name="voice", units=2), Channel(name="chat", units=1, most_at_once=2)),
+        tenants=(Tenant(name="acme"),),
+        queues=(chat,),
+        agents=(Agent(agent="a-0"),),
+    )
+    centre = type("CentreOfOne", (Centre,), {"machine_type": kind})()
+    centre.begin(config=config, present=[True])
+    centre.enqueue(age_s=0, caller="", pick=0, priority=0, require="")
+    centre.answer(accepted=True, pick=0)
+    centre.complete(pick=0)
+    centre.wait(seconds=1)
+    centre.enqueue(age_s=0, caller="", pick=0, priority=0, require="")
+    assert [agent.activity for agent in centre.machine.agents()] == ["offered"]
+    centre.wait(seconds=3)
+    assert [agent.resting for agent in centre.machine.agents()] == [True]
 
 
 def small_centre(**queue: Any) -> Config:

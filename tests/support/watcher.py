@@ -323,7 +323,8 @@ class Watcher:
         kept = 0.5 ** (elapsed_s / self.config.settings.occupancy_half_life_s)
         for name, agent in now.agents.items():
             before = self.before.agents[name]
-            occupied = before.activity in {"busy", "wrapup"}
+            # Who is rung in the wrap-up of another contact shows as offered one, and works all the same.
+            occupied = before.activity in {"busy", "wrapup"} or any(leg.state != "offered" for leg in before.legs)
             if before.presence != "paused" or occupied:
                 self.occupancy[name] = self.occupancy[name] * kept + occupied * (1 - kept)
             if levels is None:

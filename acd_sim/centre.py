@@ -28,6 +28,7 @@ from acd_core.events import (
     ContactWrapup,
     Event,
 )
+from acd_core.views import ContactView
 from acd_sim import profile
 from acd_sim.profile import FOREIGN, INTERNET, NEW_CUSTOMER, REGULAR, STOCKS, HandleTime
 
@@ -198,6 +199,13 @@ class _Caller(Struct):
     hung_up: bool = False
 
 
+def farewell(contact: ContactView) -> commands.Command:
+    """What ends a contact that an earlier run left behind, whatever has become of it."""
+    if contact.callback is not None and contact.state not in {"connected", "wrapup"}:
+        return commands.ContactWithdraw(contact=contact.contact)
+    return commands.ContactAbandon(contact=contact.contact)
+
+
 class _Worker(Struct):
     """An agent: his shift, and whether he is at work or on a break."""
 
@@ -337,8 +345,15 @@ class Centre:
         caller = self._callers.get(event.contact)
         if caller is None or not event.callback_offered or self._random.random() >= CALLBACK_SHARE:
             return
-        number = str(caller.attributes["ani"])
-        self._later(DIALLING_S, commands.ContactCallback(contact=event.contact, number=number))
+        self._pace.after(DIALLING_S, self._ask_to_be_called_back, event.contact)
+
+    def _ask_to_be_called_back(self, contact: str) -> None:
+        """He types his number and hangs up, so he does not give up as well."""
+        caller = self._callers.get(contact)
+        if caller is None or self._stopped:
+            return
+        self._lose_patience_no_more(caller)
+        self._send(commands.ContactCallback(contact=contact, number=str(caller.attributes["ani"])))
 
     @staticmethod
     def _lose_patience_no_more(caller: _Caller) -> None:

@@ -24,8 +24,9 @@ import pytest
 
 from acd_core import commands, requirement
 from acd_core.config import Agent, Config, Queue, Settings, Tenant, validate
-from acd_core.events import AgentChanged, ContactConnected, ContactEnded, ContactOffered, ContactWrapup
+from acd_core.events import AgentChanged, ContactConnected, ContactEnded, ContactOffered, ContactQueued, ContactWrapup
 from acd_core.toml import read_toml
+from acd_protocol.client import Client
 from acd_protocol.config_text import to_toml
 from acd_sim import centre, profile
 from acd_sim.centre import SERVICES, SHIFTS, Centre, Pace
@@ -253,6 +254,32 @@ async def test_a_caller_gives_up_unless_he_is_answered() -> None:
     assert patience.cancelled()
 
 
+async def test_who_asks_to_be_called_back_does_not_give_up_as_well() -> None:
+    stage = Stage()
+    contact = stage.call()
+    patience = stage.centre._callers[contact.contact].patience
+    assert patience is not None
+    asked: list[commands.ContactCallback] = []
+    while not asked:  # only some of those who are offered it take it
+        stage.pace.planned.clear()
+        stage.centre.handle(
+            ContactQueued(
+                seq=1,
+                at=1,
+                contact=contact.contact,
+                tenant=contact.tenant,
+                queue=contact.queue,
+                priority=0,
+                position=1,
+                callback_offered=True,
+            )
+        )
+        stage.pace.run_planned()
+        asked = stage.take(commands.ContactCallback)
+    assert [command.number for command in asked] == [contact.attributes["ani"]]
+    assert patience.cancelled()
+
+
 async def test_an_agent_who_was_paused_for_missing_offers_comes_back() -> None:
     stage = Stage()
     stage.pace.planned.clear()
@@ -445,15 +472,36 @@ def test_a_port_that_is_taken_is_one_clear_sentence(tmp_path: Path, option: str)
     assert variable in sentence
 
 
+async def leave_behind(port: int) -> None:
+    """One who is to be called back by an agent whom the demo does not have."""
+    async with Client("127.0.0.1", port, name="test") as client:
+        await client.call(
+            commands.ContactEnqueue(contact="left", tenant="northbank", queue="service", require="fraud & network")
+        )
+        await client.call(commands.ContactCallback(contact="left", number="+34600000000"))
+
+
+async def ending_of(port: int, contact: str) -> str:
+    """How a contact of the first line ended."""
+    async with Client("127.0.0.1", port, name="test") as client:
+        answer = await client.call(commands.ContactEnqueue(contact=contact, tenant="northbank", queue="service"))
+    return answer.ended or ""
+
+
 def test_the_journal_can_be_kept_and_gone_on_with(tmp_path: Path) -> None:
-    data = tmp_path / "kept here"
-    for _ in range(2):
-        with demo(tmp_path, "--speed", "300", "--duration", "10", "--data", str(data)) as process:
+    options = ("--speed", "300", "--duration", "10", "--data", str(tmp_path / "kept here"))
+    for run in range(2):
+        with demo(tmp_path, *options) as process:
+            port = next_line(process)["port"]
+            if run == 0:
+                asyncio.run(leave_behind(port))
+            else:
+                assert asyncio.run(ending_of(port, "left")) == "withdrawn"
             out, err = process.communicate(timeout=patient(60))
         assert process.returncode == 0, err
         summary = json.loads(out.splitlines()[-1])
         assert summary["refused"] == {}
-    assert data.is_dir()
+    assert (tmp_path / "kept here").is_dir()
 
 
 def test_the_configuration_is_printed_without_starting_anything(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from acd_core import commands
 from acd_core.events import Event
 from acd_core.service_level import service_level
-from acd_core.views import QueueView
+from acd_core.views import ContactView, QueueView
 from acd_protocol.cli import EXIT_FAILED, EXIT_USAGE, Command, add_json_option, fail, port_number, print_json
 from acd_protocol.client import Client, ClientError, Refused
 from acd_protocol.config_text import to_toml
@@ -239,8 +239,9 @@ class _Demo:
     async def _take_over(self, people: Client) -> None:
         """Bring our configuration, and hang up what an earlier run with the same journal left behind."""
         await people.apply_config(centre.configuration())
-        for contact in await people.listing("contacts", limit=10_000):
-            self._send(people, commands.ContactAbandon(contact=contact["contact"]))
+        left = await people.listing("contacts", limit=10_000)
+        for contact in msgspec.convert(left, list[ContactView]):
+            self._send(people, centre.farewell(contact))
         for agent in await people.listing("agents"):
             if agent["state"] != "logged_out":
                 self._send(people, commands.AgentLogout(agent=agent["agent"]))

@@ -8,6 +8,7 @@ that comes again and again. Others are looked up by what the texts say.
 cimport cython
 from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from acd_core.memory cimport release, zeroed
 from acd_core.types cimport NONE
@@ -15,7 +16,7 @@ from acd_core.types cimport NONE
 cdef enum:
     PLACES_FIRST = 256
     PLACES_MAX = 131072
-    SPARE = 4                 # at most so many places are made for each route that is known
+    SPARE = 4                 # with so many places for each route that is known, there are enough
 
 
 @cython.final
@@ -51,7 +52,7 @@ cdef class RoutesTaken:
     ) except NULL:
         """These call a queue and, in it, a class and what is asked. They are kept, so that no other object takes their place.
 
-        What is given stands until the next call. `known`: how many routes there are, so that others have room beside them.
+        What is given stays where it is until the next call, also when it is forgotten meanwhile. `known`: how many routes there are, so that others have room beside them.
         """
         cdef Taken *row
         cdef Taken former
@@ -84,7 +85,7 @@ cdef class RoutesTaken:
         cdef int64_t place
         for place in range(self.mask + 1):
             former = self.rows[place]
-            self.rows[place] = Taken(NULL, NULL, NULL, NULL)
+            memset(&self.rows[place], 0, sizeof(Taken))
             _let_go(&former)
         self.count = 0
 

@@ -36,9 +36,6 @@ class Kind(IntEnum):
     SEAL = 3
 
 
-_SEAL = Kind.SEAL  # an attribute of an enumeration is dear, and this one is looked at for each record
-
-
 class Tail(NamedTuple):
     """The end of a journal.
 
@@ -95,24 +92,14 @@ def hash_of(record: bytes) -> bytes:
     return hashlib.blake2b(record, digest_size=8).digest()
 
 
-def record_after(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> bytes:
-    """The bytes of the record that follows `tail`.
+def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> tuple[bytes, Tail]:
+    """The bytes of the record that follows `tail`, and the tail that it makes.
 
     The time of records never goes back; an earlier one is taken as that of the tail. Ticks hold their own: those that
     catch up with deadlines which passed while no server ran are earlier than the FENCE or SEAL before them.
     """
-    return record_bytes.record_bytes(MAGIC, FORMAT_VERSION, tail, kind, epoch, time_ns, commands, payload)
-
-
-def tail_after(tail: Tail, kind: Kind, record: bytes) -> Tail:
-    """The tail that a record of this kind makes, which `record_after` gave for `tail`."""
-    return record_bytes.tail_after(tail, record, kind is _SEAL)
-
-
-def pack(tail: Tail, kind: Kind, epoch: int, time_ns: int, commands: int, payload: bytes) -> tuple[bytes, Tail]:
-    """The bytes of the record that follows `tail`, and the tail that it makes."""
-    record = record_after(tail, kind, epoch, time_ns, commands, payload)
-    return record, tail_after(tail, kind, record)
+    record = record_bytes.record_bytes(MAGIC, FORMAT_VERSION, tail, kind, epoch, time_ns, commands, payload)
+    return record, record_bytes.tail_after(tail, record, kind is Kind.SEAL)
 
 
 def unpack(tail: Tail, data: bytes, *, whole: bool = False) -> tuple[Record, Tail]:

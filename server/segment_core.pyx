@@ -41,11 +41,6 @@ cdef class SegmentCore:
         """Of the file that is being written; negative while it is not open."""
         return self._descriptor
 
-    @property
-    def end(self):
-        """Where in that file the next record begins."""
-        return self._end
-
     cdef bytes stage(self, int64_t epoch, int64_t seq, object batch):
         """The next record, which is to be written at `_end`, and flushed; None if `append` must do it, or refuse it.
 

@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLS_PER_TICK = 16
 MODEL_PARTS = 8
 ABANDONED = 10
-IN_TURN = 2
 PYTHON_IN_TURN = 4  # of shorter segments
 ABANDON_TURNS = 50
 WARMING = 5
@@ -42,12 +41,12 @@ MODEL_AGENTS_MAX = 1_000
 
 
 def built(source: str) -> Path:
-    """A program of ours in C or C++, compiled when its source is newer, or a header beside that. Raises `FileNotFoundError`
+    """A program of ours in C or C++, compiled when its source is newer, or a header. Raises `FileNotFoundError`
     without a compiler.
     """
     path = ROOT / "bench/peers" / source
     program = ROOT / "build/peers" / path.stem
-    newest = max(part.stat().st_mtime for part in (path, *path.parent.glob("*.hpp")))
+    newest = max(part.stat().st_mtime for part in (path, *(ROOT / "bench/peers").rglob("*.hpp")))
     if not program.exists() or program.stat().st_mtime < newest:
         program.parent.mkdir(parents=True, exist_ok=True)
         compiler = os.environ.get("CXX", "g++") if path.suffix == ".cpp" else os.environ.get("CC", "gcc")

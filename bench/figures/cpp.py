@@ -12,15 +12,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from acd_sim.load.floor import Centre, Shape
-from bench.figures.core import IN_TURN, built, name_of
+from bench.figures.core import built, name_of
 from bench.figures.samples import Figures
 from bench.figures.scale import Scale
 from bench.peers.agreement import check_decisions, check_whole
 from bench.trace import Trace, traffic_of
+
+IN_TURN = 2
 
 
 class CppCore:
@@ -47,9 +48,7 @@ class CppCore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 

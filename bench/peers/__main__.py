@@ -80,7 +80,6 @@ class Row(NamedTuple):
 def rows_of(scale: Scale) -> list[Row]:
     """All comparisons, whether measured or not."""
     thousand, most, huge = (Shape(agents, 64) for agents in (scale.agents[-2], scale.agents[-1], scale.large[0]))
-    plain = (thousand, Shape(scale.agents[-1], 64, scale.waiting[-1]), Shape(scale.agents[-1], scale.skills[-1]))
     rows = [
         Row("C epoll echo", "request and answer, 50 x 1", "wire.echo 50x1", "wire.acd 50x1", limit=True),
         Row("C epoll echo", "request and answer, 50 x 16", "wire.echo 50x16", "wire.acd 50x16", limit=True),
@@ -101,7 +100,7 @@ def rows_of(scale: Scale) -> list[Row]:
             ("plain C++ core, same semantics", "whole_cpp"),
             ("plain C++ core, decisions alone", "cpp"),
         )
-        for shape in plain
+        for shape in cpp.shapes_of(scale)
     ]
     rows.append(
         Row(

@@ -12,8 +12,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <vector>
+
+#include "segment.hpp"
 
 namespace {
 
@@ -160,20 +161,6 @@ struct Core {
         for (const Term &has : agent.skills) skills[has.skill].idle.push_back({number, agent.since});
     }
 };
-
-int64_t cpu_ns() {
-    timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
-}
-
-// Tell how long the last segment took, and wait for word to begin the next; gives when that is.
-int64_t next_segment(int64_t spent_ns) {
-    std::printf("%lld\n", static_cast<long long>(spent_ns));
-    std::fflush(stdout);
-    std::getchar();
-    return cpu_ns();
-}
 
 std::vector<int32_t> read_all(const char *path) {
     FILE *file = std::fopen(path, "rb");

@@ -21,10 +21,10 @@
 // end. Build: g++ -O3 -std=c++17 whole_core.cpp
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <string>
 #include <vector>
 
+#include "../segment.hpp"
 #include "core.hpp"
 #include "shown.hpp"
 #include "trace.hpp"
@@ -43,20 +43,6 @@ struct Digest {
         mix(NONE);
     }
 };
-
-int64_t cpu_ns() {
-    timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-// Tell how long the last segment took, and wait for word to begin the next; gives when that is.
-int64_t next_segment(int64_t spent_ns) {
-    std::printf("%lld\n", static_cast<long long>(spent_ns));
-    std::fflush(stdout);
-    std::getchar();
-    return cpu_ns();
-}
 
 // A trace as a core plays it, and what is seen of that.
 class Play {

@@ -13,6 +13,7 @@ just read that line, the names of who goes next are brought near a turn ahead.
 
 cimport cython
 from cpython.list cimport PyList_GET_ITEM
+from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
@@ -34,6 +35,10 @@ cdef extern from "time.h" nogil:
         CLOCK_MONOTONIC
         CLOCK_THREAD_CPUTIME_ID
     int clock_gettime(int clock, timespec *time)
+
+cdef extern from "Python.h":
+    ctypedef struct PyASCIIObject:
+        pass
 
 cdef enum:
     GIVE_UP_AT_ONCE = 64
@@ -278,8 +283,8 @@ cdef class Traffic:
         """One contact comes, and one goes."""
         cdef int32_t going = self.coming
         if going >= 0:
-            prefetch(PyList_GET_ITEM(self.driver.names, going))
-            prefetch(PyList_GET_ITEM(self.driver.agents, self.agent_of[going]))
+            prefetch_text(PyList_GET_ITEM(self.driver.names, going))
+            prefetch_text(PyList_GET_ITEM(self.driver.agents, self.agent_of[going]))
         if self._draw(1000) < ABANDONED_OF_1000:
             if self.waiting_count:
                 self._abandon(self.waiting[self._draw(self.waiting_count)])
@@ -294,6 +299,7 @@ cdef class Traffic:
             going = self.talking[self._draw(self.talking_count)]
             prefetch_item(self.driver.names, going)
             prefetch(&self.agent_of[going])
+            prefetch(&self.place[going])
         self.coming = going
         return 0
 
@@ -502,6 +508,12 @@ cdef class Traffic:
         last = bag[count[0]]
         bag[self.place[number]] = last
         self.place[last] = self.place[number]
+
+
+cdef inline void prefetch_text(PyObject *text) noexcept nogil:
+    """Bring a short text near: its head, and its letters, which often lie on another line."""
+    prefetch(text)
+    prefetch(<char *>text + sizeof(PyASCIIObject))
 
 
 @cython.overflowcheck(False)

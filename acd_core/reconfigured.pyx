@@ -17,8 +17,8 @@ from acd_core.types cimport (
 import msgspec
 
 from acd_core.config import ConfigError
-from acd_core.config import validate as validate_config
 from acd_core.plan import passed, plan_of
+from acd_core.validation import validate
 
 cdef object UNKNOWN = object()
 
@@ -42,7 +42,7 @@ cdef class Reconfigured(Consults):
         former = self.configuration
         config = self._with_agents_of(former, config)
         try:
-            validate_config(config, former)
+            validate(config, former)
         except ConfigError:
             return CONFIG_INVALID
         if config == former:

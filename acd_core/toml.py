@@ -41,8 +41,8 @@ from acd_core.config import (
     Step,
     Tenant,
     WaitingCost,
-    validate,
 )
+from acd_core.validation import validate
 
 TABLES = ("settings", "skills", "channels", "pause_reasons", "tenants", "calendars", "queues", "agents")
 _Entry = TypeVar("_Entry", bound=Struct)

@@ -35,7 +35,6 @@ from acd_core.config import (
     StayRule,
     Step,
     Tenant,
-    validate,
 )
 from acd_core.events import (
     AgentChanged,
@@ -60,6 +59,7 @@ from acd_core.events import (
     OfferEnded,
     WaitEstimate,
 )
+from acd_core.validation import validate
 from acd_core.views import AgentView, ContactView
 
 __all__ = [

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import UNSET
 
 from acd_core import Machine, Outcome, requirement
-from acd_core import config as core_config
 from acd_core.commands import Command, ConfigApply, ContactEnqueue
+from acd_core.config import ConfigError
 from acd_core.explain import explain_agent, explain_contact
 from acd_core.refusals import SENTENCES
+from acd_core.validation import validate
 from acd_core.views import AGENT_STATES, CONTACT_STATES, ContactView, in_seconds
 from acd_protocol.framing import encode, error
 from acd_protocol.messages import Error, Estimate, Explain, List, Ok, Request, Stats
@@ -56,8 +57,8 @@ def refusal(command: Command, number: int, machine: Machine) -> Error:
             message, at = f"require: {problem}", problem.position
     elif outcome is Outcome.CONFIG_INVALID and isinstance(command, ConfigApply):
         try:
-            core_config.validate(command.config)
-        except core_config.ConfigError as problem:
+            validate(command.config)
+        except ConfigError as problem:
             message = str(problem)
     elif outcome is Outcome.AGENT_IN_USE and isinstance(command, ConfigApply):
         kept = {agent.agent for agent in command.config.agents}

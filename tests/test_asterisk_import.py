@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from acd_core.config import Config, validate
+from acd_core.config import Config
 from acd_core.toml import read_toml
+from acd_core.validation import validate
 from acd_pbx.asterisk.conf_file import ConfFile, ConfFileError
 from acd_pbx.asterisk.import_queues import Imported, import_queues, settings_text
 from acd_pbx.asterisk.settings import read_settings

@@ -22,10 +22,10 @@ from acd_core.config import (
     ns_of_seconds,
     seconds_of_ns,
     to_json,
-    validate,
 )
 from acd_core.requirement import describe
 from acd_core.toml import read_toml
+from acd_core.validation import validate
 from server.config_diff import Change, FieldChange, difference, summary
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "centre.toml"

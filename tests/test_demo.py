@@ -23,9 +23,10 @@ from typing import Any
 import pytest
 
 from acd_core import commands, requirement
-from acd_core.config import Agent, Config, Queue, Settings, Tenant, validate
+from acd_core.config import Agent, Config, Queue, Settings, Tenant
 from acd_core.events import AgentChanged, ContactConnected, ContactEnded, ContactOffered, ContactQueued, ContactWrapup
 from acd_core.toml import read_toml
+from acd_core.validation import validate
 from acd_protocol.client import Client
 from acd_protocol.config_text import to_toml
 from acd_sim import centre, profile

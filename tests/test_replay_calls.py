@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from acd_core.config import Config, validate
+from acd_core.config import Config
 from acd_core.events import ContactConnected, ContactEnded, Event
+from acd_core.validation import validate
 from acd_core.views import QueueView
 from acd_protocol.client import Client
 from acd_protocol.messages import Gap

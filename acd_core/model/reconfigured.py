@@ -12,7 +12,6 @@ from acd_core.config import (
     rest_levels,
     strict_queues,
 )
-from acd_core.config import validate as validate_config
 from acd_core.events import AgentQueuesChanged, ConfigApplied
 from acd_core.joined import still_there
 from acd_core.model import occupancy
@@ -20,6 +19,7 @@ from acd_core.model.consults import Consults
 from acd_core.model.rows import AgentRow, CalendarRow, ContactRow, QueueRow
 from acd_core.plan import passed
 from acd_core.refusals import Outcome
+from acd_core.validation import validate
 
 
 class Reconfigured(Consults):
@@ -28,7 +28,7 @@ class Reconfigured(Consults):
     def _apply_config(self, config: Config) -> int:
         """See `acd_core.machine.Machine.apply_config`."""
         try:
-            validate_config(config)
+            validate(config)
         except ConfigError:
             return Outcome.CONFIG_INVALID
         if config == self._config:

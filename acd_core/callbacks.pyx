@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t, int64_t
 from acd_core.outside cimport OutsideContacts
 from acd_core.state cimport CONTACT_CALLBACK, Record
 from acd_core.tables cimport connected_of
+from acd_core.totals cimport add_to
 from acd_core.types cimport (
     CALLBACK_DONE, COMPLETED_AGENT, COMPLETED_CALLER, CONTACT_CONNECTED, CONTACT_OFFERED, CONTACT_PARKED,
     CONTACT_QUEUED, FAILED, LEG_CONNECTED, MAX_WAIT, NONE, Contact,
@@ -237,7 +238,7 @@ cdef class Callbacks(OutsideContacts):
             # What he waited is what he waited on the phone.
             callback = self.callbacks[contact]
             self._count_answered(row.queue, callback.asked_ns - row.enqueued)
-            self.tables.queues[row.queue].callback_delay_ns += connected_of(row) - <int64_t>callback.asked_ns
+            add_to(&self.tables.queues[row.queue].callback_delay_ns, connected_of(row) - <int64_t>callback.asked_ns)
         OutsideContacts._end(self, contact, reason, agent)
         self._forget_callback(contact)
         return 0

@@ -18,6 +18,7 @@ from acd_core.state cimport (
     AGENT_UPDATED, CONTACT_CONNECTED_EVENT, CONTACT_HELD, CONTACT_RESUMED, CONTACT_UPDATED, CONTACT_WRAPUP_EXTENDED,
     HOURS_UPDATED, Record,
 )
+from acd_core.totals cimport add_to
 from acd_core.transitions cimport bucket_of, offer_number
 from acd_core.types cimport (
     ABANDONED, ACCEPT_BUCKETS, AGENT_ALONE, AGENT_LOGGED_OUT, AGENT_NOT_IN_WRAPUP, AGENT_NOT_JOINED, AGENT_NOT_TALKING,
@@ -642,7 +643,7 @@ cdef class Engine(Dumped):
             self._refresh(agent)  # which may arm a timer, before others are
         if not row.callback:
             self._count_answered(held.queue, wait)
-        queue.accept_ns += rung
+        add_to(&queue.accept_ns, rung)
         queue.accept_histogram[bucket_of(rung, ACCEPT_BOUNDS, ACCEPT_BUCKETS)] += 1
         if row.pace != NONE:
             self._score(contact, self.now - self.callbacks[contact].joined_ns if row.callback else wait, rung)

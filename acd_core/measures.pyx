@@ -14,6 +14,7 @@ from acd_core.containers cimport reserve
 from acd_core.memory cimport release
 from acd_core.standing cimport AGEING_ONE, Claim, claim_by_measure, claim_by_wait, int128_t
 from acd_core.tables cimport Tables
+from acd_core.totals cimport mean_of
 from acd_core.types cimport HANDLE_BUCKETS, NONE, Queue
 from acd_core.windows cimport Forecast, forecast_of
 
@@ -127,7 +128,7 @@ cdef class Measures:
         for index in range(HANDLE_BUCKETS):
             handled += row.handle_histogram[index]
         if handled >= HANDLED_MIN:
-            mean = row.handle_ns // handled
+            mean = mean_of(&row.handle_ns, handled)
         return mean if mean > HANDLE_MIN_NS else HANDLE_MIN_NS
 
     @cython.overflowcheck(False)  # the checks know no 128 bits, which nothing here exceeds

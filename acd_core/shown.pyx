@@ -10,6 +10,7 @@ from acd_core.brought cimport asked_of, attributes_of
 from acd_core.measures cimport PREDICTED_WAIT, QUEUE_RATIO, Measure, RatioGroup
 from acd_core.state cimport CAUSE_NAMES, REASON_NAMES, STATE_NAMES, State, offer_id
 from acd_core.tables cimport completed_of, connected_of
+from acd_core.totals cimport sum_of
 from acd_core.types cimport (
     ACCEPT_BUCKETS, ACTIVITY_COOLDOWN, CAUSES, CAUSE_OCCUPANCY, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED,
     CONTACT_PARKED, CONTACT_QUEUED, CONTACT_WRAPUP, END_REASONS, HANDLE_BUCKETS, HELD_BOUND, HELD_NOWHERE, LEG_CONNECTED,
@@ -282,7 +283,7 @@ cdef class Shown(State):
             conferences=row.conferences,
             callbacks=row.callbacks,
             callbacks_failed=row.callbacks_failed,
-            callback_delay_ns=row.callback_delay_ns,
+            callback_delay_ns=sum_of(&row.callback_delay_ns),
             oldest_ns=oldest,
             closed=closed[0],
             closed_reason=closed[1],
@@ -296,12 +297,12 @@ cdef class Shown(State):
             offers_rejected=row.failed[<int>OFFER_REJECTED],
             offers_timed_out=row.failed[<int>OFFER_TIMED_OUT],
             offers_withdrawn=row.failed[<int>OFFER_WITHDRAWN],
-            wait_ns=row.wait_ns,
-            talk_ns=row.talk_ns,
+            wait_ns=sum_of(&row.wait_ns),
+            talk_ns=sum_of(&row.talk_ns),
             wait_histogram=tuple([row.histogram[index] for index in range(<int>WAIT_BUCKETS)]),
-            accept_ns=row.accept_ns,
+            accept_ns=sum_of(&row.accept_ns),
             accept_histogram=tuple([row.accept_histogram[index] for index in range(<int>ACCEPT_BUCKETS)]),
-            handle_ns=row.handle_ns,
+            handle_ns=sum_of(&row.handle_ns),
             handle_histogram=tuple([row.handle_histogram[index] for index in range(<int>HANDLE_BUCKETS)]),
             forecasts=row.forecasts,
             forecast_error_ms=row.forecast_error_ms,

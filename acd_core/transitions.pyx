@@ -21,6 +21,7 @@ from acd_core.state cimport (
 )
 from acd_core.tables cimport connected_of
 from acd_core.timers cimport OF_AGENT, OF_CALENDAR, OF_LEG, OF_LOOK, OF_OUTSIDE, OF_PAUSE, OF_PREFERENCE, OF_QUEUE, OF_REST, OF_STAY, OF_STEP
+from acd_core.totals cimport add_to
 from acd_core.trails cimport Trails
 from acd_core.types cimport (
     ABANDONED, CAUSE_NONE, CAUSE_NO_ANSWER, CONTACT_CONNECTED, CONTACT_FREE, CONTACT_OFFERED, CONTACT_PARKED, CONTACT_QUEUED,
@@ -378,7 +379,7 @@ cdef class Transitions(Trails):
         cdef Queue *queue = &self.tables.queues[slot]
         cdef bint in_target = wait <= queue.service_level
         queue.answered += 1
-        queue.wait_ns += wait
+        add_to(&queue.wait_ns, wait)
         if in_target:
             queue.answered_in_target += 1
         self._watch_reserve(slot, wait, in_target)
@@ -856,7 +857,7 @@ cdef class Transitions(Trails):
         cdef int32_t agent = row.agent
         cdef int64_t talk = self.now - row.connected, wrapup
         cdef Record *record
-        queue.talk_ns += talk
+        add_to(&queue.talk_ns, talk)
         self.tables.agents[agent].talk_ns += talk
         wrapup = queue.wrapup_most if queue.disposes else queue.wrapup
         if not wrapup:
@@ -912,7 +913,7 @@ cdef class Transitions(Trails):
         cdef Queue *queue = &self.tables.queues[row.queue]
         cdef int32_t contact = row.contact, agent = row.agent
         cdef int64_t handle = self.now - row.connected
-        queue.handle_ns += handle
+        add_to(&queue.handle_ns, handle)
         queue.handle_histogram[bucket_of(handle, HANDLE_BOUNDS, HANDLE_BUCKETS)] += 1
         self._had_inbound(agent, row.direction)
         self._drop_leg(leg)

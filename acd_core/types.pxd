@@ -350,6 +350,11 @@ cdef struct Plan:
     int32_t count
     uint8_t skips             # some stage may be skipped
 
+# A sum of nanoseconds: `high` times 2^62, and `low`. See totals.pxd.
+cdef struct Total:
+    int64_t low
+    int64_t high
+
 cdef struct Queue:
     int32_t tenant
     int32_t plan              # of its contacts that bring no steps
@@ -419,7 +424,7 @@ cdef struct Queue:
     int64_t conferences
     int64_t callbacks
     int64_t callbacks_failed
-    int64_t callback_delay_ns
+    Total callback_delay_ns
     int64_t callback_offer_ms  # a forecast from which on a callback is offered; NONE for never
     int64_t entered
     int64_t answered
@@ -428,12 +433,12 @@ cdef struct Queue:
     int64_t offers
     int64_t failed[3]
     int64_t ended[12]
-    int64_t wait_ns
-    int64_t talk_ns
+    Total wait_ns
+    Total talk_ns
     int64_t histogram[18]
-    int64_t accept_ns
+    Total accept_ns
     int64_t accept_histogram[13]
-    int64_t handle_ns
+    Total handle_ns
     int64_t handle_histogram[16]
 
 # A requirement together with a tenant: all contacts that any agent either can serve all or none of. Where a queue

@@ -30,7 +30,7 @@ MAY_IMPORT = {
 # row: commands, events, views and their like, which use none of these.
 CORE_ROWS = [
     {"types", "standing", "fixed_point", "json_text", "memory", "names"},
-    {"brought", "containers", "draws", "occupancy"},
+    {"brought", "containers", "draws", "occupancy", "totals"},
     {"clients", "columns", "ids"},
     {"ended", "tables", "timers", "windows"},
     {"gates", "live", "measures", "roster"},

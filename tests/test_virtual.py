@@ -32,6 +32,7 @@ from acd_sim.virtual import (
     Recorded,
     Retry,
     Shift,
+    SimulationError,
     Streams,
     Surge,
     Survival,
@@ -189,10 +190,15 @@ def test_equal_seeds_give_equal_runs_over_any_number_of_processes() -> None:
 
 def test_a_hundred_thousand_calls_are_all_kept() -> None:
     """So many that the tables of what is kept are large."""
-    model = Model(config=centre(50), kinds=(calls(10_000),), horizon_s=11 * HOUR, traced=200_000)
+    model = Model(config=centre(200), kinds=(calls(10_000),), horizon_s=11 * HOUR, traced=200_000)
     (replication,) = simulate(model, replications=1, processes=1).replications
     assert len(replication.trace) == tally(replication, "offered") > 100_000
     assert len(np.unique(replication.trace[:, TRACE.index("number")])) == len(replication.trace)
+
+
+def test_centuries_of_waiting_are_refused_instead_of_miscounted() -> None:
+    with pytest.raises(SimulationError, match="292 years"):
+        replicate(Model(config=centre(1), kinds=(calls(10_000),), horizon_s=3 * HOUR))
 
 
 def test_alternatives_see_the_same_callers() -> None:

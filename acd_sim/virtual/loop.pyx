@@ -29,6 +29,7 @@ from acd_sim.virtual.driver cimport Driver
 
 from acd_core import views
 from acd_core.refusals import Outcome
+from acd_sim.virtual.driver import SimulationError
 
 TALLIES = (
     "offered", "answered", "answered_in_target", "delayed", "abandoned", "abandoned_in_target", "blocked", "expired",
@@ -272,6 +273,7 @@ cdef class Loop:
     cdef int64_t coming_at
     cdef int32_t entering     # whose enqueue is under way
     cdef int64_t stamps
+    cdef bint too_long        # some sum of times
     cdef int64_t numbers
     cdef bint lacking         # some backlog is below its mark
     cdef int64_t[:, :, ::1] tally
@@ -362,7 +364,10 @@ cdef class Loop:
     # -- the loop -----------------------------------------------------------------------------------------------
 
     def run(self, int64_t steps):
-        """Take up to so many steps; gives False when nothing is left to happen."""
+        """Take up to so many steps; gives False when nothing is left to happen.
+
+        Raises `SimulationError` when a sum of times is longer than can be counted.
+        """
         cdef int64_t deadline, operation, entry, arrival, last
         last = self.steps + steps
         while self.steps < last:
@@ -377,6 +382,7 @@ cdef class Loop:
             deadline = self.driver.next_deadline()
             if deadline <= operation and deadline <= entry and deadline <= arrival:
                 if deadline == INT64_MAX:
+                    self._look_at_sums()
                     return False
                 self.now = deadline
                 self.driver.advance(deadline)
@@ -391,6 +397,7 @@ cdef class Loop:
                 self._arrive(self.coming)
                 self.coming = UNKNOWN
             self._note()
+        self._look_at_sums()
         return True
 
     def close(self, bint finished):
@@ -407,6 +414,7 @@ cdef class Loop:
             left += self.present[index]
         for index in range(self.agents):
             self._agent_is(<int32_t>index, self.agent_state[index], self.now)
+        self._look_at_sums()
         return left
 
     def trace(self):
@@ -730,7 +738,7 @@ cdef class Loop:
                     self.tally[NOT_REACHED, row.kind, row.interval] += 1
                 return self.calendar.add(self.now + self.ringing[row.kind], RINGS_OUT, caller, row.stamp)
             if row.interval >= 0:
-                self.tally[CALLBACK_DELAY_NS, row.kind, row.interval] += self.now - row.hung_up
+                self._add(&self.tally[CALLBACK_DELAY_NS, row.kind, row.interval], self.now - row.hung_up, 1)
         else:
             self._present(row.kind, -1)
         row.answered = True
@@ -738,10 +746,10 @@ cdef class Loop:
         if self.backlog[row.kind]:
             self.lacking = True
         self.total[TOTAL_ANSWERED, row.kind] += 1
-        self.total[TOTAL_WAIT_NS, row.kind] += wait
+        self._add(&self.total[TOTAL_WAIT_NS, row.kind], wait, 1)
         if row.interval >= 0:
             self._count(row, ANSWERED, wait)
-            self.tally[ANSWERED_WAIT_NS, row.kind, row.interval] += wait
+            self._add(&self.tally[ANSWERED_WAIT_NS, row.kind, row.interval], wait, 1)
             if wait <= self.targets[row.kind]:
                 self.tally[ANSWERED_IN_TARGET, row.kind, row.interval] += 1
             self.served[row.kind, agent] += 1
@@ -750,7 +758,7 @@ cdef class Loop:
 
     cdef void _count(self, Caller *row, int outcome, int64_t wait) noexcept:
         self.tally[outcome, row.kind, row.interval] += 1
-        self.tally[WAIT_NS, row.kind, row.interval] += wait
+        self._add(&self.tally[WAIT_NS, row.kind, row.interval], wait, 1)
         if wait or row.hung_up:
             self.tally[DELAYED, row.kind, row.interval] += 1
             if wait > self.tally[LONGEST_NS, row.kind, row.interval]:
@@ -767,9 +775,9 @@ cdef class Loop:
                 self.hung_up[row.kind] -= 1
         if row.answered:
             if row.interval >= 0:
-                self.tally[TALK_NS, row.kind, row.interval] += talk
-                self.tally[WRAPUP_NS, row.kind, row.interval] += at - row.connected - talk
-                self.talked[row.kind, row.agent] += at - row.connected
+                self._add(&self.tally[TALK_NS, row.kind, row.interval], talk, 1)
+                self._add(&self.tally[WRAPUP_NS, row.kind, row.interval], at - row.connected - talk, 1)
+                self._add(&self.talked[row.kind, row.agent], at - row.connected, 1)
         else:
             outcome = GAVE_UP if reason == ABANDONED else EXPIRED if reason == MAX_WAIT else OTHER
             if reason == QUEUE_FULL:
@@ -778,7 +786,7 @@ cdef class Loop:
                 self._present(row.kind, -1)
             if self.backlog[row.kind]:
                 self.lacking = True
-            self.total[TOTAL_WAIT_NS, row.kind] += wait
+            self._add(&self.total[TOTAL_WAIT_NS, row.kind], wait, 1)
             if row.interval >= 0:
                 self._count(row, outcome, wait)
                 if outcome == GAVE_UP and wait <= self.targets[row.kind]:
@@ -849,7 +857,7 @@ cdef class Loop:
         self.present_since[kind] = self.now
         if count == 0 or until == since:
             return
-        self.total[TOTAL_QUEUE_NS, kind] += (until - since) * count
+        self._add(&self.total[TOTAL_QUEUE_NS, kind], until - since, count)
         if since < self.warmup:
             since = self.warmup
         if until > self.horizon:
@@ -857,16 +865,31 @@ cdef class Loop:
         if until > since:
             self._spread(&self.tally[QUEUE_NS, kind, 0], since, until, count)
 
+    cdef void _add(self, int64_t *sum, int64_t time, int64_t count) noexcept nogil:
+        """So often a time, to a sum. One that would be longer than 292 years stays, and is told of."""
+        if count > 0 and time > (INT64_MAX - sum[0]) // count:
+            self.too_long = True
+        else:
+            sum[0] += time * count
+
+    cdef int _look_at_sums(self) except -1:
+        if self.too_long:
+            raise SimulationError(
+                "all together have waited or talked for more than 292 years, which is more than can be counted: give callers "
+                "patience or the queues a max_wait_s, more agents, shorter intervals or a shorter horizon"
+            )
+        return 0
+
     cdef void _spread(self, int64_t *cells, int64_t since, int64_t until, int64_t weight) noexcept nogil:
         """Add a stretch of time to the intervals that it lies in."""
         cdef int64_t index = (since - self.start) // self.interval
         cdef int64_t end = self.start + (index + 1) * self.interval
         while until > end:
-            cells[index] += (end - since) * weight
+            self._add(&cells[index], end - since, weight)
             since = end
             index += 1
             end += self.interval
-        cells[index] += (until - since) * weight
+        self._add(&cells[index], until - since, weight)
 
 
 cdef inline int _bin(int64_t wait) noexcept nogil:

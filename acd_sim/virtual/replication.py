@@ -71,7 +71,7 @@ def replicate(model: Model, seed: int = 0, number: int = 0, watch: Watch | None 
 
     Raises:
         ModelError: the model contradicts itself.
-        SimulationError: the engine refused its configuration.
+        SimulationError: the engine refused its configuration, or all together wait for longer than can be counted.
     """
     check(model)
     began = time.perf_counter()

@@ -123,7 +123,7 @@ def simulate(
 
     Raises:
         ModelError: the model contradicts itself.
-        SimulationError: the engine refused its configuration.
+        SimulationError: the engine refused its configuration, or all together wait for longer than can be counted.
     """
     check(model)
     workers = min(replications, processes or len(os.sched_getaffinity(0)))
